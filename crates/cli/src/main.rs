@@ -1,0 +1,2 @@
+//! The `elspeth` binary.
+fn main() {}

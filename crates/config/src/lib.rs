@@ -1,0 +1,1 @@
+//! Settings files: parsing with positions, validation, JSON Schema.

@@ -1,0 +1,55 @@
+use std::fmt;
+
+use crate::RunId;
+
+/// A moment as microseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+pub struct Micros(pub i64);
+
+impl Micros {
+    /// Microseconds from `earlier` to `self`; negative when the clock was set back in between.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0 - earlier.0
+    }
+
+    /// RFC 3339 with microseconds, UTC: `2026-01-02T03:04:05.000006Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        let nanos = i128::from(self.0) * 1_000;
+        match time::OffsetDateTime::from_unix_timestamp_nanos(nanos) {
+            Ok(t) => format!(
+                "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+                t.year(),
+                u8::from(t.month()),
+                t.day(),
+                t.hour(),
+                t.minute(),
+                t.second(),
+                t.microsecond()
+            ),
+            Err(_) => format!("{}us", self.0),
+        }
+    }
+}
+
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rfc3339())
+    }
+}
+
+/// Where the engine takes the time from. Tests use a manual one.
+pub trait Clock: Send + Sync {
+    /// Wall time, for what is shown and stored.
+    fn now(&self) -> Micros;
+
+    /// Microseconds since some fixed point of this process; never goes back. For durations, timers and back-off.
+    fn monotonic_us(&self) -> u64;
+}
+
+/// Where new run ids come from.
+pub trait IdSource: Send + Sync {
+    /// A run id that was never returned before.
+    fn next_run_id(&self) -> RunId;
+}

@@ -1,0 +1,31 @@
+//! Ids, closed enums, record structs and the error taxonomy of the audit record.
+//!
+//! Everything that two crates must agree on about *the record* is here: how a row, a token, a node state is named
+//! ([`RowIndex`], [`TokenKey`], [`StateKey`]), which values a status can have ([`Outcome`], [`RunStatus`], ...), and what
+//! one record holds ([`NodeStateRecord`], [`TokenOutcomeRecord`], ...).
+//!
+//! Invariant: a public id is a pure function of the run id and a position, so the same work done again has the same
+//! ids, and nothing but the run id needs to be stored (see [`RunId::token_id`]).
+//!
+//! This crate does not know how records are stored, nor how rows are processed.
+//!
+//! ```
+//! use elspeth_contracts::{RowIndex, RunId, TokenKey};
+//!
+//! let run: RunId = "01JZ8Q4Z8N5X2V7K3M9T0B6C1D".parse().unwrap();
+//! let token = TokenKey::of_row(RowIndex::new(41).unwrap(), 0).unwrap();
+//! let public = run.token_id(token);
+//! assert_eq!(run.parse_token_id(public), Some(token));
+//! ```
+
+mod clock;
+mod enums;
+mod ids;
+mod reason;
+mod records;
+
+pub use clock::{Clock, IdSource, Micros};
+pub use enums::*;
+pub use ids::*;
+pub use reason::{ErrorReason, FailureKind};
+pub use records::*;

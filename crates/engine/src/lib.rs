@@ -1,0 +1,1 @@
+//! Tokens, epochs and the walk of a row through the graph.

@@ -1,0 +1,1 @@
+//! The execution graph: builder, validation, topology hash.

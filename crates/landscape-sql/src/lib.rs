@@ -1,0 +1,1 @@
+//! The audit record on SQLite through sqlx.

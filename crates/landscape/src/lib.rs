@@ -1,0 +1,1 @@
+//! The audit record: store traits, recorder, lineage, integrity.

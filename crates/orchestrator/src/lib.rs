@@ -1,0 +1,1 @@
+//! Run phases: begin, epochs, seal, report.

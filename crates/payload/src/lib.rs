@@ -1,0 +1,1 @@
+//! Row bodies: packed blocks and content-addressed files.

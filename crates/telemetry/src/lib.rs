@@ -1,0 +1,1 @@
+//! Spans over tracing and OpenTelemetry.

@@ -1,0 +1,1 @@
+//! Test support: manual clock, seeded ids, scratch folders.
