@@ -1,1 +1,5 @@
 //! Row bodies: packed blocks and content-addressed files.
+
+mod block;
+
+pub use block::{Block, BlockBuilder, Body, BodyKey, BodyFragment, PayloadError};

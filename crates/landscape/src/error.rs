@@ -1,0 +1,46 @@
+use thiserror::Error;
+
+/// What went wrong with the record.
+#[derive(Debug, Error)]
+pub enum LandscapeError {
+    /// The database could not be reached, read or written: the world's fault.
+    #[error("{context}: {message}")]
+    Store {
+        /// What was being done, on which database.
+        context: String,
+        /// The database's own words.
+        message: String,
+        /// Whether trying again could help (locked, busy).
+        retryable: bool,
+    },
+    /// The database is of a schema version that this program does not know.
+    #[error("{location}: audit schema version {found}, but this program knows versions up to {known}; {advice}")]
+    SchemaVersion {
+        /// Path or URL without secrets.
+        location: String,
+        /// Version found.
+        found: i64,
+        /// Newest version known.
+        known: i64,
+        /// What to do.
+        advice: String,
+    },
+    /// No run is meant by that text, or several are.
+    #[error("{0}")]
+    NoSuchRun(String),
+    /// Our own record contradicts itself.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+}
+
+/// Our own record contradicts itself: an unknown status, a missing row, a hash that does not match. Exit code 4.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("audit record corrupt: {table} {id}: {what}")]
+pub struct Corruption {
+    /// The table.
+    pub table: &'static str,
+    /// The record's key or public id.
+    pub id: String,
+    /// What is wrong with it.
+    pub what: String,
+}

@@ -1,0 +1,1 @@
+//! Answers "why?" from a reader.
