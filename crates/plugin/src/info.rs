@@ -1,5 +1,4 @@
 use elspeth_contracts::Determinism;
-use serde::de::DeserializeOwned;
 
 /// Which trait a plugin implements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,13 +61,4 @@ impl OptionError {
         self.help = Some(help.into());
         self
     }
-}
-
-/// Reads a plugin's typed options; unknown keys are refused by `#[serde(deny_unknown_fields)]` on `T`.
-///
-/// # Errors
-/// [`OptionError`] with the path of the first option that does not fit; for an unknown key, `message` names it and
-/// `help` lists the keys that exist.
-pub fn parse_options<T: DeserializeOwned>(options: &serde_json::Value) -> Result<T, OptionError> {
-    serde_json::from_value(options.clone()).map_err(|e| OptionError::new("", e.to_string()))
 }

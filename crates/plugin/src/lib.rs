@@ -8,12 +8,14 @@
 
 pub mod conformance;
 mod info;
+mod options;
 mod registry;
 mod sink;
 mod source;
 mod transform;
 
-pub use info::{OptionError, PluginInfo, PluginKind, parse_options};
+pub use info::{OptionError, PluginInfo, PluginKind};
+pub use options::parse_options;
 pub use registry::{Registry, SinkFactory, SourceFactory, TransformFactory, UnknownPlugin};
 pub use sink::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Target, Written};
 pub use source::{
