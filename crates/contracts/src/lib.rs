@@ -24,7 +24,7 @@ mod ids;
 mod reason;
 mod records;
 
-pub use clock::{Clock, IdSource, Micros};
+pub use clock::{Clock, IdSource, Micros, RandomIds, SystemClock};
 pub use enums::*;
 pub use ids::*;
 pub use reason::{ErrorReason, FailureKind};

@@ -1,1 +1,26 @@
-//! One executor per step kind and the policy dispatcher.
+//! One executor per step kind, and the dispatcher that puts policies around them.
+//!
+//! A [`StepExecutor`] takes one token's row through one node, once. The [`Dispatcher`] looks the executor of a node up,
+//! applies the node's policies in a fixed order (today: retry) and hands back a [`Visited`]: the final [`Verdict`] and
+//! every attempt that failed before it. Sinks work on whole epochs instead: see [`SinkDeck`].
+//!
+//! Invariant: whatever a plugin does (errors, panics, lies about what it declared), the outcome is a verdict about its
+//! row, and the row is still there to be sent to `on_error`.
+//!
+//! This crate knows nothing of epochs' order, tokens' numbering, or how records are stored.
+
+mod dispatch;
+mod gate;
+mod panics;
+mod retry;
+mod sink;
+mod step;
+mod transform;
+
+pub use dispatch::{Dispatcher, MissingPlugin};
+pub use gate::GateExecutor;
+pub use panics::{caught, silence_plugin_panics};
+pub use retry::{Pause, RetryPolicy, ThreadPause};
+pub use sink::{ActError, Arrival, SinkDeck, SinkWork};
+pub use step::{FailedAttempt, Scratch, StepExecutor, Verdict, Visit, Visited};
+pub use transform::TransformExecutor;

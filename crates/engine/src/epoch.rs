@@ -1,0 +1,113 @@
+use std::time::Duration;
+
+use elspeth_contracts::{
+    EpochNo, Micros, OperationKind, OperationRecord, OperationStatus, Step, TokenOutcomeRecord,
+};
+use elspeth_executors::{Arrival, SinkWork};
+use elspeth_landscape::{DecidedEpoch, SinkIntent};
+use elspeth_payload::BlockBuilder;
+use elspeth_plugin::SourcePosition;
+
+use crate::chunk::ChunkOutput;
+
+/// Where an epoch ends, whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EpochBounds {
+    /// Rows.
+    pub rows: usize,
+    /// Bytes read from the source; keeps few but huge rows from filling the memory.
+    pub bytes: u64,
+    /// Time since its first row.
+    pub wait: Duration,
+}
+
+impl Default for EpochBounds {
+    fn default() -> Self {
+        Self { rows: 1_000, bytes: 16 << 20, wait: Duration::from_millis(250) }
+    }
+}
+
+/// A decided epoch: what to record, and what to write once that is durable.
+#[derive(Debug)]
+pub struct EpochWork {
+    /// Commit A.
+    pub decided: DecidedEpoch,
+    /// What each sink writes, in sink order.
+    pub sinks: Vec<SinkWork>,
+    /// Outcomes of tokens that reach no sink.
+    pub settled: Vec<TokenOutcomeRecord>,
+}
+
+/// What is known of an epoch before its rows were walked.
+pub(crate) struct EpochFrame {
+    pub(crate) number: EpochNo,
+    pub(crate) started: Micros,
+    pub(crate) started_us: i64,
+    pub(crate) read_us: i64,
+    pub(crate) position: SourcePosition,
+}
+
+/// Joins the outputs of an epoch's chunks, given in row order.
+pub(crate) fn assemble(frame: EpochFrame, chunks: Vec<ChunkOutput>) -> EpochWork {
+    let mut bodies = BlockBuilder::default();
+    let mut settled = Vec::new();
+    let mut sinks: Vec<SinkWork> = Vec::new();
+    let mut decided = DecidedEpoch {
+        epoch: frame.number,
+        started: frame.started,
+        source_position: frame.position.0.to_string(),
+        operations: vec![load_operation(&frame)],
+        ..DecidedEpoch::default()
+    };
+    reserve(&mut decided, &chunks);
+    for chunk in chunks {
+        decided.rows.extend(chunk.rows);
+        decided.tokens.extend(chunk.tokens);
+        decided.states.extend(chunk.states);
+        decided.routing.extend(chunk.routing);
+        decided.validation_errors.extend(chunk.validation_errors);
+        decided.transform_errors.extend(chunk.transform_errors);
+        decided.row_leaves.extend(chunk.leaves);
+        bodies.add(chunk.bodies);
+        settled.extend(chunk.settled);
+        for (sink, arrival) in chunk.arrivals {
+            arrive(&mut sinks, sink, arrival);
+        }
+    }
+    sinks.sort_by_key(|work| work.sink);
+    decided.intents = sinks.iter().map(intent).collect();
+    decided.bodies = bodies.finish();
+    EpochWork { decided, sinks, settled }
+}
+
+fn reserve(decided: &mut DecidedEpoch, chunks: &[ChunkOutput]) {
+    decided.rows.reserve(chunks.iter().map(|c| c.rows.len()).sum());
+    decided.tokens.reserve(chunks.iter().map(|c| c.tokens.len()).sum());
+    decided.states.reserve(chunks.iter().map(|c| c.states.len()).sum());
+    decided.routing.reserve(chunks.iter().map(|c| c.routing.len()).sum());
+    decided.row_leaves.reserve(chunks.iter().map(|c| c.leaves.len()).sum());
+}
+
+fn arrive(sinks: &mut Vec<SinkWork>, sink: Step, arrival: Arrival) {
+    match sinks.iter_mut().find(|work| work.sink == sink) {
+        Some(work) => work.arrivals.push(arrival),
+        None => sinks.push(SinkWork { sink, arrivals: vec![arrival] }),
+    }
+}
+
+fn intent(work: &SinkWork) -> SinkIntent {
+    SinkIntent { sink: work.sink, tokens: work.arrivals.iter().map(|a| a.token).collect() }
+}
+
+fn load_operation(frame: &EpochFrame) -> OperationRecord {
+    OperationRecord {
+        step: Step::SOURCE,
+        epoch: frame.number,
+        kind: OperationKind::SourceLoad,
+        status: OperationStatus::Completed,
+        attempts: 1,
+        started_us: frame.started_us,
+        duration_us: frame.read_us,
+        error: None,
+    }
+}

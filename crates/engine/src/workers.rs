@@ -1,0 +1,54 @@
+//! The pool that walks rows.
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::chunk::{ChunkInput, ChunkOutput};
+use crate::drive::Pipeline;
+use crate::walk::Walker;
+
+/// How much work one chunk should be: enough to make handing it over cheap, little enough to share an epoch evenly.
+const CHUNK_US: f64 = 400.0;
+const MAX_CHUNK_ROWS: usize = 128;
+
+/// Walks chunks until there are no more.
+pub(crate) fn work(pipeline: &Pipeline, chunks: &Receiver<ChunkInput>, results: &Sender<ChunkOutput>) {
+    let mut walker = Walker::new(pipeline);
+    for chunk in chunks {
+        if results.send(walker.chunk(chunk)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Chooses chunk sizes by what rows have cost so far.
+pub(crate) struct ChunkSizer {
+    workers: usize,
+    row_us: Option<f64>,
+}
+
+impl ChunkSizer {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self { workers, row_us: None }
+    }
+
+    /// Rows a chunk for an epoch of `rows`.
+    pub(crate) fn size(&self, rows: usize) -> usize {
+        let share = rows.div_ceil(self.workers).max(1);
+        let by_cost = match self.row_us {
+            // Nothing known yet: many small chunks, in case each row waits for a service.
+            None => 8,
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=128")]
+            Some(us) => (CHUNK_US / us.max(0.01)).clamp(1.0, MAX_CHUNK_ROWS as f64) as usize,
+        };
+        by_cost.min(share)
+    }
+
+    /// Learns from an epoch.
+    pub(crate) fn learn(&mut self, rows: usize, busy_us: u64) {
+        if rows > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+            let us = busy_us as f64 / rows as f64;
+            self.row_us = Some(self.row_us.map_or(us, |old| 0.5 * old + 0.5 * us));
+        }
+    }
+}

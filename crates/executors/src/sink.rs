@@ -1,0 +1,377 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use elspeth_contracts::{
+    ArtifactRecord, Clock, EpochNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, OperationKind,
+    OperationRecord, OperationStatus, Outcome, RoutingEventRecord, Step, TokenKey, TokenOutcomeRecord,
+    TransformErrorRecord,
+};
+use elspeth_graph::{Destination, ExecutionGraph, NodeSpec};
+use elspeth_landscape::{ActedEpoch, SinkProgress};
+use elspeth_plugin::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
+use elspeth_value::{Row, Value};
+use thiserror::Error;
+
+use crate::{Pause, RetryPolicy, caught};
+
+/// A token that has reached a sink.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The token.
+    pub token: TokenKey,
+    /// Its row.
+    pub row: Row,
+    /// What becomes of it when the sink takes it.
+    pub outcome: Outcome,
+    /// The step and attempt whose error sent it here.
+    pub error_at: Option<(Step, u8)>,
+}
+
+/// What one sink is to write for one epoch, in canonical order.
+#[derive(Debug)]
+pub struct SinkWork {
+    /// The sink.
+    pub sink: Step,
+    /// Its tokens.
+    pub arrivals: Vec<Arrival>,
+}
+
+/// A sink could not be opened, written or published. Nothing of the epoch counts as written there.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("sink `{sink}`: {message}")]
+pub struct ActError {
+    /// The sink's name.
+    pub sink: String,
+    /// What failed.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// All sinks of a run, driven one epoch at a time by one thread.
+pub struct SinkDeck {
+    decks: BTreeMap<Step, Deck>,
+    retry: RetryPolicy,
+    clock: std::sync::Arc<dyn Clock>,
+    pause: std::sync::Arc<dyn Pause>,
+    run_start_us: u64,
+}
+
+struct Deck {
+    name: String,
+    plugin: String,
+    sink: Box<dyn Sink>,
+    context: SinkContext,
+    position: Option<SinkPosition>,
+    on_refusal: Destination,
+    is_failsink: bool,
+}
+
+impl SinkDeck {
+    /// A deck of the graph's sinks; `sinks` holds an instance for each. `run_start_us` is the run's start by the
+    /// monotonic clock.
+    ///
+    /// # Errors
+    /// [`ActError`] when an instance is missing.
+    pub fn new(
+        graph: &ExecutionGraph,
+        sinks: Vec<(Step, Box<dyn Sink>)>,
+        context: &SinkContext,
+        retry: RetryPolicy,
+        time: (std::sync::Arc<dyn Clock>, std::sync::Arc<dyn Pause>, u64),
+    ) -> Result<Self, ActError> {
+        let mut instances: BTreeMap<_, _> = sinks.into_iter().collect();
+        let failsinks = failsinks(graph);
+        let mut decks = BTreeMap::new();
+        for node in graph.sinks() {
+            let sink = instances.remove(&node.step).ok_or_else(|| ActError {
+                sink: node.name.clone(),
+                message: "no plugin instance was given".to_owned(),
+                help: None,
+            })?;
+            let NodeSpec::Sink { on_write_failure } = &node.spec else { continue };
+            decks.insert(node.step, Deck {
+                name: node.name.clone(),
+                plugin: node.plugin.clone(),
+                sink,
+                context: SinkContext { sink: node.name.clone(), ..context.clone() },
+                position: None,
+                on_refusal: *on_write_failure,
+                is_failsink: failsinks.contains(&node.step),
+            });
+        }
+        let (clock, pause, run_start_us) = time;
+        Ok(Self { decks, retry, clock, pause, run_start_us })
+    }
+
+    /// Opens every sink.
+    ///
+    /// # Errors
+    /// [`ActError`] of the first that cannot be opened.
+    pub fn open(&mut self) -> Result<(), ActError> {
+        self.decks.values_mut().try_for_each(Deck::open)
+    }
+
+    /// Writes one epoch to its sinks. Sinks that take refused rows of others are written last.
+    ///
+    /// `settled` are the outcomes of tokens that reached no sink; `graph` names the edges of diverts.
+    ///
+    /// # Errors
+    /// [`ActError`] when a sink failed after every retry.
+    pub fn act(
+        &mut self,
+        epoch: EpochNo,
+        work: Vec<SinkWork>,
+        settled: Vec<TokenOutcomeRecord>,
+        graph: &ExecutionGraph,
+    ) -> Result<ActedEpoch, ActError> {
+        let mut acted = ActedEpoch { epoch, outcomes: settled, ..ActedEpoch::default() };
+        let (mut late, early): (Vec<_>, Vec<_>) =
+            work.into_iter().partition(|w| self.decks.get(&w.sink).is_some_and(|d| d.is_failsink));
+        for batch in early {
+            for (failsink, arrival) in self.write(epoch, batch, graph, &mut acted)? {
+                match late.iter_mut().find(|w| w.sink == failsink) {
+                    Some(work) => work.arrivals.push(arrival),
+                    None => late.push(SinkWork { sink: failsink, arrivals: vec![arrival] }),
+                }
+            }
+        }
+        late.sort_by_key(|w| w.sink);
+        for mut batch in late {
+            batch.arrivals.sort_by_key(|a| a.token);
+            self.write(epoch, batch, graph, &mut acted)?;
+        }
+        acted.sink_states.sort_by_key(|s| (s.token, s.step));
+        acted.transform_errors.sort_by_key(|e| (e.token, e.step));
+        acted.routing.sort_by_key(|r| (r.token, r.step));
+        acted.outcomes.sort_by_key(|o| o.token);
+        Ok(acted)
+    }
+
+    /// Makes every sink's result visible under its final name.
+    ///
+    /// # Errors
+    /// [`ActError`] of the first that cannot be published.
+    pub fn publish(&mut self, epoch: EpochNo) -> Result<ActedEpoch, ActError> {
+        let mut acted = ActedEpoch { epoch, ..ActedEpoch::default() };
+        for (step, deck) in &mut self.decks {
+            let started = self.clock.monotonic_us();
+            let produced = caught(&deck.plugin, || deck.sink.publish())
+                .map_err(|reason| deck.error(&reason.message, None))?
+                .map_err(|e| deck.error(&e.message, e.help))?;
+            let ended = self.clock.monotonic_us();
+            if let Some(produced) = produced {
+                acted.artifacts.push(deck.artifact(*step, epoch, produced));
+                let times = Times { started, ended, run_start: self.run_start_us };
+                acted.operations.push(times.operation(*step, epoch, 1));
+            }
+        }
+        Ok(acted)
+    }
+
+    fn write(
+        &mut self,
+        epoch: EpochNo,
+        work: SinkWork,
+        graph: &ExecutionGraph,
+        acted: &mut ActedEpoch,
+    ) -> Result<Vec<(Step, Arrival)>, ActError> {
+        let deck = self.decks.get_mut(&work.sink).ok_or_else(|| ActError {
+            sink: format!("step {}", work.sink.get()),
+            message: "rows were routed to a step that is no sink".to_owned(),
+            help: None,
+        })?;
+        let started = self.clock.monotonic_us();
+        let (written, attempts) = deck.write_retrying(epoch, &work.arrivals, self.retry, self.pause.as_ref())?;
+        let ended = self.clock.monotonic_us();
+        let times = Times { started, ended, run_start: self.run_start_us };
+        acted.operations.push(times.operation(work.sink, epoch, attempts));
+        if let Some(produced) = written.produced {
+            acted.artifacts.push(deck.artifact(work.sink, epoch, produced));
+        }
+        acted.sinks.push(SinkProgress { sink: work.sink, position: written.position.0.to_string() });
+        deck.position = Some(written.position);
+        Ok(deck.settle(work, written.refused, &times, (graph, self.clock.as_ref()), acted))
+    }
+}
+
+impl Deck {
+    fn open(&mut self) -> Result<(), ActError> {
+        caught(&self.plugin, || self.sink.open(&self.context, self.position.as_ref()))
+            .map_err(|reason| self.error(&reason.message, None))?
+            .map_err(|e| self.error(&e.message, e.help))
+    }
+
+    fn write_retrying(
+        &mut self,
+        epoch: EpochNo,
+        arrivals: &[Arrival],
+        retry: RetryPolicy,
+        pause: &dyn Pause,
+    ) -> Result<(Written, u32), ActError> {
+        let run = self.context.run_id;
+        let rows: Vec<_> =
+            arrivals.iter().map(|a| SinkRow { token_id: run.token_id(a.token), row: &a.row }).collect();
+        let mut waits = retry.waits(epoch.0);
+        let mut attempts = 1;
+        loop {
+            let result = caught(&self.plugin, || self.sink.write(epoch, &rows))
+                .unwrap_or_else(|reason| Err(SinkError::new(reason.message)));
+            match result {
+                Ok(written) => return Ok((written, attempts)),
+                Err(error) => match waits.next().filter(|_| error.retryable) {
+                    Some(wait) => pause.pause(wait),
+                    None => return Err(self.error(&error.message, error.help)),
+                },
+            }
+            attempts += 1;
+            self.open()?;
+        }
+    }
+
+    /// Records each token's state and outcome; gives back what goes on to a failsink.
+    fn settle(
+        &self,
+        work: SinkWork,
+        refused: Vec<Refusal>,
+        times: &Times,
+        (graph, clock): (&ExecutionGraph, &dyn Clock),
+        acted: &mut ActedEpoch,
+    ) -> Vec<(Step, Arrival)> {
+        let mut diverted = Vec::new();
+        let mut refused = refused.into_iter().peekable();
+        for (index, arrival) in work.arrivals.into_iter().enumerate() {
+            match refused.next_if(|r| r.index == index) {
+                None => {
+                    acted.sink_states.push(times.state(arrival.token, work.sink, NodeStateStatus::Completed));
+                    acted.outcomes.push(TokenOutcomeRecord {
+                        error_at: arrival.error_at,
+                        ..TokenOutcomeRecord::at_sink(arrival.token, arrival.outcome, work.sink)
+                    });
+                }
+                Some(refusal) => {
+                    acted.sink_states.push(times.state(arrival.token, work.sink, NodeStateStatus::Failed));
+                    diverted.extend(self.refuse(work.sink, arrival, refusal.reason, (graph, clock), acted));
+                }
+            }
+        }
+        diverted
+    }
+
+    fn refuse(
+        &self,
+        sink: Step,
+        arrival: Arrival,
+        reason: ErrorReason,
+        (graph, clock): (&ExecutionGraph, &dyn Clock),
+        acted: &mut ActedEpoch,
+    ) -> Option<(Step, Arrival)> {
+        let token = arrival.token;
+        let failsink = match self.on_refusal {
+            Destination::Sink(edge) => {
+                let event = RoutingEventRecord { token, step: sink, attempt: 0, ordinal: 0, edge, reason: None };
+                acted.routing.push(event);
+                Some(graph.edge(edge).to)
+            }
+            Destination::Discard => None,
+        };
+        let next = failsink.map(|to| {
+            let row = with_origin(arrival.row, &self.name, &reason, clock);
+            (to, Arrival { token, row, outcome: Outcome::Diverted, error_at: Some((sink, 0)) })
+        });
+        acted.transform_errors.push(TransformErrorRecord { token, step: sink, attempt: 0, reason, destination: failsink });
+        if next.is_none() {
+            acted.outcomes.push(TokenOutcomeRecord {
+                token,
+                outcome: Outcome::Diverted,
+                sink: None,
+                group: None,
+                batch_no: None,
+                error_at: Some((sink, 0)),
+            });
+        }
+        next
+    }
+
+    fn artifact(&self, step: Step, epoch: EpochNo, produced: Produced) -> ArtifactRecord {
+        ArtifactRecord {
+            step,
+            epoch,
+            artifact_type: produced.artifact_type.to_owned(),
+            path: produced.path,
+            content_hash: produced.content_hash,
+            size_bytes: produced.size_bytes,
+            rows: produced.rows,
+            idempotency_key: format!("{}:{}:{}", self.context.run_id, self.name, epoch.0),
+        }
+    }
+
+    fn error(&self, message: &str, help: Option<String>) -> ActError {
+        ActError { sink: self.name.clone(), message: message.to_owned(), help }
+    }
+}
+
+/// When something was done, by the monotonic clock.
+struct Times {
+    started: u64,
+    ended: u64,
+    run_start: u64,
+}
+
+impl Times {
+    fn started_us(&self) -> i64 {
+        signed(self.started.saturating_sub(self.run_start))
+    }
+
+    fn duration_us(&self) -> i64 {
+        signed(self.ended.saturating_sub(self.started))
+    }
+
+    fn state(&self, token: TokenKey, step: Step, status: NodeStateStatus) -> NodeStateRecord {
+        NodeStateRecord {
+            token,
+            step,
+            attempt: 0,
+            status,
+            input_hash: None,
+            output_hash: None,
+            started_us: self.started_us(),
+            duration_us: self.duration_us(),
+        }
+    }
+
+    fn operation(&self, step: Step, epoch: EpochNo, attempts: u32) -> OperationRecord {
+        OperationRecord {
+            step,
+            epoch,
+            kind: OperationKind::SinkWrite,
+            status: OperationStatus::Completed,
+            attempts,
+            started_us: self.started_us(),
+            duration_us: self.duration_us(),
+            error: None,
+        }
+    }
+}
+
+fn signed(us: u64) -> i64 {
+    i64::try_from(us).unwrap_or(i64::MAX)
+}
+
+fn failsinks(graph: &ExecutionGraph) -> BTreeSet<Step> {
+    graph
+        .sinks()
+        .filter_map(|node| match &node.spec {
+            NodeSpec::Sink { on_write_failure: Destination::Sink(edge) } => Some(graph.edge(*edge).to),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The row as a failsink gets it: with where it comes from, why, and when.
+fn with_origin(mut row: Row, sink: &str, reason: &ErrorReason, clock: &dyn Clock) -> Row {
+    row.set("__diverted_from", Value::Str(sink.into()));
+    row.set("__diversion_reason", Value::Str(reason.message.as_str().into()));
+    row.set("__diversion_kind", Value::Str(FailureKind::as_str(reason.kind).into()));
+    row.set("__diversion_timestamp", Value::Str(clock.now().rfc3339().into()));
+    row
+}
