@@ -1,0 +1,189 @@
+use std::collections::BTreeSet;
+
+use elspeth_contracts::EdgeMode;
+use elspeth_expr::{Expr, ExprType};
+use elspeth_value::{Contract, SchemaConflict};
+
+use super::Findings;
+use super::wiring::{Wire, field_advice};
+use crate::spec::{GraphSpec, NodeKind, RouteDecl, SettingPath};
+use crate::{GraphError, GraphWarning};
+
+/// What comes into a node and what goes out.
+#[derive(Debug, Clone)]
+pub(super) struct Sides {
+    pub(super) input: Contract,
+    pub(super) output: Contract,
+}
+
+/// Carries contracts along the graph, and checks every edge and every condition against them.
+///
+/// The result is by position in the spec. A node whose producer is not known works on an observed contract, so that one
+/// error does not bring others with it.
+pub(super) fn propagate(
+    spec: &GraphSpec,
+    wires: &[Wire],
+    order: &[usize],
+    findings: &mut Findings,
+) -> Vec<Sides> {
+    let unknown = Sides { input: Contract::observed(), output: Contract::observed() };
+    let mut sides = vec![unknown; spec.nodes.len()];
+    for position in order {
+        let feeding = wires.iter().filter(|w| w.to == *position && w.mode != EdgeMode::Divert);
+        let incoming: Vec<(&Wire, Contract)> = feeding.map(|w| (w, sides[w.from].output.clone())).collect();
+        sides[*position] = sides_of(spec, *position, &incoming, findings);
+    }
+    sides
+}
+
+fn sides_of(
+    spec: &GraphSpec,
+    position: usize,
+    incoming: &[(&Wire, Contract)],
+    findings: &mut Findings,
+) -> Sides {
+    let node = &spec.nodes[position];
+    let first = || incoming.first().map_or_else(Contract::observed, |(_, contract)| contract.clone());
+    match &node.kind {
+        NodeKind::Source { contract, .. } => Sides { input: contract.clone(), output: contract.clone() },
+        NodeKind::Transform { input, needs, output, .. } => {
+            let fits = check_edge(spec, position, (needs, &input.at), incoming, findings);
+            let input = first();
+            let output = output(&input).unwrap_or_else(|message| {
+                if fits {
+                    findings.push(GraphError::new("schema-conflict", &node.at.child("options"), message));
+                }
+                Contract::observed()
+            });
+            Sides { input, output }
+        }
+        NodeKind::Gate { condition, condition_at, routes, .. } => {
+            let input = first();
+            if let Some(condition) = condition {
+                check_condition(condition, condition_at, routes, &input, findings);
+            }
+            Sides { output: input.clone(), input }
+        }
+        NodeKind::Sink { needs, .. } => {
+            for edge in incoming {
+                check_edge(spec, position, (needs, &edge.0.at), std::slice::from_ref(edge), findings);
+            }
+            Sides { input: needs.clone(), output: needs.clone() }
+        }
+    }
+}
+
+fn check_edge(
+    spec: &GraphSpec,
+    consumer: usize,
+    (needs, at): (&Contract, &SettingPath),
+    incoming: &[(&Wire, Contract)],
+    findings: &mut Findings,
+) -> bool {
+    let consumer = spec.nodes[consumer].name.name.as_str();
+    let mut fits = true;
+    for (wire, produced) in incoming {
+        let producer = spec.nodes[wire.from].name.name.as_str();
+        for conflict in produced.conflicts_with(needs) {
+            fits = false;
+            findings.push(conflict_error(&conflict, at, (producer, produced), consumer));
+        }
+    }
+    fits
+}
+
+fn conflict_error(
+    conflict: &SchemaConflict,
+    at: &SettingPath,
+    (producer, produced): (&str, &Contract),
+    consumer: &str,
+) -> GraphError {
+    match conflict {
+        SchemaConflict::NotGuaranteed { field } => {
+            let message =
+                format!("`{consumer}` needs the field `{field}`, which `{producer}` does not guarantee");
+            let near = field_advice(field, produced.fields.iter().map(|f| f.name.as_str()));
+            let help = near.unwrap_or_else(|| match produced.field(field) {
+                Some(_) => {
+                    format!("`{field}` is optional at `{producer}`; make it required there or optional here")
+                }
+                None => format!(
+                    "declare `{field}` in the schema of `{producer}` (as a field or in `guaranteed_fields`), \
+                     or do not require it here"
+                ),
+            });
+            GraphError::new("schema-conflict", at, message).help(help)
+        }
+        SchemaConflict::TypeDiffers { field, produced, consumed } => {
+            let message = format!(
+                "`{consumer}` takes `{field}` as {consumed}, but `{producer}` gives it as {produced}"
+            );
+            GraphError::new("schema-conflict", at, message).help("declare the same type on both sides")
+        }
+        SchemaConflict::NotAllowed { field } => {
+            let message = format!(
+                "`{producer}` gives the field `{field}`, which the fixed schema of `{consumer}` does not allow"
+            );
+            GraphError::new("schema-conflict", at, message)
+                .help(format!("add `{field}` to that schema, make it `flexible`, or drop the field before"))
+        }
+    }
+}
+
+fn check_condition(
+    condition: &Expr,
+    at: &SettingPath,
+    routes: &[RouteDecl],
+    input: &Contract,
+    findings: &mut Findings,
+) {
+    match condition.check(input) {
+        Err(errors) => {
+            for error in errors {
+                let mut found = GraphError::new("expression-type", at, error.message);
+                found.help = error.help;
+                found.span = Some(error.span);
+                findings.push(found);
+            }
+        }
+        Ok(ExprType::Bool) => check_boolean_labels(routes, at, findings),
+        Ok(ExprType::Int) => warn_of_labels(routes, "a whole number", |l| l.parse::<i64>().is_ok(), findings),
+        Ok(ExprType::Float) => warn_of_labels(routes, "a number", |l| l.parse::<f64>().is_ok(), findings),
+        Ok(ExprType::Unknown | ExprType::Null | ExprType::Str | ExprType::List | ExprType::Map) => {}
+    }
+}
+
+fn check_boolean_labels(routes: &[RouteDecl], at: &SettingPath, findings: &mut Findings) {
+    let labels: BTreeSet<&str> = routes.iter().map(|r| r.label.name.as_str()).collect();
+    for route in routes.iter().filter(|r| !["true", "false"].contains(&r.label.name.as_str())) {
+        let message = format!(
+            "the condition is true or false, so nothing is routed to the label `{}`",
+            route.label.name
+        );
+        findings.push(
+            GraphError::new("boolean-labels", &route.label.at, message)
+                .help("use the labels `\"true\"` and `\"false\"`"),
+        );
+    }
+    for missing in ["true", "false"].into_iter().filter(|label| !labels.contains(label)) {
+        let message = format!("the condition is true or false, but there is no route for \"{missing}\"");
+        findings.push(
+            GraphError::new("boolean-labels", at, message)
+                .help(format!("add `\"{missing}\": <sink or connection>` to `routes`")),
+        );
+    }
+}
+
+fn warn_of_labels(routes: &[RouteDecl], what: &str, possible: fn(&str) -> bool, findings: &mut Findings) {
+    for route in routes.iter().filter(|r| !possible(&r.label.name)) {
+        findings.warn(GraphWarning {
+            code: "label-never-taken",
+            message: format!(
+                "the condition gives {what}, so the label `{}` is never taken",
+                route.label.name
+            ),
+            help: Some("labels are the text of the result".to_owned()),
+            at: route.label.at.clone(),
+        });
+    }
+}

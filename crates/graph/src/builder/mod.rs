@@ -1,0 +1,107 @@
+//! From a declaration to a graph: each rule in its own file, all findings collected.
+
+mod assemble;
+mod contracts;
+mod names;
+mod order;
+mod ports;
+mod wiring;
+
+use elspeth_contracts::Step;
+
+use crate::spec::{GraphSpec, NodeKind, SettingPath};
+use crate::{ExecutionGraph, GraphError, GraphWarning};
+use assemble::{Checked, assemble};
+use wiring::Wire;
+
+/// A graph with its warnings, or every error.
+pub type BuildResult = Result<(ExecutionGraph, Vec<GraphWarning>), Vec<GraphError>>;
+
+/// What the rules have found so far.
+#[derive(Debug, Default)]
+struct Findings {
+    errors: Vec<GraphError>,
+    warnings: Vec<GraphWarning>,
+}
+
+impl Findings {
+    fn push(&mut self, error: GraphError) {
+        self.errors.push(error);
+    }
+
+    fn warn(&mut self, warning: GraphWarning) {
+        self.warnings.push(warning);
+    }
+}
+
+impl ExecutionGraph {
+    /// Builds the graph of a declaration, applying every rule of the dialect.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once. A declaration that is marked incomplete never gives a graph.
+    pub fn build(spec: GraphSpec) -> BuildResult {
+        let mut findings = Findings::default();
+        check_source(&spec, &mut findings);
+        names::check(&spec, &mut findings);
+        let wires = wiring::connect(&spec, &mut findings);
+        check_routes(&spec, &mut findings);
+        check_size(&spec, &wires, &mut findings);
+        let order = order::sort(&spec, &wires, &mut findings);
+        // Contracts are carried as far as there is an order, whatever else is wrong.
+        let sides = order.as_ref().map(|order| contracts::propagate(&spec, &wires, order, &mut findings));
+        match (order, sides) {
+            (Some(order), Some(sides)) if findings.errors.is_empty() && !spec.incomplete => {
+                Ok((assemble(Checked { spec, wires, order, sides }), findings.warnings))
+            }
+            _ => Err(findings.errors),
+        }
+    }
+}
+
+fn check_source(spec: &GraphSpec, findings: &mut Findings) {
+    let sources = || spec.nodes.iter().enumerate().filter(|(_, n)| matches!(n.kind, NodeKind::Source { .. }));
+    for (_, extra) in sources().filter(|(position, _)| *position != 0) {
+        findings.push(GraphError::new(
+            "several-sources",
+            &extra.at,
+            "a pipeline has one source, declared first",
+        ));
+    }
+    if !sources().any(|(position, _)| position == 0) {
+        findings.push(GraphError::new(
+            "no-source",
+            &SettingPath::new("source"),
+            "the pipeline has no source",
+        ));
+    }
+}
+
+fn check_routes(spec: &GraphSpec, findings: &mut Findings) {
+    for node in &spec.nodes {
+        if let NodeKind::Gate { routes, .. } = &node.kind
+            && routes.is_empty()
+            && !spec.incomplete
+        {
+            findings.push(
+                GraphError::new(
+                    "no-routes",
+                    &node.at.child("routes"),
+                    format!("`{}` has no routes", node.name.name),
+                )
+                .help("give each result a label with a sink or a connection"),
+            );
+        }
+    }
+}
+
+fn check_size(spec: &GraphSpec, wires: &[Wire], findings: &mut Findings) {
+    let (nodes, limit) = (spec.nodes.len(), usize::from(Step::LIMIT));
+    if nodes > limit {
+        let message = format!("the pipeline has {nodes} nodes; at most {limit} are possible");
+        findings.push(GraphError::new("too-many-nodes", &SettingPath::default(), message));
+    }
+    if wires.len() > usize::from(u16::MAX) {
+        let message = format!("the pipeline has {} edges; at most {} are possible", wires.len(), u16::MAX);
+        findings.push(GraphError::new("too-many-edges", &SettingPath::default(), message));
+    }
+}

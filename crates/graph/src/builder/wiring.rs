@@ -1,0 +1,221 @@
+use std::collections::BTreeMap;
+
+use elspeth_contracts::EdgeMode;
+
+use super::Findings;
+use super::ports::{Leads, Port};
+use crate::spec::{GraphSpec, NodeKind, Ref, SettingPath};
+use crate::suggest::advise;
+use crate::{GraphError, suggest};
+
+/// An edge between two declared nodes, by their positions in the spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wire {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) label: String,
+    pub(super) mode: EdgeMode,
+    /// Which of the producer's ports.
+    pub(super) port: usize,
+    /// Where the producer names the target.
+    pub(super) at: SettingPath,
+}
+
+/// What every name stands for.
+struct Names<'a> {
+    sinks: BTreeMap<&'a str, usize>,
+    consumers: BTreeMap<&'a str, (usize, &'a Ref)>,
+    /// First producer of each connection: its position and where it says so.
+    producers: BTreeMap<&'a str, (usize, &'a Ref)>,
+}
+
+/// Connects every port with its sink or consumer and reports what cannot be connected.
+pub(super) fn connect(spec: &GraphSpec, findings: &mut Findings) -> Vec<Wire> {
+    let mut names = Names { sinks: sinks(spec), consumers: BTreeMap::new(), producers: BTreeMap::new() };
+    if names.sinks.is_empty() && !spec.incomplete {
+        findings.push(
+            GraphError::new("no-sink", &SettingPath::new("sinks"), "the pipeline has no sink")
+                .help("declare at least one under `sinks:`, so that rows have somewhere to go"),
+        );
+    }
+    names.find_consumers(spec, findings);
+    names.find_producers(spec, findings);
+    let wires =
+        spec.nodes.iter().enumerate().flat_map(|(from, _)| names.wires_of(spec, from, findings)).collect();
+    names.report_unproduced(spec, findings);
+    check_failsinks(spec, &names, findings);
+    wires
+}
+
+fn sinks(spec: &GraphSpec) -> BTreeMap<&str, usize> {
+    let sinks = spec.nodes.iter().enumerate().filter(|(_, n)| n.is_sink());
+    sinks.map(|(i, n)| (n.name.name.as_str(), i)).collect()
+}
+
+impl<'a> Names<'a> {
+    fn find_consumers(&mut self, spec: &'a GraphSpec, findings: &mut Findings) {
+        for (position, node) in spec.nodes.iter().enumerate() {
+            for input in node.kind.inputs().into_iter().filter(|i| !i.name.is_empty()) {
+                if self.sinks.contains_key(input.name.as_str()) {
+                    findings.push(
+                        GraphError::new(
+                            "name-clash",
+                            &input.at,
+                            format!("`{}` is a sink, so it cannot be a connection too", input.name),
+                        )
+                        .help("a sink ends the way of a row; give the connection or the sink another name"),
+                    );
+                } else if let Some((first, _)) = self.consumers.get(input.name.as_str()) {
+                    let message =
+                        format!("`{}` is already consumed by `{}`", input.name, spec.nodes[*first].name.name);
+                    findings.push(
+                        GraphError::new("duplicate-consumer", &input.at, message)
+                            .help("a connection has exactly one consumer; only a gate's `fork` copies rows"),
+                    );
+                } else {
+                    self.consumers.insert(&input.name, (position, input));
+                }
+            }
+        }
+    }
+
+    fn find_producers(&mut self, spec: &'a GraphSpec, findings: &mut Findings) {
+        for (position, node) in spec.nodes.iter().enumerate() {
+            for port in node.kind.ports() {
+                let name = port.target.name.as_str();
+                if port.is_closed() || port.leads == Leads::ToSinkOrDiscard || self.sinks.contains_key(name) {
+                    continue;
+                }
+                let (first, at) = *self.producers.entry(name).or_insert((position, port.target));
+                if first != position {
+                    let message = format!(
+                        "`{name}` is already produced by `{}` ({})",
+                        spec.nodes[first].name.name, at.at
+                    );
+                    findings.push(
+                        GraphError::new("duplicate-producer", &port.target.at, message)
+                            .help("a connection has one producer; give this one another name, or join the rows at a sink"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn wires_of(&self, spec: &GraphSpec, from: usize, findings: &mut Findings) -> Vec<Wire> {
+        let node = &spec.nodes[from];
+        let mut wires = Vec::new();
+        for (number, port) in node.kind.ports().iter().enumerate().filter(|(_, port)| !port.is_closed()) {
+            match self.target(port) {
+                Some(to) => wires.push(Wire {
+                    from,
+                    to,
+                    label: port.edge_label(&node.name.name, spec.nodes[to].is_sink()),
+                    mode: port.mode(),
+                    port: number,
+                    at: port.target.at.clone(),
+                }),
+                None if spec.incomplete && !self.is_plainly_wrong(port) => {}
+                None => findings.push(self.unknown_target(port)),
+            }
+        }
+        wires
+    }
+
+    fn target(&self, port: &Port<'_>) -> Option<usize> {
+        let name = port.target.name.as_str();
+        let sink = self.sinks.get(name).copied();
+        match port.leads {
+            Leads::ToSinkOrDiscard => sink,
+            Leads::ToSinkOrConnection => sink.or_else(|| self.consumers.get(name).map(|(to, _)| *to)),
+        }
+    }
+
+    /// Sinks are known by name even when their settings could not be read; consumers are not.
+    fn is_plainly_wrong(&self, port: &Port<'_>) -> bool {
+        port.leads == Leads::ToSinkOrDiscard
+    }
+
+    fn unknown_target(&self, port: &Port<'_>) -> GraphError {
+        let name = port.target.name.as_str();
+        let at = &port.target.at;
+        match port.leads {
+            Leads::ToSinkOrConnection => GraphError::new(
+                "unknown-target",
+                at,
+                format!("`{name}` is neither a sink nor the `input` of any node"),
+            )
+            .help(if name == "discard" {
+                "rows can be discarded only on errors; route them to a sink (a `null`-like file, if need be)"
+                    .to_owned()
+            } else {
+                advise(name, "sinks and inputs", self.sinks.keys().chain(self.consumers.keys()).copied())
+            }),
+            Leads::ToSinkOrDiscard
+                if self.consumers.contains_key(name) || self.producers.contains_key(name) =>
+            {
+                GraphError::new("unknown-sink", at, format!("`{name}` is a connection, not a sink"))
+                    .help("rows that fail can go to a sink or to `discard` only")
+            }
+            Leads::ToSinkOrDiscard => GraphError::new(
+                "unknown-sink",
+                at,
+                format!("there is no sink `{name}`"),
+            )
+            .help(advise(name, "sinks", self.sinks.keys().copied().chain(["discard"]))),
+        }
+    }
+
+    fn report_unproduced(&self, spec: &GraphSpec, findings: &mut Findings) {
+        if spec.incomplete {
+            return;
+        }
+        for (name, (_, input)) in &self.consumers {
+            if !self.producers.contains_key(name) {
+                let known = self.producers.keys().copied().filter(|n| *n != *name);
+                findings.push(
+                    GraphError::new(
+                        "unknown-connection",
+                        &input.at,
+                        format!("nothing produces the connection `{name}`"),
+                    )
+                    .help(advise(name, "connections that are produced", known)),
+                );
+            }
+        }
+    }
+}
+
+fn check_failsinks(spec: &GraphSpec, names: &Names<'_>, findings: &mut Findings) {
+    for node in &spec.nodes {
+        let NodeKind::Sink { on_write_failure, .. } = &node.kind else { continue };
+        let name = on_write_failure.name.as_str();
+        if name == node.name.name {
+            findings.push(
+                GraphError::new(
+                    "failsink-is-itself",
+                    &on_write_failure.at,
+                    format!("`{name}` cannot be its own failsink"),
+                )
+                .help("name another sink, or write `discard`"),
+            );
+            continue;
+        }
+        let Some(failsink) = names.sinks.get(name).map(|position| &spec.nodes[*position]) else { continue };
+        if let NodeKind::Sink { on_write_failure: next, .. } = &failsink.kind
+            && !next.name.is_empty()
+            && next.name != crate::spec::DISCARD
+        {
+            let message = format!("the failsink `{name}` has a failsink itself (`{}`)", next.name);
+            findings.push(
+                GraphError::new("failsink-has-failsink", &on_write_failure.at, message).help(format!(
+                    "write `on_write_failure: discard` at `{name}`, or name another sink here"
+                )),
+            );
+        }
+    }
+}
+
+/// Advice for a name in another place than wiring; the same rule of nearness.
+pub(super) fn field_advice<'a>(name: &str, fields: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    suggest::nearest(name, fields).map(|near| format!("did you mean `{near}`?"))
+}
