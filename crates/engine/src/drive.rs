@@ -57,7 +57,6 @@ pub enum EngineError {
 }
 
 /// What was read in the end.
-#[derive(Debug)]
 pub struct Finished {
     /// The source, closed.
     pub source: Box<dyn Source>,
@@ -65,12 +64,8 @@ pub struct Finished {
     pub identity: SourceIdentity,
     /// Rows delivered.
     pub rows: u64,
-}
-
-impl std::fmt::Debug for Box<dyn Source> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Source")
-    }
+    /// Whether the source was read to its end; not when it was stopped.
+    pub exhausted: bool,
 }
 
 /// Reads an opened source to its end, or until `stop` is set, and delivers one epoch after the other, in order.
@@ -88,7 +83,7 @@ pub fn drive(
 ) -> Result<Finished, EngineError> {
     let bounds = pipeline.options.bounds;
     let workers = pipeline.options.max_workers.max(1);
-    let (rows, identity) = std::thread::scope(|scope| {
+    let (rows, (identity, exhausted)) = std::thread::scope(|scope| {
         let (batch_tx, batch_rx) = bounded(2);
         let (chunk_tx, chunk_rx) = bounded::<ChunkInput>(workers * 2);
         let (result_tx, result_rx) = bounded(workers * 2);
@@ -114,7 +109,7 @@ pub fn drive(
         let identity = reader.join().map_err(|_| EngineError::WorkerLost)?.map_err(EngineError::Source)?;
         Ok((decider.rows, identity))
     })?;
-    Ok(Finished { source, identity, rows })
+    Ok(Finished { source, identity, rows, exhausted })
 }
 
 /// Has an epoch's rows walked and puts the results in order.

@@ -28,13 +28,13 @@ pub(crate) struct EpochRows {
 /// Smallest read; doubled while rows are small.
 const FIRST_READ: usize = 64;
 
-/// Reads until the source ends, fails, or `stop` is set. Returns what was read.
+/// Reads until the source ends, fails, or `stop` is set. Returns what was read, and whether that was all of it.
 pub(crate) fn read_all(
     source: &mut dyn Source,
     bounds: EpochBounds,
     stop: &AtomicBool,
     batches: &Sender<Batch>,
-) -> Result<SourceIdentity, SourceError> {
+) -> Result<(SourceIdentity, bool), SourceError> {
     let mut max = FIRST_READ.min(bounds.rows);
     let mut read_bytes = source.identity().read_bytes;
     while !stop.load(Ordering::Relaxed) {
@@ -53,11 +53,11 @@ pub(crate) fn read_all(
             }
         }
         if progress == ReadProgress::End {
-            break;
+            return Ok((source.identity(), true));
         }
         max = next_read_size(max, full, bytes, bounds);
     }
-    Ok(source.identity())
+    Ok((source.identity(), false))
 }
 
 /// Reads grow while they are cheap and shrink before they could fill the memory.

@@ -1,0 +1,65 @@
+use elspeth_contracts::{ErrorReason, FailureKind};
+use elspeth_engine::EngineError;
+use elspeth_executors::{ActError, MissingPlugin};
+use elspeth_landscape::LandscapeError;
+use elspeth_plugin::SourceError;
+use thiserror::Error;
+
+/// Why a run could not begin, or ended before its work was done.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The source could not be opened or read.
+    #[error("source: {0}")]
+    Source(SourceError),
+    /// A sink could not be opened, written or published.
+    #[error(transparent)]
+    Act(ActError),
+    /// The record could not be written, or contradicts itself.
+    #[error(transparent)]
+    Record(#[from] LandscapeError),
+    /// The plan lacks an instance.
+    #[error(transparent)]
+    Plan(#[from] MissingPlugin),
+    /// A thread of ours ended when it should not have: a bug.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl RunError {
+    /// As it is recorded on the run.
+    #[must_use]
+    pub fn reason(&self) -> ErrorReason {
+        let kind = match self {
+            Self::Source(_) => FailureKind::SourceFailed,
+            Self::Act(_) => FailureKind::SinkFailed,
+            Self::Record(_) => FailureKind::RecordFailed,
+            Self::Plan(_) | Self::Internal(_) => FailureKind::Internal,
+        };
+        ErrorReason::new(kind, self.to_string())
+    }
+
+    /// What the user can do about it, where that is known.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::Source(error) => error.help.as_deref(),
+            Self::Act(error) => error.help.as_deref(),
+            Self::Record(_) | Self::Plan(_) | Self::Internal(_) => None,
+        }
+    }
+
+    /// Whether our own record or rules are broken, as against the world outside (exit 4 as against 1).
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Record(LandscapeError::Corrupt(_)) | Self::Plan(_) | Self::Internal(_))
+    }
+}
+
+impl From<EngineError> for RunError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Source(error) => Self::Source(error),
+            EngineError::TooManyRows | EngineError::WorkerLost => Self::Internal(error.to_string()),
+        }
+    }
+}
