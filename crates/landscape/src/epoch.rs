@@ -2,9 +2,9 @@
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    ArtifactRecord, CallRecord, EpochNo, Micros, NodeStateRecord, OperationRecord, RoutingEventRecord, RowIndex, RowRecord,
-    StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord,
-    ValidationErrorRecord,
+    ArtifactRecord, CallRecord, EpochNo, Micros, NodeStateRecord, OperationRecord, RoutingEventRecord,
+    RowIndex, RowRecord, StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord,
+    TokenRecord, TransformErrorRecord, ValidationErrorRecord,
 };
 
 /// Commit A: everything that was sensed and decided. Every list is in canonical order (row index, then token path,
@@ -51,6 +51,24 @@ impl DecidedEpoch {
     pub fn row_range(&self) -> Option<(RowIndex, RowIndex)> {
         Some((self.rows.first()?.row_index, self.rows.last()?.row_index))
     }
+
+    /// How many records it adds.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        let lists = [
+            self.rows.len(),
+            self.tokens.len(),
+            self.token_parents.len(),
+            self.states.len(),
+            self.contexts.len(),
+            self.routing.len(),
+            self.calls.len(),
+            self.validation_errors.len(),
+            self.transform_errors.len(),
+            self.operations.len(),
+        ];
+        lists.iter().sum::<usize>() as u64
+    }
 }
 
 /// What one sink is about to write: enough to do it again after a crash without deciding again.
@@ -81,6 +99,22 @@ pub struct ActedEpoch {
     pub artifacts: Vec<ArtifactRecord>,
     /// Where each sink that wrote continues.
     pub sinks: Vec<SinkProgress>,
+}
+
+impl ActedEpoch {
+    /// How many records it adds.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        let lists = [
+            self.sink_states.len(),
+            self.transform_errors.len(),
+            self.routing.len(),
+            self.outcomes.len(),
+            self.operations.len(),
+            self.artifacts.len(),
+        ];
+        lists.iter().sum::<usize>() as u64
+    }
 }
 
 /// A sink's committed position: its own JSON.

@@ -14,7 +14,9 @@ pub enum LandscapeError {
         retryable: bool,
     },
     /// The database is of a schema version that this program does not know.
-    #[error("{location}: audit schema version {found}, but this program knows versions up to {known}; {advice}")]
+    #[error(
+        "{location}: audit schema version {found}, but this program knows versions up to {known}; {advice}"
+    )]
     SchemaVersion {
         /// Path or URL without secrets.
         location: String,

@@ -1,6 +1,25 @@
-//! Hashes that make an edited record visible.
+//! Hashes that make an edited record visible. Byte for byte defined in `docs/evidence-format.md`.
+//!
+//! - [`LeafEncoder`] turns what was decided about one row into one leaf; an epoch's acts give one leaf per token. Both
+//!   kinds go into a [`MerkleTree`] of their own; together they make the *content root*, which depends on nothing but
+//!   input, settings and program: not on time, host, run id, workers or epochs.
+//! - Every half of an epoch (decided, acted) is hashed with all its fields, times included, and chained to what came
+//!   before; with the seal that makes the *record root*.
+//!
+//! Invariant: equal records give equal bytes, and no two different records give the same bytes: every field has a fixed
+//! width or its length in front, and every record begins with its tag.
+
+mod acted;
+mod chain;
+mod encode;
+mod leaf;
+mod merkle;
 
 use elspeth_canonical::ContentHash;
+
+pub(crate) use chain::{RecorderState, Staged};
+pub use leaf::LeafEncoder;
+pub use merkle::{MerkleTree, TreeState};
 
 /// What closes an epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,5 +19,7 @@ mod store;
 pub use epoch::{ActedEpoch, DecidedEpoch, SinkIntent, SinkProgress};
 pub use error::{Corruption, LandscapeError};
 pub use recorder::Recorder;
-pub use run::{ConservationBreach, Counters, Failure, RunRecord, RunRef, RunSeal, RunStart, RunSummary, SourceRecord};
+pub use run::{
+    ConservationBreach, Counters, Failure, RunRecord, RunRef, RunSeal, RunStart, RunSummary, SourceRecord,
+};
 pub use store::{FailureCount, LandscapeReader, LandscapeWriter};

@@ -1,10 +1,22 @@
-use elspeth_contracts::Micros;
+use elspeth_canonical::{ContentHash, HashVersion};
+use elspeth_contracts::{ErrorReason, FailureKind, Micros, RunStatus};
 
-use crate::{ActedEpoch, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart};
+use crate::integrity::{RecorderState, Staged};
+use crate::{
+    ActedEpoch, ConservationBreach, Corruption, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal,
+    RunStart,
+};
 
-/// Drives a [`LandscapeWriter`] through one run: begin, epochs, seal.
+/// Drives a [`LandscapeWriter`] through one run: begin, epochs, seal; and closes every commit with its hashes.
+///
+/// After a commit that failed, the recorder is where it was before: the epoch is still staged, and can be committed again
+/// or rolled back.
 pub struct Recorder {
     writer: Box<dyn LandscapeWriter>,
+    version: HashVersion,
+    topology_hash: ContentHash,
+    state: RecorderState,
+    staged: Option<Staged>,
 }
 
 impl Recorder {
@@ -12,25 +24,69 @@ impl Recorder {
     ///
     /// # Errors
     /// [`LandscapeError`] of the store.
-    pub async fn begin(mut writer: Box<dyn LandscapeWriter>, start: &RunStart) -> Result<Self, LandscapeError> {
+    pub async fn begin(
+        mut writer: Box<dyn LandscapeWriter>,
+        start: &RunStart,
+    ) -> Result<Self, LandscapeError> {
         writer.begin_run(start).await?;
-        Ok(Self { writer })
+        Ok(Self {
+            writer,
+            version: start.hash_version,
+            topology_hash: start.topology_hash,
+            state: RecorderState::new(start),
+            staged: None,
+        })
+    }
+
+    /// Takes up a run at a commit: `state` is that commit's [`crate::integrity::EpochHashes::state`].
+    ///
+    /// # Errors
+    /// [`LandscapeError::Corrupt`] when no commit stores such a state.
+    pub fn continue_from(
+        writer: Box<dyn LandscapeWriter>,
+        (version, topology_hash): (HashVersion, ContentHash),
+        state: &str,
+    ) -> Result<Self, LandscapeError> {
+        let state = RecorderState::from_stored(version, state).ok_or_else(|| Corruption {
+            table: "epochs",
+            id: "the last one".to_owned(),
+            what: "its integrity state cannot be read".to_owned(),
+        })?;
+        Ok(Self { writer, version, topology_hash, state, staged: None })
     }
 
     /// Writes an epoch's decisions; not durable before [`Recorder::commit`].
     ///
     /// # Errors
-    /// [`LandscapeError`] of the store.
+    /// [`LandscapeError`] of the store; [`LandscapeError::Corrupt`] when the epoch is not what it must be.
     pub async fn stage(&mut self, decided: &DecidedEpoch) -> Result<(), LandscapeError> {
-        self.writer.stage(decided).await
+        self.check_stageable(decided)?;
+        self.writer.stage(decided).await?;
+        self.staged = Some(Staged::new(self.version, decided));
+        Ok(())
+    }
+
+    fn check_stageable(&self, decided: &DecidedEpoch) -> Result<(), Corruption> {
+        let what = if self.staged.is_some() {
+            "it was given before the epoch before it was committed"
+        } else if decided.rows.len() != decided.row_leaves.len() {
+            "it has another number of content leaves than of rows"
+        } else {
+            return Ok(());
+        };
+        Err(Corruption { table: "epochs", id: decided.epoch.0.to_string(), what: what.to_owned() })
     }
 
     /// Makes the staged decisions durable, together with what was done with the epoch before.
     ///
     /// # Errors
-    /// [`LandscapeError`] of the store.
-    pub async fn commit(&mut self, _acted: Option<&ActedEpoch>, _now: Micros) -> Result<(), LandscapeError> {
-        todo!()
+    /// [`LandscapeError`] of the store; [`LandscapeError::Corrupt`] when `acted` tells of tokens without outcome.
+    pub async fn commit(&mut self, acted: Option<&ActedEpoch>, now: Micros) -> Result<(), LandscapeError> {
+        let next = self.state.after(acted, self.staged.as_ref(), now)?;
+        self.writer.commit(acted, &next.hashes(), now).await?;
+        self.state = next;
+        self.staged = None;
+        Ok(())
     }
 
     /// Throws away a staged epoch.
@@ -38,14 +94,55 @@ impl Recorder {
     /// # Errors
     /// [`LandscapeError`] of the store.
     pub async fn rollback(&mut self) -> Result<(), LandscapeError> {
-        self.writer.rollback().await
+        self.writer.rollback().await?;
+        self.staged = None;
+        Ok(())
     }
 
-    /// Ends the run; when it is to be completed, checks conservation first and fails it on a breach.
+    /// Shows that the owner lives, while nothing is committed.
+    ///
+    /// # Errors
+    /// [`LandscapeError`] of the store.
+    pub async fn heartbeat(&mut self, now: Micros) -> Result<(), LandscapeError> {
+        self.writer.heartbeat(now).await
+    }
+
+    /// How many records of every kind were committed.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        self.state.records()
+    }
+
+    /// Ends the run; when it is to be completed, checks conservation first and fails it on a breach. Gives back the seal
+    /// as it was recorded, with both roots.
     ///
     /// # Errors
     /// [`LandscapeError::Corrupt`] on a breach (the run is sealed as failed), or the store's.
-    pub async fn seal(self, _seal: RunSeal) -> Result<RunSeal, LandscapeError> {
-        todo!()
+    pub async fn seal(mut self, mut seal: RunSeal) -> Result<RunSeal, LandscapeError> {
+        if self.staged.is_some() {
+            self.rollback().await?;
+        }
+        let breach = match seal.status {
+            RunStatus::Completed => self.writer.conservation().await?.into_iter().next().map(corruption),
+            RunStatus::Running | RunStatus::Failed | RunStatus::Interrupted => None,
+        };
+        if let Some(breach) = &breach {
+            seal.status = RunStatus::Failed;
+            seal.error = Some(ErrorReason::new(FailureKind::Internal, breach.to_string()));
+        }
+        let content_root = self.state.content_root(self.topology_hash, &seal);
+        seal.content_root = Some(content_root);
+        seal.record_root = Some(self.state.record_root(&seal, content_root));
+        self.writer.seal(&seal).await?;
+        breach.map_or(Ok(seal), |breach| Err(breach.into()))
     }
+}
+
+fn corruption(breach: ConservationBreach) -> Corruption {
+    let more = breach.count.saturating_sub(breach.ids.len() as u64);
+    let mut id = breach.ids.join(", ");
+    if more > 0 {
+        id.push_str(&format!(" and {more} more"));
+    }
+    Corruption { table: "conservation", id, what: breach.rule.to_owned() }
 }

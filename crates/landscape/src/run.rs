@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{
-    EdgeRecord, EpochNo, ErrorReason, ExportStatus, Grade, Micros, NodeRecord, RowIndex, RunId, RunStatus, Step, TokenKey,
+    EdgeRecord, EpochNo, ErrorReason, ExportStatus, Grade, Micros, NodeRecord, RowIndex, RunId, RunStatus,
+    Step, TokenKey,
 };
 use serde::Serialize;
 

@@ -1,13 +1,14 @@
 use async_trait::async_trait;
 use elspeth_contracts::{
-    ArtifactRecord, CallRecord, EdgeRecord, EpochNo, Micros, NodeRecord, NodeStateRecord, RoutingEventRecord, RowIndex,
-    RowRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
+    ArtifactRecord, CallRecord, EdgeRecord, EpochNo, Micros, NodeRecord, NodeStateRecord, RoutingEventRecord,
+    RowIndex, RowRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
+    TransformErrorRecord, ValidationErrorRecord,
 };
 
 use crate::integrity::EpochHashes;
 use crate::{
-    ActedEpoch, ConservationBreach, Counters, DecidedEpoch, Failure, LandscapeError, RunRecord, RunRef, RunSeal, RunStart,
-    RunSummary,
+    ActedEpoch, ConservationBreach, Counters, DecidedEpoch, Failure, LandscapeError, RunRecord, RunRef,
+    RunSeal, RunStart, RunSummary,
 };
 
 /// What a database does for a run that is being written. One process writes a run, through one of these.
@@ -23,7 +24,12 @@ pub trait LandscapeWriter: Send {
 
     /// Adds commit B of the epoch before, if there was one, and makes the transaction durable.
     /// Without a staged epoch it commits B alone (the last epoch's).
-    async fn commit(&mut self, acted: Option<&ActedEpoch>, hashes: &EpochHashes, now: Micros) -> Result<(), LandscapeError>;
+    async fn commit(
+        &mut self,
+        acted: Option<&ActedEpoch>,
+        hashes: &EpochHashes,
+        now: Micros,
+    ) -> Result<(), LandscapeError>;
 
     /// Throws away what was staged.
     async fn rollback(&mut self) -> Result<(), LandscapeError>;
@@ -68,18 +74,34 @@ pub trait LandscapeReader: Send + Sync {
     /// Calls made for it.
     async fn calls(&self, run_no: i64, token: TokenKey) -> Result<Vec<CallRecord>, LandscapeError>;
     /// Why nodes failed for it.
-    async fn transform_errors(&self, run_no: i64, token: TokenKey) -> Result<Vec<TransformErrorRecord>, LandscapeError>;
+    async fn transform_errors(
+        &self,
+        run_no: i64,
+        token: TokenKey,
+    ) -> Result<Vec<TransformErrorRecord>, LandscapeError>;
     /// Why the source record was refused.
-    async fn validation_error(&self, run_no: i64, row: RowIndex)
-    -> Result<Option<ValidationErrorRecord>, LandscapeError>;
+    async fn validation_error(
+        &self,
+        run_no: i64,
+        row: RowIndex,
+    ) -> Result<Option<ValidationErrorRecord>, LandscapeError>;
     /// What became of it; `None` while it is under way.
-    async fn outcome(&self, run_no: i64, token: TokenKey) -> Result<Option<TokenOutcomeRecord>, LandscapeError>;
+    async fn outcome(
+        &self,
+        run_no: i64,
+        token: TokenKey,
+    ) -> Result<Option<TokenOutcomeRecord>, LandscapeError>;
     /// The packed bodies of an epoch; `None` when they were purged or there were none.
     async fn bodies(&self, run_no: i64, epoch: EpochNo) -> Result<Option<Vec<u8>>, LandscapeError>;
     /// Artifacts as they are now: the newest of each path.
     async fn artifacts(&self, run_no: i64) -> Result<Vec<ArtifactRecord>, LandscapeError>;
     /// Up to `limit` rows (in row order) that ended in a sink, so that `explain --row N --sink NAME` and advice can name one.
-    async fn tokens_at_sink(&self, run_no: i64, sink: Step, limit: u32) -> Result<Vec<TokenKey>, LandscapeError>;
+    async fn tokens_at_sink(
+        &self,
+        run_no: i64,
+        sink: Step,
+        limit: u32,
+    ) -> Result<Vec<TokenKey>, LandscapeError>;
     /// Failures in canonical order, at most `limit` of them.
     async fn failures(&self, run_no: i64, limit: u64) -> Result<Vec<Failure>, LandscapeError>;
     /// Failures counted by step, kind and destination.

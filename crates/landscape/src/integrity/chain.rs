@@ -1,0 +1,260 @@
+//! What a [`crate::Recorder`] carries from commit to commit: the chain, both trees, the newest artifacts.
+
+use std::collections::BTreeMap;
+
+use elspeth_canonical::{ContentHash, HashVersion};
+use elspeth_contracts::{EpochNo, Micros, Step};
+use serde::{Deserialize, Serialize};
+
+use super::acted::acted_leaves;
+use super::encode::Encoder;
+use super::{EpochHashes, MerkleTree, TreeState};
+use crate::{ActedEpoch, Corruption, DecidedEpoch, RunSeal, RunStart};
+
+const FORMAT: u32 = 1;
+const RUN: &[u8] = b"elspeth-run-v1\0";
+const RECORDS: &[u8] = b"elspeth-records-v1\0";
+const LINK: &[u8] = b"elspeth-link-v1\0";
+const CONTENT_ROOT: &[u8] = b"elspeth-content-root-v1\0";
+const RECORD_ROOT: &[u8] = b"elspeth-record-root-v1\0";
+
+const DECIDED: u8 = 0;
+const ACTED: u8 = 1;
+
+/// Chain, trees and artifacts after some commit.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RecorderState {
+    version: HashVersion,
+    chain: ContentHash,
+    decided: MerkleTree,
+    acted: MerkleTree,
+    /// The artifacts of each sink's newest write, in their binary form.
+    artifacts: BTreeMap<Step, Vec<ArtifactState>>,
+    records: u64,
+}
+
+/// A staged epoch, hashed.
+#[derive(Debug, Clone)]
+pub(crate) struct Staged {
+    epoch: EpochNo,
+    digest: ContentHash,
+    leaves: Vec<ContentHash>,
+    records: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArtifactState {
+    artifact_type: String,
+    content_hash: String,
+    size_bytes: u64,
+    rows: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredState {
+    format: u32,
+    chain: String,
+    decided: TreeState,
+    acted: TreeState,
+    artifacts: BTreeMap<u16, Vec<ArtifactState>>,
+    records: u64,
+}
+
+impl Staged {
+    pub(crate) fn new(version: HashVersion, decided: &DecidedEpoch) -> Self {
+        let mut out = Encoder::default();
+        out.raw(RECORDS);
+        out.u64(decided.epoch.0);
+        out.i64(decided.started.0);
+        out.whole(&decided.rows);
+        out.whole(&decided.tokens);
+        out.whole(&decided.token_parents);
+        out.whole(&decided.states);
+        out.whole(&decided.contexts);
+        out.whole(&decided.routing);
+        out.whole(&decided.calls);
+        out.whole(&decided.validation_errors);
+        out.whole(&decided.transform_errors);
+        out.whole(&decided.operations);
+        let digest = version.hash(out.bytes());
+        Self { epoch: decided.epoch, digest, leaves: decided.row_leaves.clone(), records: decided.records() }
+    }
+}
+
+fn acted_digest(version: HashVersion, acted: &ActedEpoch) -> ContentHash {
+    let mut out = Encoder::default();
+    out.raw(RECORDS);
+    out.u64(acted.epoch.0);
+    out.whole(&acted.sink_states);
+    out.whole(&acted.routing);
+    out.whole(&acted.transform_errors);
+    out.whole(&acted.outcomes);
+    out.whole(&acted.operations);
+    out.whole(&acted.artifacts);
+    version.hash(out.bytes())
+}
+
+impl RecorderState {
+    /// The state before the first commit; the chain begins with everything that is registered about the run.
+    pub(crate) fn new(start: &RunStart) -> Self {
+        let version = start.hash_version;
+        Self {
+            version,
+            chain: run_digest(start),
+            decided: MerkleTree::new(version),
+            acted: MerkleTree::new(version),
+            artifacts: BTreeMap::new(),
+            records: 0,
+        }
+    }
+
+    /// The state after a commit of `acted` and `staged` at `now`.
+    pub(crate) fn after(
+        &self,
+        acted: Option<&ActedEpoch>,
+        staged: Option<&Staged>,
+        now: Micros,
+    ) -> Result<Self, Corruption> {
+        let mut next = self.clone();
+        if let Some(acted) = acted {
+            next.link(ACTED, acted.epoch, now, acted_digest(self.version, acted));
+            acted_leaves(self.version, acted)?.into_iter().for_each(|leaf| next.acted.push(leaf));
+            next.keep_artifacts(acted);
+            next.records += acted.records();
+        }
+        if let Some(staged) = staged {
+            next.link(DECIDED, staged.epoch, now, staged.digest);
+            staged.leaves.iter().for_each(|leaf| next.decided.push(*leaf));
+            next.records += staged.records;
+        }
+        Ok(next)
+    }
+
+    fn link(&mut self, half: u8, epoch: EpochNo, now: Micros, digest: ContentHash) {
+        let mut out = Encoder::default();
+        out.raw(LINK);
+        out.hash(self.chain);
+        out.u8(half);
+        out.u64(epoch.0);
+        out.i64(now.0);
+        out.hash(digest);
+        self.chain = self.version.hash(out.bytes());
+    }
+
+    /// A sink's artifacts describe all of its content so far, so those of its newest write replace the ones before.
+    fn keep_artifacts(&mut self, acted: &ActedEpoch) {
+        let mut newest: BTreeMap<Step, Vec<ArtifactState>> = BTreeMap::new();
+        for artifact in &acted.artifacts {
+            newest.entry(artifact.step).or_default().push(ArtifactState {
+                artifact_type: artifact.artifact_type.clone(),
+                content_hash: artifact.content_hash.to_string(),
+                size_bytes: artifact.size_bytes,
+                rows: artifact.rows,
+            });
+        }
+        self.artifacts.extend(newest);
+    }
+
+    pub(crate) fn hashes(&self) -> EpochHashes {
+        EpochHashes { chain: self.chain, content: self.decided.root(), state: self.stored() }
+    }
+
+    /// Records of every kind that were committed.
+    pub(crate) const fn records(&self) -> u64 {
+        self.records
+    }
+
+    fn stored(&self) -> String {
+        let stored = StoredState {
+            format: FORMAT,
+            chain: self.chain.to_string(),
+            decided: self.decided.state(),
+            acted: self.acted.state(),
+            artifacts: self
+                .artifacts
+                .iter()
+                .map(|(step, artifacts)| (step.get(), artifacts.clone()))
+                .collect(),
+            records: self.records,
+        };
+        serde_json::to_string(&stored).expect("numbers and texts have a JSON form")
+    }
+
+    /// The state that a commit stored; `None` when no commit stores such a text.
+    pub(crate) fn from_stored(version: HashVersion, text: &str) -> Option<Self> {
+        let stored: StoredState =
+            serde_json::from_str(text).ok().filter(|s: &StoredState| s.format == FORMAT)?;
+        let artifacts = stored.artifacts.into_iter().map(|(step, list)| Some((Step::new(step)?, list)));
+        Some(Self {
+            version,
+            chain: stored.chain.parse().ok()?,
+            decided: MerkleTree::from_state(version, &stored.decided)?,
+            acted: MerkleTree::from_state(version, &stored.acted)?,
+            artifacts: artifacts.collect::<Option<_>>()?,
+            records: stored.records,
+        })
+    }
+
+    /// The hash of everything but time, duration, host and run id.
+    pub(crate) fn content_root(&self, topology_hash: ContentHash, seal: &RunSeal) -> ContentHash {
+        let mut out = Encoder::default();
+        out.raw(CONTENT_ROOT);
+        out.text(self.version.name());
+        out.hash(topology_hash);
+        out.text(&seal.source.field_resolution);
+        out.text(&seal.source.contract);
+        for tree in [&self.decided, &self.acted] {
+            out.u64(tree.size());
+            out.hash(tree.root());
+        }
+        out.count(self.artifacts.len());
+        for (step, artifacts) in &self.artifacts {
+            out.u16(step.get());
+            out.count(artifacts.len());
+            artifacts.iter().for_each(|artifact| put_artifact(&mut out, artifact));
+        }
+        self.version.hash(out.bytes())
+    }
+
+    /// The hash of everything.
+    pub(crate) fn record_root(&self, seal: &RunSeal, content_root: ContentHash) -> ContentHash {
+        let mut out = Encoder::default();
+        out.raw(RECORD_ROOT);
+        out.hash(self.chain);
+        out.i64(seal.completed_at.0);
+        out.u8(seal.status.code());
+        out.optional(seal.error.as_ref(), Encoder::reason);
+        out.text(&seal.source.identity);
+        out.text(&seal.source.field_resolution);
+        out.text(&seal.source.contract);
+        out.hash(content_root);
+        self.version.hash(out.bytes())
+    }
+}
+
+fn put_artifact(out: &mut Encoder, artifact: &ArtifactState) {
+    out.text(&artifact.artifact_type);
+    out.text(&artifact.content_hash);
+    out.u64(artifact.size_bytes);
+    out.u64(artifact.rows);
+}
+
+/// The hash of what is registered about a run when it begins and never changes: neither the lease nor the grade (which
+/// falls when bodies are purged), nor the source, whose last word comes with the seal.
+fn run_digest(start: &RunStart) -> ContentHash {
+    let mut out = Encoder::default();
+    out.raw(RUN);
+    out.raw(&start.run_id.ulid().to_bytes());
+    out.i64(start.started_at.0);
+    out.text(&start.settings);
+    out.text(&start.settings_path);
+    out.hash(start.config_hash);
+    out.text(start.hash_version.name());
+    out.hash(start.topology_hash);
+    out.text(&start.engine_version);
+    out.whole(&start.nodes);
+    out.whole(&start.edges);
+    start.hash_version.hash(out.bytes())
+}

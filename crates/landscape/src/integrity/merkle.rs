@@ -1,0 +1,150 @@
+use elspeth_canonical::{ContentHash, HashVersion};
+use serde::{Deserialize, Serialize};
+
+/// What an inner node's bytes begin with (RFC 9162, 2.1.1).
+const NODE_PREFIX: u8 = 1;
+
+/// A Merkle tree of the shape of RFC 9162 that only grows. It holds the roots of its complete subtrees and no leaves, so its
+/// size is the logarithm of theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MerkleTree {
+    version: HashVersion,
+    size: u64,
+    /// One root for every bit that is set in `size`, the largest subtree first.
+    frontier: Vec<ContentHash>,
+}
+
+/// A tree as it is stored, to be grown further later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TreeState {
+    /// Leaves.
+    pub size: u64,
+    /// Hex hashes of the complete subtrees, the largest first.
+    pub frontier: Vec<String>,
+}
+
+impl MerkleTree {
+    /// A tree without leaves.
+    #[must_use]
+    pub const fn new(version: HashVersion) -> Self {
+        Self { version, size: 0, frontier: Vec::new() }
+    }
+
+    /// How many leaves it has.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends a leaf, given by its hash.
+    pub fn push(&mut self, leaf: ContentHash) {
+        let mut node = leaf;
+        for _ in 0..self.size.trailing_ones() {
+            let left = self.frontier.pop().expect("one root for every bit of the size");
+            node = self.join(left, node);
+        }
+        self.frontier.push(node);
+        self.size += 1;
+    }
+
+    /// Its root; the hash of nothing when it has no leaves.
+    #[must_use]
+    pub fn root(&self) -> ContentHash {
+        let joined = self.frontier.iter().rev().copied().reduce(|right, left| self.join(left, right));
+        joined.unwrap_or_else(|| self.version.hash(&[]))
+    }
+
+    /// Its stored form.
+    #[must_use]
+    pub fn state(&self) -> TreeState {
+        TreeState { size: self.size, frontier: self.frontier.iter().map(ToString::to_string).collect() }
+    }
+
+    /// The tree of that stored form; `None` when no tree has it.
+    #[must_use]
+    pub fn from_state(version: HashVersion, state: &TreeState) -> Option<Self> {
+        let frontier = state.frontier.iter().map(|hash| hash.parse().ok()).collect::<Option<Vec<_>>>()?;
+        (frontier.len() == state.size.count_ones() as usize).then_some(Self {
+            version,
+            size: state.size,
+            frontier,
+        })
+    }
+
+    fn join(&self, left: ContentHash, right: ContentHash) -> ContentHash {
+        let mut bytes = [NODE_PREFIX; 65];
+        bytes[1..33].copy_from_slice(left.as_bytes());
+        bytes[33..].copy_from_slice(right.as_bytes());
+        self.version.hash(&bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn leaf(version: HashVersion, number: usize) -> ContentHash {
+        version.hash(format!("leaf {number}").as_bytes())
+    }
+
+    /// The definition of RFC 9162, 2.1.1, taken literally.
+    fn defined(version: HashVersion, leaves: &[ContentHash]) -> ContentHash {
+        match leaves {
+            [] => version.hash(&[]),
+            [one] => *one,
+            several => {
+                let split = 1 << (several.len() - 1).ilog2();
+                let (left, right) = several.split_at(split);
+                let mut bytes = vec![1];
+                bytes.extend_from_slice(defined(version, left).as_bytes());
+                bytes.extend_from_slice(defined(version, right).as_bytes());
+                version.hash(&bytes)
+            }
+        }
+    }
+
+    fn versions() -> impl Strategy<Value = HashVersion> {
+        prop_oneof![Just(HashVersion::Blake3V1), Just(HashVersion::Sha256V1)]
+    }
+
+    proptest! {
+        #[test]
+        fn the_root_is_the_one_that_rfc_9162_defines(version in versions(), size in 0_usize..300) {
+            let leaves: Vec<_> = (0..size).map(|n| leaf(version, n)).collect();
+            let mut tree = MerkleTree::new(version);
+            leaves.iter().for_each(|l| tree.push(*l));
+            prop_assert_eq!(tree.size(), size as u64);
+            prop_assert_eq!(tree.root(), defined(version, &leaves));
+        }
+
+        #[test]
+        fn a_tree_read_back_grows_as_the_one_that_was_stored(first in 0_usize..100, more in 0_usize..100) {
+            let version = HashVersion::Blake3V1;
+            let mut tree = MerkleTree::new(version);
+            (0..first).for_each(|n| tree.push(leaf(version, n)));
+            let mut again = MerkleTree::from_state(version, &tree.state()).unwrap();
+            prop_assert_eq!(&again, &tree);
+            for n in first..first + more {
+                tree.push(leaf(version, n));
+                again.push(leaf(version, n));
+            }
+            prop_assert_eq!(again.root(), tree.root());
+        }
+    }
+
+    #[test]
+    fn a_state_that_no_tree_has_is_refused() {
+        let version = HashVersion::Blake3V1;
+        let hash = leaf(version, 0).to_string();
+        let state = |size, frontier: &[&str]| TreeState {
+            size,
+            frontier: frontier.iter().map(|h| (*h).into()).collect(),
+        };
+        assert!(MerkleTree::from_state(version, &state(1, &[&hash])).is_some());
+        assert!(MerkleTree::from_state(version, &state(2, &[&hash, &hash])).is_none());
+        assert!(MerkleTree::from_state(version, &state(1, &["no hash"])).is_none());
+    }
+}
