@@ -1,9 +1,9 @@
 //! What a [`crate::Recorder`] carries from commit to commit: the chain, both trees, the newest artifacts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use elspeth_canonical::{ContentHash, HashVersion};
-use elspeth_contracts::{EpochNo, Micros, Step};
+use elspeth_contracts::{EpochNo, Micros, Outcome, Step};
 use serde::{Deserialize, Serialize};
 
 use super::acted::acted_leaves;
@@ -20,6 +20,7 @@ const RECORD_ROOT: &[u8] = b"elspeth-record-root-v1\0";
 
 const DECIDED: u8 = 0;
 const ACTED: u8 = 1;
+const PUBLISHED: u8 = 2;
 
 /// Chain, trees and artifacts after some commit.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +29,12 @@ pub(crate) struct RecorderState {
     chain: ContentHash,
     decided: MerkleTree,
     acted: MerkleTree,
-    /// The artifacts of each sink's newest write, in their binary form.
+    /// The artifacts of each sink's newest write.
     artifacts: BTreeMap<Step, Vec<ArtifactState>>,
+    /// Sinks that took diverted rows, to which the time is added.
+    timed: BTreeSet<Step>,
+    /// The epoch that is decided and not yet acted on.
+    open_epoch: Option<EpochNo>,
     records: u64,
 }
 
@@ -46,7 +51,7 @@ pub(crate) struct Staged {
 #[serde(deny_unknown_fields)]
 struct ArtifactState {
     artifact_type: String,
-    content_hash: String,
+    content_hash: ContentHash,
     size_bytes: u64,
     rows: u64,
 }
@@ -55,10 +60,12 @@ struct ArtifactState {
 #[serde(deny_unknown_fields)]
 struct StoredState {
     format: u32,
-    chain: String,
+    chain: ContentHash,
     decided: TreeState,
     acted: TreeState,
     artifacts: BTreeMap<u16, Vec<ArtifactState>>,
+    timed: BTreeSet<u16>,
+    open_epoch: Option<u64>,
     records: u64,
 }
 
@@ -106,6 +113,8 @@ impl RecorderState {
             decided: MerkleTree::new(version),
             acted: MerkleTree::new(version),
             artifacts: BTreeMap::new(),
+            timed: BTreeSet::new(),
+            open_epoch: None,
             records: 0,
         }
     }
@@ -119,26 +128,34 @@ impl RecorderState {
     ) -> Result<Self, Corruption> {
         let mut next = self.clone();
         if let Some(acted) = acted {
-            next.link(ACTED, acted.epoch, now, acted_digest(self.version, acted));
+            next.link_acted(acted, now);
             acted_leaves(self.version, acted)?.into_iter().for_each(|leaf| next.acted.push(leaf));
             next.keep_artifacts(acted);
             next.records += acted.records();
         }
         if let Some(staged) = staged {
-            next.link(DECIDED, staged.epoch, now, staged.digest);
+            next.link(DECIDED, staged.epoch, Some(now), staged.digest);
+            next.open_epoch = Some(staged.epoch);
             staged.leaves.iter().for_each(|leaf| next.decided.push(*leaf));
             next.records += staged.records;
         }
         Ok(next)
     }
 
-    fn link(&mut self, half: u8, epoch: EpochNo, now: Micros, digest: ContentHash) {
+    /// What comes when no decided epoch waits for it is the publication; the record keeps no commit time for that.
+    fn link_acted(&mut self, acted: &ActedEpoch, now: Micros) {
+        let awaited = self.open_epoch.take() == Some(acted.epoch);
+        let (half, at) = if awaited { (ACTED, Some(now)) } else { (PUBLISHED, None) };
+        self.link(half, acted.epoch, at, acted_digest(self.version, acted));
+    }
+
+    fn link(&mut self, half: u8, epoch: EpochNo, at: Option<Micros>, digest: ContentHash) {
         let mut out = Encoder::default();
         out.raw(LINK);
         out.hash(self.chain);
         out.u8(half);
         out.u64(epoch.0);
-        out.i64(now.0);
+        out.optional(at, |out, at| out.i64(at.0));
         out.hash(digest);
         self.chain = self.version.hash(out.bytes());
     }
@@ -149,12 +166,14 @@ impl RecorderState {
         for artifact in &acted.artifacts {
             newest.entry(artifact.step).or_default().push(ArtifactState {
                 artifact_type: artifact.artifact_type.clone(),
-                content_hash: artifact.content_hash.to_string(),
+                content_hash: artifact.content_hash,
                 size_bytes: artifact.size_bytes,
                 rows: artifact.rows,
             });
         }
         self.artifacts.extend(newest);
+        let diverted = acted.outcomes.iter().filter(|o| o.outcome == Outcome::Diverted);
+        self.timed.extend(diverted.filter_map(|o| o.sink));
     }
 
     pub(crate) fn hashes(&self) -> EpochHashes {
@@ -169,7 +188,7 @@ impl RecorderState {
     fn stored(&self) -> String {
         let stored = StoredState {
             format: FORMAT,
-            chain: self.chain.to_string(),
+            chain: self.chain,
             decided: self.decided.state(),
             acted: self.acted.state(),
             artifacts: self
@@ -177,6 +196,8 @@ impl RecorderState {
                 .iter()
                 .map(|(step, artifacts)| (step.get(), artifacts.clone()))
                 .collect(),
+            timed: self.timed.iter().map(|step| step.get()).collect(),
+            open_epoch: self.open_epoch.map(|epoch| epoch.0),
             records: self.records,
         };
         serde_json::to_string(&stored).expect("numbers and texts have a JSON form")
@@ -189,10 +210,12 @@ impl RecorderState {
         let artifacts = stored.artifacts.into_iter().map(|(step, list)| Some((Step::new(step)?, list)));
         Some(Self {
             version,
-            chain: stored.chain.parse().ok()?,
-            decided: MerkleTree::from_state(version, &stored.decided)?,
-            acted: MerkleTree::from_state(version, &stored.acted)?,
+            chain: stored.chain,
+            decided: MerkleTree::from_state(version, stored.decided)?,
+            acted: MerkleTree::from_state(version, stored.acted)?,
             artifacts: artifacts.collect::<Option<_>>()?,
+            timed: stored.timed.into_iter().map(Step::new).collect::<Option<_>>()?,
+            open_epoch: stored.open_epoch.map(EpochNo),
             records: stored.records,
         })
     }
@@ -213,7 +236,7 @@ impl RecorderState {
         for (step, artifacts) in &self.artifacts {
             out.u16(step.get());
             out.count(artifacts.len());
-            artifacts.iter().for_each(|artifact| put_artifact(&mut out, artifact));
+            artifacts.iter().for_each(|artifact| put_artifact(&mut out, artifact, self.timed.contains(step)));
         }
         self.version.hash(out.bytes())
     }
@@ -234,11 +257,14 @@ impl RecorderState {
     }
 }
 
-fn put_artifact(out: &mut Encoder, artifact: &ArtifactState) {
+/// Content that holds the times of diversions is no content in the sense of the content root; its rows are counted.
+fn put_artifact(out: &mut Encoder, artifact: &ArtifactState, timed: bool) {
     out.text(&artifact.artifact_type);
-    out.text(&artifact.content_hash);
-    out.u64(artifact.size_bytes);
     out.u64(artifact.rows);
+    out.optional((!timed).then_some(artifact), |out, artifact| {
+        out.hash(artifact.content_hash);
+        out.u64(artifact.size_bytes);
+    });
 }
 
 /// The hash of what is registered about a run when it begins and never changes: neither the lease nor the grade (which
