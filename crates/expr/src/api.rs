@@ -1,5 +1,16 @@
+//! The public types of the language.
+
+use std::sync::Arc;
+
 use elspeth_value::{Contract, Row, Value};
 use thiserror::Error;
+
+use crate::ast::Node;
+use crate::check;
+use crate::ev::Ev;
+use crate::eval::Frame;
+use crate::parser;
+use crate::text::str_of;
 
 /// A place in the expression's text: byte offsets, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,10 +84,12 @@ pub enum ExprType {
     Map,
 }
 
-/// A parsed expression. Cheap to share; evaluation takes `&self` and allocates only for results that need it.
+/// A parsed expression. Cheap to clone and to share; evaluation takes `&self` and allocates only for results that need it.
 #[derive(Debug, Clone)]
 pub struct Expr {
-    text: String,
+    text: Arc<str>,
+    root: Root,
+    node: Arc<Node>,
 }
 
 impl Expr {
@@ -84,8 +97,9 @@ impl Expr {
     ///
     /// # Errors
     /// [`ExprError`] with the position of the first thing that is refused.
-    pub fn parse(_text: &str, _root: Root) -> Result<Self, ExprError> {
-        todo!()
+    pub fn parse(text: &str, root: Root) -> Result<Self, ExprError> {
+        let node = parser::parse(text, root)?;
+        Ok(Self { text: text.into(), root, node: Arc::new(node) })
     }
 
     /// The text it was parsed from.
@@ -94,37 +108,51 @@ impl Expr {
         &self.text
     }
 
-    /// The names of the row fields that it reads, in order of first use, each once.
+    /// The names of the row fields that it reads, in order of first use, each once. Presence tests (`'a' in row`) count;
+    /// fields whose names are computed (`row[row['a']]`) are not known.
     #[must_use]
     pub fn fields(&self) -> Vec<&str> {
-        todo!()
+        check::fields(&self.node)
     }
 
-    /// The type of the result for rows of that contract.
+    /// The type of the result for rows of that contract. For triggers the contract is not asked, their two fields are
+    /// known; nothing is known of commencement names.
     ///
     /// # Errors
     /// Every type error, and every field that such rows cannot have.
-    pub fn check(&self, _contract: &Contract) -> Result<ExprType, Vec<ExprError>> {
-        todo!()
+    pub fn check(&self, contract: &Contract) -> Result<ExprType, Vec<ExprError>> {
+        check::check(&self.node, self.root, contract)
     }
 
     /// Evaluates.
     ///
     /// # Errors
     /// [`EvalError`]: missing key, wrong operand types, division by zero, a result that is too large.
-    pub fn eval(&self, _scope: Scope<'_>) -> Result<Value, EvalError> {
-        todo!()
+    pub fn eval(&self, scope: Scope<'_>) -> Result<Value, EvalError> {
+        Frame::new(scope).result(&self.node).map_err(|error| *error)
     }
 
     /// Python's truth of a value: empty and zero are false.
     #[must_use]
-    pub fn truth(_value: &Value) -> bool {
-        todo!()
+    pub fn truth(value: &Value) -> bool {
+        Ev::of(value).truth()
     }
 
     /// The text that Python's `str()` gives; how a gate's result becomes a route label (`true`/`false` for booleans).
     #[must_use]
-    pub fn label(_value: &Value) -> String {
-        todo!()
+    pub fn label(value: &Value) -> String {
+        match value {
+            Value::Bool(value) => value.to_string(),
+            Value::Null
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Str(_)
+            | Value::Decimal(_)
+            | Value::Date(_)
+            | Value::DateTime(_)
+            | Value::Bytes(_)
+            | Value::List(_)
+            | Value::Map(_) => str_of(&Ev::of(value), usize::MAX),
+        }
     }
 }
