@@ -1,0 +1,97 @@
+//! Connections: files, folders and settings of the database.
+
+use std::path::Path;
+use std::time::Duration;
+
+use elspeth_landscape::LandscapeError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Executor as _};
+
+use crate::error::{cannot_open, store_error};
+use crate::schema::{self, Found};
+
+/// How long a statement waits for another process's lock.
+const BUSY: Duration = Duration::from_secs(5);
+/// Compiled statements that a writer keeps: the texts of one run's inserts are far fewer.
+const WRITER_STATEMENTS: usize = 400;
+/// Bytes of a page; larger pages mean fewer of them to log for each epoch.
+const PAGE_SIZE: u32 = 8192;
+/// Pages in the write-ahead log after which it is copied into the database (32 MiB).
+const CHECKPOINT_PAGES: u32 = 4096;
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .disable_statement_logging()
+}
+
+/// Opens the database for writing; creates folders, file and tables where they do not exist.
+pub(crate) async fn writer(path: &Path) -> Result<SqliteConnection, LandscapeError> {
+    let context = || format!("opening audit database {}", path.display());
+    create_parent(path)?;
+    let mut connection = options(path)
+        .create_if_missing(true)
+        .statement_cache_capacity(WRITER_STATEMENTS)
+        .connect()
+        .await
+        .map_err(|error| store_error(context(), &error))?;
+    let location = path.display().to_string();
+    if let Found::Nothing = schema::found(&mut connection, &location).await? {
+        let page_size = sqlx::AssertSqlSafe(format!("PRAGMA page_size = {PAGE_SIZE}"));
+        connection.execute(sqlx::raw_sql(page_size)).await.map_err(|error| store_error(context(), &error))?;
+    }
+    let settings = format!(
+        "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -16384;"
+    );
+    connection
+        .execute(sqlx::raw_sql(sqlx::AssertSqlSafe(settings)))
+        .await
+        .map_err(|error| store_error(context(), &error))?;
+    schema::migrate(&mut connection, &location).await?;
+    Ok(connection)
+}
+
+/// Options with which readers can open the database; checks that it is one of ours and of a known version.
+pub(crate) async fn reader(path: &Path) -> Result<SqliteConnectOptions, LandscapeError> {
+    let context = || format!("opening audit database {}", path.display());
+    if !path.is_file() {
+        return Err(LandscapeError::Store {
+            context: format!("audit database {}", path.display()),
+            message:
+                "there is no such file; name the database with `-d PATH`, or run a pipeline that writes it"
+                    .to_owned(),
+            retryable: false,
+        });
+    }
+    let mut options = options(path).read_only(true);
+    let mut connection = match options.connect().await {
+        Err(error) if cannot_open(&error) && is_at_rest(path) => {
+            options = options.immutable(true);
+            options.connect().await
+        }
+        other => other,
+    }
+    .map_err(|error| store_error(context(), &error))?;
+    schema::check_readable(&mut connection, &path.display().to_string()).await?;
+    Ok(options)
+}
+
+/// Whether nothing waits in a write-ahead log, so that the file alone is the whole database. A reader that may not
+/// write to the folder cannot use the log's index, and need not.
+fn is_at_rest(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(true, |log| log.len() == 0)
+}
+
+fn create_parent(path: &Path) -> Result<(), LandscapeError> {
+    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(parent).map_err(|error| LandscapeError::Store {
+        context: format!("creating folder {} for audit database {}", parent.display(), path.display()),
+        message: error.to_string(),
+        retryable: false,
+    })
+}

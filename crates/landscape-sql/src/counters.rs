@@ -1,0 +1,190 @@
+//! Counters of a run, computed from its record; when a run is sealed they are kept beside it, because a sealed record
+//! changes no more.
+
+use std::collections::BTreeMap;
+
+use elspeth_contracts::Outcome;
+use elspeth_landscape::{Corruption, Counters, LandscapeError};
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::error::store_error;
+use crate::stored::{Origin, Stored};
+
+const OUTCOMES: &str =
+    "SELECT outcome, count(*) AS tokens FROM token_outcomes WHERE run_no = ? AND terminal = 1
+    GROUP BY outcome";
+const ROWS: &str = "SELECT count(*) FROM rows WHERE run_no = ?";
+/// Tokens that wait in open batches: buffered, and nothing after that.
+const BUFFERED: &str =
+    "SELECT count(*) FROM token_outcomes b WHERE b.run_no = ?1 AND b.terminal = 0 AND NOT EXISTS
+    (SELECT 1 FROM token_outcomes t WHERE t.run_no = b.run_no AND t.token = b.token AND t.terminal = 1)";
+/// Merges that failed: one for each row and coalesce, however many branches had come.
+const COALESCE_FAILED: &str = "SELECT count(*) FROM (SELECT DISTINCT e.token >> 20, e.step FROM transform_errors e
+    JOIN nodes n ON n.run_no = e.run_no AND n.step = e.step AND n.node_type = 4 WHERE e.run_no = ?) AS merges";
+const DESTINATIONS: &str = "SELECT n.name, coalesce(s.tokens, 0) AS tokens FROM nodes n LEFT JOIN
+    (SELECT step, count(*) AS tokens FROM sink_states WHERE run_no = ?1 AND status = 2 GROUP BY step) s
+    ON s.step = n.step WHERE n.run_no = ?1 AND n.node_type = 5";
+
+/// The counters as they are kept with a sealed run.
+#[derive(Debug, Serialize, Deserialize)]
+struct Summary {
+    processed: u64,
+    succeeded: u64,
+    failed: u64,
+    routed: u64,
+    quarantined: u64,
+    forked: u64,
+    coalesced: u64,
+    coalesce_failed: u64,
+    expanded: u64,
+    buffered: u64,
+    diverted: u64,
+    destinations: BTreeMap<String, u64>,
+}
+
+/// Of a sealed run what was kept, else what the record says now.
+pub(crate) async fn counters(
+    connection: &mut SqliteConnection,
+    run_no: i64,
+) -> Result<Counters, LandscapeError> {
+    let kept: Option<Option<String>> = sqlx::query_scalar("SELECT summary FROM runs WHERE run_no = ?")
+        .bind(run_no)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(|error| failed(&error))?;
+    match kept.flatten() {
+        Some(summary) => read_summary(run_no, &summary),
+        None => computed(connection, run_no).await,
+    }
+}
+
+/// What is kept with a run when it is sealed.
+pub(crate) async fn summary_json(
+    connection: &mut SqliteConnection,
+    run_no: i64,
+) -> Result<String, LandscapeError> {
+    let counters = computed(connection, run_no).await?;
+    Ok(serde_json::to_string(&Summary::from(counters)).expect("numbers and names always become JSON"))
+}
+
+fn read_summary(run_no: i64, summary: &str) -> Result<Counters, LandscapeError> {
+    let summary: Summary = serde_json::from_str(summary).map_err(|error| Corruption {
+        table: "runs",
+        id: format!("run_no {run_no}"),
+        what: format!("`summary`: {error}"),
+    })?;
+    Ok(summary.into())
+}
+
+/// What the record says.
+pub(crate) async fn computed(
+    connection: &mut SqliteConnection,
+    run_no: i64,
+) -> Result<Counters, LandscapeError> {
+    let mut counters = Counters {
+        processed: count(connection, ROWS, run_no).await?,
+        buffered: count(connection, BUFFERED, run_no).await?,
+        coalesce_failed: count(connection, COALESCE_FAILED, run_no).await?,
+        destinations: destinations(connection, run_no).await?,
+        ..Counters::default()
+    };
+    let origin = Origin { table: "token_outcomes", key: &["outcome"] };
+    let rows = sqlx::query(OUTCOMES)
+        .bind(run_no)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(|error| failed(&error))?;
+    for row in &rows {
+        let stored = Stored::new(row, origin);
+        let tokens = stored.unsigned("tokens")?;
+        add(&mut counters, stored.code("outcome", Outcome::from_code)?, tokens);
+    }
+    Ok(counters)
+}
+
+fn add(counters: &mut Counters, outcome: Outcome, tokens: u64) {
+    match outcome {
+        Outcome::Completed => counters.succeeded += tokens,
+        Outcome::Routed => counters.routed += tokens,
+        Outcome::Forked => counters.forked += tokens,
+        Outcome::Expanded => counters.expanded += tokens,
+        Outcome::Coalesced => counters.coalesced += tokens,
+        Outcome::Quarantined => counters.quarantined += tokens,
+        Outcome::Diverted => counters.diverted += tokens,
+        Outcome::Failed => counters.failed += tokens,
+        // Neither has a counter of its own: the first ended well in its batch, the second has not ended.
+        Outcome::ConsumedInBatch | Outcome::Buffered => {}
+    }
+}
+
+async fn destinations(
+    connection: &mut SqliteConnection,
+    run_no: i64,
+) -> Result<BTreeMap<String, u64>, LandscapeError> {
+    let rows = sqlx::query(DESTINATIONS)
+        .bind(run_no)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(|error| failed(&error))?;
+    let origin = Origin { table: "nodes", key: &["name"] };
+    rows.iter()
+        .map(|row| {
+            let stored = Stored::new(row, origin);
+            Ok((stored.text("name")?, stored.unsigned("tokens")?))
+        })
+        .collect()
+}
+
+async fn count(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    run_no: i64,
+) -> Result<u64, LandscapeError> {
+    let row =
+        sqlx::query(sql).bind(run_no).fetch_one(&mut *connection).await.map_err(|error| failed(&error))?;
+    Ok(row.get::<i64, _>(0).cast_unsigned())
+}
+
+fn failed(error: &sqlx::Error) -> LandscapeError {
+    store_error("counting the records of a run", error)
+}
+
+impl From<Counters> for Summary {
+    fn from(of: Counters) -> Self {
+        Self {
+            processed: of.processed,
+            succeeded: of.succeeded,
+            failed: of.failed,
+            routed: of.routed,
+            quarantined: of.quarantined,
+            forked: of.forked,
+            coalesced: of.coalesced,
+            coalesce_failed: of.coalesce_failed,
+            expanded: of.expanded,
+            buffered: of.buffered,
+            diverted: of.diverted,
+            destinations: of.destinations,
+        }
+    }
+}
+
+impl From<Summary> for Counters {
+    fn from(of: Summary) -> Self {
+        Self {
+            processed: of.processed,
+            succeeded: of.succeeded,
+            failed: of.failed,
+            routed: of.routed,
+            quarantined: of.quarantined,
+            forked: of.forked,
+            coalesced: of.coalesced,
+            coalesce_failed: of.coalesce_failed,
+            expanded: of.expanded,
+            buffered: of.buffered,
+            diverted: of.diverted,
+            destinations: of.destinations,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! From the database's errors to ours.
+
+use elspeth_landscape::LandscapeError;
+use sqlx::error::DatabaseError;
+
+/// `SQLITE_BUSY` and `SQLITE_LOCKED`, the primary codes for which waiting can help.
+const RETRYABLE: [i64; 2] = [5, 6];
+/// `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
+const NOTADB: i64 = 26;
+/// `SQLITE_CANTOPEN`.
+const CANTOPEN: i64 = 14;
+
+/// Says what was being done when the database failed.
+pub(crate) fn store_error(context: impl Into<String>, error: &sqlx::Error) -> LandscapeError {
+    let code = primary_code(error);
+    let message = match error {
+        sqlx::Error::Database(database) => plain_message(database.as_ref(), code),
+        other => other.to_string(),
+    };
+    LandscapeError::Store {
+        context: context.into(),
+        message,
+        retryable: code.is_some_and(|code| RETRYABLE.contains(&code)),
+    }
+}
+
+/// Whether the file could not be opened at all.
+pub(crate) fn cannot_open(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(CANTOPEN)
+}
+
+fn plain_message(error: &dyn DatabaseError, code: Option<i64>) -> String {
+    match code {
+        Some(NOTADB) => "this file is not an SQLite database".to_owned(),
+        _ => error.message().to_owned(),
+    }
+}
+
+/// The low byte of SQLite's extended result code.
+fn primary_code(error: &sqlx::Error) -> Option<i64> {
+    let code: i64 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}

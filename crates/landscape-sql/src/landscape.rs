@@ -1,0 +1,95 @@
+//! The database as a whole: where it is, and who may have it open.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use elspeth_landscape::LandscapeError;
+use sqlx::sqlite::SqlitePoolOptions;
+
+use crate::Location;
+use crate::connect;
+use crate::reader::SqliteReader;
+use crate::writer::SqliteWriter;
+
+/// A folder that is deleted when nobody uses it any more.
+pub(crate) type Scratch = tempfile::TempDir;
+
+/// Connections that one reader uses at most.
+const READERS: u32 = 4;
+
+/// An audit database on SQLite.
+#[derive(Debug, Clone)]
+pub struct SqliteLandscape {
+    location: Location,
+    path: PathBuf,
+    scratch: Option<Arc<Scratch>>,
+}
+
+impl SqliteLandscape {
+    /// Names a database by path or URL (see [`Location::parse`]) without touching it. `:memory:` is kept in a scratch
+    /// file, so that it can grow beyond the memory and be read while it is written; it is gone with the last
+    /// landscape, writer and reader of it.
+    ///
+    /// # Errors
+    /// [`LandscapeError::Store`] for an unusable URL, or when no scratch folder can be made.
+    pub fn at(text: &str) -> Result<Self, LandscapeError> {
+        let location = Location::parse(text)?;
+        match location.path().map(Path::to_owned) {
+            Some(path) => Ok(Self { location, path, scratch: None }),
+            None => {
+                let scratch = scratch()?;
+                Ok(Self { location, path: scratch.path().join("audit.db"), scratch: Some(Arc::new(scratch)) })
+            }
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Opens it for writing a run; creates folders, file and tables, or brings them to the newest version.
+    ///
+    /// # Errors
+    /// [`LandscapeError::Store`] when it cannot be opened or is another program's, [`LandscapeError::SchemaVersion`]
+    /// when a newer program wrote it.
+    pub async fn writer(&self) -> Result<SqliteWriter, LandscapeError> {
+        let connection = connect::writer(&self.path).await?;
+        Ok(SqliteWriter::new(connection, self.location.to_string(), self.scratch.clone()))
+    }
+
+    /// Opens it for asking. Never creates or changes anything.
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::writer`]; also when there is no such file.
+    pub async fn reader(&self) -> Result<SqliteReader, LandscapeError> {
+        let options = connect::reader(&self.path).await?;
+        let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options);
+        Ok(SqliteReader::new(pool, self.location.to_string(), self.scratch.clone()))
+    }
+
+    /// [`SqliteLandscape::at`] and [`SqliteLandscape::writer`] in one.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub async fn open_writer(text: &str) -> Result<SqliteWriter, LandscapeError> {
+        Self::at(text)?.writer().await
+    }
+
+    /// [`SqliteLandscape::at`] and [`SqliteLandscape::reader`] in one.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub async fn open_reader(text: &str) -> Result<SqliteReader, LandscapeError> {
+        Self::at(text)?.reader().await
+    }
+}
+
+fn scratch() -> Result<Scratch, LandscapeError> {
+    tempfile::Builder::new().prefix("elspeth-").tempdir().map_err(|error| LandscapeError::Store {
+        context: "creating a scratch folder for audit database :memory:".to_owned(),
+        message: error.to_string(),
+        retryable: false,
+    })
+}

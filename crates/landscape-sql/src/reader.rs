@@ -1,0 +1,270 @@
+//! Answers for those who ask about runs.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use elspeth_contracts::{
+    ArtifactRecord, CallRecord, EdgeRecord, EpochNo, NodeRecord, NodeStateRecord, RoutingEventRecord,
+    RowIndex, RowRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
+    TransformErrorRecord, ValidationErrorRecord,
+};
+use elspeth_landscape::{
+    Counters, Failure, FailureCount, LandscapeError, LandscapeReader, RunRecord, RunRef, RunSummary,
+};
+use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use sqlx::{Arguments as _, Sqlite, Transaction};
+
+use crate::error::store_error;
+use crate::landscape::Scratch;
+use crate::stored::{Origin, Stored};
+use crate::tables::{
+    Artifacts, Calls, Edges, Epochs, NodeStates, Nodes, RoutingEvents, Rows, Runs, TokenOutcomes,
+    TokenParents, Tokens, TransformErrors, ValidationErrors,
+};
+use crate::{counters, failures};
+
+/// Reads an SQLite audit database, also while a run is written into it. Made by [`crate::SqliteLandscape`].
+pub struct SqliteReader {
+    pool: SqlitePool,
+    location: String,
+    /// Keeps the file of a database that is in no file until the last user is gone.
+    _scratch: Option<Arc<Scratch>>,
+}
+
+/// How a record is made of what is stored.
+type Read<T> = fn(&Stored<'_>) -> Result<T, LandscapeError>;
+
+impl SqliteReader {
+    pub(crate) fn new(pool: SqlitePool, location: String, scratch: Option<Arc<Scratch>>) -> Self {
+        Self { pool, location, _scratch: scratch }
+    }
+
+    /// Path of the database, for messages.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn failed(&self, error: &sqlx::Error) -> LandscapeError {
+        store_error(format!("reading audit database {}", self.location), error)
+    }
+
+    async fn rows(
+        &self,
+        sql: &'static str,
+        values: &[Option<i64>],
+    ) -> Result<Vec<SqliteRow>, LandscapeError> {
+        let mut arguments = SqliteArguments::default();
+        for value in values {
+            arguments.add(value).expect("integers always encode");
+        }
+        sqlx::query_with(sql, arguments).fetch_all(&self.pool).await.map_err(|error| self.failed(&error))
+    }
+
+    async fn list<T>(
+        &self,
+        sql: &'static str,
+        values: &[Option<i64>],
+        origin: Origin,
+        read: Read<T>,
+    ) -> Result<Vec<T>, LandscapeError> {
+        let rows = self.rows(sql, values).await?;
+        rows.iter().map(|row| read(&Stored::new(row, origin))).collect()
+    }
+
+    /// Every record of `token` in one table.
+    async fn of_token<T>(
+        &self,
+        sql: &'static str,
+        key: (i64, TokenKey),
+        origin: Origin,
+        read: Read<T>,
+    ) -> Result<Vec<T>, LandscapeError> {
+        self.list(sql, &[Some(key.0), Some(number(key.1))], origin, read).await
+    }
+
+    /// One consistent state for several questions.
+    async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, LandscapeError> {
+        self.pool.begin().await.map_err(|error| self.failed(&error))
+    }
+
+    /// The numbers of the runs that are meant: one, or an error that says why not.
+    async fn run_number(&self, run: &RunRef) -> Result<i64, LandscapeError> {
+        let found = match run {
+            RunRef::Latest => {
+                sqlx::query_as::<_, (i64, String)>(Runs::SELECT_LATEST).fetch_all(&self.pool).await
+            }
+            RunRef::Prefix(prefix) => {
+                sqlx::query_as::<_, (i64, String)>(Runs::SELECT_BY_PREFIX)
+                    .bind(prefix)
+                    .fetch_all(&self.pool)
+                    .await
+            }
+        }
+        .map_err(|error| self.failed(&error))?;
+        match (found.as_slice(), run) {
+            ([(run_no, _)], _) => Ok(*run_no),
+            ([], RunRef::Latest) => {
+                Err(LandscapeError::NoSuchRun(format!("no run is recorded in {}", self.location)))
+            }
+            ([], RunRef::Prefix(prefix)) => Err(LandscapeError::NoSuchRun(format!(
+                "no run in {} has an id that begins with `{prefix}`; `elspeth runs` lists them",
+                self.location
+            ))),
+            (several, _) => Err(LandscapeError::NoSuchRun(ambiguous(run, several))),
+        }
+    }
+}
+
+fn ambiguous(run: &RunRef, several: &[(i64, String)]) -> String {
+    let prefix = match run {
+        RunRef::Prefix(prefix) => prefix.as_str(),
+        RunRef::Latest => "",
+    };
+    let ids: Vec<&str> = several.iter().take(5).map(|(_, id)| id.as_str()).collect();
+    let more = if several.len() > ids.len() { " and more" } else { "" };
+    format!("several runs have an id that begins with `{prefix}`: {}{more}; write more of it", ids.join(", "))
+}
+
+fn number(token: TokenKey) -> i64 {
+    token.get().cast_signed()
+}
+
+/// The row whose first token this is; the source's state is that token's.
+fn first_of_row(token: TokenKey) -> Option<i64> {
+    match token.origin() {
+        TokenOrigin::Row(row) if token.ordinal() == 0 => Some(row.get().cast_signed()),
+        TokenOrigin::Row(_) | TokenOrigin::Batch(_) => None,
+    }
+}
+
+#[async_trait]
+impl LandscapeReader for SqliteReader {
+    async fn runs(&self) -> Result<Vec<RunSummary>, LandscapeError> {
+        self.list(Runs::SELECT_SUMMARIES, &[], Runs::ORIGIN, Runs::read_summary).await
+    }
+
+    async fn run(&self, run: &RunRef) -> Result<RunRecord, LandscapeError> {
+        let run_no = self.run_number(run).await?;
+        let found = self.list(Runs::SELECT, &[Some(run_no)], Runs::ORIGIN, Runs::read).await?;
+        found
+            .into_iter()
+            .next()
+            .ok_or_else(|| LandscapeError::NoSuchRun(format!("run number {run_no} is gone")))
+    }
+
+    async fn nodes(&self, run_no: i64) -> Result<Vec<NodeRecord>, LandscapeError> {
+        self.list(Nodes::SELECT, &[Some(run_no)], Nodes::ORIGIN, Nodes::read).await
+    }
+
+    async fn edges(&self, run_no: i64) -> Result<Vec<EdgeRecord>, LandscapeError> {
+        self.list(Edges::SELECT, &[Some(run_no)], Edges::ORIGIN, Edges::read).await
+    }
+
+    async fn counters(&self, run_no: i64) -> Result<Counters, LandscapeError> {
+        let mut snapshot = self.snapshot().await?;
+        counters::counters(&mut snapshot, run_no).await
+    }
+
+    async fn row(&self, run_no: i64, row: RowIndex) -> Result<Option<(RowRecord, EpochNo)>, LandscapeError> {
+        let key = [Some(run_no), Some(row.get().cast_signed())];
+        Ok(self.list(Rows::SELECT, &key, Rows::ORIGIN, Rows::read).await?.pop())
+    }
+
+    async fn tokens_of_row(&self, run_no: i64, row: RowIndex) -> Result<Vec<TokenRecord>, LandscapeError> {
+        let first = TokenKey::of_row(row, 0).map(number);
+        let last = TokenKey::of_row(row, TokenKey::ORDINAL_LIMIT - 1).map(number);
+        self.list(Tokens::SELECT, &[Some(run_no), first, last], Tokens::ORIGIN, Tokens::read).await
+    }
+
+    async fn token(&self, run_no: i64, token: TokenKey) -> Result<Option<TokenRecord>, LandscapeError> {
+        let key = [Some(run_no), Some(number(token)), Some(number(token))];
+        Ok(self.list(Tokens::SELECT, &key, Tokens::ORIGIN, Tokens::read).await?.pop())
+    }
+
+    async fn parents(&self, run_no: i64, token: TokenKey) -> Result<Vec<TokenParentRecord>, LandscapeError> {
+        self.of_token(TokenParents::SELECT, (run_no, token), TokenParents::ORIGIN, TokenParents::read).await
+    }
+
+    async fn states(&self, run_no: i64, token: TokenKey) -> Result<Vec<NodeStateRecord>, LandscapeError> {
+        let key = [Some(run_no), Some(number(token)), first_of_row(token)];
+        self.list(NodeStates::SELECT, &key, NodeStates::ORIGIN, NodeStates::read).await
+    }
+
+    async fn routing(&self, run_no: i64, token: TokenKey) -> Result<Vec<RoutingEventRecord>, LandscapeError> {
+        self.of_token(RoutingEvents::SELECT, (run_no, token), RoutingEvents::ORIGIN, RoutingEvents::read)
+            .await
+    }
+
+    async fn calls(&self, run_no: i64, token: TokenKey) -> Result<Vec<CallRecord>, LandscapeError> {
+        self.of_token(Calls::SELECT, (run_no, token), Calls::ORIGIN, Calls::read).await
+    }
+
+    async fn transform_errors(
+        &self,
+        run_no: i64,
+        token: TokenKey,
+    ) -> Result<Vec<TransformErrorRecord>, LandscapeError> {
+        self.of_token(
+            TransformErrors::SELECT,
+            (run_no, token),
+            TransformErrors::ORIGIN,
+            TransformErrors::read,
+        )
+        .await
+    }
+
+    async fn validation_error(
+        &self,
+        run_no: i64,
+        row: RowIndex,
+    ) -> Result<Option<ValidationErrorRecord>, LandscapeError> {
+        let key = [Some(run_no), Some(row.get().cast_signed())];
+        let found = self
+            .list(ValidationErrors::SELECT, &key, ValidationErrors::ORIGIN, ValidationErrors::read)
+            .await?;
+        Ok(found.into_iter().next())
+    }
+
+    async fn outcome(
+        &self,
+        run_no: i64,
+        token: TokenKey,
+    ) -> Result<Option<TokenOutcomeRecord>, LandscapeError> {
+        let key = (run_no, token);
+        let mut found =
+            self.of_token(TokenOutcomes::SELECT, key, TokenOutcomes::ORIGIN, TokenOutcomes::read).await?;
+        Ok(found.pop())
+    }
+
+    async fn bodies(&self, run_no: i64, epoch: EpochNo) -> Result<Option<Vec<u8>>, LandscapeError> {
+        let key = [Some(run_no), Some(epoch.0.cast_signed())];
+        let origin = Origin { table: "bodies", key: &["run_no", "epoch"] };
+        Ok(self.list(Epochs::SELECT_BODIES, &key, origin, |stored| stored.bytes("block")).await?.pop())
+    }
+
+    async fn artifacts(&self, run_no: i64) -> Result<Vec<ArtifactRecord>, LandscapeError> {
+        self.list(Artifacts::SELECT_NEWEST, &[Some(run_no)], Artifacts::ORIGIN, Artifacts::read).await
+    }
+
+    async fn tokens_at_sink(
+        &self,
+        run_no: i64,
+        sink: Step,
+        limit: u32,
+    ) -> Result<Vec<TokenKey>, LandscapeError> {
+        let values = [Some(run_no), Some(i64::from(sink.get())), Some(i64::from(limit))];
+        let origin = Origin { table: "sink_states", key: &["run_no", "token"] };
+        self.list(NodeStates::SELECT_AT_SINK, &values, origin, |stored| stored.token("token")).await
+    }
+
+    async fn failures(&self, run_no: i64, limit: u64) -> Result<Vec<Failure>, LandscapeError> {
+        let mut snapshot = self.snapshot().await?;
+        failures::list(&mut snapshot, run_no, limit).await
+    }
+
+    async fn failure_counts(&self, run_no: i64) -> Result<Vec<FailureCount>, LandscapeError> {
+        let mut snapshot = self.snapshot().await?;
+        failures::counts(&mut snapshot, run_no).await
+    }
+}

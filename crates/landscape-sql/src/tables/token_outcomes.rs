@@ -1,0 +1,80 @@
+//! `token_outcomes`: what became of tokens.
+
+use elspeth_contracts::{Outcome, TokenOutcomeRecord};
+use elspeth_landscape::LandscapeError;
+
+use crate::insert::{Table, Values, shape};
+use crate::stored::{Origin, Stored};
+
+pub(crate) struct TokenOutcomes;
+
+const NOT_TERMINAL: u8 = 1;
+const HAS_ERROR: u8 = 2;
+const HAS_GROUP: u8 = 4;
+const HAS_BATCH: u8 = 8;
+
+impl Table for TokenOutcomes {
+    type Record = TokenOutcomeRecord;
+    const NAME: &'static str = "token_outcomes";
+    const COLUMNS: &'static [&'static str] = &["token", "outcome", "sink"];
+    const UNUSUAL: &'static [&'static str] =
+        &["terminal", "error_step, error_attempt", "group_no", "batch_no"];
+
+    fn needs(record: &TokenOutcomeRecord) -> u8 {
+        shape([
+            !record.outcome.is_terminal(),
+            record.error_at.is_some(),
+            record.group.is_some(),
+            record.batch_no.is_some(),
+        ])
+    }
+
+    fn bind(record: &TokenOutcomeRecord, shape: u8, values: &mut Values) {
+        values.token(record.token).int(i64::from(record.outcome.code())).maybe_step(record.sink);
+        if shape & NOT_TERMINAL != 0 {
+            values.int(i64::from(record.outcome.is_terminal()));
+        }
+        if shape & HAS_ERROR != 0 {
+            let (step, attempt) = record.error_at.unzip();
+            values.maybe_step(step).maybe_int(attempt.map(i64::from));
+        }
+        if shape & HAS_GROUP != 0 {
+            values.maybe_int(record.group.map(u64::cast_signed));
+        }
+        if shape & HAS_BATCH != 0 {
+            values.maybe_int(record.batch_no.map(u64::cast_signed));
+        }
+    }
+}
+
+impl TokenOutcomes {
+    pub(crate) const ORIGIN: Origin =
+        Origin { table: "token_outcomes", key: &["run_no", "token", "terminal"] };
+
+    /// A token's outcome; the terminal one when there are two.
+    pub(crate) const SELECT: &'static str =
+        "SELECT run_no, token, terminal, outcome, sink, error_step, error_attempt,
+        group_no, batch_no FROM token_outcomes WHERE run_no = ? AND token = ? ORDER BY terminal DESC LIMIT 1";
+
+    pub(crate) fn read(stored: &Stored<'_>) -> Result<TokenOutcomeRecord, LandscapeError> {
+        let error_at = match (stored.maybe_step("error_step")?, stored.maybe_int("error_attempt")?) {
+            (Some(step), Some(_)) => Some((step, stored.number("error_attempt")?)),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(stored.corrupt("`error_step` and `error_attempt` belong together"));
+            }
+        };
+        let outcome = stored.code("outcome", Outcome::from_code)?;
+        if stored.flag("terminal")? != outcome.is_terminal() {
+            return Err(stored.corrupt(format!("`terminal` contradicts the outcome `{outcome}`")));
+        }
+        Ok(TokenOutcomeRecord {
+            token: stored.token("token")?,
+            outcome,
+            sink: stored.maybe_step("sink")?,
+            group: stored.maybe_unsigned("group_no")?,
+            batch_no: stored.maybe_unsigned("batch_no")?,
+            error_at,
+        })
+    }
+}
