@@ -1,0 +1,298 @@
+//! From text to a pipeline that can run, or to everything that is wrong with it.
+
+mod nodes;
+mod rules;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use elspeth_canonical::{ContentHash, HashVersion, to_canonical_vec};
+use elspeth_contracts::Step;
+use elspeth_graph::{ExecutionGraph, SettingPath};
+use elspeth_plugin::{Registry, Sink, Source, Transform};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::finding::{Finding, Locator};
+use crate::marks::Marks;
+use crate::schema::{Checked, check, json_schema};
+use crate::secrets::{FingerprintKey, KEY_VARIABLE, hide};
+use crate::{
+    DatabaseUrl, Diagnostic, Environment, Settings, SourceText, files, unavailable, variables, yaml,
+};
+use nodes::{Declared, Instances, Known, declare};
+
+/// The largest settings file, in bytes.
+pub const SIZE_LIMIT: u64 = 1 << 20;
+
+/// A valid settings file with everything that a run needs of it.
+pub struct Loaded {
+    /// The settings, with secrets in the clear: not for the record.
+    pub settings: Settings,
+    /// The pipeline.
+    pub graph: ExecutionGraph,
+    /// The plugins that work at its nodes.
+    pub plugins: Plugins,
+    /// Canonical JSON of the settings, defaults filled in, secrets as fingerprints: what is recorded.
+    pub resolved: String,
+    /// Hash of `resolved`.
+    pub config_hash: ContentHash,
+    /// The digest that the settings choose.
+    pub hash_version: HashVersion,
+    /// Where the record is.
+    pub database: DatabaseUrl,
+    /// Legal, but probably not meant.
+    pub warnings: Vec<Diagnostic>,
+    pub(crate) locator: Locator,
+}
+
+/// Plugin instances with the steps at which they work.
+pub struct Plugins {
+    /// At step 0.
+    pub source: Box<dyn Source>,
+    /// In step order.
+    pub transforms: Vec<(Step, Arc<dyn Transform>)>,
+    /// In step order.
+    pub sinks: Vec<(Step, Box<dyn Sink>)>,
+}
+
+/// Reads and checks a settings file. Touches nothing else, and changes nothing.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file.
+pub fn load(path: &Path, environment: &Environment, registry: &Registry) -> Result<Loaded, Vec<Diagnostic>> {
+    let text = read_file(path, environment).map_err(|mut diagnostic| {
+        diagnostic.file = Some(path.display().to_string());
+        vec![diagnostic]
+    })?;
+    load_text(&text, &path.display().to_string(), environment, registry)
+}
+
+fn read_file(path: &Path, environment: &Environment) -> Result<String, Diagnostic> {
+    let unreadable = |e: std::io::Error| {
+        let help = match e.kind() {
+            std::io::ErrorKind::NotFound => "check the path; it is relative to the working directory",
+            _ => "check that it is a file that you may read",
+        };
+        Diagnostic::new("unreadable-file", format!("cannot read the settings file: {e}")).with_help(help)
+    };
+    let path = environment.working_directory().join(path);
+    let size = std::fs::metadata(&path).map_err(unreadable)?.len();
+    if size > SIZE_LIMIT {
+        return Err(Diagnostic::new(
+            "file-too-large",
+            format!("{size} bytes are too many for a settings file"),
+        )
+        .with_help(format!("at most {SIZE_LIMIT}; is this the data instead of the settings?")));
+    }
+    String::from_utf8(std::fs::read(&path).map_err(unreadable)?).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        Diagnostic::new("not-utf8", format!("the settings file is not UTF-8 text (byte {at})"))
+            .with_help("save it as UTF-8")
+    })
+}
+
+/// The same for a text that is in memory already; `name` is shown in diagnostics.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the text.
+pub fn load_text(
+    text: &str,
+    name: &str,
+    environment: &Environment,
+    registry: &Registry,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let source = SourceText { name: name.to_owned(), text: text.to_owned() };
+    let locator = Locator { source: Some(Arc::new(source)), marks: Marks::read(text), ..Locator::default() };
+    let mut loading = Loading { locator, registry, errors: Vec::new(), warnings: Vec::new() };
+    let result = loading.run(text, environment);
+    let Loading { locator, errors, warnings, .. } = loading;
+    match result {
+        Some(mut loaded) if errors.is_empty() => {
+            loaded.warnings = in_order(warnings);
+            loaded.locator = locator;
+            Ok(loaded)
+        }
+        _ => Err(in_order(errors)),
+    }
+}
+
+struct Loading<'a> {
+    locator: Locator,
+    registry: &'a Registry,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Loading<'_> {
+    fn run(&mut self, text: &str, environment: &Environment) -> Option<Loaded> {
+        self.report_duplicates();
+        let mut value = match yaml::read(text) {
+            Ok(Value::Null) => Value::Object(serde_json::Map::new()),
+            Ok(value) => value,
+            Err(error) => {
+                let place = error.place.and_then(|(line, column)| self.locator.point(line, column));
+                let mut diagnostic = self.locator.diagnose_at("yaml", error.message, place);
+                diagnostic.help = error.help.map(str::to_owned);
+                self.errors.push(diagnostic);
+                return None;
+            }
+        };
+        let schema = json_schema(self.registry);
+        self.apply_environment(&mut value, &schema, environment);
+        let checked = check(&schema, &mut value);
+        let settings = self.typed(value)?;
+        self.pipeline(settings, checked, environment)
+    }
+
+    fn report_duplicates(&mut self) {
+        for duplicate in &self.locator.marks.duplicates {
+            let message = format!("the key `{}` is here twice", duplicate.key);
+            let mut diagnostic = self.locator.diagnose_at("duplicate-key", message, Some(duplicate.at));
+            diagnostic.help =
+                Some(format!("the first one is on line {}; remove or rename one", duplicate.first_line));
+            self.errors.push(diagnostic);
+        }
+    }
+
+    fn apply_environment(&mut self, value: &mut Value, schema: &Value, environment: &Environment) {
+        let sections = schema.get("properties").and_then(Value::as_object);
+        let sections: Vec<String> = sections.into_iter().flat_map(|map| map.keys().cloned()).collect();
+        let missing = variables::expand(value, environment);
+        let overridden = variables::override_settings(value, environment, &sections);
+        self.locator.variables = overridden.variables;
+        let replaced = |at: &SettingPath| {
+            let under = |path: &String| at.as_str() == path || at.as_str().starts_with(&format!("{path}."));
+            self.locator.variables.keys().any(under)
+        };
+        let missing: Vec<Finding> = missing.into_iter().filter(|f| !replaced(&f.at)).collect();
+        self.report(missing);
+        self.report(overridden.errors);
+        self.warn(overridden.warnings);
+    }
+
+    /// The checked value as types. What the schema let pass must fit them; should it not, that is said too.
+    fn typed(&mut self, value: Value) -> Option<Settings> {
+        Settings::deserialize(value)
+            .map_err(|error| {
+                self.report(vec![Finding::new("wrong-type", SettingPath::default(), error.to_string())])
+            })
+            .ok()
+    }
+
+    fn pipeline(
+        &mut self,
+        settings: Settings,
+        checked: Checked,
+        environment: &Environment,
+    ) -> Option<Loaded> {
+        self.report(checked.findings);
+        self.report(unavailable::find(&settings));
+        let (errors, warnings) = rules::check(&settings);
+        self.report(errors);
+        self.warn(warnings);
+        let mut recorded =
+            serde_json::to_value(&settings).expect("settings are text, numbers, lists and mappings");
+        let key = environment.get(KEY_VARIABLE).filter(|key| !key.is_empty()).map(FingerprintKey::new);
+        self.report(hide(&mut recorded, key.as_ref()));
+        let bad_options = &checked.bad_options;
+        let known = Known { settings: &settings, recorded: &recorded, bad_options, registry: self.registry };
+        let Declared { mut spec, instances, findings } = declare(&known);
+        self.report(findings);
+        spec.incomplete = checked.incomplete || rules::has_later_nodes(&settings);
+        let clashes = files::clashes(&settings, &instances_of(&instances), environment.working_directory());
+        self.report(clashes.errors);
+        self.warn(clashes.warnings);
+        let graph = self.graph(spec, &settings)?;
+        let resolved = to_canonical_vec(&recorded).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
+        let hash_version = settings.landscape.hash.version();
+        Some(Loaded {
+            config_hash: hash_version.hash(resolved.as_bytes()),
+            resolved,
+            hash_version,
+            database: DatabaseUrl::parse(&settings.landscape.url).ok()?,
+            plugins: placed(instances, &graph)?,
+            graph,
+            settings,
+            warnings: Vec::new(),
+            locator: Locator::default(),
+        })
+    }
+
+    fn graph(&mut self, spec: elspeth_graph::GraphSpec, settings: &Settings) -> Option<ExecutionGraph> {
+        match ExecutionGraph::build(spec) {
+            Ok((graph, warnings)) => {
+                self.warn(warnings.into_iter().map(Finding::of_graph_warning).collect());
+                Some(graph)
+            }
+            Err(errors) => {
+                let condition = |at: &SettingPath| {
+                    let index =
+                        at.as_str().strip_prefix("gates.")?.split('.').next()?.parse::<usize>().ok()?;
+                    settings.gates.get(index).map(|gate| gate.condition.as_str())
+                };
+                let errors = errors.into_iter().map(|error| {
+                    let condition = condition(&error.at);
+                    Finding::of_graph(error, condition)
+                });
+                self.report(errors.collect());
+                None
+            }
+        }
+    }
+
+    fn report(&mut self, findings: Vec<Finding>) {
+        let diagnostics: Vec<Diagnostic> = findings.into_iter().map(|f| self.locator.diagnose(f)).collect();
+        self.errors.extend(diagnostics);
+    }
+
+    fn warn(&mut self, findings: Vec<Finding>) {
+        let diagnostics: Vec<Diagnostic> = findings.into_iter().map(|f| self.locator.diagnose(f)).collect();
+        self.warnings.extend(diagnostics);
+    }
+}
+
+fn instances_of(instances: &Instances) -> files::Users<'_> {
+    files::Users {
+        source: instances.source.as_deref(),
+        sinks: instances.sinks.iter().map(|(name, sink)| (name.as_str(), sink.as_ref())).collect(),
+    }
+}
+
+fn placed(instances: Instances, graph: &ExecutionGraph) -> Option<Plugins> {
+    let step = |name: &str| graph.named(name).map(|node| node.step);
+    let mut transforms: Vec<(Step, Arc<dyn Transform>)> =
+        instances.transforms.into_iter().map(|(name, t)| Some((step(&name)?, t))).collect::<Option<_>>()?;
+    let mut sinks: Vec<(Step, Box<dyn Sink>)> =
+        instances.sinks.into_iter().map(|(name, s)| Some((step(&name)?, s))).collect::<Option<_>>()?;
+    transforms.sort_by_key(|(step, _)| *step);
+    sinks.sort_by_key(|(step, _)| *step);
+    Some(Plugins { source: instances.source?, transforms, sinks })
+}
+
+/// In the order of the file; what is said twice of one setting is said once, and a setting whose variable is missing is
+/// not blamed for anything else.
+fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let unknown: Vec<String> =
+        diagnostics.iter().filter(|d| d.code == "missing-variable").map(|d| d.setting.clone()).collect();
+    diagnostics.retain(|d| d.code == "missing-variable" || !unknown.contains(&d.setting));
+    let place = |d: &Diagnostic| (d.line.unwrap_or(usize::MAX), d.column.unwrap_or(usize::MAX));
+    diagnostics.sort_by(|a, b| {
+        place(a)
+            .cmp(&place(b))
+            .then_with(|| a.setting.cmp(&b.setting))
+            .then_with(|| a.message.cmp(&b.message))
+    });
+    diagnostics.dedup();
+    diagnostics
+}
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded")
+            .field("resolved", &self.resolved)
+            .field("graph", &self.graph)
+            .finish_non_exhaustive()
+    }
+}

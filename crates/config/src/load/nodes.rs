@@ -1,0 +1,236 @@
+use std::sync::Arc;
+
+use elspeth_canonical::to_canonical_vec;
+use elspeth_contracts::Determinism;
+use elspeth_expr::{Expr, Root};
+use elspeth_graph::SettingPath;
+use elspeth_graph::spec::{
+    DISCARD, GraphSpec, NodeDecl, NodeKind, OutputContract, PluginRef, Ref, RouteDecl,
+};
+use elspeth_plugin::{OptionError, PluginInfo, PluginKind, Registry, Sink, Source, Transform};
+use elspeth_value::Contract;
+use serde_json::Value;
+
+use crate::finding::Finding;
+use crate::settings::{GateSettings, Options, Settings, SinkSettings, TransformSettings};
+use crate::unavailable::is_fork;
+
+/// Plugin instances by the names of their nodes.
+#[derive(Default)]
+pub(super) struct Instances {
+    pub(super) source: Option<Box<dyn Source>>,
+    pub(super) transforms: Vec<(String, Arc<dyn Transform>)>,
+    pub(super) sinks: Vec<(String, Box<dyn Sink>)>,
+}
+
+/// The declaration of the graph, with what was found on the way.
+#[derive(Default)]
+pub(super) struct Declared {
+    pub(super) spec: GraphSpec,
+    pub(super) instances: Instances,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// What is known before plugins are made.
+pub(super) struct Known<'a> {
+    pub(super) settings: &'a Settings,
+    /// The same as JSON, with fingerprints for secrets: what is recorded.
+    pub(super) recorded: &'a Value,
+    /// Paths of options that are known to be wrong.
+    pub(super) bad_options: &'a [String],
+    pub(super) registry: &'a Registry,
+}
+
+/// Makes every plugin, parses every condition and declares every node.
+pub(super) fn declare(known: &Known<'_>) -> Declared {
+    let mut declaring = Declaring { known, done: Declared::default() };
+    let settings = known.settings;
+    declaring.done.spec.hash = settings.landscape.hash.version();
+    declaring.source();
+    for (index, transform) in settings.transforms.iter().enumerate() {
+        declaring.transform(transform, &SettingPath::new("transforms").child(index));
+    }
+    for (index, gate) in settings.gates.iter().enumerate() {
+        declaring.gate(gate, &SettingPath::new("gates").child(index));
+    }
+    for (name, sink) in &settings.sinks {
+        declaring.sink(name, sink, &SettingPath::new("sinks").child(name));
+    }
+    if let Some(sink) = &settings.landscape.export.sink {
+        declaring.done.spec.reached_otherwise.push(sink.clone());
+    }
+    declaring.done
+}
+
+struct Declaring<'a> {
+    known: &'a Known<'a>,
+    done: Declared,
+}
+
+impl Declaring<'_> {
+    fn source(&mut self) {
+        let settings = &self.known.settings.source;
+        let at = SettingPath::new("source");
+        let options = at.child("options");
+        let info = self.info(PluginKind::Source, &settings.plugin);
+        let made = info.as_ref().and_then(|info| {
+            let factory = self.known.registry.source(info.name).ok()?;
+            self.make(info, &settings.options, &options, factory)
+        });
+        let refused =
+            settings.options.get("on_validation_failure").and_then(Value::as_str).unwrap_or(DISCARD);
+        let kind = NodeKind::Source {
+            on_success: Ref::new(&settings.on_success, at.child("on_success")),
+            on_invalid: Ref::new(refused, options.child("on_validation_failure")),
+            contract: made.as_ref().map_or_else(Contract::observed, |source| source.contract()),
+        };
+        self.done.instances.source = made;
+        self.node(Ref::new("source", at.key()), at, plugin_ref(info.as_ref(), &settings.plugin), kind);
+    }
+
+    fn transform(&mut self, settings: &TransformSettings, at: &SettingPath) {
+        let info = self.info(PluginKind::Transform, &settings.plugin);
+        let made = info.as_ref().and_then(|info| {
+            let factory = self.known.registry.transform(info.name).ok()?;
+            self.make(info, &settings.options, &at.child("options"), factory)
+        });
+        let kind = NodeKind::Transform {
+            input: Ref::new(&settings.input, at.child("input")),
+            on_success: Ref::new(&settings.on_success, at.child("on_success")),
+            on_error: Ref::new(&settings.on_error, at.child("on_error")),
+            needs: made.as_ref().map_or_else(Contract::observed, |transform| transform.input_contract()),
+            output: output_contract(made.clone()),
+        };
+        if let Some(transform) = made {
+            self.done.instances.transforms.push((settings.name.clone(), transform));
+        }
+        let name = Ref::new(&settings.name, at.child("name"));
+        self.node(name, at.clone(), plugin_ref(info.as_ref(), &settings.plugin), kind);
+    }
+
+    fn gate(&mut self, settings: &GateSettings, at: &SettingPath) {
+        let condition_at = at.child("condition");
+        let routes_at = at.child("routes");
+        let routes = settings.routes.iter().filter(|(_, target)| !is_fork(target));
+        let routes = routes.map(|(label, target)| {
+            let at = routes_at.child(label);
+            RouteDecl { label: Ref::new(label, at.key()), target: Ref::new(target, at) }
+        });
+        let kind = NodeKind::Gate {
+            input: Ref::new(&settings.input, at.child("input")),
+            condition: self.condition(&settings.condition, &condition_at),
+            condition_at,
+            routes: routes.collect(),
+            on_error: Ref::new(&settings.on_error, at.child("on_error")),
+        };
+        let plugin = PluginRef {
+            name: "gate".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            determinism: Determinism::Deterministic,
+        };
+        self.node(Ref::new(&settings.name, at.child("name")), at.clone(), plugin, kind);
+    }
+
+    fn sink(&mut self, name: &str, settings: &SinkSettings, at: &SettingPath) {
+        let info = self.info(PluginKind::Sink, &settings.plugin);
+        let made = info.as_ref().and_then(|info| {
+            let factory = self.known.registry.sink(info.name).ok()?;
+            self.make(info, &settings.options, &at.child("options"), factory)
+        });
+        let kind = NodeKind::Sink {
+            on_write_failure: Ref::new(&settings.on_write_failure, at.child("on_write_failure")),
+            needs: made.as_ref().map_or_else(Contract::observed, |sink| sink.contract()),
+        };
+        if let Some(sink) = made {
+            self.done.instances.sinks.push((name.to_owned(), sink));
+        }
+        self.node(Ref::new(name, at.key()), at.clone(), plugin_ref(info.as_ref(), &settings.plugin), kind);
+    }
+
+    fn info(&self, kind: PluginKind, name: &str) -> Option<PluginInfo> {
+        // That there is no such plugin has been found by the schema.
+        self.known.registry.info(kind, name).ok().cloned()
+    }
+
+    fn make<T>(
+        &mut self,
+        info: &PluginInfo,
+        options: &Options,
+        at: &SettingPath,
+        factory: fn(&Value) -> Result<T, Vec<OptionError>>,
+    ) -> Option<T> {
+        if self.known.bad_options.iter().any(|path| path == at.as_str()) {
+            return None;
+        }
+        match factory(&Value::Object(own_options(info, options))) {
+            Ok(made) => Some(made),
+            Err(errors) => {
+                self.done.findings.extend(errors.into_iter().map(|error| Finding {
+                    code: "wrong-option",
+                    at: if error.path.is_empty() { at.clone() } else { at.child(error.path) },
+                    message: error.message,
+                    help: error.help,
+                    within: None,
+                }));
+                None
+            }
+        }
+    }
+
+    fn condition(&mut self, text: &str, at: &SettingPath) -> Option<Expr> {
+        if text.is_empty() {
+            return None;
+        }
+        Expr::parse(text, Root::Row)
+            .map_err(|error| {
+                self.done.findings.push(Finding {
+                    code: "expression",
+                    at: at.clone(),
+                    message: error.message,
+                    help: error.help,
+                    within: Some((error.span, text.to_owned())),
+                });
+            })
+            .ok()
+    }
+
+    fn node(&mut self, name: Ref, at: SettingPath, plugin: PluginRef, kind: NodeKind) {
+        let recorded = self.known.recorded.pointer(&pointer(&at)).unwrap_or(&Value::Null);
+        let config = to_canonical_vec(recorded).map_err(|error| {
+            let message = format!("this cannot be recorded: {error}");
+            self.done.findings.push(Finding::new("not-canonical", at.clone(), message));
+        });
+        let config = config.ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+        self.done.spec.nodes.push(NodeDecl { name, at, plugin, config, kind });
+    }
+}
+
+/// A setting path as a JSON pointer. Names of sinks hold no dots, else they have been reported.
+fn pointer(at: &SettingPath) -> String {
+    format!("/{}", at.as_str().replacen('.', "/", 1))
+}
+
+/// Without the options that the engine reads itself, unless the plugin knows them too.
+fn own_options(info: &PluginInfo, options: &Options) -> Options {
+    let knows = |key: &str| info.options_schema.pointer(&format!("/properties/{key}")).is_some();
+    let mut own = options.clone();
+    if !knows("on_validation_failure") {
+        own.remove("on_validation_failure");
+    }
+    own
+}
+
+fn plugin_ref(info: Option<&PluginInfo>, name: &str) -> PluginRef {
+    PluginRef {
+        name: name.to_owned(),
+        version: info.map_or_else(String::new, |i| i.version.to_owned()),
+        determinism: info.map_or(Determinism::NonDeterministic, |i| i.determinism),
+    }
+}
+
+fn output_contract(transform: Option<Arc<dyn Transform>>) -> OutputContract {
+    Box::new(move |input| match &transform {
+        Some(transform) => transform.output_contract(input),
+        None => Ok(Contract::observed()),
+    })
+}

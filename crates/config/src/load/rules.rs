@@ -1,0 +1,87 @@
+//! Rules about settings that neither a type nor the graph can state.
+
+use elspeth_graph::{SettingPath, advise};
+
+use crate::DatabaseUrl;
+use crate::finding::Finding;
+use crate::settings::{CheckpointFrequency, LandscapeBackend, Settings, TelemetrySettings};
+
+const EXPORTERS: [&str; 5] = ["otlp", "console", "azure_monitor", "datadog", "prometheus"];
+
+/// Whether there are nodes whose connections the graph does not know.
+pub(super) fn has_later_nodes(settings: &Settings) -> bool {
+    let forks =
+        settings.gates.iter().any(|g| !g.fork_to.is_empty() || g.routes.values().any(|t| t == "fork"));
+    forks || !settings.aggregations.is_empty() || !settings.coalesce.is_empty()
+}
+
+/// Errors and warnings.
+pub(super) fn check(settings: &Settings) -> (Vec<Finding>, Vec<Finding>) {
+    let mut errors = Vec::new();
+    let mut warnings = Vec::new();
+    landscape(settings, &mut errors, &mut warnings);
+    checkpoint(settings, &mut errors);
+    if settings.retry.max_delay_seconds < settings.retry.initial_delay_seconds {
+        let at = SettingPath::new("retry.max_delay_seconds");
+        errors.push(Finding::new("out-of-range", at, "the greatest delay is less than the first one"));
+    }
+    for service in settings.rate_limit.services.keys() {
+        let at = SettingPath::new("rate_limit.services").child(service).key();
+        let message = format!("no node of this pipeline calls a service `{service}`, so this limits nothing");
+        warnings.push(Finding::new("unused-limit", at, message));
+    }
+    exporters(&settings.telemetry, &mut errors);
+    (errors, warnings)
+}
+
+fn landscape(settings: &Settings, errors: &mut Vec<Finding>, warnings: &mut Vec<Finding>) {
+    let landscape = &settings.landscape;
+    let at = SettingPath::new("landscape");
+    let url = DatabaseUrl::parse(&landscape.url);
+    if let Err(error) = &url {
+        errors.push(Finding::new("bad-url", at.child("url"), error.message.clone()).help(error.help));
+    }
+    let differs = match (&url, landscape.backend) {
+        (Ok(DatabaseUrl::Postgres(_)), Some(LandscapeBackend::Sqlite)) => true,
+        (Ok(DatabaseUrl::SqliteFile(_) | DatabaseUrl::SqliteMemory), Some(LandscapeBackend::Postgresql)) => {
+            true
+        }
+        (Ok(_) | Err(_), _) => false,
+    };
+    if differs {
+        let finding =
+            Finding::new("wrong-value", at.child("backend"), "`backend` and `url` name different databases");
+        errors.push(finding.help("remove `backend`; the URL says it"));
+    }
+    if !landscape.enabled {
+        let finding =
+            Finding::new("always-recorded", at.child("enabled"), "every run is recorded, whatever this says");
+        warnings.push(finding.help("remove `enabled: false`"));
+    }
+    if let Some(sink) = landscape.export.sink.as_ref().filter(|sink| !settings.sinks.contains_key(*sink)) {
+        let finding =
+            Finding::new("unknown-sink", at.child("export.sink"), format!("there is no sink `{sink}`"));
+        errors.push(finding.help(advise(sink, "sinks", settings.sinks.keys().map(String::as_str))));
+    }
+}
+
+fn checkpoint(settings: &Settings, errors: &mut Vec<Finding>) {
+    let checkpoint = &settings.checkpoint;
+    let every_n = checkpoint.frequency == Some(CheckpointFrequency::EveryN);
+    if every_n && checkpoint.checkpoint_interval.is_none() {
+        let at = SettingPath::new("checkpoint.frequency");
+        let finding = Finding::new("missing-key", at, "`every_n` needs a `checkpoint_interval`");
+        errors.push(finding.help("add `checkpoint_interval: <rows>`"));
+    }
+}
+
+fn exporters(telemetry: &TelemetrySettings, errors: &mut Vec<Finding>) {
+    for (index, exporter) in telemetry.exporters.iter().enumerate() {
+        let at = SettingPath::new("telemetry.exporters").child(index);
+        if !EXPORTERS.contains(&exporter.name.as_str()) {
+            let message = format!("there is no exporter `{}`", exporter.name);
+            let help = advise(&exporter.name, "exporters", EXPORTERS[..2].iter().copied());
+            errors.push(Finding::new("unknown-exporter", at.child("name"), message).help(help));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+use elspeth_contracts::Determinism;
+use elspeth_plugin::{PluginInfo, PluginKind, Registry};
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::Settings;
+
+/// Keyword that says of which kind the plugin is that a value names.
+pub(super) const PLUGIN_KIND: &str = "x-elspeth-plugin-kind";
+
+/// The JSON Schema (2020-12) of settings files, with the options of every plugin that the registry knows.
+#[must_use]
+pub fn json_schema(registry: &Registry) -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let mut root = generator.into_root_schema_for::<Settings>().to_value();
+    let places = [
+        ("SourceSettings", PluginKind::Source),
+        ("TransformSettings", PluginKind::Transform),
+        ("AggregationSettings", PluginKind::Aggregation),
+        ("SinkSettings", PluginKind::Sink),
+    ];
+    for (definition, kind) in places {
+        let infos: Vec<&PluginInfo> = registry.infos().filter(|info| info.kind == kind).collect();
+        let mut definitions = Map::new();
+        let parts: Vec<Value> = infos.iter().map(|info| condition(info, &mut definitions)).collect();
+        name_plugins(&mut root, definition, kind, &infos);
+        if let Some(node) = root.pointer_mut(&format!("/$defs/{definition}")) {
+            node["allOf"] = Value::Array(parts);
+        }
+        if let Some(all) = root.pointer_mut("/$defs").and_then(Value::as_object_mut) {
+            all.extend(definitions);
+        }
+    }
+    root
+}
+
+/// Lists the plugins where one is named. Aggregations are left open as long as there are none.
+fn name_plugins(root: &mut Value, definition: &str, kind: PluginKind, infos: &[&PluginInfo]) {
+    let Some(plugin) = root.pointer_mut(&format!("/$defs/{definition}/properties/plugin")) else { return };
+    plugin[PLUGIN_KIND] = json!(kind.to_string());
+    if !infos.is_empty() {
+        plugin["enum"] = infos.iter().map(|info| info.name).collect();
+    }
+}
+
+/// `if` the plugin is this one, `then` the options are its own.
+fn condition(info: &PluginInfo, definitions: &mut Map<String, Value>) -> Value {
+    let mut options = info.options_schema.clone();
+    let prefix = format!("{}_{}_", info.kind, info.name);
+    rename_references(&mut options, &prefix);
+    if let Some(object) = options.as_object_mut() {
+        object.remove("$schema");
+        for (name, schema) in
+            object.remove("$defs").and_then(|d| d.as_object().cloned()).into_iter().flatten()
+        {
+            definitions.insert(format!("{prefix}{name}"), schema);
+        }
+    }
+    add_shared_options(info, &mut options);
+    json!({
+        "if": {"properties": {"plugin": {"const": info.name}}, "required": ["plugin"]},
+        "then": {"properties": {"options": options}},
+    })
+}
+
+/// Options that the engine reads itself, whatever the plugin.
+fn add_shared_options(info: &PluginInfo, options: &mut Value) {
+    if info.kind != PluginKind::Source || !options.is_object() {
+        return;
+    }
+    if options.pointer("/properties/on_validation_failure").is_some() {
+        return;
+    }
+    if options.get("properties").is_none() {
+        options["properties"] = json!({});
+    }
+    options["properties"]["on_validation_failure"] = json!({"type": "string", "description": "Sink for records that do not meet the schema, or `discard`."});
+    if info.determinism != Determinism::Deterministic {
+        let required = options.as_object_mut().map(|o| o.entry("required").or_insert_with(|| json!([])));
+        if let Some(Value::Array(list)) = required {
+            list.push(json!("on_validation_failure"));
+        }
+    }
+}
+
+fn rename_references(schema: &mut Value, prefix: &str) {
+    match schema {
+        Value::Object(map) => {
+            if let Some(Value::String(reference)) = map.get_mut("$ref")
+                && let Some(name) = reference.strip_prefix("#/$defs/")
+            {
+                *reference = format!("#/$defs/{prefix}{name}");
+            }
+            map.values_mut().for_each(|item| rename_references(item, prefix));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|item| rename_references(item, prefix)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -1,0 +1,8 @@
+//! One JSON Schema for everything: editors complete by it, and settings are checked by it, so the two never disagree.
+
+mod check;
+mod compose;
+mod words;
+
+pub(crate) use check::{Checked, check};
+pub use compose::json_schema;

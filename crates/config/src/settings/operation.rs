@@ -1,0 +1,317 @@
+use std::time::Duration;
+
+use elspeth_canonical::HashVersion;
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ExportSettings, Options};
+
+/// The audit database.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LandscapeSettings {
+    /// Where it is: `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://...`.
+    pub url: String,
+    /// The digest of all hashes of a run.
+    pub hash: HashName,
+    /// Export of the record after a run.
+    pub export: ExportSettings,
+    /// Whether to copy every record to a file of lines.
+    pub dump_to_jsonl: bool,
+    /// That file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dump_to_jsonl_path: Option<String>,
+    /// Accepted for compatibility; the URL says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<LandscapeBackend>,
+    /// Accepted for compatibility; there is no run without a record.
+    pub enabled: bool,
+}
+
+/// The digest of all hashes of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HashName {
+    /// BLAKE3.
+    #[default]
+    Blake3,
+    /// SHA-256, as the Python system has it.
+    Sha256,
+}
+
+/// Kind of the audit database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LandscapeBackend {
+    /// A file.
+    Sqlite,
+    /// A server.
+    Postgresql,
+}
+
+/// Where large bodies are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PayloadStoreSettings {
+    /// Kind of store.
+    pub backend: PayloadBackend,
+    /// Its folder.
+    pub base_path: String,
+    /// How long bodies are kept before `elspeth purge` may take them.
+    #[schemars(range(min = 1))]
+    pub retention_days: u32,
+}
+
+/// Kind of payload store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PayloadBackend {
+    /// A folder.
+    #[default]
+    Filesystem,
+}
+
+/// How much work becomes durable at once. Work is always durable; these only bound how many rows an epoch takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointSettings {
+    /// Accepted for compatibility; with `false`, the other settings here have no effect.
+    pub enabled: bool,
+    /// `every_row`: one row; `every_n`: `checkpoint_interval` rows; otherwise 1,000 rows or 250 ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<CheckpointFrequency>,
+    /// Rows, for `frequency: every_n`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub checkpoint_interval: Option<u64>,
+    /// Accepted for compatibility; open batches are always part of what is durable.
+    pub aggregation_boundaries: bool,
+}
+
+/// How often work becomes durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckpointFrequency {
+    /// After each row.
+    EveryRow,
+    /// After `checkpoint_interval` rows.
+    EveryN,
+    /// By the default measure.
+    AggregationOnly,
+}
+
+/// The bounds of an epoch, whichever is reached first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EpochBounds {
+    /// Most rows.
+    pub rows: u64,
+    /// Longest time from its first row.
+    pub wait: Duration,
+}
+
+/// How many rows are worked on at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConcurrencySettings {
+    /// Rows in flight.
+    #[schemars(range(min = 1, max = 1024))]
+    pub max_workers: u16,
+}
+
+/// How often and after which delays a failed attempt is repeated. Delays are drawn evenly between zero and a bound that
+/// grows by `exponential_base`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetrySettings {
+    /// Attempts in all, the first included.
+    #[schemars(range(min = 1, max = 255))]
+    pub max_attempts: u8,
+    /// Bound of the first delay.
+    #[schemars(range(min = 0.0, max = 86400.0))]
+    pub initial_delay_seconds: f64,
+    /// Bound of any delay.
+    #[schemars(range(min = 0.0, max = 86400.0))]
+    pub max_delay_seconds: f64,
+    /// By how much the bound grows each time.
+    #[schemars(range(min = 1.0, max = 1000.0))]
+    pub exponential_base: f64,
+}
+
+/// How often services are called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RateLimitSettings {
+    /// Whether limits apply.
+    pub enabled: bool,
+    /// For services that are not named below.
+    #[schemars(range(min = 1))]
+    pub default_requests_per_minute: u32,
+    /// Where counts are kept over runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistence_path: Option<String>,
+    /// By service.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub services: IndexMap<String, ServiceLimit>,
+}
+
+/// The limit of one service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceLimit {
+    /// Most requests in a minute.
+    #[schemars(range(min = 1))]
+    pub requests_per_minute: u32,
+}
+
+/// Traces of runs, for operators.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetrySettings {
+    /// Whether there are any.
+    pub enabled: bool,
+    /// How fine they are.
+    pub granularity: Granularity,
+    /// Who gets them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exporters: Vec<ExporterSettings>,
+    /// What happens when an exporter is too slow.
+    pub backpressure_mode: Backpressure,
+}
+
+/// How fine traces are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Granularity {
+    /// Runs and phases.
+    #[default]
+    Lifecycle,
+    /// Rows too.
+    Rows,
+    /// Everything.
+    Full,
+}
+
+/// What happens when an exporter is too slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Backpressure {
+    /// The run waits.
+    #[default]
+    Block,
+    /// Traces are lost.
+    Drop,
+}
+
+/// Who gets traces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExporterSettings {
+    /// `otlp` or `console`.
+    pub name: String,
+    /// Its options: `endpoint`, `headers`, ...
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// Where secrets come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretsSettings {
+    /// `env`: the environment, by `${VAR}`.
+    pub source: SecretSource,
+}
+
+/// Where secrets come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// The environment.
+    #[default]
+    Env,
+}
+
+impl EpochBounds {
+    /// Used unless the settings ask for less.
+    pub const DEFAULT: Self = Self { rows: 1000, wait: Duration::from_millis(250) };
+}
+
+impl CheckpointSettings {
+    /// What these settings ask for.
+    #[must_use]
+    pub fn epoch_bounds(&self) -> EpochBounds {
+        let asked = if self.enabled { self.frequency } else { None };
+        let rows = match asked {
+            Some(CheckpointFrequency::EveryRow) => 1,
+            Some(CheckpointFrequency::EveryN) => {
+                self.checkpoint_interval.unwrap_or(EpochBounds::DEFAULT.rows)
+            }
+            Some(CheckpointFrequency::AggregationOnly) | None => EpochBounds::DEFAULT.rows,
+        };
+        EpochBounds { rows, ..EpochBounds::DEFAULT }
+    }
+}
+
+impl HashName {
+    /// The digest with its canonical form.
+    #[must_use]
+    pub const fn version(self) -> HashVersion {
+        match self {
+            Self::Blake3 => HashVersion::Blake3V1,
+            Self::Sha256 => HashVersion::Sha256V1,
+        }
+    }
+}
+
+impl Default for LandscapeSettings {
+    fn default() -> Self {
+        Self {
+            url: "sqlite:///./state/audit.db".to_owned(),
+            hash: HashName::default(),
+            export: ExportSettings::default(),
+            dump_to_jsonl: false,
+            dump_to_jsonl_path: None,
+            backend: None,
+            enabled: true,
+        }
+    }
+}
+
+impl Default for PayloadStoreSettings {
+    fn default() -> Self {
+        Self {
+            backend: PayloadBackend::default(),
+            base_path: ".elspeth/payloads".to_owned(),
+            retention_days: 90,
+        }
+    }
+}
+
+impl Default for CheckpointSettings {
+    fn default() -> Self {
+        Self { enabled: true, frequency: None, checkpoint_interval: None, aggregation_boundaries: true }
+    }
+}
+
+impl Default for ConcurrencySettings {
+    fn default() -> Self {
+        Self { max_workers: 4 }
+    }
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self { max_attempts: 3, initial_delay_seconds: 1.0, max_delay_seconds: 60.0, exponential_base: 2.0 }
+    }
+}
+
+impl Default for RateLimitSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            default_requests_per_minute: 60,
+            persistence_path: None,
+            services: IndexMap::new(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What the dialect has and this version does not do yet. Using it is refused, never ignored.
+
+use elspeth_graph::SettingPath;
+
+use crate::DatabaseUrl;
+use crate::finding::Finding;
+use crate::settings::{LandscapeSettings, RunMode, Settings};
+
+/// Exporters of the dialect that come later.
+const LATER_EXPORTERS: [&str; 3] = ["azure_monitor", "datadog", "prometheus"];
+
+/// Everything that the settings use of it.
+pub(crate) fn find(settings: &Settings) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (section, count) in [
+        ("aggregations", settings.aggregations.len()),
+        ("coalesce", settings.coalesce.len()),
+        ("depends_on", settings.depends_on.len()),
+        ("commencement_gates", settings.commencement_gates.len()),
+    ] {
+        for index in 0..count {
+            found.push(not_yet(SettingPath::new(section).child(index), &format!("`{section}`")));
+        }
+    }
+    forks(settings, &mut found);
+    landscape(&settings.landscape, &mut found);
+    if settings.run_mode != RunMode::Live {
+        found.push(not_yet(SettingPath::new("run_mode"), "any `run_mode` but `live`"));
+    }
+    if settings.replay_from.is_some() {
+        found.push(not_yet(SettingPath::new("replay_from"), "`replay_from`"));
+    }
+    exporters(settings, &mut found);
+    found
+}
+
+/// Whether a gate's target asks for a fork.
+pub(crate) fn is_fork(target: &str) -> bool {
+    target == "fork"
+}
+
+fn not_yet(at: SettingPath, what: &str) -> Finding {
+    Finding::new(
+        "not-available-yet",
+        at,
+        format!("{what} is part of the settings, but this version cannot do it yet"),
+    )
+    .help("remove it, or use a later version")
+}
+
+fn forks(settings: &Settings, found: &mut Vec<Finding>) {
+    for (index, gate) in settings.gates.iter().enumerate() {
+        let path = SettingPath::new("gates").child(index);
+        for (label, _) in gate.routes.iter().filter(|(_, target)| is_fork(target)) {
+            found.push(not_yet(path.child("routes").child(label), "a `fork`"));
+        }
+        if !gate.fork_to.is_empty() {
+            found.push(not_yet(path.child("fork_to"), "`fork_to`"));
+        }
+    }
+}
+
+fn landscape(landscape: &LandscapeSettings, found: &mut Vec<Finding>) {
+    let path = SettingPath::new("landscape");
+    if landscape.export.enabled {
+        found.push(not_yet(path.child("export"), "export of the record after a run"));
+    }
+    if landscape.dump_to_jsonl {
+        found.push(not_yet(path.child("dump_to_jsonl"), "`dump_to_jsonl`"));
+    }
+    if let Ok(DatabaseUrl::Postgres(_)) = DatabaseUrl::parse(&landscape.url) {
+        found.push(not_yet(path.child("url"), "a record in PostgreSQL").help("use a `sqlite:///` URL"));
+    }
+}
+
+fn exporters(settings: &Settings, found: &mut Vec<Finding>) {
+    for (index, exporter) in settings.telemetry.exporters.iter().enumerate() {
+        if LATER_EXPORTERS.contains(&exporter.name.as_str()) {
+            let path = SettingPath::new("telemetry.exporters").child(index).child("name");
+            found.push(not_yet(path, &format!("the exporter `{}`", exporter.name)));
+        }
+    }
+}
