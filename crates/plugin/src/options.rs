@@ -88,7 +88,11 @@ fn unknown_key(path: &str, rest: &str) -> OptionError {
         "" => found.clone(),
         parent => format!("{parent}.{found}"),
     };
-    OptionError::new(path, format!("there is no option `{found}`")).with_help(advice(&found, &known, "Options here"))
+    OptionError::new(path, format!("there is no option `{found}`")).with_help(advice(
+        &found,
+        &known,
+        "Options here",
+    ))
 }
 
 /// Splits ``x`, expected one of `a`, `b` `` into `x` and the names.
@@ -130,7 +134,8 @@ fn in_words(serde_says: &str) -> String {
         "null" | "unit" | "unit value" => "empty".to_owned(),
         other if other.starts_with("struct ") => "a mapping of options".to_owned(),
         other => {
-            let words = [("string ", "the text "), ("integer ", "the number "), ("floating point ", "the number ")];
+            let words =
+                [("string ", "the text "), ("integer ", "the number "), ("floating point ", "the number ")];
             words
                 .iter()
                 .find_map(|(serde, ours)| other.strip_prefix(serde).map(|value| format!("{ours}{value}")))
@@ -199,7 +204,12 @@ mod tests {
                 "must be a whole number that is not negative, but is the number `-1`",
                 "",
             ),
-            (json!({"path": "a", "columns": ["x", 2]}), "columns.1", "must be text, but is the number `2`", ""),
+            (
+                json!({"path": "a", "columns": ["x", 2]}),
+                "columns.1",
+                "must be text, but is the number `2`",
+                "",
+            ),
             (json!({"path": "a", "columns": "x"}), "columns", "must be a list, but is the text \"x\"", ""),
             (
                 json!({"path": "a", "mode": "apend"}),

@@ -1,0 +1,91 @@
+//! The csv file to which a run appends, as it was before.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use compact_str::CompactString;
+use elspeth_plugin::SinkError;
+use elspeth_value::{Contract, SchemaMode};
+
+use super::headers::Headers;
+use super::staged_file::failed;
+use crate::text_encoding::TextEncoding;
+
+/// No header line is longer.
+const LONGEST_HEADER: u64 = 1024 * 1024;
+
+/// What matters of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Existing {
+    /// Its header line; field names once [`Existing::with_columns_of`] has looked at it.
+    pub columns: Vec<CompactString>,
+}
+
+/// Reads the header line of the file; `None` when there is none, or it is empty.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn read_existing(
+    path: &Path,
+    encoding: TextEncoding,
+    delimiter: u8,
+) -> Result<Option<Existing>, SinkError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let cannot = |e| failed("read", path, &e);
+    let file = File::open(path).map_err(cannot)?;
+    let mut head = Vec::new();
+    file.take(LONGEST_HEADER).read_to_end(&mut head).map_err(cannot)?;
+    if head.is_empty() {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    encoding.decoder().decode(&head, false, &mut text);
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).delimiter(delimiter).flexible(true).from_reader(text);
+    let mut record = csv::StringRecord::new();
+    let found = reader.read_record(&mut record).map_err(|e| {
+        SinkError::new(format!("cannot append to `{}`: its header line cannot be read: {e}", path.display()))
+    })?;
+    let columns = record.iter().map(CompactString::from).collect();
+    Ok(found.then_some(Existing { columns }))
+}
+
+impl Existing {
+    /// The same with field names instead of headers, if rows of `contract` fit into it.
+    ///
+    /// # Errors
+    /// A column is there twice, or columns and the schema's fields differ.
+    pub(crate) fn with_columns_of(
+        mut self,
+        headers: &Headers,
+        contract: &Contract,
+    ) -> Result<Self, SinkError> {
+        let mut columns: Vec<CompactString> = Vec::new();
+        for header in &self.columns {
+            let field = CompactString::from(headers.field_of(header));
+            if columns.contains(&field) {
+                return Err(refused(&format!("it has the column `{header}` twice")));
+            }
+            columns.push(field);
+        }
+        if let Some(field) = contract.fields.iter().find(|f| !columns.contains(&f.name)) {
+            return Err(refused(&format!("it has no column for the schema's field `{}`", field.name)));
+        }
+        if contract.mode == SchemaMode::Fixed
+            && let Some(column) = columns.iter().find(|c| contract.field(c).is_none())
+        {
+            return Err(refused(&format!("its column `{column}` is not in the schema, which is fixed")));
+        }
+        self.columns = columns;
+        Ok(self)
+    }
+}
+
+fn refused(why: &str) -> SinkError {
+    SinkError::new(format!("cannot append to the existing file: {why}"))
+        .with_help("write to another file, or change the schema or `headers` so that they fit")
+}

@@ -1,0 +1,99 @@
+//! Values as CSV cells: what the table of the settings' dialect says, quoted only where a reader needs it.
+
+use elspeth_value::Value;
+
+use super::json_text::{Layout, plain_text, write_float, write_value};
+
+/// Writes the lines of one file; keeps its scratch from cell to cell.
+#[derive(Debug)]
+pub(crate) struct CsvText {
+    delimiter: u8,
+    scratch: Vec<u8>,
+}
+
+impl CsvText {
+    pub(crate) fn new(delimiter: u8) -> Self {
+        Self { delimiter, scratch: Vec::new() }
+    }
+
+    /// Appends one line with these cells; `None` is an empty one.
+    pub(crate) fn write_line<'a>(
+        &mut self,
+        out: &mut Vec<u8>,
+        cells: impl Iterator<Item = Option<&'a Value>>,
+    ) {
+        let start = out.len();
+        let mut first = true;
+        for cell in cells {
+            if !first {
+                out.push(self.delimiter);
+            }
+            first = false;
+            if let Some(value) = cell {
+                self.write_cell(out, value);
+            }
+        }
+        end_line(out, start);
+    }
+
+    /// Appends the header line.
+    pub(crate) fn write_header<'a>(&self, out: &mut Vec<u8>, names: impl Iterator<Item = &'a str>) {
+        let start = out.len();
+        for (n, name) in names.enumerate() {
+            if n > 0 {
+                out.push(self.delimiter);
+            }
+            write_text(out, name.as_bytes(), self.delimiter);
+        }
+        end_line(out, start);
+    }
+
+    fn write_cell(&mut self, out: &mut Vec<u8>, value: &Value) {
+        match value {
+            Value::Null => {}
+            Value::Bool(true) => write_text(out, b"True", self.delimiter),
+            Value::Bool(false) => write_text(out, b"False", self.delimiter),
+            Value::Str(text) => write_text(out, text.as_bytes(), self.delimiter),
+            Value::Int(_) | Value::Float(_) | Value::List(_) | Value::Map(_) | Value::Bytes(_) => {
+                self.write_by_scratch(out, value);
+            }
+            Value::Decimal(_) | Value::Date(_) | Value::DateTime(_) => {
+                write_text(out, plain_text(value).as_bytes(), self.delimiter);
+            }
+        }
+    }
+
+    fn write_by_scratch(&mut self, out: &mut Vec<u8>, value: &Value) {
+        self.scratch.clear();
+        match value {
+            Value::Int(i) => self.scratch.extend_from_slice(itoa::Buffer::new().format(*i).as_bytes()),
+            Value::Float(f) => write_float(&mut self.scratch, *f),
+            other => write_value(&mut self.scratch, other, Layout::Compact),
+        }
+        write_text(out, &self.scratch, self.delimiter);
+    }
+}
+
+/// Ends the line that began at `start`. A line of one empty cell gets quotes, or it would read as no record at all.
+fn end_line(out: &mut Vec<u8>, start: usize) {
+    if out.len() == start {
+        out.extend_from_slice(b"\"\"");
+    }
+    out.push(b'\n');
+}
+
+fn write_text(out: &mut Vec<u8>, text: &[u8], delimiter: u8) {
+    let needs_quotes = text.iter().any(|b| *b == delimiter || matches!(b, b'"' | b'\n' | b'\r'));
+    if !needs_quotes {
+        out.extend_from_slice(text);
+        return;
+    }
+    out.push(b'"');
+    for (n, part) in text.split(|b| *b == b'"').enumerate() {
+        if n > 0 {
+            out.extend_from_slice(b"\"\"");
+        }
+        out.extend_from_slice(part);
+    }
+    out.push(b'"');
+}

@@ -1,0 +1,330 @@
+//! The `csv` source.
+//!
+//! Records are split strictly ([`super::csv_records`]); whatever is no record, has another number of fields than the
+//! header, or does not meet the schema is an invalid item with its line number, and reading goes on. Lines that
+//! `skip_rows` names are lines of the file, whatever is in them. Empty lines are no records.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use elspeth_canonical::HashVersion;
+use elspeth_contracts::{Determinism, ErrorReason, FailureKind};
+use elspeth_plugin::{
+    InvalidRecord, OptionError, PluginInfo, PluginKind, RawRecord, ReadProgress, Source, SourceError,
+    SourceIdentity, SourceItem, SourcePosition, parse_options,
+};
+use elspeth_value::{Contract, FieldResolution, NormaliseError, Row, resolve_headers};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::border::{Border, TextPlan, violation_reason};
+use super::csv_records::{Record, RecordReader, line_length};
+use super::text_input::{TextInput, TextPosition};
+use super::{input_path, not_open, parse_position, raw_text};
+use crate::delimiter::parse_delimiter;
+use crate::schema_option::{SchemaOption, options_schema};
+use crate::text_encoding::TextEncoding;
+
+/// Options of the `csv` source.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CsvSourceOptions {
+    /// The file to read.
+    path: String,
+    /// What rows must look like; text is coerced to the declared types.
+    #[serde(default)]
+    schema: SchemaOption,
+    /// Where invalid records go: a sink's name or `discard`.
+    #[serde(default)]
+    #[expect(dead_code, reason = "the graph reads it; here it only has to be allowed")]
+    on_validation_failure: Option<String>,
+    /// The character between fields; `"\t"` for a tab.
+    #[serde(default = "comma")]
+    delimiter: String,
+    /// The file's text encoding.
+    #[serde(default = "utf8")]
+    encoding: String,
+    /// How many lines of the file to skip before the header (or the first record).
+    #[serde(default)]
+    skip_rows: u64,
+    /// The fields of a file without header line.
+    #[serde(default)]
+    columns: Option<Vec<String>>,
+    /// Normalised field name to the name to use instead.
+    #[serde(default)]
+    field_mapping: BTreeMap<String, String>,
+}
+
+fn comma() -> String {
+    ",".to_owned()
+}
+
+fn utf8() -> String {
+    "utf-8".to_owned()
+}
+
+/// What the registry knows of it.
+pub(crate) fn info() -> PluginInfo {
+    PluginInfo {
+        kind: PluginKind::Source,
+        name: "csv",
+        version: "1.0.0",
+        determinism: Determinism::IoRead,
+        summary: "Reads a CSV file record by record.",
+        options_schema: options_schema::<CsvSourceOptions>(),
+        example: "source:\n  plugin: csv\n  on_success: rows\n  options:\n    path: input.csv\n    schema: {mode: fixed, fields: [\"id: int\", \"name: str\"]}\n    on_validation_failure: quarantine\n",
+        resumable: true,
+        idempotent: false,
+    }
+}
+
+/// Makes one of its options.
+pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Source>, Vec<OptionError>> {
+    let options: CsvSourceOptions = parse_options(options).map_err(|e| vec![e])?;
+    let mut errors = Vec::new();
+    let mut note = |e: OptionError| errors.push(e);
+    let path = input_path(&options.path).map_err(&mut note);
+    let contract = options.schema.contract().map_err(&mut note);
+    let delimiter = parse_delimiter(&options.delimiter).map_err(&mut note);
+    let encoding = TextEncoding::of_label(&options.encoding).map_err(&mut note);
+    let columns = options.columns.map(|names| resolve_columns(&names, &options.field_mapping)).transpose();
+    let columns = columns.map_err(&mut note);
+    let (Ok(path), Ok(contract), Ok(delimiter), Ok(encoding), Ok(columns)) =
+        (path, contract, delimiter, encoding, columns)
+    else {
+        return Err(errors);
+    };
+    let (skip_rows, field_mapping) = (options.skip_rows, options.field_mapping);
+    let settings = Settings { path, contract, delimiter, encoding, skip_rows, columns, field_mapping };
+    Ok(Box::new(CsvSource { settings, open: None }))
+}
+
+fn resolve_columns(
+    names: &[String],
+    mapping: &BTreeMap<String, String>,
+) -> Result<FieldResolution, OptionError> {
+    if names.is_empty() {
+        return Err(OptionError::new("columns", "there are no columns")
+            .with_help("name them, or leave `columns` out"));
+    }
+    resolve_headers(names, mapping).map_err(|e| {
+        let path = if matches!(e, NormaliseError::UnknownMapping(_)) { "field_mapping" } else { "columns" };
+        OptionError::new(path, e.to_string())
+    })
+}
+
+/// Its checked options.
+#[derive(Debug)]
+struct Settings {
+    path: PathBuf,
+    contract: Contract,
+    delimiter: u8,
+    encoding: TextEncoding,
+    skip_rows: u64,
+    columns: Option<FieldResolution>,
+    field_mapping: BTreeMap<String, String>,
+}
+
+struct CsvSource {
+    settings: Settings,
+    open: Option<Reading>,
+}
+
+/// An opened file.
+struct Reading {
+    input: TextInput,
+    records: RecordReader,
+    resolution: FieldResolution,
+    plan: TextPlan,
+    border: Border,
+    encoding: &'static str,
+    /// Records read so far.
+    count: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Position {
+    file: TextPosition,
+    records: u64,
+    headers: Vec<(String, compact_str::CompactString)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    learnt: Option<Contract>,
+}
+
+impl Source for CsvSource {
+    fn contract(&self) -> Contract {
+        self.settings.contract.clone()
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        vec![self.settings.path.clone()]
+    }
+
+    fn open(&mut self, version: HashVersion, position: Option<&SourcePosition>) -> Result<(), SourceError> {
+        self.open = Some(match position {
+            None => self.settings.start(version)?,
+            Some(position) => self.settings.proceed(version, position)?,
+        });
+        Ok(())
+    }
+
+    fn read(&mut self, max: usize, items: &mut Vec<SourceItem>) -> Result<ReadProgress, SourceError> {
+        let reading = self.open.as_mut().ok_or_else(|| not_open(&self.settings.path))?;
+        for _ in 0..max {
+            match reading.next()? {
+                Some(item) => items.push(item),
+                None => {
+                    reading.input.settle();
+                    return Ok(ReadProgress::End);
+                }
+            }
+        }
+        reading.input.settle();
+        Ok(ReadProgress::More)
+    }
+
+    fn position(&self) -> SourcePosition {
+        let position = self.open.as_ref().map(|reading| Position {
+            file: reading.input.position(),
+            records: reading.count,
+            headers: reading.resolution.fields.clone(),
+            learnt: reading.border.learnt().cloned(),
+        });
+        SourcePosition(serde_json::to_value(position).expect("text, numbers and lists are JSON"))
+    }
+
+    fn identity(&self) -> SourceIdentity {
+        match &self.open {
+            Some(reading) => reading.input.identity(),
+            None => SourceIdentity {
+                location: self.settings.path.display().to_string(),
+                size_bytes: None,
+                read_bytes: 0,
+                content_hash: None,
+            },
+        }
+    }
+
+    fn field_resolution(&self) -> FieldResolution {
+        self.open.as_ref().map(|reading| reading.resolution.clone()).unwrap_or_default()
+    }
+}
+
+impl Settings {
+    fn start(&self, version: HashVersion) -> Result<Reading, SourceError> {
+        let mut input = TextInput::open(&self.path, self.encoding, version, None)?;
+        let mut records = RecordReader::new(self.delimiter);
+        skip_lines(&mut input, self.skip_rows)?;
+        let resolution = match &self.columns {
+            Some(columns) => columns.clone(),
+            None => self.read_header(&mut records, &mut input)?,
+        };
+        input.settle();
+        Ok(self.reading(input, resolution, 0, None))
+    }
+
+    fn proceed(&self, version: HashVersion, position: &SourcePosition) -> Result<Reading, SourceError> {
+        let position: Position = parse_position(position)?;
+        let input = TextInput::open(&self.path, self.encoding, version, Some(&position.file))?;
+        let resolution = FieldResolution { fields: position.headers };
+        Ok(self.reading(input, resolution, position.records, position.learnt))
+    }
+
+    fn reading(
+        &self,
+        input: TextInput,
+        resolution: FieldResolution,
+        count: u64,
+        learnt: Option<Contract>,
+    ) -> Reading {
+        let fields: Vec<_> = resolution.fields.iter().map(|(_, field)| field.clone()).collect();
+        let plan = TextPlan::new(&self.contract, &fields);
+        let border = Border::new(self.contract.clone(), learnt);
+        let records = RecordReader::new(self.delimiter);
+        Reading { input, records, resolution, plan, border, encoding: self.encoding.name(), count }
+    }
+
+    fn read_header(
+        &self,
+        records: &mut RecordReader,
+        input: &mut TextInput,
+    ) -> Result<FieldResolution, SourceError> {
+        let path = self.path.display();
+        let Some(record) = records.next(input)? else {
+            return Err(SourceError::new(format!("`{path}` has no header line: it is empty"))
+                .with_help("put the field names into its first line, or name them in `columns`"));
+        };
+        let line = record.line;
+        let at = |what: &str| {
+            SourceError::new(format!("the header of `{path}` (line {line}) cannot be used: {what}"))
+        };
+        let fields = record.fields.map_err(|fault| at(&fault.message(self.encoding.name())))?;
+        let headers: Vec<String> = fields.iter().map(str::to_owned).collect();
+        resolve_headers(&headers, &self.field_mapping).map_err(|e| {
+            let help = match e {
+                NormaliseError::Empty { .. } => {
+                    "name every column, or give all names in `columns` and skip the line"
+                }
+                NormaliseError::Collision(_) => {
+                    "give the columns different names, or give all names in `columns` and skip the line"
+                }
+                NormaliseError::UnknownMapping(_) => {
+                    "use the normalised names of the header on the left side"
+                }
+            };
+            at(&e.to_string()).with_help(help)
+        })
+    }
+}
+
+impl Reading {
+    fn next(&mut self) -> Result<Option<SourceItem>, SourceError> {
+        let Some(record) = self.records.next(&mut self.input)? else { return Ok(None) };
+        self.count += 1;
+        Ok(Some(match record.fields {
+            Err(fault) => malformed(&record, fault.message(self.encoding)),
+            Ok(fields) if fields.len() != self.plan.shape().names().len() => {
+                let (expected, found) = (self.plan.shape().names().len(), fields.len());
+                malformed(&record, format!("the record has {found} fields, but the header has {expected}"))
+            }
+            Ok(fields) => match self.plan.values(fields.iter()) {
+                Ok(values) => {
+                    let row = Row::new(self.plan.shape().clone(), values);
+                    self.border.learn(&row);
+                    SourceItem::Valid(row)
+                }
+                Err(violation) => SourceItem::Invalid(InvalidRecord {
+                    raw: RawRecord::Fields(self.plan.raw_row(fields.iter())),
+                    reason: violation_reason(&violation, record.line),
+                }),
+            },
+        }))
+    }
+}
+
+fn malformed(record: &Record<'_>, message: String) -> SourceItem {
+    SourceItem::Invalid(InvalidRecord {
+        raw: RawRecord::Opaque(raw_text(record.raw)),
+        reason: ErrorReason::new(FailureKind::MalformedRecord, message).at_line(record.line),
+    })
+}
+
+fn skip_lines(input: &mut TextInput, lines: u64) -> Result<(), SourceError> {
+    let mut left = lines;
+    while left > 0 {
+        match line_length(input.rest(), input.is_exhausted()) {
+            Some((_, 0)) => return Ok(()),
+            Some((_, total)) => {
+                input.consume(total, 1);
+                left -= 1;
+            }
+            // Nothing of a skipped line is kept, except what may be half of its end.
+            None => {
+                let seen = input.rest().len() - usize::from(input.rest().ends_with(b"\r"));
+                input.consume(seen, 0);
+                input.fill()?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! The built-in sources.
+
+mod border;
+pub(crate) mod csv;
+mod csv_records;
+pub(crate) mod null;
+mod text_input;
+
+use std::path::{Path, PathBuf};
+
+use elspeth_plugin::{OptionError, SourceError, SourcePosition};
+use elspeth_value::Value;
+use serde::de::DeserializeOwned;
+
+/// The `path` option of a file source.
+fn input_path(path: &str) -> Result<PathBuf, OptionError> {
+    match path {
+        "" => Err(OptionError::new("path", "the path is empty").with_help("name the file to read")),
+        _ => Ok(PathBuf::from(path)),
+    }
+}
+
+/// The parts of a recorded position.
+fn parse_position<T: DeserializeOwned>(position: &SourcePosition) -> Result<T, SourceError> {
+    T::deserialize(&position.0)
+        .map_err(|e| SourceError::new(format!("the source's recorded position cannot be read: {e}")))
+}
+
+/// A source was used before it was opened.
+fn not_open(path: &Path) -> SourceError {
+    SourceError::new(format!("`{}` was read before it was opened", path.display()))
+}
+
+/// A record that is none, as text where it is text and else as bytes.
+fn raw_text(raw: &[u8]) -> Value {
+    match std::str::from_utf8(raw) {
+        Ok(text) => Value::Str(text.into()),
+        Err(_) => Value::Bytes(raw.into()),
+    }
+}

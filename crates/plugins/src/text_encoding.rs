@@ -1,0 +1,246 @@
+//! Between the bytes of a file and UTF-8, by the names that settings use for encodings.
+
+use elspeth_plugin::OptionError;
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+/// Stands in the decoded text for bytes that are not valid in the file's encoding. It is never valid UTF-8, so that the
+/// record which holds it is found to be malformed.
+const MARK: u8 = 0xFF;
+
+/// How a text file's characters are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextEncoding {
+    /// UTF-8; read and written as it is.
+    Utf8,
+    /// UTF-8 that is written with a byte order mark.
+    Utf8Marked,
+    /// ASCII; read as UTF-8, of which it is a part.
+    Ascii,
+    /// ISO 8859-1: each byte is the character of that number.
+    Latin1,
+    /// UTF-16, little endian unless a byte order mark says otherwise; written with one.
+    Utf16,
+    /// Any other that the Encoding Standard names.
+    Other(&'static Encoding),
+}
+
+/// Decodes a stream piece by piece.
+pub(crate) enum StreamDecoder {
+    Utf8,
+    Latin1,
+    Other(Box<Decoder>),
+}
+
+impl TextEncoding {
+    /// The encoding of a label such as `utf-8`, `latin-1`, `cp1252`, `shift_jis`.
+    pub(crate) fn of_label(label: &str) -> Result<Self, OptionError> {
+        let plain = label.trim().to_ascii_lowercase().replace('_', "-");
+        match plain.as_str() {
+            "utf-8" | "utf8" => return Ok(Self::Utf8),
+            "utf-8-sig" => return Ok(Self::Utf8Marked),
+            "ascii" | "us-ascii" => return Ok(Self::Ascii),
+            "latin-1" | "latin1" | "iso-8859-1" | "iso8859-1" | "l1" => return Ok(Self::Latin1),
+            "utf-16" | "utf16" => return Ok(Self::Utf16),
+            "utf-16-le" => return Ok(Self::Other(UTF_16LE)),
+            "utf-16-be" => return Ok(Self::Other(UTF_16BE)),
+            _ => {}
+        }
+        [label, &plain, &plain.replace('-', "_"), &plain.replace("cp", "windows-")]
+            .iter()
+            .find_map(|candidate| Encoding::for_label_no_replacement(candidate.as_bytes()))
+            .map(Self::Other)
+            .ok_or_else(|| {
+                OptionError::new("encoding", format!("`{label}` is not a known text encoding"))
+                    .with_help("write for example `utf-8`, `latin-1`, `cp1252`, `utf-16` or `shift_jis`")
+            })
+    }
+
+    /// The name for messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Utf8 | Self::Utf8Marked => "UTF-8",
+            Self::Ascii => "ASCII",
+            Self::Latin1 => "ISO-8859-1",
+            Self::Utf16 => "UTF-16",
+            Self::Other(encoding) => encoding.name(),
+        }
+    }
+
+    /// What a new file begins with.
+    pub(crate) fn mark(self) -> &'static [u8] {
+        match self {
+            Self::Utf8Marked => b"\xEF\xBB\xBF",
+            Self::Utf16 => b"\xFF\xFE",
+            Self::Utf8 | Self::Ascii | Self::Latin1 | Self::Other(_) => b"",
+        }
+    }
+
+    /// Whether every character can be written.
+    pub(crate) fn holds_everything(self) -> bool {
+        match self {
+            Self::Utf8 | Self::Utf8Marked | Self::Utf16 => true,
+            Self::Ascii | Self::Latin1 => false,
+            Self::Other(encoding) => encoding == UTF_16LE || encoding == UTF_16BE || encoding == UTF_8,
+        }
+    }
+
+    /// Appends `text`; gives the first character that cannot be written, and then appends nothing.
+    pub(crate) fn encode(self, text: &str, out: &mut Vec<u8>) -> Result<(), char> {
+        match self {
+            Self::Utf8 | Self::Utf8Marked => out.extend_from_slice(text.as_bytes()),
+            Self::Ascii => encode_bytewise(text, 0x7F, out)?,
+            Self::Latin1 => encode_bytewise(text, 0xFF, out)?,
+            Self::Utf16 => out.extend(text.encode_utf16().flat_map(u16::to_le_bytes)),
+            Self::Other(encoding) if encoding == UTF_16LE => {
+                out.extend(text.encode_utf16().flat_map(u16::to_le_bytes))
+            }
+            Self::Other(encoding) if encoding == UTF_16BE => {
+                out.extend(text.encode_utf16().flat_map(u16::to_be_bytes))
+            }
+            Self::Other(encoding) => {
+                let (bytes, _, replaced) = encoding.encode(text);
+                if replaced {
+                    let unknown = |c: &char| encoding.encode(c.encode_utf8(&mut [0; 4])).2;
+                    return Err(text.chars().find(unknown).unwrap_or(char::REPLACEMENT_CHARACTER));
+                }
+                out.extend_from_slice(&bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// A decoder at the beginning of a stream.
+    pub(crate) fn decoder(self) -> StreamDecoder {
+        match self {
+            Self::Utf8 | Self::Utf8Marked | Self::Ascii => StreamDecoder::Utf8,
+            Self::Latin1 => StreamDecoder::Latin1,
+            Self::Utf16 => StreamDecoder::Other(Box::new(UTF_16LE.new_decoder())),
+            Self::Other(encoding) => StreamDecoder::Other(Box::new(encoding.new_decoder_with_bom_removal())),
+        }
+    }
+}
+
+impl StreamDecoder {
+    /// Whether text and file are the same bytes.
+    pub(crate) fn is_identity(&self) -> bool {
+        matches!(self, Self::Utf8)
+    }
+
+    /// Appends the text of the next piece of the file; `last` when nothing follows.
+    pub(crate) fn decode(&mut self, piece: &[u8], last: bool, text: &mut Vec<u8>) {
+        match self {
+            Self::Utf8 => text.extend_from_slice(piece),
+            Self::Latin1 => {
+                let start = text.len();
+                text.resize(start + 2 * piece.len(), 0);
+                let written = encoding_rs::mem::convert_latin1_to_utf8(piece, &mut text[start..]);
+                text.truncate(start + written);
+            }
+            Self::Other(decoder) => decode_marking_faults(decoder, piece, last, text),
+        }
+    }
+}
+
+/// For encodings in which each character up to `last` is the byte of its number.
+fn encode_bytewise(text: &str, last: u8, out: &mut Vec<u8>) -> Result<(), char> {
+    let start = out.len();
+    for c in text.chars() {
+        match u8::try_from(c) {
+            Ok(byte) if byte <= last => out.push(byte),
+            _ => {
+                out.truncate(start);
+                return Err(c);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn decode_marking_faults(decoder: &mut Decoder, mut piece: &[u8], last: bool, text: &mut Vec<u8>) {
+    loop {
+        let room = decoder
+            .max_utf8_buffer_length_without_replacement(piece.len())
+            .expect("a piece is far smaller than the address space");
+        let start = text.len();
+        text.resize(start + room, 0);
+        let (result, read, written) =
+            decoder.decode_to_utf8_without_replacement(piece, &mut text[start..], last);
+        text.truncate(start + written);
+        piece = &piece[read..];
+        match result {
+            DecoderResult::InputEmpty => return,
+            DecoderResult::OutputFull => {}
+            DecoderResult::Malformed(..) => text.push(MARK),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(label: &str, bytes: &[u8], piece: usize) -> Vec<u8> {
+        let mut decoder = TextEncoding::of_label(label).unwrap().decoder();
+        let mut text = Vec::new();
+        for chunk in bytes.chunks(piece) {
+            decoder.decode(chunk, false, &mut text);
+        }
+        decoder.decode(&[], true, &mut text);
+        text
+    }
+
+    #[test]
+    fn text_does_not_depend_on_how_the_file_is_cut() {
+        let cases: &[(&str, &[u8], &str)] = &[
+            ("latin-1", b"caf\xe9\x85", "caf\u{e9}\u{85}"),
+            ("cp1252", b"\x80 5", "\u{20ac} 5"),
+            ("windows_1252", b"\x80 5", "\u{20ac} 5"),
+            ("utf-16", b"\xff\xfea\0\xac\x20", "a\u{20ac}"),
+            ("utf-16", b"\xfe\xff\0a\x20\xac", "a\u{20ac}"),
+            ("UTF_16_BE", b"\0a\x20\xac", "a\u{20ac}"),
+            ("shift_jis", b"\x83\x65\x83\x58\x83\x67", "\u{30c6}\u{30b9}\u{30c8}"),
+            ("gbk", b"\xc4\xe3", "\u{4f60}"),
+        ];
+        for (label, bytes, expected) in cases {
+            for piece in 1..=bytes.len() {
+                assert_eq!(decoded(label, bytes, piece), expected.as_bytes(), "{label} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_character_leave_a_mark_that_is_no_utf8() {
+        let text = decoded("shift_jis", b"a\x83", 1);
+        assert_eq!(text, [b'a', MARK]);
+        assert!(std::str::from_utf8(&text).is_err());
+    }
+
+    #[test]
+    fn what_is_written_reads_back_and_what_cannot_be_written_is_named() {
+        for label in
+            ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "latin-1", "cp1252", "shift_jis", "iso-2022-jp"]
+        {
+            let encoding = TextEncoding::of_label(label).unwrap();
+            let mut bytes = encoding.mark().to_vec();
+            encoding.encode("abc", &mut bytes).unwrap();
+            let back = decoded(label, &bytes, 1);
+            assert!(back.ends_with(b"abc"), "{label}: {back:?}");
+        }
+        for (label, text, refused) in [
+            ("ascii", "a\u{e9}", '\u{e9}'),
+            ("latin-1", "\u{20ac}", '\u{20ac}'),
+            ("shift_jis", "x\u{1f600}", '\u{1f600}'),
+        ] {
+            let mut out = vec![1];
+            assert_eq!(TextEncoding::of_label(label).unwrap().encode(text, &mut out), Err(refused));
+            assert_eq!(out, [1]);
+        }
+    }
+
+    #[test]
+    fn an_unknown_label_is_refused_with_examples() {
+        let error = TextEncoding::of_label("klingon").unwrap_err();
+        assert_eq!(error.path, "encoding");
+        assert!(error.help.unwrap().contains("latin-1"));
+    }
+}

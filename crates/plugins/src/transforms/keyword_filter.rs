@@ -1,0 +1,196 @@
+//! The `keyword_filter` transform: stops rows in whose texts a pattern is found.
+//!
+//! Patterns are searched in linear time, so that no text can make a search run away. The reason names the field, the
+//! pattern and the character at which it was found, never the text itself: what is blocked must not spread by the record.
+
+use std::sync::Arc;
+
+use elspeth_contracts::{Determinism, ErrorReason, FailureKind};
+use elspeth_plugin::{
+    OptionError, PluginInfo, PluginKind, Transform, TransformContext, TransformOutput, TransformResult,
+    parse_options,
+};
+use elspeth_value::{Contract, Row, SchemaMode, Value};
+use regex::{Regex, RegexBuilder};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::schema_option::{SchemaOption, options_schema};
+
+/// Most memory that one compiled pattern may take, and its search.
+const PATTERN_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Options of the `keyword_filter` transform.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct KeywordFilterOptions {
+    /// The fields to search: a list, one name, or `all`. Text inside of lists and maps is searched too; a field that a
+    /// row lacks is skipped.
+    fields: FieldsOption,
+    /// Regular expressions; one that is found stops the row.
+    #[schemars(length(min = 1))]
+    blocked_patterns: Vec<String>,
+    /// What rows must look like.
+    #[serde(default)]
+    schema: SchemaOption,
+}
+
+/// The `fields` option as it is written.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "must be a list of field names, one name, or `all`")]
+enum FieldsOption {
+    One(String),
+    List(Vec<String>),
+}
+
+/// What the registry knows of it.
+pub(crate) fn info() -> PluginInfo {
+    PluginInfo {
+        kind: PluginKind::Transform,
+        name: "keyword_filter",
+        version: "1.0.0",
+        determinism: Determinism::Deterministic,
+        summary: "Stops rows in whose texts a blocked pattern is found.",
+        options_schema: options_schema::<KeywordFilterOptions>(),
+        example: "transforms:\n  - name: screen\n    plugin: keyword_filter\n    input: rows\n    on_success: clean\n    on_error: blocked\n    options:\n      fields: [message]\n      blocked_patterns: ['(?i)\\bpassword\\b']\n      schema: {mode: observed}\n",
+        resumable: false,
+        idempotent: false,
+    }
+}
+
+/// Makes one of its options.
+pub(crate) fn make(options: &serde_json::Value) -> Result<Arc<dyn Transform>, Vec<OptionError>> {
+    let options: KeywordFilterOptions = parse_options(options).map_err(|e| vec![e])?;
+    let mut errors = Vec::new();
+    let mut patterns = Vec::new();
+    for (index, pattern) in options.blocked_patterns.iter().enumerate() {
+        match compile(pattern) {
+            Ok(compiled) => patterns.push(compiled),
+            Err(e) => errors.push(OptionError { path: format!("blocked_patterns.{index}"), ..e }),
+        }
+    }
+    if options.blocked_patterns.is_empty() {
+        errors.push(OptionError::new("blocked_patterns", "there must be at least one pattern"));
+    }
+    let fields = match options.fields {
+        FieldsOption::One(name) if name == "all" => None,
+        FieldsOption::One(name) => Some(vec![name]),
+        FieldsOption::List(names) => Some(names),
+    };
+    if fields.as_ref().is_some_and(Vec::is_empty) {
+        errors
+            .push(OptionError::new("fields", "there must be at least one field").with_help("or write `all`"));
+    }
+    let contract = options.schema.contract().map_err(|e| errors.push(e));
+    match (contract, errors.is_empty()) {
+        (Ok(contract), true) => Ok(Arc::new(KeywordFilter { fields, patterns, contract })),
+        _ => Err(errors),
+    }
+}
+
+fn compile(pattern: &str) -> Result<Regex, OptionError> {
+    RegexBuilder::new(pattern).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT).build().map_err(|e| {
+        match e {
+            regex::Error::CompiledTooBig(limit) => {
+                OptionError::new("", format!("the pattern needs more than {limit} bytes once compiled"))
+                    .with_help("make its repetitions smaller")
+            }
+            other => {
+                let said = other.to_string();
+                let why = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                let error =
+                    OptionError::new("", format!("`{pattern}` is not a usable regular expression: {why}"));
+                error.with_help(
+                    "look-around and back-references are not available: patterns are searched in linear time",
+                )
+            }
+        }
+    })
+}
+
+struct KeywordFilter {
+    /// `None`: all of them.
+    fields: Option<Vec<String>>,
+    patterns: Vec<Regex>,
+    contract: Contract,
+}
+
+impl Transform for KeywordFilter {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+        let named = self.fields.iter().flatten();
+        if input.mode == SchemaMode::Fixed
+            && let Some(field) = named.clone().find(|field| input.field(field).is_none())
+        {
+            return Err(format!("keyword_filter names the field `{field}`, which these rows cannot have"));
+        }
+        Ok(input.clone())
+    }
+
+    fn input_contract(&self) -> Contract {
+        self.contract.clone()
+    }
+
+    fn process(&self, row: Row, _context: &TransformContext<'_>) -> TransformResult {
+        let found = match &self.fields {
+            None => row
+                .shape()
+                .names()
+                .iter()
+                .zip(row.values())
+                .find_map(|(name, value)| self.search(value).map(|found| found.in_field(name))),
+            Some(fields) => {
+                fields.iter().find_map(|name| self.search(row.get(name)?).map(|found| found.in_field(name)))
+            }
+        };
+        found.map_or(Ok(TransformOutput::Unchanged(row)), Err)
+    }
+}
+
+/// A pattern that was found.
+struct Found<'a> {
+    number: usize,
+    pattern: &'a str,
+    character: usize,
+}
+
+impl KeywordFilter {
+    /// The first pattern that is in the value, or in a text inside of it.
+    fn search(&self, value: &Value) -> Option<Found<'_>> {
+        match value {
+            Value::Str(text) => self.search_text(text),
+            Value::List(items) => items.iter().find_map(|item| self.search(item)),
+            Value::Map(map) => {
+                map.iter().find_map(|(key, item)| self.search_text(key).or_else(|| self.search(item)))
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Decimal(_)
+            | Value::Date(_)
+            | Value::DateTime(_)
+            | Value::Bytes(_) => None,
+        }
+    }
+
+    fn search_text(&self, text: &str) -> Option<Found<'_>> {
+        self.patterns.iter().enumerate().find_map(|(number, pattern)| {
+            let start = pattern.find(text)?.start();
+            Some(Found {
+                number: number + 1,
+                pattern: pattern.as_str(),
+                character: text[..start].chars().count() + 1,
+            })
+        })
+    }
+}
+
+impl Found<'_> {
+    fn in_field(self, field: &str) -> ErrorReason {
+        let Self { number, pattern, character } = self;
+        let message = format!(
+            "blocked pattern {number} (`{pattern}`) was found in the field `{field}` at character {character}"
+        );
+        ErrorReason::new(FailureKind::TransformError, message).on_field(field)
+    }
+}

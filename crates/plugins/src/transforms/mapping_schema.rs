@@ -1,0 +1,107 @@
+//! What is known of a field mapper's output before any row comes.
+
+use compact_str::CompactString;
+use elspeth_expr::ExprType;
+use elspeth_value::{Contract, FieldSpec, FieldType, SchemaMode};
+
+use super::field_mapper::{Entry, Mapping};
+
+/// The contract of the output when rows of `input` come in.
+///
+/// # Errors
+/// A sentence, when such rows cannot have a mapped field, or two fields would have one name.
+pub(crate) fn output_contract(mapping: &Mapping, input: &Contract) -> Result<Contract, String> {
+    let mut added = Vec::new();
+    for entry in &mapping.entries {
+        added.push(mapped_field(mapping, entry, input)?);
+    }
+    for computed in &mapping.computed {
+        let ty = computed.expression.check(input).map_err(|errors| {
+            let said: Vec<_> = errors.iter().map(|e| e.message.as_str()).collect();
+            format!("computed field `{}`: {}", computed.target, said.join("; "))
+        })?;
+        added.push(FieldSpec { name: computed.target.clone(), ty: field_type(ty), required: true });
+    }
+    if mapping.select_only {
+        let audit_fields = input.audit_fields.iter().filter_map(|name| selected(mapping, name)).collect();
+        return Ok(Contract { mode: SchemaMode::Fixed, fields: added, audit_fields, ..Contract::observed() });
+    }
+    kept_and_added(mapping, input, added)
+}
+
+/// The target of one entry, as far as the source is known.
+fn mapped_field(mapping: &Mapping, entry: &Entry, input: &Contract) -> Result<FieldSpec, String> {
+    let head = entry.path.as_ref().map_or(entry.source.as_str(), |path| path[0].as_str());
+    let known = input.field(head);
+    if known.is_none() && input.mode == SchemaMode::Fixed {
+        return Err(format!("mapping names the field `{head}`, which these rows cannot have"));
+    }
+    let guaranteed = input.guaranteed_fields.iter().any(|name| name == head);
+    let (ty, required) = match (known, &entry.path) {
+        (Some(spec), Some(_)) if spec.ty != FieldType::Any => {
+            return Err(format!(
+                "mapping looks for `{}` inside of the field `{head}`, which is {}",
+                entry.source, spec.ty
+            ));
+        }
+        (_, Some(_)) => (FieldType::Any, mapping.strict),
+        (Some(spec), None) => (spec.ty, spec.required || guaranteed || mapping.strict),
+        (None, None) => (FieldType::Any, guaranteed || mapping.strict),
+    };
+    Ok(FieldSpec { name: entry.target.clone(), ty, required })
+}
+
+/// For mappings that keep what they do not name.
+fn kept_and_added(mapping: &Mapping, input: &Contract, added: Vec<FieldSpec>) -> Result<Contract, String> {
+    let moved = |name: &str| mapping.entries.iter().any(|e| e.path.is_none() && e.source == name);
+    let known = || input.fields.iter().map(|f| &f.name).chain(&input.guaranteed_fields);
+    if let Some(clash) = added.iter().find(|f| known().any(|name| *name == f.name && !moved(name))) {
+        return Err(format!(
+            "there is a field `{}` already; rename that one too, or choose another name",
+            clash.name
+        ));
+    }
+    let mut fields: Vec<FieldSpec> = Vec::new();
+    for spec in &input.fields {
+        let position = mapping.entries.iter().position(|e| e.path.is_none() && e.source == spec.name);
+        fields.push(position.map_or_else(|| spec.clone(), |n| added[n].clone()));
+    }
+    let new: Vec<FieldSpec> =
+        added.into_iter().filter(|f| fields.iter().all(|known| known.name != f.name)).collect();
+    let rename =
+        |names: &[CompactString]| names.iter().map(|name| renamed(mapping, name)).collect::<Vec<_>>();
+    let mut guaranteed_fields = rename(&input.guaranteed_fields);
+    if input.mode == SchemaMode::Observed {
+        // Nothing is known of the other fields, so the new ones are promised and not declared.
+        let promised = new.into_iter().filter(|f| f.required).map(|f| f.name);
+        guaranteed_fields
+            .extend(promised.filter(|name| !guaranteed_fields.contains(name)).collect::<Vec<_>>());
+    } else {
+        fields.extend(new);
+    }
+    Ok(Contract {
+        mode: input.mode,
+        fields,
+        guaranteed_fields,
+        required_fields: Vec::new(),
+        audit_fields: rename(&input.audit_fields),
+    })
+}
+
+fn selected(mapping: &Mapping, name: &str) -> Option<CompactString> {
+    mapping.entries.iter().find(|e| e.path.is_none() && e.source == name).map(|e| e.target.clone())
+}
+
+fn renamed(mapping: &Mapping, name: &CompactString) -> CompactString {
+    selected(mapping, name).unwrap_or_else(|| name.clone())
+}
+
+fn field_type(ty: ExprType) -> FieldType {
+    match ty {
+        ExprType::Bool => FieldType::Bool,
+        ExprType::Int => FieldType::Int,
+        ExprType::Float => FieldType::Float,
+        ExprType::Str => FieldType::Str,
+        ExprType::Unknown | ExprType::Null | ExprType::List | ExprType::Map => FieldType::Any,
+    }
+}
