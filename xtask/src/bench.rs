@@ -1,13 +1,87 @@
 //! Whole pipelines measured against the floor that SQLite itself sets.
+//!
+//! Each pipeline runs as a child process, as a user would start it, several times for each number of rows; after each
+//! run the `xtask-floor` program writes the same record through the raw C API. What is shown are medians. Generated
+//! data, settings and databases are under `target/bench/`.
+
+mod data;
+mod measure;
+mod pipelines;
+mod table;
+
+use std::fs;
 
 use clap::Args;
 
+use crate::command;
 use crate::error::Error;
+use crate::metadata::Metadata;
 use crate::workspace::Workspace;
+use measure::Bench;
+use pipelines::Pipeline;
+use table::Report;
 
 #[derive(Args)]
-pub(crate) struct Options {}
+pub(crate) struct Options {
+    /// Numbers of rows, separated by commas; `k` and `M` are understood
+    #[arg(long, value_delimiter = ',', value_parser = rows, default_value = "10k,200k,1M")]
+    rows: Vec<u64>,
+    /// How often each measurement is taken; medians are shown
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Pipelines, separated by commas
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "copy,route,transform")]
+    pipelines: Vec<Pipeline>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+}
 
-pub(crate) fn run(_workspace: &Workspace, _options: &Options) -> Result<(), Error> {
-    Err(Error::Stale("not built yet".into()))
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error> {
+    let target = Metadata::load(workspace)?.target_directory;
+    build(workspace)?;
+    let folder = target.join("bench");
+    fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    let bench = Bench { binaries: target.join("release"), folder, runs: options.runs };
+    let mut report = Report { validate_seconds: bench.validate()?, cases: Vec::new() };
+    for rows in &options.rows {
+        data::write(&bench.input(*rows), *rows)?;
+        for pipeline in &options.pipelines {
+            report.cases.push(bench.case(*pipeline, *rows)?);
+        }
+    }
+    println!("{}", if options.json { report.json() } else { report.markdown() });
+    Ok(())
+}
+
+/// The product and the floor in one build, so that both link the same SQLite.
+fn build(workspace: &Workspace) -> Result<(), Error> {
+    let arguments = ["build", "--quiet", "--release", "-p", "elspeth-cli", "-p", "xtask-floor"];
+    command::output(command::cargo(workspace).args(arguments)).map(drop)
+}
+
+fn rows(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.strip_suffix('k') {
+        Some(digits) => (digits, 1_000),
+        None => text.strip_suffix('M').map_or((text, 1), |digits| (digits, 1_000_000)),
+    };
+    let number: u64 =
+        digits.parse().map_err(|_| format!("`{text}` is no number of rows; write 500, 10k or 1M"))?;
+    number
+        .checked_mul(factor)
+        .filter(|rows| *rows > 0)
+        .ok_or_else(|| format!("`{text}` rows cannot be measured"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rows;
+
+    #[test]
+    fn numbers_of_rows_may_be_abbreviated() {
+        assert_eq!([rows("500"), rows("10k"), rows("1M")], [Ok(500), Ok(10_000), Ok(1_000_000)]);
+        for text in ["", "k", "0", "-1", "1G", "99999999999999999M"] {
+            assert!(rows(text).is_err(), "{text}");
+        }
+    }
 }

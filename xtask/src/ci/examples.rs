@@ -1,7 +1,8 @@
 //! Every pipeline under `examples/` runs in a scratch copy and must write exactly what its `expected/` folder holds.
 //!
-//! A pipeline writes to `out/` beside its settings; `expected/` mirrors that folder. Its paths may be relative to
-//! its own folder or to the workspace root (`examples/<name>/...`); the scratch copy has the same shape as the
+//! A pipeline writes to `out/` beside its settings; `expected/` mirrors that folder. `expected/summary.json`, where it
+//! is there, holds the counters and destinations that the run must report. Paths in the settings may be relative to
+//! their own folder or to the workspace root (`examples/<name>/...`); the scratch copy has the same shape as the
 //! workspace, so that both work.
 
 use std::collections::BTreeSet;
@@ -9,10 +10,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::command;
 use crate::error::Error;
 use crate::metadata::Metadata;
 use crate::workspace::Workspace;
+
+/// Not an output, but what the run reported about itself.
+const SUMMARY: &str = "summary.json";
 
 pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     let binary = Metadata::load(workspace)?.target_directory.join("debug/elspeth");
@@ -54,14 +60,39 @@ fn run_one(workspace: &Workspace, binary: &Path, name: &str) -> Result<Vec<Strin
     let text = fs::read_to_string(&settings).map_err(Error::io(&settings))?;
     let start = if text.contains(&format!("{place}/")) { scratch.path() } else { &copy };
     let mut elspeth = Command::new(binary);
-    elspeth.current_dir(start).args(["run", "--execute", "--settings"]).arg(&settings);
-    command::output(&mut elspeth)?;
-    compare(name, &workspace.path(&place).join("expected"), &copy.join("out"))
+    elspeth.current_dir(start).args(["run", "--execute", "--json", "--settings"]).arg(&settings);
+    let events = command::output(&mut elspeth)?;
+    let expected = workspace.path(&place).join("expected");
+    let mut findings = compare(name, &expected, &copy.join("out"))?;
+    let summary = expected.join(SUMMARY);
+    if summary.is_file() {
+        let text = fs::read_to_string(&summary).map_err(Error::io(&summary))?;
+        let wanted = serde_json::from_str(&text)
+            .map_err(|error| Error::format(summary.display().to_string(), error))?;
+        findings.extend(compare_summary(name, &wanted, &last_event(&events)?));
+    }
+    Ok(findings)
+}
+
+/// What the run reported when it was done.
+fn last_event(events: &[u8]) -> Result<Value, Error> {
+    let text = String::from_utf8_lossy(events);
+    let line = text.lines().last().unwrap_or_default();
+    serde_json::from_str(line).map_err(|error| Error::format("the last line of `elspeth run --json`", error))
+}
+
+/// Everything that is expected must have been reported so; more may be reported.
+fn compare_summary(name: &str, wanted: &Value, reported: &Value) -> Vec<String> {
+    let Some(wanted) = wanted.as_object() else { return vec![format!("{name}: {SUMMARY} is no object")] };
+    let differing = wanted.iter().filter(|(key, value)| reported.get(key.as_str()) != Some(value));
+    let reported = |key: &str| reported.get(key).map_or("nothing".to_owned(), Value::to_string);
+    differing.map(|(key, value)| format!("{name}: `{key}` is {}, expected {value}", reported(key))).collect()
 }
 
 /// Byte for byte, in both directions: nothing missing, nothing more.
 fn compare(name: &str, expected: &Path, actual: &Path) -> Result<Vec<String>, Error> {
-    let wanted = files(expected)?;
+    let mut wanted = files(expected)?;
+    wanted.remove(Path::new(SUMMARY));
     let found: BTreeSet<PathBuf> = files(actual)?.into_iter().filter(|file| !is_record(file)).collect();
     if wanted.is_empty() {
         return Ok(vec![format!("{name}: nothing is expected (`expected/` is empty)")]);
@@ -178,6 +209,18 @@ mod tests {
                 "x: out/d.csv was written, but `expected/` does not have it",
             ]
         );
+    }
+
+    #[test]
+    fn the_summary_must_be_reported_but_may_hold_more() {
+        let wanted = serde_json::json!({ "rows": { "processed": 3 }, "destinations": { "a": 3 } });
+        let events = b"{\"event\": \"run_started\"}\n{\"rows\": {\"processed\": 2}, \"destinations\": {\"a\": 3}, \"more\": 1}\n";
+        let reported = last_event(events).unwrap();
+        assert_eq!(
+            compare_summary("x", &wanted, &reported),
+            ["x: `rows` is {\"processed\":2}, expected {\"processed\":3}"]
+        );
+        assert_eq!(compare_summary("x", &reported, &reported), [""; 0]);
     }
 
     #[test]

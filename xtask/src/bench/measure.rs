@@ -1,0 +1,164 @@
+//! Runs of one pipeline and of its floor.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::pipelines::Pipeline;
+use super::table::{Case, median};
+use crate::command;
+use crate::error::Error;
+
+/// Where everything is, and how often it is measured.
+pub(super) struct Bench {
+    /// The release binaries.
+    pub(super) binaries: PathBuf,
+    pub(super) folder: PathBuf,
+    pub(super) runs: u32,
+}
+
+/// What `xtask-floor measure` tells.
+#[derive(Deserialize)]
+struct Usage {
+    exit_code: Option<i32>,
+    wall_seconds: f64,
+    user_seconds: f64,
+    system_seconds: f64,
+    peak_rss_bytes: f64,
+}
+
+/// What `xtask-floor floor` tells.
+#[derive(Deserialize)]
+struct Floor {
+    floor: Written,
+    pages: Pages,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    seconds: f64,
+    records: f64,
+}
+
+#[derive(Deserialize)]
+struct Pages {
+    database_bytes: f64,
+    body_bytes: f64,
+}
+
+/// The part of `run_completed` that shows that the run did its work.
+#[derive(Deserialize)]
+struct Completed {
+    status: String,
+    rows: Rows,
+}
+
+#[derive(Deserialize)]
+struct Rows {
+    processed: u64,
+}
+
+impl Bench {
+    pub(super) fn input(&self, rows: u64) -> PathBuf {
+        self.folder.join(format!("input-{rows}.csv"))
+    }
+
+    /// Measures one pipeline with so many rows.
+    pub(super) fn case(&self, pipeline: Pipeline, rows: u64) -> Result<Case, Error> {
+        let folder = self.folder.join(format!("{}-{rows}", pipeline.name()));
+        let (mut usages, mut floors) = (Vec::new(), Vec::new());
+        for number in 1..=self.runs {
+            eprintln!("{} with {rows} rows: run {number} of {}", pipeline.name(), self.runs);
+            usages.push(self.run_pipeline(pipeline, rows, &folder)?);
+            floors.push(self.floor(&folder)?);
+        }
+        // The databases are large; what was learnt of them is in the result.
+        fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
+        let usage = |value: fn(&Usage) -> f64| median(usages.iter().map(value));
+        let floor = |value: fn(&Floor) -> f64| median(floors.iter().map(value));
+        Ok(Case {
+            pipeline: pipeline.name(),
+            shape: pipeline.shape(),
+            rows,
+            wall_seconds: usage(|usage| usage.wall_seconds),
+            cpu_seconds: usage(|usage| usage.user_seconds + usage.system_seconds),
+            peak_rss_bytes: usage(|usage| usage.peak_rss_bytes),
+            floor_seconds: floor(|floor| floor.floor.seconds),
+            records: floor(|floor| floor.floor.records),
+            record_bytes: floor(|floor| floor.pages.database_bytes - floor.pages.body_bytes),
+            body_bytes: floor(|floor| floor.pages.body_bytes),
+        })
+    }
+
+    /// How long `elspeth validate` takes for a small file, in seconds.
+    pub(super) fn validate(&self) -> Result<f64, Error> {
+        let folder = self.folder.join("validate");
+        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        let input = self.input(10);
+        super::data::write(&input, 10)?;
+        let settings = write_settings(Pipeline::Route, &input, &folder)?;
+        let mut seconds = Vec::new();
+        for _ in 0..self.runs.max(5) {
+            let usage = self.measure(&folder.join("stdout"), &["validate", "-s", &text(&settings)])?;
+            seconds.push(usage.wall_seconds);
+        }
+        Ok(median(seconds.into_iter()))
+    }
+
+    /// One run from nothing, proven to have processed every row.
+    fn run_pipeline(&self, pipeline: Pipeline, rows: u64, folder: &Path) -> Result<Usage, Error> {
+        if folder.exists() {
+            fs::remove_dir_all(folder).map_err(Error::io(folder))?;
+        }
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        let settings = write_settings(pipeline, &self.input(rows), folder)?;
+        let output = folder.join("stdout");
+        let usage = self.measure(&output, &["run", "-s", &text(&settings), "-x", "--json"])?;
+        let events = fs::read_to_string(&output).map_err(Error::io(&output))?;
+        let last = events.lines().last().unwrap_or_default();
+        let completed: Completed = parse("the end of `elspeth run --json`", last.as_bytes())?;
+        if completed.status != "completed" || completed.rows.processed != rows {
+            let detail = format!("status {}, {} of {rows} rows", completed.status, completed.rows.processed);
+            return Err(Error::format("the run", detail));
+        }
+        Ok(usage)
+    }
+
+    fn measure(&self, output: &Path, arguments: &[&str]) -> Result<Usage, Error> {
+        let mut command = self.floor_program();
+        command.arg("measure").arg(output).arg(self.binaries.join("elspeth")).args(arguments);
+        let usage: Usage = parse("xtask-floor measure", &command::output(&mut command)?)?;
+        if usage.exit_code == Some(0) {
+            return Ok(usage);
+        }
+        let status = usage.exit_code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
+        Err(Error::Status { command: format!("elspeth {}", arguments.join(" ")), status })
+    }
+
+    fn floor(&self, folder: &Path) -> Result<Floor, Error> {
+        let mut command = self.floor_program();
+        command.arg("floor").arg(folder.join("audit.db")).arg(folder.join("floor.db"));
+        parse("xtask-floor floor", &command::output(&mut command)?)
+    }
+
+    fn floor_program(&self) -> Command {
+        Command::new(self.binaries.join("xtask-floor"))
+    }
+}
+
+fn write_settings(pipeline: Pipeline, input: &Path, folder: &Path) -> Result<PathBuf, Error> {
+    let path = folder.join("settings.yaml");
+    fs::write(&path, pipeline.settings(input, folder)).map_err(Error::io(&path))?;
+    Ok(path)
+}
+
+fn parse<T: DeserializeOwned>(what: &str, json: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(json).map_err(|error| Error::format(what, error))
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
