@@ -30,6 +30,9 @@ pub enum LandscapeError {
     /// No run is meant by that text, or several are.
     #[error("{0}")]
     NoSuchRun(String),
+    /// The run has no such row, token or sink.
+    #[error("{0}")]
+    NotFound(String),
     /// Our own record contradicts itself.
     #[error(transparent)]
     Corrupt(#[from] Corruption),

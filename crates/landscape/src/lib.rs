@@ -10,16 +10,24 @@
 
 pub mod epoch;
 mod error;
+mod failures;
 pub mod integrity;
+mod interim;
 pub mod lineage;
 mod recorder;
+mod report;
 mod run;
+mod shown;
 mod store;
+mod text;
 
 pub use epoch::{ActedEpoch, DecidedEpoch, SinkIntent, SinkProgress};
 pub use error::{Corruption, LandscapeError};
+pub use failures::{FailureGroup, FailureReport, FailureView, failures};
 pub use recorder::Recorder;
+pub use report::{RunListing, RunReport};
 pub use run::{
     ConservationBreach, Counters, Failure, RunRecord, RunRef, RunSeal, RunStart, RunSummary, SourceRecord,
 };
+pub use shown::Shown;
 pub use store::{FailureCount, LandscapeReader, LandscapeWriter};

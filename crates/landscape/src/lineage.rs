@@ -1,1 +1,65 @@
 //! Answers "why?" from a reader.
+//!
+//! [`explain`] gathers every record about one row or token, follows what each token carried from node to node (a state
+//! stores a hash only where it says something new), and checks each body that it shows against the recorded hash.
+//!
+//! Invariant: what is shown is what was recorded. A record that points to nothing, or a body with another hash, is
+//! [`LandscapeError::Corrupt`]; a body that is gone is shown as purged.
+
+mod assemble;
+mod bodies;
+mod facts;
+mod flow;
+mod model;
+mod text;
+
+use elspeth_contracts::{RowIndex, TokenId};
+use elspeth_payload::FilesystemStore;
+
+pub use model::{
+    Lineage, LineageCall, LineageError, LineageOutcome, LineageRouting, LineageRow, LineageState,
+    LineageToken, RoutingReason,
+};
+
+pub(crate) use bodies::Bodies;
+pub(crate) use facts::{Graph, TokenFacts};
+pub(crate) use flow::{Held, flow};
+
+use crate::{LandscapeError, LandscapeReader, RunRef};
+
+/// What is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Every token of a row.
+    Row(RowIndex),
+    /// One token, with those it came from.
+    Token(TokenId),
+}
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// About which run.
+    pub run: RunRef,
+    /// About what in it.
+    pub subject: Subject,
+    /// Only tokens that came to the sink of this name, with those they came from.
+    pub sink: Option<String>,
+}
+
+/// The whole lineage of a row or token. `store` is where the run's large bodies are.
+///
+/// # Errors
+/// [`LandscapeError::NotFound`] when the run has no such row, token or sink; [`LandscapeError::Corrupt`] when the record
+/// contradicts itself; or the store's.
+pub async fn explain(
+    reader: &dyn LandscapeReader,
+    store: Option<&FilesystemStore>,
+    question: &Question,
+) -> Result<Lineage, LandscapeError> {
+    let run = reader.run(&question.run).await?;
+    let graph = Graph::load(reader, run.run_no).await?;
+    let subject = facts::load_subject(reader, &run, &graph, question).await?;
+    let bodies = Bodies::load(reader, &run, subject.epoch, store).await?;
+    assemble::lineage(&run, &graph, subject, &bodies)
+}

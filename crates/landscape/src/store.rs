@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use elspeth_contracts::{
     ArtifactRecord, CallRecord, EdgeRecord, EpochNo, Micros, NodeRecord, NodeStateRecord, RoutingEventRecord,
-    RowIndex, RowRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
-    TransformErrorRecord, ValidationErrorRecord,
+    RowIndex, RowRecord, StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord,
+    TokenRecord, TransformErrorRecord, ValidationErrorRecord,
 };
 
 use crate::integrity::EpochHashes;
@@ -69,6 +69,9 @@ pub trait LandscapeReader: Send + Sync {
     async fn parents(&self, run_no: i64, token: TokenKey) -> Result<Vec<TokenParentRecord>, LandscapeError>;
     /// States at every node, sinks included, by step and attempt.
     async fn states(&self, run_no: i64, token: TokenKey) -> Result<Vec<NodeStateRecord>, LandscapeError>;
+    /// More about some of its states, by step and attempt.
+    async fn contexts(&self, run_no: i64, token: TokenKey)
+    -> Result<Vec<StateContextRecord>, LandscapeError>;
     /// Where it was sent, by step, attempt and ordinal.
     async fn routing(&self, run_no: i64, token: TokenKey) -> Result<Vec<RoutingEventRecord>, LandscapeError>;
     /// Calls made for it.

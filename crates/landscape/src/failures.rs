@@ -1,0 +1,218 @@
+//! What went wrong with which rows, for `elspeth errors`.
+
+use std::fmt::{self, Write};
+
+use elspeth_contracts::{FailureKind, NodeRecord, NodeType, RunId, Step, TokenId, TokenKey};
+use elspeth_payload::{BodyKey, FilesystemStore};
+use serde::{Serialize, Serializer};
+
+use crate::lineage::{Bodies, Graph, Held, flow};
+use crate::text::abridged;
+use crate::{Corruption, Failure, FailureCount, LandscapeError, LandscapeReader, RunRecord, Shown};
+
+/// The failures of a run. Serialises as the list of single failures.
+#[derive(Debug)]
+pub struct FailureReport {
+    /// The run.
+    pub run_id: RunId,
+    /// All failures, counted by node, kind and destination.
+    pub groups: Vec<FailureGroup>,
+    /// The first ones, in canonical order.
+    pub failures: Vec<FailureView>,
+}
+
+/// Failures of one kind at one node that went to one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailureGroup {
+    /// The node's name.
+    pub node: String,
+    /// What the node is.
+    pub node_type: NodeType,
+    /// Kind of failure.
+    pub kind: String,
+    /// Name of the sink, or `discard`.
+    pub destination: String,
+    /// How many.
+    pub count: u64,
+    /// What one of them says.
+    pub example: String,
+}
+
+/// One failure.
+#[derive(Debug, Clone, Serialize)]
+pub struct FailureView {
+    /// Position of the row in the source; none for an output of a batch.
+    pub row_index: Option<u64>,
+    /// The token.
+    pub token_id: TokenId,
+    /// Name of the node where it failed.
+    pub node: String,
+    /// Kind of failure.
+    pub kind: FailureKind,
+    /// What was wrong.
+    pub message: String,
+    /// Name of the sink it went to, or `discard`.
+    pub destination: String,
+    /// What came into the node.
+    pub data: Shown,
+}
+
+impl Serialize for FailureReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.failures.serialize(serializer)
+    }
+}
+
+/// The failures of a run; single ones up to `limit`. `store` is where the run's large bodies are.
+///
+/// # Errors
+/// [`LandscapeError::Corrupt`] when the record contradicts itself; or the store's.
+pub async fn failures(
+    reader: &dyn LandscapeReader,
+    store: Option<&FilesystemStore>,
+    run: &RunRecord,
+    limit: u64,
+) -> Result<FailureReport, LandscapeError> {
+    let graph = Graph::load(reader, run.run_no).await?;
+    let counts = reader.failure_counts(run.run_no).await?;
+    let groups = counts.into_iter().map(|count| group(&graph, count)).collect::<Result<_, _>>()?;
+    let mut views = Vec::new();
+    let mut bodies = Bodies::load(reader, run, None, store).await?;
+    for failure in reader.failures(run.run_no, limit).await? {
+        if failure.epoch != bodies.epoch() {
+            bodies = Bodies::load(reader, run, failure.epoch, store).await?;
+        }
+        let data = input_of(reader, run, &failure, &bodies).await?;
+        views.push(view(run.run_id, &graph, failure, data)?);
+    }
+    Ok(FailureReport { run_id: run.run_id, groups, failures: views })
+}
+
+fn destination(graph: &Graph, sink: Option<Step>) -> Result<String, Corruption> {
+    sink.map_or_else(|| Ok("discard".to_owned()), |sink| Ok(graph.node(sink)?.name.clone()))
+}
+
+fn group(graph: &Graph, count: FailureCount) -> Result<FailureGroup, Corruption> {
+    let NodeRecord { name, node_type, .. } = graph.node(count.step)?;
+    Ok(FailureGroup {
+        node: name.clone(),
+        node_type: *node_type,
+        kind: count.kind,
+        destination: destination(graph, count.destination)?,
+        count: count.count,
+        example: count.example,
+    })
+}
+
+fn view(run_id: RunId, graph: &Graph, failure: Failure, data: Shown) -> Result<FailureView, Corruption> {
+    Ok(FailureView {
+        row_index: failure.row_index.map(|row| row.get()),
+        token_id: run_id.token_id(failure.token),
+        node: graph.node(failure.step)?.name.clone(),
+        kind: failure.reason.kind,
+        message: failure.reason.message,
+        destination: destination(graph, failure.destination)?,
+        data,
+    })
+}
+
+/// What came into the node where a token failed: what the token carried so far, or the source's record.
+async fn input_of(
+    reader: &dyn LandscapeReader,
+    run: &RunRecord,
+    failure: &Failure,
+    bodies: &Bodies<'_>,
+) -> Result<Shown, LandscapeError> {
+    let Some(row_index) = failure.row_index else { return Ok(Shown::Purged) };
+    let (row, _) = reader.row(run.run_no, row_index).await?.ok_or_else(|| Corruption {
+        table: "rows",
+        id: row_index.get().to_string(),
+        what: "it has a failure, but is missing itself".to_owned(),
+    })?;
+    let first = TokenKey::of_row(row_index, 0).expect("every row has an ordinal 0");
+    let body = bodies.shown(BodyKey { token: first, step: Step::SOURCE }, row.source_data_hash)?;
+    let mut held = Held { hash: Some(row.source_data_hash), body };
+    for token in ancestry(reader, run, failure.token).await? {
+        let mut states = reader.states(run.run_no, token).await?;
+        if token == failure.token {
+            states.retain(|state| (state.step, state.attempt) < (failure.step, failure.attempt));
+        }
+        held = flow(token, held, &states, &|key, hash| bodies.shown(key, hash))?.end;
+    }
+    Ok(held.body)
+}
+
+/// A token after those it came from, each the first parent of the next.
+async fn ancestry(
+    reader: &dyn LandscapeReader,
+    run: &RunRecord,
+    token: TokenKey,
+) -> Result<Vec<TokenKey>, LandscapeError> {
+    let mut line = vec![token];
+    let mut youngest = token;
+    while let Some(parent) = reader.parents(run.run_no, youngest).await?.first().map(|p| p.parent) {
+        if line.contains(&parent) {
+            let id = run.run_id.token_id(parent).to_string();
+            return Err(
+                Corruption { table: "token_parents", id, what: "it is its own ancestor".to_owned() }.into()
+            );
+        }
+        line.push(parent);
+        youngest = parent;
+    }
+    line.reverse();
+    Ok(line)
+}
+
+impl FailureReport {
+    /// How many failures there are, shown or not.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.groups.iter().map(|group| group.count).sum()
+    }
+
+    /// Failures in groups, then the single ones.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        self.write_text(&mut out).expect("a string takes whatever is written");
+        out
+    }
+
+    fn write_text(&self, out: &mut String) -> fmt::Result {
+        let total = self.total();
+        if total == 0 {
+            return writeln!(out, "Run {}: no failures", self.run_id);
+        }
+        writeln!(out, "Run {}: {total} {}\n", self.run_id, if total == 1 { "failure" } else { "failures" })?;
+        for FailureGroup { node, node_type, kind, destination, count, example } in &self.groups {
+            writeln!(out, "{count:>8} × {kind} at {node_type} {node} → {destination}")?;
+            writeln!(out, "           {}", abridged(example))?;
+        }
+        writeln!(out)?;
+        self.failures.iter().try_for_each(|failure| failure.write_text(out))?;
+        let more = total.saturating_sub(self.failures.len() as u64);
+        if more > 0 {
+            writeln!(out, "… and {more} more")?;
+        }
+        Ok(())
+    }
+}
+
+impl FailureView {
+    fn write_text(&self, out: &mut String) -> fmt::Result {
+        match self.row_index {
+            Some(row) => write!(out, "row {row}")?,
+            None => write!(out, "token {}", self.token_id)?,
+        }
+        writeln!(out, " · {} · {} → {}", self.node, self.kind, self.destination)?;
+        writeln!(out, "    {}", abridged(&self.message))?;
+        match &self.data {
+            Shown::Nothing => Ok(()),
+            Shown::Purged => writeln!(out, "    (purged)"),
+            Shown::Body(_) => {
+                writeln!(out, "    {}", abridged(&serde_json::to_string(&self.data).unwrap_or_default()))
+            }
+        }
+    }
+}
