@@ -154,16 +154,10 @@ impl Lexer<'_> {
         let rest = &self.text[start..];
         let length = rest.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(rest.len());
         self.at += length;
-        if rest[length..].starts_with(['\'', '"']) {
-            let prefix = &rest[..length];
-            let what = match prefix.to_ascii_lowercase().as_str() {
-                "f" | "fr" | "rf" => "f-strings are not available",
-                "b" | "br" | "rb" => "bytes are not available",
-                "r" | "u" => "text takes no prefix",
-                _ => "a name cannot stand directly before text",
-            };
+        let prefix = string_prefix(&rest[..length]).filter(|_| rest[length..].starts_with(['\'', '"']));
+        if let Some(message) = prefix {
             let span = Span { start, end: self.at };
-            return Err(refusal(span, what, "write plain text in '...' or \"...\", and join with `+`"));
+            return Err(refusal(span, message, "write plain text in '...' or \"...\", and join with `+`"));
         }
         Ok(TokenKind::Name)
     }
@@ -189,6 +183,16 @@ impl Lexer<'_> {
             _ => {}
         }
         Ok(TokenKind::Op(operator))
+    }
+}
+
+/// What is said about a word that Python takes as the prefix of a text.
+fn string_prefix(word: &str) -> Option<&'static str> {
+    match word.to_ascii_lowercase().as_str() {
+        "f" | "fr" | "rf" => Some("f-strings are not available"),
+        "b" | "br" | "rb" => Some("bytes are not available"),
+        "r" | "u" => Some("text takes no prefix"),
+        _ => None,
     }
 }
 
