@@ -10,8 +10,8 @@ pub(crate) struct Workspace {
     root: PathBuf,
 }
 
-/// Folders that hold nothing of ours: build output, version control, and what runs leave behind.
-const FOREIGN: [&str; 6] = ["target", ".git", "state", ".elspeth", "out", "node_modules"];
+/// Folders that hold nothing of ours wherever they are: build output, version control, payload stores.
+const FOREIGN: [&str; 3] = ["target", ".git", ".elspeth"];
 
 impl Workspace {
     /// Finds the root: cargo tells where this package lies, one level below it.
@@ -54,11 +54,47 @@ fn collect(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<(), E
         let name = entry.file_name().to_string_lossy().into_owned();
         let kind = entry.file_type().map_err(Error::io(folder))?;
         let relative = format!("{prefix}{name}");
-        if kind.is_dir() && !FOREIGN.contains(&name.as_str()) {
+        if kind.is_dir() && !is_foreign(&relative) {
             collect(&entry.path(), &format!("{relative}/"), found)?;
         } else if kind.is_file() {
             found.push(relative);
         }
     }
     Ok(())
+}
+
+/// What runs leave behind is known by its place: a module may well be called `state`.
+fn is_foreign(folder: &str) -> bool {
+    let parts: Vec<&str> = folder.split('/').collect();
+    match parts.as_slice() {
+        [.., last] if FOREIGN.contains(last) => true,
+        ["state"] | ["examples", _, "out" | "state"] => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_files_are_found_but_those_of_builds_and_runs() {
+        let root = tempfile::tempdir().unwrap();
+        let ours =
+            ["README.md", "crates/x/src/state/mod.rs", "examples/a/expected/out.csv", "xtask/src/out/b.rs"];
+        let foreign = [
+            "target/debug/a.rs",
+            ".git/config",
+            "state/audit.db",
+            "examples/a/out/b.csv",
+            ".elspeth/payloads/c",
+        ];
+        for file in ours.iter().chain(&foreign) {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let workspace = Workspace { root: root.path().to_path_buf() };
+        assert_eq!(workspace.files().unwrap(), ours);
+    }
 }
