@@ -3,6 +3,7 @@
 mod builder;
 mod error;
 mod model;
+mod render;
 /// The declaration that a graph is built of.
 pub mod spec;
 mod suggest;

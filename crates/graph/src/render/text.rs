@@ -1,0 +1,56 @@
+use elspeth_value::{Contract, SchemaMode};
+
+use crate::{Node, NodeSpec};
+
+/// A contract in a few words: `id int, name str?, ...`.
+pub(super) fn schema_words(contract: &Contract) -> String {
+    let mode = mode_name(contract.mode);
+    if contract.fields.is_empty() {
+        return mode.to_owned();
+    }
+    let fields: Vec<String> = contract
+        .fields
+        .iter()
+        .map(|f| format!("{} {}{}", f.name, f.ty, if f.required { "" } else { "?" }))
+        .collect();
+    let more = if contract.mode == SchemaMode::Fixed { "" } else { ", ..." };
+    format!("{}{more}", fields.join(", "))
+}
+
+/// The same in full, a field a line.
+pub(super) fn schema_lines(contract: &Contract) -> String {
+    let mut lines = vec![format!("schema: {}", mode_name(contract.mode))];
+    for field in &contract.fields {
+        lines.push(format!("{}: {}{}", field.name, field.ty, if field.required { "" } else { "?" }));
+    }
+    if !contract.guaranteed_fields.is_empty() {
+        lines.push(format!("guaranteed: {}", contract.guaranteed_fields.join(", ")));
+    }
+    lines.join("\n")
+}
+
+const fn mode_name(mode: SchemaMode) -> &'static str {
+    match mode {
+        SchemaMode::Fixed => "fixed",
+        SchemaMode::Flexible => "flexible",
+        SchemaMode::Observed => "observed",
+    }
+}
+
+/// What a node does, below its name: the condition of a gate, the plugin of anything else.
+pub(super) fn subtitle(node: &Node) -> &str {
+    match &node.spec {
+        NodeSpec::Gate { condition, .. } => condition.text().trim(),
+        NodeSpec::Source { .. } | NodeSpec::Transform { .. } | NodeSpec::Sink { .. } => &node.plugin,
+    }
+}
+
+/// At most `limit` characters of one line, with an ellipsis when something is left out.
+pub(super) fn cut(text: &str, limit: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= limit {
+        return line;
+    }
+    let kept: String = line.chars().take(limit - 1).collect();
+    format!("{}\u{2026}", kept.trim_end())
+}
