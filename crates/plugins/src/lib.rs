@@ -7,6 +7,7 @@ mod sinks;
 mod sources;
 mod text_encoding;
 mod transforms;
+mod type_name;
 
 use elspeth_plugin::Registry;
 
@@ -15,6 +16,7 @@ use elspeth_plugin::Registry;
 pub fn builtin() -> Registry {
     let mut registry = Registry::new();
     registry.add_source(sources::csv::info(), sources::csv::make);
+    registry.add_source(sources::json::info(), sources::json::make);
     registry.add_source(sources::null::info(), sources::null::make);
     registry.add_transform(transforms::passthrough::info(), transforms::passthrough::make);
     registry.add_transform(transforms::field_mapper::info(), transforms::field_mapper::make);

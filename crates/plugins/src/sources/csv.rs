@@ -18,7 +18,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::border::{Border, TextPlan, violation_reason};
-use super::csv_records::{Record, RecordReader, line_length};
+use super::csv_records::{Record, RecordReader};
+use super::lines::step_over_line;
 use super::text_input::{TextInput, TextPosition};
 use super::{input_path, not_open, parse_position, raw_text};
 use crate::delimiter::parse_delimiter;
@@ -310,20 +311,9 @@ fn malformed(record: &Record<'_>, message: String) -> SourceItem {
 }
 
 fn skip_lines(input: &mut TextInput, lines: u64) -> Result<(), SourceError> {
-    let mut left = lines;
-    while left > 0 {
-        match line_length(input.rest(), input.is_exhausted()) {
-            Some((_, 0)) => return Ok(()),
-            Some((_, total)) => {
-                input.consume(total, 1);
-                left -= 1;
-            }
-            // Nothing of a skipped line is kept, except what may be half of its end.
-            None => {
-                let seen = input.rest().len() - usize::from(input.rest().ends_with(b"\r"));
-                input.consume(seen, 0);
-                input.fill()?;
-            }
+    for _ in 0..lines {
+        if step_over_line(input)?.is_none() {
+            break;
         }
     }
     Ok(())

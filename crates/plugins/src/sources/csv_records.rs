@@ -7,16 +7,11 @@
 
 use std::str;
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter};
 
+use super::lines::{MAX_RECORD, beginning_of, line_length, step_over_line};
 use super::text_input::TextInput;
 use elspeth_plugin::SourceError;
-
-/// Longest record in bytes; so much memory can one record take.
-pub(crate) const MAX_RECORD: usize = 16 * 1024 * 1024;
-
-/// How much of a line that is longer than that is kept.
-pub(crate) const KEPT_OF_LONG_LINE: usize = 64 * 1024;
 
 /// Splits records of one file; keeps its buffers from record to record.
 pub(crate) struct RecordReader {
@@ -138,28 +133,11 @@ impl RecordReader {
                 Ok(Record { line, raw: &input.just_consumed(total)[..len], fields: Err(fault) })
             }
             None => {
-                let dropped = self.step_over_long_line(input)?;
-                Ok(Record { line, raw: &self.kept, fields: Err(Fault::TooLong(dropped)) })
+                self.kept.clear();
+                self.kept.extend_from_slice(beginning_of(input.rest()));
+                let length = step_over_line(input)?.unwrap_or_default();
+                Ok(Record { line, raw: &self.kept, fields: Err(Fault::TooLong(length)) })
             }
-        }
-    }
-
-    /// Keeps the beginning of a line that is too long and steps over the rest; its length.
-    fn step_over_long_line(&mut self, input: &mut TextInput) -> Result<u64, SourceError> {
-        let beginning = &input.rest()[..KEPT_OF_LONG_LINE.min(input.rest().len())];
-        self.kept.clear();
-        self.kept.extend_from_slice(whole_characters(beginning));
-        let mut length = 0;
-        loop {
-            if let Some((len, total)) = line_length(input.rest(), input.is_exhausted()) {
-                input.consume(total, u64::from(total > len));
-                return Ok(length + len as u64);
-            }
-            // A carriage return at the window's end may be half of a line end; it stays.
-            let seen = input.rest().len() - usize::from(input.rest().ends_with(b"\r"));
-            input.consume(seen, 0);
-            length += seen as u64;
-            input.fill()?;
         }
     }
 
@@ -288,19 +266,6 @@ impl Fault {
     }
 }
 
-/// Length of the first line without and with its end (LF, CRLF or CR); `None` when its end is not in sight.
-pub(crate) fn line_length(text: &[u8], at_end: bool) -> Option<(usize, usize)> {
-    match memchr2(b'\n', b'\r', text) {
-        Some(len) if text[len] == b'\n' => Some((len, len + 1)),
-        Some(len) => match text.get(len + 1) {
-            Some(b'\n') => Some((len, len + 2)),
-            Some(_) => Some((len, len + 1)),
-            None => at_end.then_some((len, len + 1)),
-        },
-        None => at_end.then_some((text.len(), text.len())),
-    }
-}
-
 /// The record that ends before the line end at `len`.
 fn record_to(text: &[u8], len: usize, at_end: bool) -> Scan {
     match line_length(&text[len..], at_end) {
@@ -315,12 +280,4 @@ fn record_to(text: &[u8], len: usize, at_end: bool) -> Scan {
 fn line_ends(text: &[u8]) -> u64 {
     let lone_returns = memchr_iter(b'\r', text).filter(|at| text.get(at + 1) != Some(&b'\n')).count();
     (memchr_iter(b'\n', text).count() + lone_returns) as u64
-}
-
-/// `bytes` without a character that the cut went through.
-fn whole_characters(bytes: &[u8]) -> &[u8] {
-    match str::from_utf8(bytes) {
-        Err(e) if e.error_len().is_none() => &bytes[..e.valid_up_to()],
-        _ => bytes,
-    }
 }

@@ -3,6 +3,14 @@
 mod border;
 pub(crate) mod csv;
 mod csv_records;
+pub(crate) mod json;
+mod json_array;
+mod json_keys;
+mod json_lines;
+mod json_parse;
+mod json_record;
+mod json_scan;
+mod lines;
 pub(crate) mod null;
 mod text_input;
 

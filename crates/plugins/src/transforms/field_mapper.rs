@@ -18,8 +18,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::mapping_plan::{Extras, Mapped, Plans};
-use super::{mapping_schema, missing, type_name};
+use super::{mapping_schema, missing};
 use crate::schema_option::{SchemaOption, options_schema};
+use crate::type_name::type_name;
 
 /// Options of the `field_mapper` transform.
 #[derive(Debug, Deserialize, JsonSchema)]

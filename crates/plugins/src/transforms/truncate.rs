@@ -13,8 +13,9 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{missing, type_name};
+use super::missing;
 use crate::schema_option::{SchemaOption, options_schema};
+use crate::type_name::type_name;
 
 /// Options of the `truncate` transform.
 #[derive(Debug, Deserialize, JsonSchema)]
