@@ -87,7 +87,7 @@ impl Parser<'_> {
     fn function(&mut self, word: &str, span: Span) -> Result<Node, ExprError> {
         let is_called = matches!(self.peek_second().map(|next| &next.kind), Some(TokenKind::Op("(")));
         let Some(function) = Function::named(word) else {
-            return Err(refuse::word(word, span, self.root, is_called));
+            return Err(self.unknown_word(word, span));
         };
         if !is_called {
             let help = format!("call it, as in {word}(row['name'])");

@@ -34,7 +34,7 @@ const OPERATORS: [&str; 21] = [
 
 /// Operators and marks that are Python's, or another language's, but not this one's; looked for before [`OPERATORS`].
 const REFUSED: [(&str, &str, &str); 24] = [
-    ("**", "the operator `**` is not available", "multiply, as in x * x"),
+    ("**", "`**` is not available", "for a power multiply, as in x * x"),
     (":=", "`:=` is not available", "an expression cannot assign; repeat the part instead"),
     ("->", "`->` is not part of the language", ""),
     ("<<", "bit operators are not available", ""),

@@ -17,7 +17,8 @@ pub(crate) const MAX_TEXT: usize = 4 << 10;
 /// Parses `text`.
 pub(crate) fn parse(text: &str, root: Root) -> Result<Node, ExprError> {
     if text.len() > MAX_TEXT {
-        let span = Span { start: MAX_TEXT, end: text.len() };
+        let start = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let span = Span { start, end: text.len() };
         let message = format!("the expression has {} bytes; at most {MAX_TEXT} are allowed", text.len());
         return Err(refusal(span, message, "split it over several gates"));
     }

@@ -4,6 +4,7 @@ use crate::api::{ExprError, Root, Span};
 use crate::ast::Node;
 use crate::lexer::{TokenKind, refusal};
 use crate::parser::Parser;
+use crate::suggest;
 
 const FUNCTIONS: &str = "function calls are limited to str, int, float, bool, abs, len";
 
@@ -14,8 +15,9 @@ impl Parser<'_> {
         let (span, found) = (token.span, self.source(token.span));
         match &token.kind {
             TokenKind::Bad(error) => error.as_ref().clone(),
+            TokenKind::End if self.text.trim().is_empty() => refusal(span, "the expression is empty", ""),
             TokenKind::End => refusal(span, format!("the expression ends where {wanted} is expected"), ""),
-            TokenKind::Op("=") => refusal(span, "`=` does not compare", "write `==`"),
+            TokenKind::Op("=") => refusal(span, "`=` does not compare", self.meant_by_equals()),
             TokenKind::Op(",") if self.depth == 0 => refusal(
                 span,
                 "a list of values needs brackets here",
@@ -24,10 +26,38 @@ impl Parser<'_> {
             TokenKind::Op("*") => {
                 refusal(span, format!("{wanted} is expected, found `*`"), "nothing can be unpacked")
             }
+            TokenKind::Name if self.text[..span.start].ends_with(['\'', '"']) => {
+                let help = "write \\' for a quote within '...', or use the other quotes";
+                refusal(span, format!("the text ends before `{found}`"), help)
+            }
             TokenKind::Name => unexpected_word(span, found, wanted),
             TokenKind::Op(_) | TokenKind::Int(_) | TokenKind::Float(_) | TokenKind::Str(_) => {
                 refusal(span, format!("{wanted} is expected, found `{found}`"), "")
             }
+        }
+    }
+}
+
+impl Parser<'_> {
+    fn meant_by_equals(&self) -> &'static str {
+        match self.peek_second().map(|next| &next.kind) {
+            Some(TokenKind::Op(">")) => "write `>=`",
+            Some(TokenKind::Op("<")) => "write `<=`",
+            Some(_) | None => "write `==`",
+        }
+    }
+
+    /// The error for a word that is no value, or for what follows it if that shows what was meant.
+    pub(crate) fn unknown_word(&self, word: &str, span: Span) -> ExprError {
+        match self.peek_second().map(|next| (next.span, &next.kind)) {
+            Some((next, TokenKind::Name)) if self.source(next) == "for" => {
+                unexpected_word(next, "for", "a value")
+            }
+            Some((next, TokenKind::Bad(error))) if self.text[next.start..].starts_with(":=") => {
+                error.as_ref().clone()
+            }
+            Some((_, TokenKind::Op(mark))) => self::word(word, span, self.root, mark),
+            Some(_) | None => self::word(word, span, self.root, ""),
         }
     }
 }
@@ -51,8 +81,8 @@ fn not_available(span: Span, word: &str) -> ExprError {
     refusal(span, format!("`{word}` is not available"), "")
 }
 
-/// A name that is none.
-pub(crate) fn word(word: &str, span: Span, root: Root, is_called: bool) -> ExprError {
+/// A name that is none, with the mark behind it.
+fn word(word: &str, span: Span, root: Root, next: &str) -> ExprError {
     let lower = word.to_lowercase();
     match lower.as_str() {
         "true" | "false" | "none" => {
@@ -62,8 +92,11 @@ pub(crate) fn word(word: &str, span: Span, root: Root, is_called: bool) -> ExprE
         "null" | "nil" | "undefined" => {
             refusal(span, format!("the name `{word}` is not known"), "write `None`")
         }
-        "not" if word == lower => refusal(span, "`not` cannot stand here", "put it in parentheses: (not x)"),
-        "and" | "or" | "in" | "is" | "if" | "else" if word == lower => {
+        "not" | "and" | "or" | "in" | "is" | "if" | "else" if word != lower => {
+            refusal(span, format!("`{word}` is not an operator"), &format!("write `{lower}`"))
+        }
+        "not" => refusal(span, "`not` cannot stand here", "put it in parentheses: (not x)"),
+        "and" | "or" | "in" | "is" | "if" | "else" => {
             refusal(span, format!("a value is expected, found `{word}`"), "")
         }
         "for" | "async" => refusal(span, "comprehensions are not available", ""),
@@ -73,12 +106,23 @@ pub(crate) fn word(word: &str, span: Span, root: Root, is_called: bool) -> ExprE
         {
             not_available(span, word)
         }
-        _ if is_called => refusal(span, format!("`{word}` is not a function of the language"), FUNCTIONS),
-        _ => unknown_name(word, span, root),
+        _ if next == "(" => refusal(span, format!("`{word}` is not a function of the language"), FUNCTIONS),
+        _ => unknown_name(word, span, root, matches!(next, "[" | ".")),
     }
 }
 
-fn unknown_name(word: &str, span: Span, root: Root) -> ExprError {
+const fn names_of(root: Root) -> &'static [&'static str] {
+    match root {
+        Root::Row | Root::Trigger => &["row"],
+        Root::Commencement => &["dependency_runs", "collections", "env"],
+    }
+}
+
+fn unknown_name(word: &str, span: Span, root: Root, is_accessed: bool) -> ExprError {
+    let near = suggest::nearest(word, names_of(root)).filter(|_| is_accessed);
+    if let Some(near) = near {
+        return refusal(span, format!("the name `{word}` is not known"), &format!("did you mean `{near}`?"));
+    }
     let help = match (root, word) {
         (Root::Row, _) => format!("write row['{word}'] for a field"),
         (Root::Trigger, "batch_count" | "batch_age_seconds") => format!("write row['{word}']"),

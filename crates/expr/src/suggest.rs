@@ -15,7 +15,11 @@ pub(crate) fn missing(what: &str, name: &str, names: &[&str]) -> Fault {
 pub(crate) fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
     let normal = normalised(name);
     let alike = names.iter().copied().find(|other| normalised(other) == normal);
-    let allowed = (name.chars().count() / 3).max(1);
+    // A name of one or two letters is near to everything.
+    let allowed = match name.chars().count() {
+        0..3 => 0,
+        length => length / 3,
+    };
     alike.or_else(|| {
         let scored =
             names.iter().map(|other| (strsim::damerau_levenshtein(&normal, &normalised(other)), *other));

@@ -67,13 +67,15 @@ fn complaint(case: &Case, result: &Result<Value, EvalError>) -> Option<String> {
     let label = result.as_ref().ok().map(Expr::label);
     let label_fits = case.label.is_none() || label == case.label;
     let expected = (&case.value, &case.label, &case.error);
-    (!fits || !label_fits).then(|| format!("{}\n  gives {result:?} ({label:?})\n  not {expected:?}", case.expr))
+    (!fits || !label_fits)
+        .then(|| format!("{}\n  gives {result:?} ({label:?})\n  not {expected:?}", case.expr))
 }
 
 #[test]
 fn gives_what_python_gives() {
     let Cases { rows, cases } = cases();
-    let rows: BTreeMap<String, _> = rows.iter().map(|(name, row)| (name.as_str().to_owned(), row_of(row))).collect();
+    let rows: BTreeMap<String, _> =
+        rows.iter().map(|(name, row)| (name.as_str().to_owned(), row_of(row))).collect();
     let mut complaints = Vec::new();
     for case in &cases {
         assert!(case.value.is_some() != case.error.is_some(), "{} has one expectation", case.expr);
