@@ -7,7 +7,6 @@ mod sinks;
 mod sources;
 mod text_encoding;
 mod transforms;
-mod type_name;
 
 use elspeth_plugin::Registry;
 

@@ -1,8 +1,8 @@
 //! Values as CSV cells: what the table of the settings' dialect says, quoted only where a reader needs it.
 
-use elspeth_value::Value;
+use elspeth_value::{Value, write_python_float};
 
-use super::json_text::{Layout, plain_text, write_float, write_value};
+use super::json_text::plain_text;
 
 /// Writes the lines of one file; keeps its scratch from cell to cell.
 #[derive(Debug)]
@@ -67,8 +67,8 @@ impl CsvText {
         self.scratch.clear();
         match value {
             Value::Int(i) => self.scratch.extend_from_slice(itoa::Buffer::new().format(*i).as_bytes()),
-            Value::Float(f) => write_float(&mut self.scratch, *f),
-            other => write_value(&mut self.scratch, other, Layout::Compact),
+            Value::Float(f) => write_python_float(&mut self.scratch, *f),
+            other => other.write_json(&mut self.scratch),
         }
         write_text(out, &self.scratch, self.delimiter);
     }

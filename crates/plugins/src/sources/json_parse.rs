@@ -9,8 +9,6 @@ use elspeth_canonical::MAX_SAFE_INTEGER;
 use elspeth_value::Value;
 use memchr::memchr2;
 
-use crate::type_name::type_name;
-
 /// Deepest nesting of lists and maps.
 pub(crate) const MAX_DEPTH: usize = 64;
 
@@ -53,7 +51,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, JsonFault> {
     let parsed = if parser.peek() == Some(b'{') {
         Parsed::Object(parser.object(1)?)
     } else {
-        Parsed::Other(type_name(&parser.value(0)?))
+        Parsed::Other(parser.value(0)?.type_name())
     };
     parser.skip_blanks();
     match parser.peek() {

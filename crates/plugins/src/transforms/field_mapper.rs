@@ -20,7 +20,6 @@ use serde::Deserialize;
 use super::mapping_plan::{Extras, Mapped, Plans};
 use super::{mapping_schema, missing};
 use crate::schema_option::{SchemaOption, options_schema};
-use crate::type_name::type_name;
 
 /// Options of the `field_mapper` transform.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -207,7 +206,7 @@ fn look_inside<'a>(row: &'a Row, path: &[String], source: &str) -> Result<Option
             Some(other) => {
                 let inside = path[..n].join(".");
                 let message =
-                    format!("cannot look for `{source}`: `{inside}` is {}, not a map", type_name(other));
+                    format!("cannot look for `{source}`: `{inside}` is {}, not a map", other.type_name());
                 return Err(ErrorReason::new(FailureKind::TypeMismatch, message).on_field(path[0].as_str()));
             }
         };

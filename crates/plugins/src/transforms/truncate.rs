@@ -15,7 +15,6 @@ use serde::Deserialize;
 
 use super::missing;
 use crate::schema_option::{SchemaOption, options_schema};
-use crate::type_name::type_name;
 
 /// Options of the `truncate` transform.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -140,6 +139,6 @@ impl Truncate {
 }
 
 fn no_text(field: &str, found: &Value) -> ErrorReason {
-    let message = format!("truncate cuts text, but the field `{field}` is {}", type_name(found));
+    let message = format!("truncate cuts text, but the field `{field}` is {}", found.type_name());
     ErrorReason::new(FailureKind::TypeMismatch, message).on_field(field)
 }
