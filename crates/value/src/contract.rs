@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::Row;
+use crate::{Row, Value};
 
 /// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -153,29 +153,147 @@ impl Contract {
     ///
     /// # Errors
     /// [`ContractError`], with the advice on what to write.
-    pub fn from_settings(_schema: &serde_json::Value) -> Result<Self, ContractError> {
-        todo!()
+    pub fn from_settings(schema: &serde_json::Value) -> Result<Self, ContractError> {
+        crate::declare::contract(schema)
     }
 
     /// Checks a row without changing it; the first violation, in the order of the contract's fields.
     ///
     /// # Errors
     /// The violation.
-    pub fn check(&self, _row: &Row) -> Result<(), Violation> {
-        todo!()
+    pub fn check(&self, row: &Row) -> Result<(), Violation> {
+        for field in &self.fields {
+            check_field(field, row.get(&field.name))?;
+        }
+        for name in &self.required_fields {
+            if matches!(row.get(name), None | Some(Value::Null)) {
+                return Err(Violation::Missing { field: name.clone() });
+            }
+        }
+        match self.mode {
+            SchemaMode::Fixed => self.check_extra(row),
+            SchemaMode::Flexible | SchemaMode::Observed => Ok(()),
+        }
+    }
+
+    fn check_extra(&self, row: &Row) -> Result<(), Violation> {
+        let known = |name: &CompactString| self.field(name).is_some() || self.required_fields.contains(name);
+        match row.shape().names().iter().find(|name| !known(name)) {
+            Some(extra) => Err(Violation::Extra { field: extra.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether rows of this contract are sure to have the field, with a value.
+    #[must_use]
+    pub fn guarantees(&self, name: &str) -> bool {
+        self.field(name).is_some_and(|f| f.required) || self.guaranteed_fields.iter().any(|f| f == name)
     }
 
     /// Every reason why rows that meet `self` (the producer) might not meet `consumer`.
     #[must_use]
-    pub fn conflicts_with(&self, _consumer: &Self) -> Vec<SchemaConflict> {
-        todo!()
+    pub fn conflicts_with(&self, consumer: &Self) -> Vec<SchemaConflict> {
+        let mut conflicts = self.missing_for(consumer);
+        for wanted in &consumer.fields {
+            if let Some(produced) = self.field(&wanted.name).filter(|p| differ(p.ty, wanted.ty)) {
+                conflicts.push(SchemaConflict::TypeDiffers {
+                    field: wanted.name.clone(),
+                    produced: produced.ty,
+                    consumed: wanted.ty,
+                });
+            }
+        }
+        if consumer.mode == SchemaMode::Fixed {
+            let allowed = |name: &str| consumer.field(name).is_some() || consumer.required_fields.iter().any(|f| f == name);
+            let surplus = self.promised().filter(|name| !allowed(name));
+            conflicts.extend(surplus.map(|field| SchemaConflict::NotAllowed { field: field.clone() }));
+        }
+        conflicts
+    }
+
+    /// What the consumer requires and this producer does not guarantee. A producer that has yet to see its first row
+    /// promises nothing it could be held to, unless it says what it guarantees.
+    fn missing_for(&self, consumer: &Self) -> Vec<SchemaConflict> {
+        if self.mode == SchemaMode::Observed && self.fields.is_empty() && self.guaranteed_fields.is_empty() {
+            return Vec::new();
+        }
+        let declared = consumer.fields.iter().filter(|f| f.required).map(|f| &f.name);
+        let mut missing: Vec<SchemaConflict> = Vec::new();
+        for name in declared.chain(&consumer.required_fields).filter(|name| !self.guarantees(name)) {
+            let conflict = SchemaConflict::NotGuaranteed { field: name.clone() };
+            if !missing.contains(&conflict) {
+                missing.push(conflict);
+            }
+        }
+        missing
+    }
+
+    /// Fields that rows are sure to have.
+    fn promised(&self) -> impl Iterator<Item = &CompactString> {
+        let required = self.fields.iter().filter(|f| f.required).map(|f| &f.name);
+        required.chain(self.guaranteed_fields.iter().filter(|name| self.field(name).is_none()))
     }
 
     /// The contract that was learnt from the first valid row: its fields with their types, all others allowed when
     /// the mode is flexible, locked when it is observed.
     #[must_use]
-    pub fn learn(&self, _row: &Row) -> Self {
-        todo!()
+    pub fn learn(&self, row: &Row) -> Self {
+        let mut learnt = self.clone();
+        for (name, value) in row.iter() {
+            if self.field(name).is_none() {
+                // Absent and null fields are normal in later rows: only the type is locked.
+                learnt.fields.push(FieldSpec { name: name.into(), ty: type_of(value), required: false });
+            }
+        }
+        learnt
+    }
+}
+
+fn check_field(field: &FieldSpec, value: Option<&Value>) -> Result<(), Violation> {
+    match value {
+        None | Some(Value::Null) if field.required => Err(Violation::Missing { field: field.name.clone() }),
+        None | Some(Value::Null) => Ok(()),
+        Some(value) if field.ty.admits(value) => Ok(()),
+        Some(value) => Err(Violation::Type {
+            field: field.name.clone(),
+            expected: field.ty,
+            found: value.type_name().to_owned(),
+        }),
+    }
+}
+
+/// `any` agrees with everything.
+fn differ(produced: FieldType, consumed: FieldType) -> bool {
+    produced != consumed && produced != FieldType::Any && consumed != FieldType::Any
+}
+
+fn type_of(value: &Value) -> FieldType {
+    match value {
+        Value::Null | Value::List(_) | Value::Map(_) | Value::Bytes(_) => FieldType::Any,
+        Value::Bool(_) => FieldType::Bool,
+        Value::Int(_) => FieldType::Int,
+        Value::Float(_) => FieldType::Float,
+        Value::Str(_) => FieldType::Str,
+        Value::Decimal(_) => FieldType::Decimal,
+        Value::Date(_) => FieldType::Date,
+        Value::DateTime(_) => FieldType::Datetime,
+    }
+}
+
+impl FieldType {
+    /// Whether a value (not null) is of this type.
+    #[must_use]
+    pub const fn admits(self, value: &Value) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Str => matches!(value, Value::Str(_)),
+            Self::Int => matches!(value, Value::Int(_)),
+            Self::Float => matches!(value, Value::Float(_)),
+            Self::Bool => matches!(value, Value::Bool(_)),
+            Self::Datetime => matches!(value, Value::DateTime(_)),
+            Self::Date => matches!(value, Value::Date(_)),
+            Self::Decimal => matches!(value, Value::Decimal(_)),
+        }
     }
 }
 

@@ -3,6 +3,14 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 use serde::Serialize;
 use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
+
+/// Words that cannot be field names: Python's keywords.
+const RESERVED: [&str; 35] = [
+    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "false",
+    "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "none", "nonlocal", "not", "or", "pass",
+    "raise", "return", "true", "try", "while", "with", "yield",
+];
 
 /// How the source's headers became field names; recorded on the run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -23,7 +31,7 @@ pub enum NormaliseError {
         position: usize,
     },
     /// Several headers give one name; all such names are listed, each with its headers.
-    #[error("several headers give the same field name: {0:?}")]
+    #[error("several headers give the same field name: {}", collisions(.0))]
     Collision(BTreeMap<String, Vec<String>>),
     /// `field_mapping` names a field that is not there.
     #[error("field_mapping names `{0}`, which is not a field of the source")]
@@ -32,9 +40,37 @@ pub enum NormaliseError {
 
 /// The field name of one header: NFC, trimmed, lower case, runs of non-word characters to one `_`, `_` trimmed, a leading
 /// digit gets `_` in front, a reserved word `_` behind; `None` when nothing is left.
+///
+/// ```
+/// use elspeth_value::normalise_header;
+///
+/// assert_eq!(normalise_header("  Amount (EUR) ").as_deref(), Some("amount_eur"));
+/// assert_eq!(normalise_header("2nd score").as_deref(), Some("_2nd_score"));
+/// assert_eq!(normalise_header("class").as_deref(), Some("class_"));
+/// assert_eq!(normalise_header("***"), None);
+/// ```
 #[must_use]
-pub fn normalise_header(_header: &str) -> Option<CompactString> {
-    todo!()
+pub fn normalise_header(header: &str) -> Option<CompactString> {
+    let composed: String = header.trim().nfc().collect::<String>().to_lowercase();
+    let mut name = CompactString::default();
+    for part in composed.split(|c: char| !is_word(c)).filter(|part| !part.is_empty()) {
+        if !name.is_empty() {
+            name.push('_');
+        }
+        name.push_str(part);
+    }
+    // A run of underscores is a word to the split above, but counts as one separator here.
+    let name: CompactString =
+        name.split('_').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_").into();
+    let first = name.chars().next()?;
+    if first.is_numeric() {
+        return Some(compact_str::format_compact!("_{name}"));
+    }
+    Some(if RESERVED.contains(&name.as_str()) { compact_str::format_compact!("{name}_") } else { name })
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || unicode_normalization::char::is_combining_mark(c)
 }
 
 /// Resolves all headers of a source, then renames by `mapping` (normalised name -> final name).
@@ -42,8 +78,85 @@ pub fn normalise_header(_header: &str) -> Option<CompactString> {
 /// # Errors
 /// [`NormaliseError`]; collisions list every header involved.
 pub fn resolve_headers(
-    _headers: &[String],
-    _mapping: &BTreeMap<String, String>,
+    headers: &[String],
+    mapping: &BTreeMap<String, String>,
 ) -> Result<FieldResolution, NormaliseError> {
-    todo!()
+    let mut fields = Vec::with_capacity(headers.len());
+    for (at, header) in headers.iter().enumerate() {
+        let name = normalise_header(header)
+            .ok_or_else(|| NormaliseError::Empty { header: header.clone(), position: at + 1 })?;
+        fields.push((header.clone(), name));
+    }
+    if let Some(unknown) = mapping.keys().find(|key| !fields.iter().any(|(_, name)| name == key.as_str())) {
+        return Err(NormaliseError::UnknownMapping(unknown.clone()));
+    }
+    for (_, name) in &mut fields {
+        if let Some(renamed) = mapping.get(name.as_str()) {
+            *name = renamed.as_str().into();
+        }
+    }
+    check_distinct(&fields)?;
+    Ok(FieldResolution { fields })
+}
+
+fn check_distinct(fields: &[(String, CompactString)]) -> Result<(), NormaliseError> {
+    let mut by_name: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (header, name) in fields {
+        by_name.entry(name.to_string()).or_default().push(header.clone());
+    }
+    by_name.retain(|_, headers| headers.len() > 1);
+    if by_name.is_empty() { Ok(()) } else { Err(NormaliseError::Collision(by_name)) }
+}
+
+fn collisions(names: &BTreeMap<String, Vec<String>>) -> String {
+    let one = |(name, headers): (&String, &Vec<String>)| {
+        let headers: Vec<_> = headers.iter().map(|h| format!("`{h}`")).collect();
+        format!("{} -> `{name}`", headers.join(", "))
+    };
+    names.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_become_field_names() {
+        for (header, name) in [
+            ("Name", Some("name")),
+            (" First  Name ", Some("first_name")),
+            ("__a__b__", Some("a_b")),
+            ("price-per-unit", Some("price_per_unit")),
+            ("1st", Some("_1st")),
+            ("Für", Some("für")),
+            ("fu\u{308}r", Some("für")),
+            ("None", Some("none_")),
+            ("in", Some("in_")),
+            ("", None),
+            (" - ", None),
+            ("___", None),
+        ] {
+            assert_eq!(normalise_header(header).as_deref(), name, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn every_collision_is_listed() {
+        let headers = ["A b", "a-b", "C", "x", "X "].map(str::to_owned);
+        let Err(NormaliseError::Collision(names)) = resolve_headers(&headers, &BTreeMap::new()) else {
+            panic!("these collide");
+        };
+        assert_eq!(names["a_b"], ["A b", "a-b"]);
+        assert_eq!(names["x"], ["x", "X "]);
+        assert_eq!(names.len(), 2);
+    }
+
+    #[test]
+    fn a_mapping_renames_after_normalisation_and_must_name_a_field() {
+        let headers = ["Full Name".to_owned()];
+        let mapping = BTreeMap::from([("full_name".to_owned(), "name".to_owned())]);
+        assert_eq!(resolve_headers(&headers, &mapping).unwrap().fields[0].1, "name");
+        let mapping = BTreeMap::from([("Full Name".to_owned(), "name".to_owned())]);
+        assert!(matches!(resolve_headers(&headers, &mapping), Err(NormaliseError::UnknownMapping(_))));
+    }
 }

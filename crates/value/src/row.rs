@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use elspeth_canonical::{CanonicalError, ContentHash, HashVersion};
+use elspeth_canonical::{CanonicalError, ContentHash, HashVersion, compare_keys, write_str};
 
-use crate::Value;
+use crate::{Map, Value};
 
 /// The field names of rows that look alike, shared by all of them.
 ///
@@ -11,7 +11,8 @@ use crate::Value;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shape {
     names: Box<[CompactString]>,
-    canonical: Box<[(u32, Box<[u8]>)]>,
+    /// Slots in canonical order, each with the bytes before its value: `{` or `,`, the escaped key, `:`.
+    canonical: Box<[(usize, Box<[u8]>)]>,
 }
 
 /// One row: a shape and a value for each of its fields.
@@ -27,8 +28,24 @@ impl Shape {
     /// # Panics
     /// When two names are equal; callers resolve headers first.
     #[must_use]
-    pub fn new(_names: impl IntoIterator<Item = CompactString>) -> Arc<Self> {
-        todo!()
+    pub fn new(names: impl IntoIterator<Item = CompactString>) -> Arc<Self> {
+        let names: Box<[CompactString]> = names.into_iter().collect();
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by(|a, b| compare_keys(&names[*a], &names[*b]));
+        for pair in order.windows(2) {
+            assert_ne!(names[pair[0]], names[pair[1]], "the fields of a shape have distinct names");
+        }
+        let canonical = order
+            .into_iter()
+            .enumerate()
+            .map(|(at, slot)| {
+                let mut key = vec![if at == 0 { b'{' } else { b',' }];
+                write_str(&mut key, &names[slot]);
+                key.push(b':');
+                (slot, key.into_boxed_slice())
+            })
+            .collect();
+        Arc::new(Self { names, canonical })
     }
 
     /// The names in order.
@@ -88,8 +105,69 @@ impl Row {
     ///
     /// # Errors
     /// [`CanonicalError`] when some value has no canonical form; `out` is then cut back to where it was.
-    pub fn write_canonical(&self, _out: &mut Vec<u8>) -> Result<(), CanonicalError> {
-        todo!()
+    pub fn write_canonical(&self, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+        let start = out.len();
+        for (slot, key) in &self.shape.canonical {
+            out.extend_from_slice(key);
+            if let Err(error) = self.values[*slot].write_canonical(out) {
+                out.truncate(start);
+                return Err(error);
+            }
+        }
+        if self.values.is_empty() {
+            out.push(b'{');
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// Appends the row as a JSON object for people and sinks, in field order (see [`Value::write_json`]).
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (at, (name, value)) in self.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            write_str(out, name);
+            out.push(b':');
+            value.write_json(out);
+        }
+        out.push(b'}');
+    }
+
+    /// The row as a JSON object in field order.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::Value::Object(self.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect())
+    }
+
+    /// A row of these fields; of two with one name the later counts.
+    #[must_use]
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (CompactString, Value)>) -> Self {
+        let (names, values): (Vec<_>, Vec<_>) = pairs.into_iter().collect::<Map>().into_entries().into_iter().unzip();
+        Self { shape: Shape::new(names), values }
+    }
+
+    /// Fields in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.shape.names.iter().map(CompactString::as_str).zip(&self.values)
+    }
+
+    /// Sets a field: in its place when it is there, else behind all others.
+    pub fn set(&mut self, name: &str, value: Value) {
+        if let Some(slot) = self.shape.slot(name) {
+            self.values[slot] = value;
+        } else {
+            self.shape = Shape::new(self.shape.names.iter().cloned().chain([name.into()]));
+            self.values.push(value);
+        }
+    }
+
+    /// Takes a field out.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        let slot = self.shape.slot(name)?;
+        self.shape = Shape::new(self.shape.names.iter().filter(|n| *n != name).cloned());
+        Some(self.values.remove(slot))
     }
 
     /// The hash of the canonical JSON; `scratch` is cleared and reused.

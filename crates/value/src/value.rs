@@ -64,6 +64,12 @@ impl Map {
         self.0.iter().map(|(k, v)| (k.as_str(), v))
     }
 
+    /// Taken apart, in insertion order.
+    #[must_use]
+    pub fn into_entries(self) -> Vec<(CompactString, Value)> {
+        self.0
+    }
+
     /// How many entries.
     #[must_use]
     pub fn len(&self) -> usize {
