@@ -12,6 +12,8 @@
 mod acted;
 mod chain;
 mod encode;
+#[cfg(test)]
+mod golden;
 mod leaf;
 mod merkle;
 

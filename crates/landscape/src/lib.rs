@@ -12,7 +12,6 @@ pub mod epoch;
 mod error;
 mod failures;
 pub mod integrity;
-mod interim;
 pub mod lineage;
 mod recorder;
 mod report;

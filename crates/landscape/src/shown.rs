@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::interim::{Canon as _, Json as _};
 use elspeth_canonical::{CanonicalError, ContentHash, HashVersion};
 use elspeth_payload::Body;
 use serde::ser::{Error as _, SerializeMap};

@@ -1,6 +1,5 @@
 //! How values and hashes look to people.
 
-use crate::interim::Json as _;
 use elspeth_canonical::ContentHash;
 use elspeth_value::Value;
 
