@@ -1,1 +1,41 @@
-//! The use cases behind the command line.
+//! The use cases behind the command line: run, validate, graph, runs, status, explain, errors, plugins, schema, health.
+//!
+//! Each is a plain function that takes what the user chose ([`SettingsChoice`], [`DatabaseChoice`]) and gives back data
+//! that can be printed or serialised; the serialised forms are the stable JSON shapes of the command line. This is the
+//! place where plugins and the store are chosen: crates below know only traits.
+//!
+//! Invariant: `validate`, `graph`, and `run` compile settings by the same function ([`prepare`]), so they cannot disagree.
+//!
+//! This crate does not print, and knows no terminal.
+
+mod choice;
+mod error;
+mod errors;
+mod explain;
+mod health;
+mod plugins;
+mod prepare;
+mod report;
+mod run;
+mod runs;
+mod store;
+mod validate;
+
+pub use choice::{DatabaseChoice, EnvChoice, SettingsChoice};
+pub use elspeth_config::Diagnostic;
+pub use elspeth_contracts::RunId;
+pub use elspeth_executors::silence_plugin_panics;
+pub use elspeth_graph::ExecutionGraph;
+pub use elspeth_landscape::lineage::Lineage;
+pub use elspeth_landscape::{FailureReport, RunListing};
+pub use elspeth_orchestrator::{Progress, RunObserver};
+pub use error::{AppError, Diagnostics};
+pub use errors::errors;
+pub use explain::{Question, explain};
+pub use health::{HealthCheck, HealthReport, Version, health, version};
+pub use plugins::{OptionView, PluginView, plugins, plugins_named, registry, schema};
+pub use prepare::{Plan, PlanNode, Prepared, graph, prepare, prepare_with};
+pub use report::{RunReport, status};
+pub use run::run;
+pub use runs::runs;
+pub use validate::{ValidateReport, validate};

@@ -83,6 +83,14 @@ pub enum FailureKind {
     CoalesceFailed,
     /// Too large for a bound of the engine.
     LimitExceeded,
+    /// The source itself failed: ends the run, not a row.
+    SourceFailed,
+    /// A sink itself failed: ends the run, not a row.
+    SinkFailed,
+    /// The record could not be written: ends the run.
+    RecordFailed,
+    /// A rule of this program's own is broken: ends the run.
+    Internal,
 }
 
 impl FailureKind {
@@ -106,6 +114,10 @@ impl FailureKind {
             Self::LateArrivalAfterMerge => "late_arrival_after_merge",
             Self::CoalesceFailed => "coalesce_failed",
             Self::LimitExceeded => "limit_exceeded",
+            Self::SourceFailed => "source_failed",
+            Self::SinkFailed => "sink_failed",
+            Self::RecordFailed => "record_failed",
+            Self::Internal => "internal",
         }
     }
 }

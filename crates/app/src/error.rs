@@ -1,0 +1,60 @@
+use elspeth_config::Diagnostic;
+use elspeth_landscape::LandscapeError;
+use elspeth_orchestrator::RunError;
+use thiserror::Error;
+
+/// Why a use case could not be carried out.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The settings are wrong, or what they name is not usable.
+    #[error("{} errors in {}", .0.errors.len(), .0.file)]
+    Settings(Diagnostics),
+    /// The run could not begin, or its end could not be recorded.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The record could not be read or written, or contradicts itself.
+    #[error(transparent)]
+    Record(#[from] LandscapeError),
+    /// Something named by the user does not exist.
+    #[error("{message}")]
+    NotFound {
+        /// What.
+        message: String,
+        /// What to do instead.
+        help: Option<String>,
+    },
+    /// The machine would not let us: no threads, no output.
+    #[error("{0}")]
+    Output(String),
+}
+
+/// Errors of a settings file.
+#[derive(Debug, Clone)]
+pub struct Diagnostics {
+    /// The file.
+    pub file: String,
+    /// What is wrong, in the order of the file.
+    pub errors: Vec<Diagnostic>,
+}
+
+impl AppError {
+    /// The exit code: 4 when our own record or an invariant is broken, else 1.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Record(LandscapeError::Corrupt(_)) => 4,
+            Self::Run(error) if error.is_ours() => 4,
+            Self::Settings(_) | Self::Run(_) | Self::Record(_) | Self::NotFound { .. } | Self::Output(_) => 1,
+        }
+    }
+
+    /// What the user can do about it, where that is known.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::Run(error) => error.help(),
+            Self::NotFound { help, .. } => help.as_deref(),
+            Self::Settings(_) | Self::Record(_) | Self::Output(_) => None,
+        }
+    }
+}

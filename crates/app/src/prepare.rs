@@ -1,0 +1,160 @@
+use std::sync::Arc;
+
+use elspeth_config::{DatabaseUrl, Diagnostic, Dotenv, Environment, Loaded};
+use elspeth_contracts::{Clock, IdSource, RandomIds, SystemClock};
+use elspeth_engine::EpochBounds;
+use elspeth_executors::{RetryPolicy, ThreadPause};
+use elspeth_graph::ExecutionGraph;
+use elspeth_orchestrator::RunPlan;
+use elspeth_plugin::Registry;
+use serde::Serialize;
+
+use crate::store::location;
+use crate::{AppError, Diagnostics, EnvChoice, SettingsChoice};
+
+/// A settings file that was compiled: valid, and ready to run.
+pub struct Prepared {
+    loaded: Loaded,
+    path: String,
+}
+
+/// What a run of it would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The settings file.
+    pub settings_path: String,
+    /// Where the record would be.
+    pub database: String,
+    /// Nodes in the order in which rows meet them.
+    pub nodes: Vec<PlanNode>,
+}
+
+/// A node of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanNode {
+    /// Its name.
+    pub name: String,
+    /// `source`, `transform`, `gate` or `sink`.
+    pub node_type: String,
+    /// Its plugin.
+    pub plugin: String,
+}
+
+/// Compiles a settings file with the plugins that this program ships. Touches nothing.
+///
+/// # Errors
+/// [`AppError::Settings`] with everything that is wrong.
+pub fn prepare(settings: &SettingsChoice) -> Result<Prepared, AppError> {
+    prepare_with(settings, crate::registry())
+}
+
+/// Compiles a settings file with plugins of the caller's choice.
+///
+/// # Errors
+/// [`AppError::Settings`] with everything that is wrong.
+pub fn prepare_with(settings: &SettingsChoice, registry: Registry) -> Result<Prepared, AppError> {
+    let path = settings.path.display().to_string();
+    let refused = |errors: Vec<Diagnostic>| AppError::Settings(Diagnostics { file: path.clone(), errors });
+    let environment = environment(&settings.env)?.map_err(|error| refused(vec![error]))?;
+    let loaded = elspeth_config::load(&settings.path, &environment, &registry).map_err(refused)?;
+    Ok(Prepared { loaded, path })
+}
+
+/// The compiled graph of a settings file.
+///
+/// # Errors
+/// [`AppError::Settings`] with everything that is wrong.
+pub fn graph(settings: &SettingsChoice) -> Result<ExecutionGraph, AppError> {
+    Ok(prepare(settings)?.loaded.graph)
+}
+
+fn environment(choice: &EnvChoice) -> Result<Result<Environment, Diagnostic>, AppError> {
+    let dotenv = match choice {
+        EnvChoice::Search => Dotenv::Search,
+        EnvChoice::File(path) => Dotenv::File(path.clone()),
+        EnvChoice::NoDotenv => Dotenv::Off,
+    };
+    let process = Environment::of_process()
+        .map_err(|e| AppError::Output(format!("there is no working directory: {e}")))?;
+    Ok(process.with_dotenv(&dotenv))
+}
+
+impl Prepared {
+    /// What is legal, but probably not meant.
+    #[must_use]
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.loaded.warnings
+    }
+
+    /// Where the record is.
+    #[must_use]
+    pub fn database(&self) -> &DatabaseUrl {
+        &self.loaded.database
+    }
+
+    /// What a run would do.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        let node = |n: &elspeth_graph::Node| PlanNode {
+            name: n.name.clone(),
+            node_type: n.node_type().to_string(),
+            plugin: n.plugin.clone(),
+        };
+        Plan {
+            settings_path: self.path.clone(),
+            database: location(&self.loaded.database),
+            nodes: self.loaded.graph.nodes().iter().map(node).collect(),
+        }
+    }
+
+    /// Checks that inputs can be read and outputs written.
+    pub(crate) fn preflight(&self) -> Result<(), AppError> {
+        let errors = elspeth_config::preflight(&self.loaded);
+        if errors.is_empty() { Ok(()) } else { Err(AppError::Settings(Diagnostics { file: self.path.clone(), errors })) }
+    }
+
+    /// Everything that the orchestrator needs.
+    pub(crate) fn into_plan(self) -> Result<RunPlan, AppError> {
+        let Loaded { settings, graph, plugins, resolved, config_hash, hash_version, .. } = self.loaded;
+        let bounds = settings.checkpoint.epoch_bounds();
+        let rows = usize::try_from(bounds.rows).unwrap_or(usize::MAX);
+        let retry = RetryPolicy {
+            max_attempts: settings.retry.max_attempts,
+            initial_delay: seconds(settings.retry.initial_delay_seconds)?,
+            max_delay: seconds(settings.retry.max_delay_seconds)?,
+            #[expect(clippy::cast_possible_truncation, reason = "a factor needs no more digits")]
+            exponential_base: settings.retry.exponential_base as f32,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let run_id = RandomIds.next_run_id();
+        Ok(RunPlan {
+            run_id,
+            graph: Arc::new(graph),
+            source: plugins.source,
+            transforms: plugins.transforms.into_iter().collect(),
+            sinks: plugins.sinks,
+            settings: resolved,
+            settings_path: self.path,
+            config_hash,
+            hash_version,
+            max_workers: usize::from(settings.concurrency.max_workers),
+            bounds: EpochBounds { rows, wait: bounds.wait, ..EpochBounds::default() },
+            retry,
+            clock,
+            pause: Arc::new(ThreadPause),
+            engine_version: env!("CARGO_PKG_VERSION").to_owned(),
+            owner: owner(),
+        })
+    }
+}
+
+fn seconds(value: f64) -> Result<std::time::Duration, AppError> {
+    std::time::Duration::try_from_secs_f64(value).map_err(|e| AppError::Output(format!("retry delay {value}: {e}")))
+}
+
+/// Host, process and a random part: who holds the lease of a run.
+fn owner() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
+    format!("{host}:{}:{}", std::process::id(), ulid::Ulid::new())
+}

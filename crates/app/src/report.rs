@@ -1,0 +1,73 @@
+use elspeth_contracts::{Clock, RowIndex, SystemClock};
+use elspeth_landscape::{FailureGroup, RunRecord, failures};
+use serde::Serialize;
+
+use crate::store::{Reader, block_on, open_reader};
+use crate::{AppError, DatabaseChoice};
+
+/// What became of a run: the last event of `run --json`, and `status --json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunReport {
+    /// What every program that reads our output relies on.
+    #[serde(flatten)]
+    pub run: elspeth_landscape::RunReport,
+    /// Committed epochs.
+    pub epochs: u64,
+    /// RFC 3339.
+    pub started_at: String,
+    /// Where the settings were read from.
+    pub settings_path: String,
+    /// Tokens that ended without a sink.
+    pub discarded: u64,
+    /// Rows that are recorded but have no outcome yet.
+    pub unfinished: u64,
+    /// Failures by node, kind and destination.
+    pub failures: Vec<FailureGroup>,
+    /// Why the run failed.
+    pub error: Option<String>,
+    /// A row worth explaining: one that failed, else the first.
+    pub example_row: Option<u64>,
+}
+
+/// What became of a run.
+///
+/// # Errors
+/// [`AppError`] when there is no such database or run.
+pub fn status(database: &DatabaseChoice, run: &str) -> Result<RunReport, AppError> {
+    block_on(async {
+        let reader = open_reader(database).await?;
+        let run = reader.run(run).await?;
+        report(&reader, &run).await
+    })?
+}
+
+/// The report of a run, computed from its record.
+pub(crate) async fn report(reader: &Reader, record: &RunRecord) -> Result<RunReport, AppError> {
+    let store = reader.store.as_ref();
+    let now = SystemClock::new().now();
+    let run = elspeth_landscape::RunReport::load(store, record, reader.location.clone(), now).await?;
+    let failures = failures(store, None, record, 0).await?.groups;
+    let first = store.failures(record.run_no, 1).await?.first().and_then(|f| f.row_index).map(RowIndex::get);
+    let rows = &run.rows;
+    let settled = rows.succeeded + rows.failed + rows.routed + rows.quarantined + rows.diverted;
+    let written: u64 = run.destinations.values().sum();
+    Ok(RunReport {
+        epochs: record.epochs,
+        started_at: record.started_at.rfc3339(),
+        settings_path: record.settings_path.clone(),
+        discarded: settled.saturating_sub(written),
+        unfinished: rows.processed.saturating_sub(settled),
+        failures,
+        error: record.error.as_ref().map(|e| e.message.clone()),
+        example_row: first.or_else(|| (rows.processed > 0).then_some(0)),
+        run,
+    })
+}
+
+impl RunReport {
+    /// Whether any row failed, was quarantined or diverted.
+    #[must_use]
+    pub fn has_failures(&self) -> bool {
+        !self.failures.is_empty()
+    }
+}

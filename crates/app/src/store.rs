@@ -1,0 +1,81 @@
+//! Choosing and opening the store.
+
+use std::future::Future;
+
+use elspeth_config::DatabaseUrl;
+use elspeth_landscape::{LandscapeReader, RunRecord, RunRef};
+use elspeth_landscape_sql::SqliteLandscape;
+use elspeth_payload::FilesystemStore;
+
+use crate::{AppError, DatabaseChoice};
+
+/// Where the record is when nobody says.
+const DEFAULT_DATABASE: &str = "./state/audit.db";
+
+/// An opened record and its name for messages and commands.
+pub(crate) struct Reader {
+    pub(crate) store: Box<dyn LandscapeReader>,
+    pub(crate) location: String,
+}
+
+/// Runs a future to its end on a runtime of its own.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, AppError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| AppError::Output(format!("cannot start the runtime: {e}")))?;
+    Ok(runtime.block_on(future))
+}
+
+/// Opens the database that is meant, for reading.
+pub(crate) async fn open_reader(choice: &DatabaseChoice) -> Result<Reader, AppError> {
+    let url = match choice {
+        DatabaseChoice::Location(location) => argument(location)?,
+        DatabaseChoice::Settings(settings) => crate::prepare(settings)?.database().clone(),
+        DatabaseChoice::Default => argument(DEFAULT_DATABASE)?,
+    };
+    let landscape = landscape(&url)?;
+    let store = landscape.reader().await?;
+    Ok(Reader { store: Box::new(store), location: location(&url) })
+}
+
+/// The store of a URL.
+pub(crate) fn landscape(url: &DatabaseUrl) -> Result<SqliteLandscape, AppError> {
+    match url {
+        DatabaseUrl::SqliteFile(path) => Ok(SqliteLandscape::at(&path.display().to_string())?),
+        DatabaseUrl::SqliteMemory => Ok(SqliteLandscape::at(":memory:")?),
+        DatabaseUrl::Postgres(_) => Err(AppError::NotFound {
+            message: "a record on PostgreSQL is not available yet".to_owned(),
+            help: Some("use an SQLite file, such as sqlite:///./state/audit.db".to_owned()),
+        }),
+    }
+}
+
+/// How commands name a database.
+pub(crate) fn location(url: &DatabaseUrl) -> String {
+    match url {
+        DatabaseUrl::SqliteFile(path) => path.display().to_string(),
+        DatabaseUrl::SqliteMemory => ":memory:".to_owned(),
+        DatabaseUrl::Postgres(_) => "postgresql".to_owned(),
+    }
+}
+
+fn argument(text: &str) -> Result<DatabaseUrl, AppError> {
+    DatabaseUrl::from_argument(text)
+        .map_err(|e| AppError::NotFound { message: e.message, help: Some(e.help.to_owned()) })
+}
+
+impl Reader {
+    /// The run that the user means.
+    pub(crate) async fn run(&self, run: &str) -> Result<RunRecord, AppError> {
+        let run = if run.eq_ignore_ascii_case("latest") { RunRef::Latest } else { RunRef::Prefix(run.to_owned()) };
+        Ok(self.store.run(&run).await?)
+    }
+
+    /// Where the run's large bodies are, by its recorded settings.
+    pub(crate) fn body_store(&self, run: &RunRecord) -> Option<FilesystemStore> {
+        let settings: serde_json::Value = serde_json::from_str(&run.settings).ok()?;
+        let base = settings["payload_store"]["base_path"].as_str()?;
+        Some(FilesystemStore::new(base, run.hash_version))
+    }
+}

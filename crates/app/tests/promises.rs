@@ -1,0 +1,197 @@
+//! One test per promise of the product that holds today; `docs/guarantees.md` lists them.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use elspeth_canonical::HashVersion;
+use elspeth_contracts::EpochNo;
+use elspeth_plugin::{Produced, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
+use elspeth_value::Contract;
+use support::{Scratch, TRIAGE, TRIAGE_CSV};
+
+#[test]
+fn promise_complete_lineage() {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", TRIAGE_CSV);
+    scratch.run(TRIAGE).unwrap();
+    let lineage = scratch.explain_json(0);
+    assert_eq!(lineage["row"]["row_index"], 0);
+    assert_eq!(lineage["row"]["data"]["name"], "Ada");
+    let token = &lineage["tokens"][0];
+    assert_eq!(token["outcome"]["outcome"], "routed");
+    assert_eq!(token["outcome"]["sink"], "approved");
+    let states = token["states"].as_array().unwrap();
+    let nodes: Vec<_> = states.iter().map(|s| s["node"].as_str().unwrap()).collect();
+    assert_eq!(nodes, ["source", "rename", "threshold", "approved"]);
+    for pair in states.windows(2) {
+        assert_eq!(pair[0]["output_hash"], pair[1]["input_hash"], "what one node gives the next one gets");
+    }
+    assert_eq!(states[1]["input"]["name"], "Ada");
+    assert_eq!(states[1]["output"]["applicant"], "Ada");
+    let decision = &states[2]["routing"][0];
+    assert_eq!(decision["label"], "true");
+    assert_eq!(decision["to"], "approved");
+    assert!(decision["reason"].to_string().contains("row['score'] >= 50"), "{decision}");
+}
+
+#[test]
+fn promise_no_silent_drop() {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", TRIAGE_CSV);
+    let report = scratch.run(TRIAGE).unwrap();
+    assert_eq!(report.rows.processed, 6);
+    assert_eq!(report.unfinished, 0);
+    let expected = [("approved", 1), ("failed", 1), ("quarantine", 2), ("rejected", 2)];
+    let expected: BTreeMap<_, _> = expected.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
+    assert_eq!(report.destinations, expected);
+    for row in 0..6 {
+        let lineage = scratch.explain_json(row);
+        let tokens = lineage["tokens"].as_array().unwrap();
+        assert_eq!(tokens.len(), 1, "row {row}");
+        assert!(tokens[0]["outcome"]["outcome"].is_string(), "row {row}: {lineage}");
+    }
+}
+
+#[test]
+fn a_discarded_source_row_is_recorded_like_any_other() {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", TRIAGE_CSV);
+    let report = scratch
+        .run(&TRIAGE.replace("on_validation_failure: quarantine", "on_validation_failure: discard").replace(
+            "  quarantine: {plugin: csv, on_write_failure: discard, options: {path: $DIR/quarantine.csv}}\n",
+            "",
+        ))
+        .unwrap();
+    assert_eq!((report.rows.processed, report.discarded), (6, 2));
+    let lineage = scratch.explain_json(2);
+    assert_eq!(lineage["tokens"][0]["outcome"]["outcome"], "quarantined");
+    assert_eq!(lineage["tokens"][0]["states"][0]["status"], "failed");
+    assert_eq!(lineage["row"]["data"]["id"], "x");
+}
+
+#[test]
+fn promise_record_first_then_act() {
+    let scratch = Scratch::new();
+    let rows: String = (0..2_500).map(|i| format!("{i},n{i},{}.5\n", i % 100)).collect();
+    scratch.write("in.csv", format!("id,name,score\n{rows}"));
+    let mut registry = elspeth_app::registry();
+    let info = registry.info(elspeth_plugin::PluginKind::Sink, "csv").unwrap().clone();
+    registry.add_sink(info, |options| {
+        let path = PathBuf::from(options["path"].as_str().unwrap());
+        Ok(Box::new(Witness { database: path.with_file_name("audit.db"), run: String::new(), rows: 0 }))
+    });
+    WITNESSED.lock().unwrap().clear();
+    scratch.run_with(TRIAGE, registry).unwrap();
+    let seen = WITNESSED.lock().unwrap();
+    assert!(seen.len() >= 3, "several epochs were written: {seen:?}");
+    for (epoch, committed) in seen.iter() {
+        assert!(committed > epoch, "epoch {epoch} was written while only {committed} epochs were durable");
+    }
+}
+
+/// Epoch written, and how many epochs another connection saw committed at that moment.
+static WITNESSED: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
+
+/// A sink that looks into the record, as a stranger would, while it writes.
+struct Witness {
+    database: PathBuf,
+    run: String,
+    rows: u64,
+}
+
+impl Sink for Witness {
+    fn contract(&self) -> Contract {
+        Contract::observed()
+    }
+
+    fn open(&mut self, context: &SinkContext, _position: Option<&SinkPosition>) -> Result<(), SinkError> {
+        self.run = context.run_id.to_string();
+        Ok(())
+    }
+
+    fn write(&mut self, epoch: EpochNo, rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
+        let database = elspeth_app::DatabaseChoice::Location(self.database.display().to_string());
+        let status = elspeth_app::status(&database, &self.run).unwrap();
+        WITNESSED.lock().unwrap().push((epoch.0, status.epochs));
+        self.rows += rows.len() as u64;
+        let position = SinkPosition(serde_json::json!({ "rows": self.rows }));
+        Ok(Written { refused: Vec::new(), position, produced: None })
+    }
+
+    fn publish(&mut self) -> Result<Option<Produced>, SinkError> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn promise_same_input_same_record() {
+    let mut seen = Vec::new();
+    for (workers, checkpoint) in [(1, "every_row"), (2, "every_n, checkpoint_interval: 7"), (8, "aggregation_only"), (32, "every_n, checkpoint_interval: 100")] {
+        let scratch = Scratch::new();
+        let rows: String = (0..1_500).map(|i| format!("{i},n{i},{}\n", ["1", "99.5", "", "bad"][i % 4])).collect();
+        scratch.write("in.csv", format!("id,name,score\n{rows}"));
+        let settings = format!("{TRIAGE}concurrency: {{max_workers: {workers}}}\ncheckpoint: {{frequency: {checkpoint}}}\n");
+        let report = scratch.run(&settings).unwrap();
+        let outputs: Vec<_> =
+            ["approved.csv", "rejected.jsonl", "quarantine.csv", "failed.csv"].map(|f| scratch.read(f)).to_vec();
+        seen.push((outputs, report.content_root.clone().unwrap(), report.rows.clone()));
+    }
+    for other in &seen[1..] {
+        assert!(seen[0].0 == other.0, "sink bytes differ");
+        assert_eq!(seen[0].1, other.1, "content roots differ");
+        assert_eq!(seen[0].2, other.2, "counters differ");
+    }
+}
+
+#[test]
+fn promise_fail_before_the_first_row() {
+    let scratch = Scratch::new();
+    let broken = TRIAGE
+        .replace("input: renamed", "input: renamde")
+        .replace("'score'] >= 50", "'scoer'] >= 50")
+        .replace("plugin: json", "plugin: jsn");
+    let report = elspeth_app::validate(&scratch.settings(&broken)).unwrap();
+    assert!(!report.valid);
+    assert!(report.errors.len() >= 3, "{:?}", report.errors);
+    for error in &report.errors {
+        assert!(error.line.is_some() && error.column.is_some(), "{error} has no place");
+    }
+    assert_eq!(scratch.files(), ["settings.yaml"], "validate must leave nothing behind");
+    assert!(scratch.run(&broken).is_err());
+    assert_eq!(scratch.files(), ["settings.yaml"], "a refused run must leave nothing behind");
+}
+
+#[test]
+fn promise_bounded_expressions_and_records() {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", "id,name,score\n1,abc,1\n2,de,2\n");
+    // A result that would not fit into memory is the row's failure, not the program's.
+    let report = scratch.run(&TRIAGE.replace("row['score'] >= 50", "row['applicant'] * 1000000000 == 'x'")).unwrap();
+    assert_eq!(report.destinations["failed"], 2);
+}
+
+#[test]
+fn promise_secrets_never_reach_the_record() {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", TRIAGE_CSV);
+    scratch.write(".env", "THRESHOLD_NAME=threshold\n");
+    let report = scratch.run(TRIAGE).unwrap();
+    let shown = std::fs::read(scratch.path("audit.db")).unwrap();
+    assert!(!report.run_id.is_empty());
+    assert!(!shown.windows(9).any(|w| w == b"s3cr3t-pw"), "no secret is in the record");
+}
+
+#[test]
+fn the_two_hash_versions_give_two_content_roots() {
+    let root = |hash: &str| {
+        let scratch = Scratch::new();
+        scratch.write("in.csv", TRIAGE_CSV);
+        scratch.run(&TRIAGE.replace("landscape:\n", &format!("landscape:\n  hash: {hash}\n"))).unwrap().content_root
+    };
+    assert_ne!(root("blake3"), root("sha256"));
+    assert_ne!(HashVersion::Blake3V1.name(), HashVersion::Sha256V1.name());
+    drop(Arc::new(()));
+}

@@ -1,0 +1,294 @@
+//! The command line, as clap sees it.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// Auditable decision pipelines: run a settings file, ask of every output "why?".
+#[derive(Debug, Parser)]
+#[command(name = "elspeth", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a pipeline; without --execute, say what it would do
+    #[command(after_help = "Example:\n  elspeth run -s pipeline.yaml -x")]
+    Run(RunArgs),
+    /// Find every error in a settings file, without side effects
+    #[command(after_help = "Example:\n  elspeth validate -s pipeline.yaml")]
+    Validate(ValidateArgs),
+    /// Show the compiled graph with the schema on each edge
+    #[command(after_help = "Example:\n  elspeth graph -s pipeline.yaml --format svg > pipeline.svg")]
+    Graph(GraphArgs),
+    /// List the runs of an audit database, newest first
+    #[command(after_help = "Example:\n  elspeth runs -d state/audit.db")]
+    Runs(RunsArgs),
+    /// Show one run's counters, destinations, durations and failures
+    #[command(after_help = "Example:\n  elspeth status latest -d state/audit.db")]
+    Status(StatusArgs),
+    /// Show why a row went where it went: the whole lineage
+    #[command(after_help = "Example:\n  elspeth explain -r latest --row 3 -d state/audit.db")]
+    Explain(ExplainArgs),
+    /// List the rows of a run that were quarantined, failed or diverted
+    #[command(after_help = "Example:\n  elspeth errors latest -d state/audit.db")]
+    Errors(ErrorsArgs),
+    /// List the plugins, or show one with its options
+    #[command(after_help = "Example:\n  elspeth plugins show csv")]
+    Plugins(PluginsArgs),
+    /// Print the JSON Schema of settings files, for editors
+    #[command(after_help = "Example:\n  elspeth schema > settings.schema.json")]
+    Schema(SchemaArgs),
+    /// Say whether this program can work here, for probes
+    #[command(after_help = "Example:\n  elspeth health --json")]
+    Health(HealthArgs),
+    /// Print the version
+    #[command(after_help = "Example:\n  elspeth version --json")]
+    Version(JsonArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  elspeth completions bash > /etc/bash_completion.d/elspeth")]
+    Completions(CompletionsArgs),
+    /// Write the manual pages into a folder
+    #[command(after_help = "Example:\n  elspeth man --out man/man1")]
+    Man(ManArgs),
+}
+
+/// Which settings file, and in which environment.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SettingsArgs {
+    /// The settings file
+    #[arg(short = 's', long = "settings", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) settings: PathBuf,
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+}
+
+/// Where `${VAR}` comes from besides the environment.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct EnvArgs {
+    /// Read variables from this file instead of looking for `.env` upward from here
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Do not read any `.env`
+    #[arg(long, conflicts_with = "env_file")]
+    pub(crate) no_dotenv: bool,
+}
+
+/// Which audit database.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DatabaseArgs {
+    /// The audit database: a path or a URL [default: the settings' landscape.url, else ./state/audit.db]
+    #[arg(short = 'd', long = "database", value_name = "DB", value_hint = ValueHint::AnyPath)]
+    pub(crate) database: Option<String>,
+    /// Take the database from this settings file
+    #[arg(short = 's', long = "settings", value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "database")]
+    pub(crate) settings: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct JsonArgs {
+    /// Print JSON on stdout, and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// Execute the pipeline
+    #[arg(short = 'x', long, conflicts_with = "dry_run")]
+    pub(crate) execute: bool,
+    /// Only say what it would do
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Exit with 6 when the run completes but rows failed
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+    /// Another way to ask for JSON
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "json")]
+    pub(crate) format: Option<RunFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RunFormat {
+    /// For people
+    Console,
+    /// One JSON event a line
+    Json,
+}
+
+impl RunArgs {
+    pub(crate) fn wants_json(&self) -> bool {
+        self.json.json || self.format == Some(RunFormat::Json)
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// The form
+    #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
+    pub(crate) format: GraphFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// A mermaid flowchart
+    Mermaid,
+    /// Graphviz
+    Dot,
+    /// A drawing
+    Svg,
+    /// Nodes and edges
+    Json,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunsArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StatusArgs {
+    /// A run id, a unique prefix of one, or `latest`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExplainArgs {
+    /// A run id, a unique prefix of one, or `latest`
+    #[arg(short = 'r', long, value_name = "RUN", default_value = "latest")]
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) subject: SubjectArgs,
+    /// Show only tokens that reached this sink
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sink: Option<String>,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SubjectArgs {
+    /// The row at this position in the source, from 0
+    #[arg(long, value_name = "N")]
+    pub(crate) row: Option<u64>,
+    /// The token with this id
+    #[arg(long, value_name = "ID")]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ErrorsArgs {
+    /// A run id, a unique prefix of one, or `latest`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    /// List at most this many rows
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: u64,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct PluginsArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<PluginsAction>,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginsAction {
+    /// List all plugins
+    List(JsonArgs),
+    /// Show the plugins of one name with their options
+    Show {
+        /// The plugin's name
+        name: String,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SchemaArgs {
+    /// On one line, without indentation
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct HealthArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ManArgs {
+    /// The folder; made when missing
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Args;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example_in_its_help() {
+        for command in Args::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("elspeth "), "`{}` has no example", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,66 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use elspeth_app::{AppError, Prepared, RunReport};
+use serde_json::json;
+
+use super::{OK, settings_choice};
+use crate::args::RunArgs;
+use crate::progress::{Console, JsonEvents};
+use crate::{diagnostics, output, summary};
+
+/// Completed, but rows failed, and `--strict` was given.
+const STRICT: u8 = 6;
+/// Stopped by a second signal.
+const INTERRUPTED: i32 = 3;
+
+pub(super) fn run(args: &RunArgs) -> Result<u8, AppError> {
+    let prepared = elspeth_app::prepare(&settings_choice(&args.settings))?;
+    if !args.execute {
+        return plan(args, &prepared);
+    }
+    let stop = stop_on_signals()?;
+    let report = if args.wants_json() {
+        let mut events = JsonEvents::new(prepared.warnings());
+        let report = elspeth_app::run(prepared, stop, &mut events)?;
+        let mut event = serde_json::to_value(&report).map_err(|e| AppError::Output(e.to_string()))?;
+        event["event"] = json!("run_completed");
+        output::json(&event)?;
+        report
+    } else {
+        diagnostics::print_warnings(prepared.warnings());
+        let mut console = Console::new();
+        let report = elspeth_app::run(prepared, stop, &mut console)?;
+        console.finish();
+        output::text(&summary::of_run(&report))?;
+        report
+    };
+    Ok(exit_code(&report, args.strict))
+}
+
+fn exit_code(report: &RunReport, strict: bool) -> u8 {
+    let code = report.run.exit_code.unwrap_or(OK);
+    if strict && code == OK && report.has_failures() { STRICT } else { code }
+}
+
+fn plan(args: &RunArgs, prepared: &Prepared) -> Result<u8, AppError> {
+    if args.wants_json() {
+        output::json(&prepared.plan())?;
+    } else {
+        diagnostics::print_warnings(prepared.warnings());
+        output::text(&summary::of_plan(prepared))?;
+    }
+    Ok(OK)
+}
+
+/// The first SIGINT or SIGTERM asks the run to finish its epochs; the second ends the process at once, which is as
+/// safe as a crash.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, AppError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .map_err(|e| AppError::Output(format!("cannot listen for signals: {e}")))?;
+    }
+    Ok(stop)
+}

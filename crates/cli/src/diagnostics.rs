@@ -1,0 +1,105 @@
+//! Errors as people see them: file, line, column, the line with a caret, what is wrong, what to write instead.
+
+use std::fmt;
+use std::io::IsTerminal;
+
+use elspeth_app::{AppError, Diagnostic, Diagnostics};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
+
+/// Prints an error to stderr; the exit code that belongs to it.
+pub(crate) fn print_error(error: &AppError) -> u8 {
+    match error {
+        AppError::Settings(diagnostics) => print_diagnostics(diagnostics),
+        other => {
+            eprintln!("error: {other}");
+            if let Some(help) = other.help() {
+                eprintln!("help: {help}");
+            }
+        }
+    }
+    error.exit_code()
+}
+
+/// Prints every diagnostic to stderr, and how many there were.
+pub(crate) fn print_diagnostics(diagnostics: &Diagnostics) {
+    for diagnostic in &diagnostics.errors {
+        eprint!("{}", render(diagnostic, Severity::Error));
+    }
+    let count = diagnostics.errors.len();
+    eprintln!("{count} error{} in {}", if count == 1 { "" } else { "s" }, diagnostics.file);
+}
+
+/// Prints warnings to stderr.
+pub(crate) fn print_warnings(warnings: &[Diagnostic]) {
+    for warning in warnings {
+        eprint!("{}", render(warning, Severity::Warning));
+    }
+}
+
+/// One diagnostic as text, with a caret when it has a place.
+pub(crate) fn render(diagnostic: &Diagnostic, severity: Severity) -> String {
+    let mut out = String::new();
+    let report = Report::new(diagnostic, severity);
+    match handler().render_report(&mut out, &report) {
+        Ok(()) => out,
+        Err(fmt::Error) => format!("{}\n", diagnostic.message),
+    }
+}
+
+fn handler() -> GraphicalReportHandler {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    GraphicalReportHandler::new_themed(theme).with_links(false).with_width(110)
+}
+
+#[derive(Debug)]
+struct Report<'a> {
+    diagnostic: &'a Diagnostic,
+    source: Option<NamedSource<String>>,
+    severity: Severity,
+}
+
+impl<'a> Report<'a> {
+    fn new(diagnostic: &'a Diagnostic, severity: Severity) -> Self {
+        let source = match (&diagnostic.source, diagnostic.span) {
+            (Some(source), Some(_)) => Some(NamedSource::new(&source.name, source.text.clone())),
+            _ => None,
+        };
+        Self { diagnostic, source, severity }
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.source, &self.diagnostic.file) {
+            (None, Some(file)) => write!(f, "{file}: {}", self.diagnostic.message),
+            _ => f.write_str(&self.diagnostic.message),
+        }
+    }
+}
+
+impl std::error::Error for Report<'_> {}
+
+impl miette::Diagnostic for Report<'_> {
+    fn code<'b>(&'b self) -> Option<Box<dyn fmt::Display + 'b>> {
+        Some(Box::new(&self.diagnostic.code))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'b>(&'b self) -> Option<Box<dyn fmt::Display + 'b>> {
+        self.diagnostic.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let span = self.diagnostic.span.filter(|_| self.source.is_some())?;
+        let label = LabeledSpan::new_primary_with_span(Some("here".to_owned()), (span.offset, span.len));
+        Some(Box::new(std::iter::once(label)))
+    }
+}

@@ -1,0 +1,78 @@
+//! Writing answers to stdout.
+
+use std::io::{self, Write};
+
+use elspeth_app::AppError;
+use serde::Serialize;
+
+/// Prints one JSON object (or array) and a line end.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), AppError> {
+    let mut text = serde_json::to_vec(value).map_err(|e| AppError::Output(e.to_string()))?;
+    text.push(b'\n');
+    write(&text)
+}
+
+/// Prints text as it is, with a line end if it has none.
+pub(crate) fn text(text: &str) -> Result<(), AppError> {
+    if text.is_empty() || text.ends_with('\n') {
+        return write(text.as_bytes());
+    }
+    write(format!("{text}\n").as_bytes())
+}
+
+/// A reader that closed the pipe has seen enough: that is no error.
+fn write(bytes: &[u8]) -> Result<(), AppError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(AppError::Output(error.to_string())),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Columns padded to their widest cell; the first row is the head.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// A whole number with thousands separated: `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [vec!["A".to_owned(), "B".to_owned()], vec!["long".to_owned(), "x".to_owned()]];
+        assert_eq!(table(&rows), "A     B\nlong  x\n");
+    }
+}
