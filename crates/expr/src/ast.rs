@@ -141,6 +141,7 @@ impl Slot {
         Self { name: name.into(), last: AtomicU32::new(0) }
     }
 
+    #[inline]
     pub(crate) fn find<'a>(&self, row: &'a Row) -> Option<&'a Value> {
         let last = self.last.load(Ordering::Relaxed);
         let slot = usize::try_from(last).unwrap_or(usize::MAX);

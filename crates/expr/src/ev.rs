@@ -85,6 +85,15 @@ impl<'a> Items<'a> {
         })
     }
 
+    /// Whether one of the items is equal to `value`.
+    pub(crate) fn hold(&self, value: &Ev<'_>) -> bool {
+        match self {
+            Self::Owned(items) => items.iter().any(|item| ops::equal(item, value)),
+            Self::Lent(items) => items.iter().any(|item| ops::equal(item, value)),
+            Self::Values(values) => values.iter().any(|item| ops::equal(&Ev::of(item), value)),
+        }
+    }
+
     /// The item at `index`, which is within the length.
     pub(crate) fn take(self, index: usize) -> Ev<'a> {
         match self {
@@ -167,6 +176,7 @@ fn lend_pair<'b>((key, value): &'b Pair<'_>) -> Pair<'b> {
 
 impl<'a> Ev<'a> {
     /// A view of a pipeline value.
+    #[inline]
     pub(crate) fn of(value: &'a Value) -> Self {
         match value {
             Value::Null => Self::None,
@@ -342,7 +352,7 @@ fn dict_into_map(entries: &Entries<'_>, budget: &Budget) -> Result<Map, Fault> {
     for (key, value) in entries.pairs() {
         let Some(name) = key.as_str() else {
             return Err(Fault::new(format!(
-                "a dict that is a result has str keys only, this one has a {} key",
+                "a dict that is a result has str keys only, this one has a key of type {}",
                 key.type_name()
             )));
         };

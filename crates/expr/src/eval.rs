@@ -69,6 +69,9 @@ impl<'a> Frame<'a> {
     }
 
     fn compare(&self, first: &'a Node, rest: &'a [Link]) -> Evaluated<'a> {
+        if let Some(holds) = self.compare_field(first, rest) {
+            return Ok(Ev::Bool(holds));
+        }
         let mut left = self.eval(first)?;
         for link in rest {
             let right = self.eval(&link.right)?;
@@ -78,6 +81,20 @@ impl<'a> Frame<'a> {
             left = right;
         }
         Ok(Ev::Bool(true))
+    }
+
+    /// A field beside a constant, which is what gates mostly ask, without making values of the two.
+    #[inline]
+    fn compare_field(&self, first: &'a Node, rest: &'a [Link]) -> Option<bool> {
+        let [link] = rest else {
+            return None;
+        };
+        match (&first.kind, &link.right.kind) {
+            (Kind::Field(slot), Kind::Const(constant)) => {
+                ops::compare_plain(link.op, self.field(slot)?, constant)
+            }
+            _ => None,
+        }
     }
 
     fn logic(&self, op: LogicOp, parts: &'a [Node]) -> Evaluated<'a> {

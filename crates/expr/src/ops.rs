@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use elspeth_value::Value;
+
 use crate::ast::{BinaryOp, CompareOp, UnaryOp};
 use crate::budget::{Budget, ITEM_BYTES};
 use crate::ev::{Entries, Ev, Items, SeqKind};
@@ -50,7 +52,7 @@ pub(crate) fn binary<'a>(
         }
         (BinaryOp::Sub, Ev::Seq(SeqKind::Set, left), Ev::Seq(SeqKind::Set, right)) => {
             let left = left.into_vec().into_iter();
-            let kept = left.filter(|item| !right.iter().any(|other| equal(item, &other)));
+            let kept = left.filter(|item| !right.hold(item));
             Ok(Ev::Seq(SeqKind::Set, Items::Owned(kept.collect())))
         }
         (BinaryOp::Mul, left, right) => multiply(left, right, budget),
@@ -143,6 +145,26 @@ pub(crate) fn compare(op: CompareOp, left: &Ev<'_>, right: &Ev<'_>) -> Result<bo
     }
 }
 
+/// `left op right` for the pairs of types that need no thought; for all others `None`, and [`compare`] is to be asked.
+#[inline]
+pub(crate) fn compare_plain(op: CompareOp, left: &Value, right: &Ev<'_>) -> Option<bool> {
+    let by_order = match op {
+        CompareOp::Eq | CompareOp::Ne => false,
+        CompareOp::Lt | CompareOp::Le | CompareOp::Gt | CompareOp::Ge => true,
+        CompareOp::In | CompareOp::NotIn | CompareOp::Is | CompareOp::IsNot => return None,
+    };
+    match (left, right) {
+        (Value::Int(left), Ev::Int(right)) => Some(holds(op, left.cmp(right))),
+        (Value::Float(left), Ev::Float(right)) => left.partial_cmp(right).map(|ordering| holds(op, ordering)),
+        (Value::Float(left), Ev::Int(right)) => {
+            Some(holds(op, number::order(Num::Float(*left), Num::Int(*right))))
+        }
+        (Value::Str(left), Ev::Str(right)) if by_order => Some(holds(op, left.as_str().cmp(right))),
+        (Value::Str(left), Ev::Str(right)) => Some((left.as_str() == right) == (op == CompareOp::Eq)),
+        _ => None,
+    }
+}
+
 /// `==`. Different types are unequal, except numbers with numbers, and dates with text that is written like one.
 pub(crate) fn equal(left: &Ev<'_>, right: &Ev<'_>) -> bool {
     match (left, right) {
@@ -168,7 +190,7 @@ fn equal_entries(left: &Entries<'_>, right: &Entries<'_>) -> bool {
 }
 
 fn is_subset(left: &Items<'_>, right: &Items<'_>) -> bool {
-    left.iter().all(|item| right.iter().any(|other| equal(&item, &other)))
+    left.iter().all(|item| right.hold(&item))
 }
 
 /// The order of two values without parts, where there is one.
@@ -251,12 +273,12 @@ fn contains(container: &Ev<'_>, item: &Ev<'_>) -> Result<bool, Fault> {
         (Ev::Str(_), item) => {
             Err(Fault::new(format!("`in` looks for text in a str, not for {}", item.type_name())))
         }
-        (Ev::Seq(SeqKind::Set, items), Ev::Seq(SeqKind::Set, _)) => Ok(holds_item(items, item)),
+        (Ev::Seq(SeqKind::Set, items), Ev::Seq(SeqKind::Set, _)) => Ok(items.hold(item)),
         (Ev::Seq(SeqKind::Set, items), item) => {
             hashable(item, "a set")?;
-            Ok(holds_item(items, item))
+            Ok(items.hold(item))
         }
-        (Ev::Seq(SeqKind::List | SeqKind::Tuple, items), item) => Ok(holds_item(items, item)),
+        (Ev::Seq(SeqKind::List | SeqKind::Tuple, items), item) => Ok(items.hold(item)),
         (Ev::Dict(entries), key) => {
             hashable(key, "a dict")?;
             Ok(entries.find(key).is_some())
@@ -266,10 +288,6 @@ fn contains(container: &Ev<'_>, item: &Ev<'_>) -> Result<bool, Fault> {
             other.type_name()
         ))),
     }
-}
-
-fn holds_item(items: &Items<'_>, item: &Ev<'_>) -> bool {
-    items.iter().any(|other| equal(&other, item))
 }
 
 /// Refuses what Python cannot put into a set or use as a key of a dict.

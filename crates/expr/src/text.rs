@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use elspeth_value::write_python_float;
+
 use crate::ev::{Ev, Items, SeqKind};
 use crate::moment::{date_text, moment_text};
 
@@ -30,20 +32,6 @@ pub(crate) fn repr_of(value: &Ev<'_>) -> String {
     writer.out
 }
 
-/// The shortest text that is read back as the same float, with a fraction or an exponent: `2500.0`, `1e+16`.
-pub(crate) fn float_text(value: f64) -> String {
-    let scientific = format!("{value:e}");
-    let (mantissa, exponent) = scientific.split_once('e').expect("`{:e}` writes an exponent");
-    let exponent: i32 = exponent.parse().expect("`{:e}` writes a whole exponent");
-    if (-4..16).contains(&exponent) {
-        let plain = value.to_string();
-        if plain.contains('.') { plain } else { plain + ".0" }
-    } else {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
-    }
-}
-
 struct Writer {
     out: String,
     limit: usize,
@@ -59,7 +47,7 @@ impl Writer {
             Ev::Bool(true) => self.out.push_str("True"),
             Ev::Bool(false) => self.out.push_str("False"),
             Ev::Int(number) => self.show(number),
-            Ev::Float(number) => self.out.push_str(&float_text(*number)),
+            Ev::Float(number) => self.float(*number),
             Ev::Decimal(number) => {
                 self.out.push_str("Decimal('");
                 self.show(number);
@@ -76,6 +64,12 @@ impl Writer {
 
     fn show(&mut self, value: &impl std::fmt::Display) {
         write!(self.out, "{value}").expect("writing to a string never fails");
+    }
+
+    fn float(&mut self, value: f64) {
+        let mut text = Vec::with_capacity(24);
+        write_python_float(&mut text, value);
+        self.out.push_str(str::from_utf8(&text).expect("digits and signs are ASCII"));
     }
 
     fn items(&mut self, kind: SeqKind, items: &Items<'_>) {

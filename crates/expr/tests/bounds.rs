@@ -82,10 +82,10 @@ fn results_are_bounded() {
     is_too_large("['x' * 100000] * 20");
     is_too_large("[['x' * 1000] * 100] * 100");
     is_too_large("'x' * 1000000 + 'x' * 1000000");
-    is_too_large(&vec!["row['text']"; 12].join(" + "));
-    is_too_large(&format!("[{}]", vec!["'x' * 100000"; 12].join(", ")));
-    is_too_large(&format!("[{}]", vec!["row['text']"; 12].join(", ")));
-    is_too_large(&format!("{{'a': [{}]}}", vec!["row['text']"; 12].join(", ")));
+    is_too_large(&["row['text']"; 12].join(" + "));
+    is_too_large(&format!("[{}]", ["'x' * 100000"; 12].join(", ")));
+    is_too_large(&format!("[{}]", ["row['text']"; 12].join(", ")));
+    is_too_large(&format!("{{'a': [{}]}}", ["row['text']"; 12].join(", ")));
     is_too_large("str([row['text'], row['text']] * 10)");
     is_too_large("str(['\\x00' * 300000])");
 }

@@ -292,7 +292,7 @@ fn sample() -> (Contract, Row) {
         ("active", FieldType::Bool, Value::Bool(true)),
         ("at", FieldType::Datetime, Value::DateTime(datetime!(2024-01-31 12:00 UTC))),
         ("day", FieldType::Date, Value::Date(date!(2024 - 01 - 31))),
-        ("price", FieldType::Decimal, Value::Decimal("1.5".parse().unwrap())),
+        ("price", FieldType::Decimal, Value::Decimal("1.5".parse().expect("a decimal"))),
     ];
     let specs =
         fields.iter().map(|(name, ty, _)| FieldSpec { name: (*name).into(), ty: *ty, required: true });

@@ -2,8 +2,6 @@
 
 mod fixture;
 
-use std::fmt::Write as _;
-
 use elspeth_expr::{Expr, Root, Scope};
 use elspeth_value::{Contract, Row, Value};
 use proptest::prelude::*;
@@ -137,8 +135,8 @@ fn print(tree: &Tree, at_least: u8, out: &mut String) {
     }
     let own = level(tree);
     match tree {
-        Tree::Number(value) => write!(out, "{value}").unwrap(),
-        Tree::Field(index) => write!(out, "row['{}']", FIELDS[*index].0).unwrap(),
+        Tree::Number(value) => out.push_str(&value.to_string()),
+        Tree::Field(index) => out.push_str(&format!("row['{}']", FIELDS[*index].0)),
         Tree::Minus(of) => {
             out.push('-');
             print(of, own, out);
@@ -153,7 +151,7 @@ fn print(tree: &Tree, at_least: u8, out: &mut String) {
         Tree::Compare(first, rest) => {
             print(first, own + 1, out);
             for (op, right) in rest {
-                write!(out, " {op} ").unwrap();
+                out.push_str(&format!(" {op} "));
                 print(right, own + 1, out);
             }
         }
@@ -167,7 +165,7 @@ fn print(tree: &Tree, at_least: u8, out: &mut String) {
 
 fn between(left: &Tree, level: u8, op: &str, right: (&Tree, u8), out: &mut String) {
     print(left, level, out);
-    write!(out, " {op} ").unwrap();
+    out.push_str(&format!(" {op} "));
     print(right.0, right.1, out);
 }
 
