@@ -10,7 +10,7 @@ use super::{Writer, value_without_key};
 use crate::CanonicalError;
 use crate::write::{compare_keys, write_str};
 
-/// An object being written. Each entry's bytes (`"key":value`) stand in `out` with no comma between them until the end.
+/// An object being written: entries (`"key":value`) stand in `out` in the order they came, with commas between them.
 pub(super) struct ObjectWriter<'a> {
     out: &'a mut Vec<u8>,
     end: &'static [u8],
@@ -32,6 +32,9 @@ impl<'a> ObjectWriter<'a> {
     }
 
     fn entry<T: Serialize + ?Sized>(&mut self, key: String, value: &T) -> Result<(), CanonicalError> {
+        if !self.entries.is_empty() {
+            self.out.push(b',');
+        }
         let from = self.out.len();
         write_str(self.out, &key);
         self.out.push(b':');
@@ -41,11 +44,18 @@ impl<'a> ObjectWriter<'a> {
     }
 
     fn close(mut self) -> Result<(), CanonicalError> {
+        let in_order = |pair: &[Entry]| compare_keys(&pair[0].key, &pair[1].key) == Ordering::Less;
+        if !self.entries.windows(2).all(in_order) {
+            self.reorder()?;
+        }
+        self.out.extend_from_slice(self.end);
+        Ok(())
+    }
+
+    fn reorder(&mut self) -> Result<(), CanonicalError> {
         self.entries.sort_by(|a, b| compare_keys(&a.key, &b.key));
-        for pair in self.entries.windows(2) {
-            if compare_keys(&pair[0].key, &pair[1].key) == Ordering::Equal {
-                return Err(CanonicalError::DuplicateKey(pair[1].key.clone()));
-            }
+        if let Some(pair) = self.entries.windows(2).find(|pair| pair[0].key == pair[1].key) {
+            return Err(CanonicalError::DuplicateKey(pair[1].key.clone()));
         }
         let unordered = self.out.split_off(self.start);
         for (at, entry) in self.entries.iter().enumerate() {
@@ -55,7 +65,6 @@ impl<'a> ObjectWriter<'a> {
             let Range { start, end } = entry.bytes;
             self.out.extend_from_slice(&unordered[start - self.start..end - self.start]);
         }
-        self.out.extend_from_slice(self.end);
         Ok(())
     }
 }
