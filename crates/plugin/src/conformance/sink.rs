@@ -66,7 +66,8 @@ fn check_plain_run(folder: &Path, make: &impl Fn(&Path) -> Box<dyn Sink>, epochs
     let mut positions = Vec::new();
     for (n, rows) in epochs.iter().enumerate() {
         let written = write(sink.as_mut(), n, rows);
-        assert!(!positions.contains(&written.position), "epoch {n} does not move the position");
+        let took_some = written.refused.len() < rows.len();
+        assert!(!took_some || !positions.contains(&written.position), "epoch {n} does not move the position");
         positions.push(written.position);
         for target in sink.targets() {
             let now = fs::read(&target.path).ok();

@@ -24,7 +24,7 @@ use super::csv_text::CsvText;
 use super::folders::check_target;
 use super::headers::{Headers, HeadersOption};
 use super::staged_file::{Beginning, Stage, StagedFile, StagedPosition};
-use super::{WriteMode, output_path, parse_position, unopened};
+use super::{WriteMode, check_row, output_path, parse_position, unopened};
 use crate::delimiter::parse_delimiter;
 use crate::schema_option::{SchemaOption, options_schema};
 use crate::text_encoding::TextEncoding;
@@ -330,6 +330,7 @@ impl Output {
         row: &Row,
         line: &mut Vec<u8>,
     ) -> Result<(), ErrorReason> {
+        check_row(&settings.contract, row)?;
         self.slots.look_at(row.shape(), columns);
         if let Some(field) = &self.slots.homeless {
             let message = format!(

@@ -20,7 +20,7 @@ use super::folders::check_target;
 use super::headers::{Headers, HeadersOption};
 use super::json_text::{Layout, close, separate, write_value};
 use super::staged_file::{Beginning, Stage, StagedFile, StagedPosition};
-use super::{WriteMode, output_path, parse_position, unopened};
+use super::{WriteMode, check_row, output_path, parse_position, unopened};
 use crate::json_format::JsonFormat;
 use crate::schema_option::{SchemaOption, options_schema};
 use crate::text_encoding::TextEncoding;
@@ -205,7 +205,7 @@ impl Sink for JsonSink {
 
     fn write(&mut self, _epoch: EpochNo, rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
         let output = self.open.as_mut().ok_or_else(|| unopened("json"))?;
-        output.write(self.settings.style, rows)
+        output.write(&self.settings, rows)
     }
 
     fn publish(&mut self) -> Result<Option<Produced>, SinkError> {
@@ -216,13 +216,15 @@ impl Sink for JsonSink {
 }
 
 impl Output {
-    fn write(&mut self, style: Style, rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
+    fn write(&mut self, settings: &Settings, rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
+        let style = settings.style;
         let mut text = Vec::with_capacity(rows.len() * 128);
         let mut refused = Vec::new();
         for (index, row) in rows.iter().enumerate() {
             self.keys.look_at(row.row.shape(), &self.headers, style.layout());
-            if let Some(reason) = &self.keys.clash {
-                refused.push(Refusal { index, reason: reason.clone() });
+            let clash = self.keys.clash.clone().map_or(Ok(()), Err);
+            if let Err(reason) = clash.and_then(|()| check_row(&settings.contract, row.row)) {
+                refused.push(Refusal { index, reason });
                 continue;
             }
             style.before(&mut text, self.rows);

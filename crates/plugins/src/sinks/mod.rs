@@ -11,7 +11,9 @@ mod staged_file;
 
 use std::path::PathBuf;
 
+use elspeth_contracts::{ErrorReason, FailureKind};
 use elspeth_plugin::{OptionError, SinkError, SinkPosition};
+use elspeth_value::{Contract, Row, Violation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -48,4 +50,16 @@ fn parse_position<T: DeserializeOwned>(position: &SinkPosition) -> Result<T, Sin
 /// A sink was used before it was opened.
 fn unopened(plugin: &str) -> SinkError {
     SinkError::new(format!("the {plugin} sink was used before it was opened"))
+}
+
+/// Whether a row meets the sink's schema; nothing is coerced.
+fn check_row(contract: &Contract, row: &Row) -> Result<(), ErrorReason> {
+    contract.check(row).map_err(|violation| {
+        let field = match &violation {
+            Violation::Missing { field } | Violation::Type { field, .. } | Violation::Extra { field } => {
+                field
+            }
+        };
+        ErrorReason::new(FailureKind::SinkRefused, violation.to_string()).on_field(field.as_str())
+    })
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use elspeth_contracts::{ErrorReason, FailureKind};
 use elspeth_value::{
-    Contract, FieldType, Row, SchemaMode, Shape, Value, Violation, coerce_text, coerce_value,
+    CoerceError, Contract, FieldSpec, FieldType, Row, SchemaMode, Shape, Value, Violation, coerce_text,
+    coerce_value,
 };
 
 /// Checks and coerces the rows of one source.
@@ -41,25 +42,46 @@ impl Border {
     ///
     /// # Errors
     /// The first violation, with the row as it came.
-    pub(crate) fn take_values(&mut self, row: Row) -> Result<Row, (Violation, Row)> {
-        let mut taken = row.clone();
-        for field in &self.contract().fields {
-            let Some(slot) = taken.shape().slot(&field.name) else { continue };
-            let value = &mut taken.values_mut()[slot];
-            if *value == Value::Null {
-                continue;
-            }
-            match coerce_value(field.ty, std::mem::take(value)) {
-                Ok(coerced) => *value = coerced,
-                Err(e) => return Err((type_violation(&field.name, field.ty, e.0), row)),
-            }
+    pub(crate) fn take_values(&mut self, row: Row) -> Result<Row, (Refused, Row)> {
+        let wrong = |field: &FieldSpec| {
+            row.get(&field.name).is_some_and(|value| *value != Value::Null && !field.ty.admits(value))
+        };
+        if !self.contract().fields.iter().any(wrong) {
+            return self.checked(row);
         }
-        if let Err(violation) = self.contract().check(&taken) {
-            return Err((violation, row));
+        match self.coerced(&row) {
+            Ok(coerced) => self.checked(coerced).map_err(|(refused, _)| (refused, row)),
+            Err(refused) => Err((refused, row)),
         }
-        self.learn(&taken);
-        Ok(taken)
     }
+
+    fn coerced(&self, row: &Row) -> Result<Row, Refused> {
+        let mut coerced = row.clone();
+        for field in &self.contract().fields {
+            let Some(slot) = row.shape().slot(&field.name) else { continue };
+            let value = &mut coerced.values_mut()[slot];
+            *value = coerce_value(field.ty, std::mem::take(value))
+                .map_err(|e| Refused::not_coerced(&field.name, field.ty, &e))?;
+        }
+        Ok(coerced)
+    }
+
+    fn checked(&mut self, row: Row) -> Result<Row, (Refused, Row)> {
+        match self.contract().check(&row) {
+            Err(violation) => Err((Refused::of(&violation), row)),
+            Ok(()) => {
+                self.learn(&row);
+                Ok(row)
+            }
+        }
+    }
+}
+
+/// Which field of a record does not meet the schema, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    field: CompactString,
+    message: String,
 }
 
 /// How the cells of text records become values; made once for a header.
@@ -68,7 +90,7 @@ pub(crate) struct TextPlan {
     shape: Arc<Shape>,
     columns: Vec<Column>,
     /// A violation that every record has: a required field without a column, or a column that a fixed schema lacks.
-    always: Option<Violation>,
+    always: Option<Refused>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,13 +107,14 @@ impl TextPlan {
             None => Column { ty: FieldType::Str, required: true },
         };
         let lacks = contract.fields.iter().find(|f| f.required && !fields.contains(&f.name));
-        let missing = lacks.map(|f| Violation::Missing { field: f.name.clone() });
+        let missing = lacks.map(|f| Refused::of(&Violation::Missing { field: f.name.clone() }));
         let extra =
             fields.iter().find(|name| contract.mode == SchemaMode::Fixed && contract.field(name).is_none());
         Self {
             shape: Shape::new(fields.iter().cloned()),
             columns: fields.iter().map(column).collect(),
-            always: missing.or_else(|| extra.map(|field| Violation::Extra { field: field.clone() })),
+            always: missing
+                .or_else(|| extra.map(|field| Refused::of(&Violation::Extra { field: field.clone() }))),
         }
     }
 
@@ -104,22 +127,24 @@ impl TextPlan {
     ///
     /// # Errors
     /// The first violation.
-    pub(crate) fn values<'a>(&self, cells: impl Iterator<Item = &'a str>) -> Result<Vec<Value>, Violation> {
+    pub(crate) fn values<'a>(&self, cells: impl Iterator<Item = &'a str>) -> Result<Vec<Value>, Refused> {
         let mut values = Vec::with_capacity(self.columns.len());
         for (cell, column) in cells.zip(&self.columns) {
             let name = || self.shape.names()[values.len()].clone();
             let value = match (cell, column) {
                 (cell, Column { ty: FieldType::Str, .. }) => Value::Str(cell.into()),
-                ("", Column { required: true, .. }) => return Err(Violation::Missing { field: name() }),
-                ("", Column { required: false, .. }) => Value::Null,
+                (cell, Column { required, .. }) if cell.trim().is_empty() => match required {
+                    true => return Err(Refused::of(&Violation::Missing { field: name() })),
+                    false => Value::Null,
+                },
                 (cell, Column { ty, .. }) => {
-                    coerce_text(*ty, cell).map_err(|e| type_violation(&name(), *ty, e.0))?
+                    coerce_text(*ty, cell).map_err(|e| Refused::not_coerced(&name(), *ty, &e))?
                 }
             };
             values.push(value);
         }
         match &self.always {
-            Some(violation) => Err(violation.clone()),
+            Some(refused) => Err(refused.clone()),
             None => Ok(values),
         }
     }
@@ -130,16 +155,24 @@ impl TextPlan {
     }
 }
 
-fn type_violation(field: &CompactString, expected: FieldType, found: String) -> Violation {
-    Violation::Type { field: field.clone(), expected, found }
-}
+impl Refused {
+    fn of(violation: &Violation) -> Self {
+        let field = match violation {
+            Violation::Missing { field } | Violation::Type { field, .. } | Violation::Extra { field } => {
+                field
+            }
+        };
+        Self { field: field.clone(), message: violation.to_string() }
+    }
 
-/// The reason for the record.
-pub(crate) fn violation_reason(violation: &Violation, line: u64) -> ErrorReason {
-    let field = match violation {
-        Violation::Missing { field } | Violation::Type { field, .. } | Violation::Extra { field } => field,
-    };
-    ErrorReason::new(FailureKind::SchemaViolation, violation.to_string())
-        .on_field(field.as_str())
-        .at_line(line)
+    fn not_coerced(field: &CompactString, expected: FieldType, why: &CoerceError) -> Self {
+        Self { field: field.clone(), message: format!("field `{field}` must be {expected}: {why}") }
+    }
+
+    /// The reason for the record.
+    pub(crate) fn reason(self, line: u64) -> ErrorReason {
+        ErrorReason::new(FailureKind::SchemaViolation, self.message)
+            .on_field(self.field.as_str())
+            .at_line(line)
+    }
 }

@@ -17,7 +17,7 @@ use elspeth_value::{Contract, FieldResolution, NormaliseError, Row, resolve_head
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::border::{Border, TextPlan, violation_reason};
+use super::border::{Border, TextPlan};
 use super::csv_records::{Record, RecordReader};
 use super::lines::step_over_line;
 use super::text_input::{TextInput, TextPosition};
@@ -294,9 +294,9 @@ impl Reading {
                     self.border.learn(&row);
                     SourceItem::Valid(row)
                 }
-                Err(violation) => SourceItem::Invalid(InvalidRecord {
+                Err(refused) => SourceItem::Invalid(InvalidRecord {
                     raw: RawRecord::Fields(self.plan.raw_row(fields.iter())),
-                    reason: violation_reason(&violation, record.line),
+                    reason: refused.reason(record.line),
                 }),
             },
         }))

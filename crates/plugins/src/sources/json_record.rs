@@ -4,7 +4,7 @@ use elspeth_contracts::{ErrorReason, FailureKind};
 use elspeth_plugin::{InvalidRecord, RawRecord, SourceItem};
 use elspeth_value::{Contract, FieldResolution, Row};
 
-use super::border::{Border, violation_reason};
+use super::border::Border;
 use super::json_keys::FieldNames;
 use super::json_parse::{Parsed, parse};
 use super::lines::MAX_RECORD;
@@ -37,9 +37,9 @@ impl RecordBorder {
             Err(why) => malformed(text, why, line),
             Ok(row) => match self.border.take_values(row) {
                 Ok(row) => SourceItem::Valid(row),
-                Err((violation, row)) => SourceItem::Invalid(InvalidRecord {
+                Err((refused, row)) => SourceItem::Invalid(InvalidRecord {
                     raw: RawRecord::Fields(row),
-                    reason: violation_reason(&violation, line),
+                    reason: refused.reason(line),
                 }),
             },
         }

@@ -71,13 +71,17 @@ fn kept_and_added(mapping: &Mapping, input: &Contract, added: Vec<FieldSpec>) ->
     let rename =
         |names: &[CompactString]| names.iter().map(|name| renamed(mapping, name)).collect::<Vec<_>>();
     let mut guaranteed_fields = rename(&input.guaranteed_fields);
-    if input.mode == SchemaMode::Observed {
-        // Nothing is known of the other fields, so the new ones are promised and not declared.
-        let promised = new.into_iter().filter(|f| f.required).map(|f| f.name);
-        guaranteed_fields
-            .extend(promised.filter(|name| !guaranteed_fields.contains(name)).collect::<Vec<_>>());
-    } else {
-        fields.extend(new);
+    let says_something = !input.fields.is_empty() || !input.guaranteed_fields.is_empty();
+    match input.mode {
+        SchemaMode::Fixed | SchemaMode::Flexible => fields.extend(new),
+        // Nothing is known of the fields that are not named, so the new ones are promised and not declared; and where
+        // nothing is promised yet, a promise of these would deny all others.
+        SchemaMode::Observed if says_something => {
+            let promised = new.into_iter().filter(|f| f.required).map(|f| f.name);
+            let promised: Vec<_> = promised.filter(|name| !guaranteed_fields.contains(name)).collect();
+            guaranteed_fields.extend(promised);
+        }
+        SchemaMode::Observed => {}
     }
     Ok(Contract {
         mode: input.mode,
