@@ -12,7 +12,7 @@ use time::{Date, OffsetDateTime, UtcOffset};
 use crate::PayloadError;
 
 /// How deep lists and maps may nest.
-pub(crate) const MAX_DEPTH: u32 = 512;
+pub(crate) const MAX_DEPTH: u32 = 256;
 
 /// No list reserves more than this many slots before it has seen its elements.
 const RESERVE: usize = 64;

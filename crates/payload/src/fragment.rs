@@ -58,7 +58,7 @@ pub(crate) struct LargeBody {
 impl BodyFragment {
     /// Appends a row.
     ///
-    /// A row whose values nest deeper than 512 levels is left out; [`crate::BlockBuilder::finish_into`] then fails.
+    /// A row whose values nest deeper than 256 levels is left out; [`crate::BlockBuilder::finish_into`] then fails.
     pub fn push_row(&mut self, key: BodyKey, row: &Row) {
         let shape = self.shape_number(row.shape());
         let written = self.entry(key, ROW, |out| {
