@@ -55,7 +55,7 @@ pub fn prepare(settings: &SettingsChoice) -> Result<Prepared, AppError> {
 pub fn prepare_with(settings: &SettingsChoice, registry: Registry) -> Result<Prepared, AppError> {
     let path = settings.path.display().to_string();
     let refused = |errors: Vec<Diagnostic>| AppError::Settings(Diagnostics { file: path.clone(), errors });
-    let environment = environment(&settings.env)?.map_err(|error| refused(vec![error]))?;
+    let environment = environment(&settings.env)?.map_err(|error| refused(vec![*error]))?;
     let loaded = elspeth_config::load(&settings.path, &environment, &registry).map_err(refused)?;
     Ok(Prepared { loaded, path })
 }
@@ -68,7 +68,7 @@ pub fn graph(settings: &SettingsChoice) -> Result<ExecutionGraph, AppError> {
     Ok(prepare(settings)?.loaded.graph)
 }
 
-fn environment(choice: &EnvChoice) -> Result<Result<Environment, Diagnostic>, AppError> {
+fn environment(choice: &EnvChoice) -> Result<Result<Environment, Box<Diagnostic>>, AppError> {
     let dotenv = match choice {
         EnvChoice::Search => Dotenv::Search,
         EnvChoice::File(path) => Dotenv::File(path.clone()),

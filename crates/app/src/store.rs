@@ -76,6 +76,6 @@ impl Reader {
     pub(crate) fn body_store(&self, run: &RunRecord) -> Option<FilesystemStore> {
         let settings: serde_json::Value = serde_json::from_str(&run.settings).ok()?;
         let base = settings["payload_store"]["base_path"].as_str()?;
-        Some(FilesystemStore::new(base, run.hash_version))
+        Some(FilesystemStore::new(base))
     }
 }

@@ -3,6 +3,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, EpochNo, ErrorReason, RunId, RunStatus};
 use elspeth_engine::{EngineError, EngineOptions, EpochWork, Finished, Pipeline, drive};
 use elspeth_executors::{Dispatcher, SinkDeck, caught};
@@ -41,7 +42,7 @@ pub async fn run(
     stop: Arc<AtomicBool>,
     observer: &mut dyn RunObserver,
 ) -> Result<RunEnd, RunError> {
-    open_source(plan.source.as_mut(), &plan)?;
+    open_source(plan.source.as_mut(), plan.hash_version)?;
     let start = plan.start();
     let (run_id, clock) = (plan.run_id, Arc::clone(&plan.clock));
     let mut recorder = Recorder::begin(writer, &start).await?;
@@ -69,8 +70,8 @@ struct Course {
     began_us: u64,
 }
 
-fn open_source(source: &mut dyn Source, plan: &RunPlan) -> Result<(), RunError> {
-    caught("source", || source.open(plan.hash_version, None))
+fn open_source(source: &mut dyn Source, version: HashVersion) -> Result<(), RunError> {
+    caught("source", || source.open(version, None))
         .unwrap_or_else(|reason| Err(SourceError::new(reason.message)))
         .map_err(RunError::Source)
 }
