@@ -46,7 +46,7 @@ impl Environment {
     ///
     /// # Errors
     /// A [`Diagnostic`] when the file cannot be read or is not written as such a file.
-    pub fn with_dotenv(mut self, dotenv: &Dotenv) -> Result<Self, Diagnostic> {
+    pub fn with_dotenv(mut self, dotenv: &Dotenv) -> Result<Self, Box<Diagnostic>> {
         let file = match dotenv {
             Dotenv::Off => None,
             Dotenv::File(path) => Some(self.working_directory.join(path)),
@@ -82,17 +82,15 @@ impl Environment {
     }
 }
 
-fn read_dotenv(path: &Path) -> Result<Vec<(String, String)>, Diagnostic> {
+fn read_dotenv(path: &Path) -> Result<Vec<(String, String)>, Box<Diagnostic>> {
     let refused = |message: String| {
         let mut diagnostic = Diagnostic::new("bad-env-file", message);
         diagnostic.file = Some(path.display().to_string());
-        diagnostic
+        Box::new(diagnostic)
     };
     let entries = dotenvy::from_path_iter(path).map_err(|e| refused(format!("cannot read it: {e}")))?;
     entries
-        .map(|entry| {
-            entry.map_err(|e| refused(format!("{e}")).with_help("write one `NAME=value` on each line"))
-        })
+        .map(|entry| entry.map_err(|e| refused(format!("{e}; write one `NAME=value` on each line"))))
         .collect()
 }
 

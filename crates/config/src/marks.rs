@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use elspeth_graph::SettingPath;
-use saphyr_parser::{Event, Parser, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use crate::TextSpan;
 
@@ -104,7 +104,7 @@ impl<'t> Builder<'t> {
             return Some(());
         }
         match event {
-            Event::Scalar(text, ..) => self.scalar(text, span),
+            Event::Scalar(text, style, ..) => self.scalar(text, *style, span),
             Event::Alias(_) => {
                 self.place_value(span, true);
             }
@@ -139,7 +139,7 @@ impl<'t> Builder<'t> {
         matches!(self.stack.last(), Some(Frame { kind: FrameKind::Mapping { pending: None, .. }, .. }))
     }
 
-    fn scalar(&mut self, text: &str, span: Span) {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) {
         if !self.awaits_key() {
             self.place_value(span, true);
             return;
@@ -148,7 +148,7 @@ impl<'t> Builder<'t> {
         let Some(Frame { path, kind: FrameKind::Mapping { keys, pending } }) = self.stack.last_mut() else {
             return;
         };
-        let key = canonical_key(text);
+        let key = if style == ScalarStyle::Plain { plain_key(text) } else { text.to_owned() };
         if !keys.insert(key.clone()) && key != "<<" {
             let first = self.marks.marks.get(&join(path, &key)).and_then(|m| m.key);
             let first_line = first.map_or(at.line, |place| place.line);
@@ -208,8 +208,8 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// The key as [`crate::yaml`] has it, so that `True` and `true` are found to be one.
-fn canonical_key(text: &str) -> String {
+/// An unquoted key as [`crate::yaml`] has it, so that `True` and `true` are found to be one.
+fn plain_key(text: &str) -> String {
     match text {
         "True" | "TRUE" => "true".to_owned(),
         "False" | "FALSE" => "false".to_owned(),

@@ -112,7 +112,8 @@ impl Hider<'_> {
         if let Some(key) = self.key {
             return key.fingerprint(secret);
         }
-        let message = "this looks like a secret, and there is no key to record it as a fingerprint";
+        let name = at.as_str().rsplit('.').next().unwrap_or_default();
+        let message = format!("`{name}` holds a secret, and there is no key to record it as a fingerprint");
         self.findings.push(Finding::new("secret-without-key", at.clone(), message).help(format!(
             "set the environment variable `{KEY_VARIABLE}` to a long random text, and keep it"
         )));

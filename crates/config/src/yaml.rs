@@ -22,18 +22,23 @@ pub(crate) struct YamlError {
 /// Reads a text. Of keys that are there twice, the last one counts; that they are there twice is found by [`crate::marks`].
 pub(crate) fn read(text: &str) -> Result<Value, YamlError> {
     let left = Cell::new(VALUES_LIMIT);
-    Plain { left: &left }.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|e| explain(&e))
+    Plain { left: &left }.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|e| explain(&e, text))
 }
 
-fn explain(error: &serde_yaml::Error) -> YamlError {
-    let place = error.location().map(|l| (l.line(), l.column()));
+fn explain(error: &serde_yaml::Error, text: &str) -> YamlError {
+    let mut place = error.location().map(|l| (l.line(), l.column()));
     let mut message = error.to_string();
     if let Some((line, column)) = place {
         // The place is shown beside the message.
         message = message.replace(&format!(" at line {line} column {column}"), "");
     }
+    if let Some(ours) = OURS.iter().find(|ours| message.ends_with(**ours)) {
+        // serde_yaml puts the path before it.
+        message = (*ours).to_owned();
+    }
     let help = if message.contains("more than one document") {
         message = "a settings file is one YAML document".to_owned();
+        place = second_document(text).map(|line| (line, 1));
         Some("remove the `---` line and what follows it, or make it another file")
     } else if message.contains("repetition limit") {
         message = TOO_LARGE.to_owned();
@@ -45,12 +50,27 @@ fn explain(error: &serde_yaml::Error) -> YamlError {
         Some("indent with spaces, not tabs, and put text that begins with a special character in quotes")
     } else if message.contains("mapping values are not allowed") {
         Some("put text that holds `: ` in quotes, and check the indentation")
+    } else if message.contains("while parsing a flow") {
+        Some("close every bracket, and put text that holds `{`, `}`, `[`, `]` or `,` in quotes")
     } else {
         None
     };
     YamlError { message, help, place }
 }
 
+/// The line of the `---` that ends the first document.
+fn second_document(text: &str) -> Option<usize> {
+    let is_content =
+        |line: &str| !line.trim().is_empty() && !line.starts_with(['#', '%']) && !line.starts_with("---");
+    let begin = text.lines().position(is_content)?;
+    let ends = |line: &str| line.starts_with("---") || line.starts_with("...");
+    text.lines().skip(begin).position(ends).map(|lines| begin + lines + 1)
+}
+
+const OURS: [&str; 4] = [TOO_LARGE, TAGGED, BAD_KEY, BAD_MERGE];
+const TAGGED: &str = "YAML tags (`!name`) have no meaning in settings";
+const BAD_KEY: &str = "a key must be text";
+const BAD_MERGE: &str = "`<<` merges mappings; its value must be one, or a list of them";
 const TOO_LARGE: &str = "aliases (or sheer size) make too many values of this file";
 
 #[derive(Clone, Copy)]
@@ -154,7 +174,7 @@ impl<'de> Visitor<'de> for Plain<'_> {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, _data: A) -> Result<Value, A::Error> {
-        Err(A::Error::custom("YAML tags (`!name`) have no meaning in settings"))
+        Err(A::Error::custom(TAGGED))
     }
 }
 
@@ -165,7 +185,7 @@ fn key_text(key: Value) -> Result<String, &'static str> {
         Value::Bool(value) => Ok(value.to_string()),
         Value::Number(number) => Ok(number.to_string()),
         Value::Null => Ok("null".to_owned()),
-        Value::Array(_) | Value::Object(_) => Err("a key must be text"),
+        Value::Array(_) | Value::Object(_) => Err(BAD_KEY),
     }
 }
 
@@ -179,9 +199,7 @@ fn merge(map: &mut Map<String, Value>, value: Value) -> Result<(), &'static str>
             Ok(())
         }
         Value::Array(list) => list.into_iter().try_for_each(|item| merge(map, item)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            Err("`<<` merges mappings; its value must be one, or a list of them")
-        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Err(BAD_MERGE),
     }
 }
 

@@ -63,32 +63,35 @@ pub struct Plugins {
 pub fn load(path: &Path, environment: &Environment, registry: &Registry) -> Result<Loaded, Vec<Diagnostic>> {
     let text = read_file(path, environment).map_err(|mut diagnostic| {
         diagnostic.file = Some(path.display().to_string());
-        vec![diagnostic]
+        vec![*diagnostic]
     })?;
     load_text(&text, &path.display().to_string(), environment, registry)
 }
 
-fn read_file(path: &Path, environment: &Environment) -> Result<String, Diagnostic> {
+fn read_file(path: &Path, environment: &Environment) -> Result<String, Box<Diagnostic>> {
+    let refused =
+        |code, message: String, help: String| Box::new(Diagnostic::new(code, message).with_help(help));
     let unreadable = |e: std::io::Error| {
         let help = match e.kind() {
             std::io::ErrorKind::NotFound => "check the path; it is relative to the working directory",
             _ => "check that it is a file that you may read",
         };
-        Diagnostic::new("unreadable-file", format!("cannot read the settings file: {e}")).with_help(help)
+        refused("unreadable-file", format!("cannot read the settings file: {e}"), help.to_owned())
     };
     let path = environment.working_directory().join(path);
     let size = std::fs::metadata(&path).map_err(unreadable)?.len();
     if size > SIZE_LIMIT {
-        return Err(Diagnostic::new(
-            "file-too-large",
-            format!("{size} bytes are too many for a settings file"),
-        )
-        .with_help(format!("at most {SIZE_LIMIT}; is this the data instead of the settings?")));
+        let message = format!("{size} bytes are too many for a settings file");
+        let help = format!("at most {SIZE_LIMIT}; is this the data instead of the settings?");
+        return Err(refused("file-too-large", message, help));
     }
     String::from_utf8(std::fs::read(&path).map_err(unreadable)?).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
-        Diagnostic::new("not-utf8", format!("the settings file is not UTF-8 text (byte {at})"))
-            .with_help("save it as UTF-8")
+        refused(
+            "not-utf8",
+            format!("the settings file is not UTF-8 text (byte {at})"),
+            "save it as UTF-8".to_owned(),
+        )
     })
 }
 
@@ -132,7 +135,8 @@ impl Loading<'_> {
             Ok(Value::Null) => Value::Object(serde_json::Map::new()),
             Ok(value) => value,
             Err(error) => {
-                let place = error.place.and_then(|(line, column)| self.locator.point(line, column));
+                let (line, column) = error.place.unwrap_or((1, 1));
+                let place = self.locator.point(line, column);
                 let mut diagnostic = self.locator.diagnose_at("yaml", error.message, place);
                 diagnostic.help = error.help.map(str::to_owned);
                 self.errors.push(diagnostic);

@@ -111,9 +111,10 @@ impl Declaring<'_> {
     fn gate(&mut self, settings: &GateSettings, at: &SettingPath) {
         let condition_at = at.child("condition");
         let routes_at = at.child("routes");
-        let routes = settings.routes.iter().filter(|(_, target)| !is_fork(target));
-        let routes = routes.map(|(label, target)| {
+        let routes = settings.routes.iter().map(|(label, target)| {
             let at = routes_at.child(label);
+            // That a fork is not available has been reported.
+            let target = if is_fork(target) { "" } else { target };
             RouteDecl { label: Ref::new(label, at.key()), target: Ref::new(target, at) }
         });
         let kind = NodeKind::Gate {

@@ -21,9 +21,12 @@ pub(super) fn check(settings: &Settings) -> (Vec<Finding>, Vec<Finding>) {
     let mut warnings = Vec::new();
     landscape(settings, &mut errors, &mut warnings);
     checkpoint(settings, &mut errors);
-    if settings.retry.max_delay_seconds < settings.retry.initial_delay_seconds {
+    let (first, greatest) = (settings.retry.initial_delay_seconds, settings.retry.max_delay_seconds);
+    if greatest < first {
         let at = SettingPath::new("retry.max_delay_seconds");
-        errors.push(Finding::new("out-of-range", at, "the greatest delay is less than the first one"));
+        let message =
+            format!("`max_delay_seconds` ({greatest}) is less than `initial_delay_seconds` ({first})");
+        errors.push(Finding::new("out-of-range", at, message).help("raise the one or lower the other"));
     }
     for service in settings.rate_limit.services.keys() {
         let at = SettingPath::new("rate_limit.services").child(service).key();

@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use elspeth_graph::{SettingPath, nearest};
 use serde_json::{Map, Value, json};
 
+use super::compose::PLUGIN_KIND;
 use super::words::{any_of, found, quoted_list, type_name};
 use crate::finding::Finding;
 
@@ -108,7 +109,7 @@ impl<'s> Checker<'s> {
         let fits_some_type = alternatives.iter().any(|s| accepts(types(resolve(self.root, s)), value));
         if !fits_some_type {
             let all: Vec<&str> = alternatives.iter().flat_map(|s| types(resolve(self.root, s))).collect();
-            self.wrong_type(&all, value, path);
+            self.wrong_type((&Value::Null, &all), value, path);
         }
         if let Some((done, repaired)) = best {
             if fits_some_type {
@@ -124,23 +125,26 @@ impl<'s> Checker<'s> {
         if accepts(types.clone(), value) || coerce(&types, value) {
             return true;
         }
-        self.wrong_type(&types, value, path);
+        self.wrong_type((schema, &types), value, path);
         self.done.incomplete = true;
         *value = stand_in(self.root, schema);
         false
     }
 
-    fn wrong_type(&mut self, types: &[&str], value: &Value, path: &SettingPath) {
+    fn wrong_type(&mut self, (schema, types): (&Value, &[&str]), value: &Value, path: &SettingPath) {
         let mut names: Vec<&str> = types.iter().filter(|t| **t != "null").map(|t| type_name(t)).collect();
         names.dedup();
-        let key = path.as_str().rsplit('.').next().unwrap_or_default();
-        let subject = if key.is_empty() { "this".to_owned() } else { format!("`{key}`") };
+        let subject = subject(path);
         let mut finding = Finding::new(
             self.codes().ill_typed,
             path.clone(),
             format!("{subject} must be {}, but is {}", any_of(&names), found(value)),
         );
-        if types.contains(&"string") && matches!(value, Value::Number(_) | Value::Bool(_)) {
+        let names_null =
+            schema.get("enum").and_then(Value::as_array).is_some_and(|names| names.contains(&json!("null")));
+        if value.is_null() && names_null {
+            finding = finding.help("an unquoted `null` means nothing; put it in quotes: `\"null\"`");
+        } else if types.contains(&"string") && matches!(value, Value::Number(_) | Value::Bool(_)) {
             finding = finding.help(format!("put it in quotes: `\"{value}\"`"));
         }
         self.report(finding);
@@ -153,10 +157,11 @@ impl<'s> Checker<'s> {
         }
         let names: Vec<&str> = constants.iter().filter_map(|c| c.as_str()).collect();
         let text = value.as_str().unwrap_or_default();
-        let plugin = schema.get(super::compose::PLUGIN_KIND).and_then(Value::as_str);
+        let plugin = schema.get(PLUGIN_KIND).and_then(Value::as_str);
+        let code = if self.options.is_some() { OPTION.ill_typed } else { "wrong-value" };
         let (code, message, what) = match plugin {
             Some(kind) => ("unknown-plugin", format!("there is no {kind} plugin `{text}`"), "there are"),
-            None => ("wrong-value", format!("{} is not one of its values", found(value)), "write one of"),
+            None => (code, format!("{} is not a value of {}", found(value), subject(path)), "write one of"),
         };
         let help = match nearest(text, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`? {what} {}", quoted_list(names.iter().copied())),
@@ -171,7 +176,6 @@ impl<'s> Checker<'s> {
 
     fn fits_bounds(&mut self, schema: &Value, value: &mut Value, path: &SettingPath) {
         let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
-        let key = path.as_str().rsplit('.').next().unwrap_or_default();
         let limit = match value {
             Value::Number(number) => {
                 let number = number.as_f64().unwrap_or(f64::NAN);
@@ -202,7 +206,7 @@ impl<'s> Checker<'s> {
             self.report(Finding::new(
                 code,
                 path.clone(),
-                format!("`{key}` must be {limit}, but is {}", found(value)),
+                format!("{} must be {limit}, but is {}", subject(path), found(value)),
             ));
             *value = stand_in(self.root, schema);
         }
@@ -220,13 +224,13 @@ impl<'s> Checker<'s> {
             .collect();
         drop_empty(self.root, known, &required, map);
         let meant = self.unknown_keys(schema, known, map, path);
-        self.missing_keys((known, &required, &meant), map, path);
         for (key, item) in map.iter_mut() {
             let schema = properties.and_then(|p| p.get(key)).or_else(|| schema.get("additionalProperties"));
             if let Some(schema) = schema {
                 self.value(schema, item, &path.child(key));
             }
         }
+        self.missing_keys((known, &required, &meant), map, path);
     }
 
     /// Reports and drops keys that do not exist; gives the keys that were probably meant.
@@ -315,6 +319,16 @@ impl<'s> Checker<'s> {
         let outer = self.options.replace(path.as_str().to_owned());
         self.value(schema, options, &path);
         self.options = outer;
+    }
+}
+
+/// How a sentence names a setting.
+fn subject(path: &SettingPath) -> String {
+    let key = path.as_str().rsplit('.').next().unwrap_or_default();
+    match key.parse::<usize>() {
+        Ok(index) => format!("item {} of this list", index + 1),
+        Err(_) if key.is_empty() => "this file".to_owned(),
+        Err(_) => format!("`{key}`"),
     }
 }
 
@@ -418,6 +432,9 @@ fn stand_in(root: &Value, schema: &Value) -> Value {
     let schema = resolve(root, schema);
     if let Some(default) = schema.get("default") {
         return default.clone();
+    }
+    if schema.get(PLUGIN_KIND).is_some() {
+        return json!("");
     }
     if let Some(first) = constants(schema).and_then(|c| c.first().map(|v| (*v).clone())) {
         return first;

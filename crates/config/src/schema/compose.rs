@@ -8,6 +8,8 @@ use crate::Settings;
 /// Keyword that says of which kind the plugin is that a value names.
 pub(super) const PLUGIN_KIND: &str = "x-elspeth-plugin-kind";
 
+const INVALID: &str = "on_validation_failure";
+
 /// The JSON Schema (2020-12) of settings files, with the options of every plugin that the registry knows.
 #[must_use]
 pub fn json_schema(registry: &Registry) -> Value {
@@ -65,21 +67,21 @@ fn condition(info: &PluginInfo, definitions: &mut Map<String, Value>) -> Value {
 
 /// Options that the engine reads itself, whatever the plugin.
 fn add_shared_options(info: &PluginInfo, options: &mut Value) {
-    if info.kind != PluginKind::Source || !options.is_object() {
+    if info.kind != PluginKind::Source {
         return;
     }
-    if options.pointer("/properties/on_validation_failure").is_some() {
-        return;
+    let Some(map) = options.as_object_mut() else { return };
+    let properties = map.entry("properties").or_insert_with(|| json!({}));
+    if properties.get(INVALID).is_none() {
+        properties[INVALID] = json!({"type": "string", "description": "Sink for records that do not meet the schema, or `discard`."});
     }
-    if options.get("properties").is_none() {
-        options["properties"] = json!({});
-    }
-    options["properties"]["on_validation_failure"] = json!({"type": "string", "description": "Sink for records that do not meet the schema, or `discard`."});
-    if info.determinism != Determinism::Deterministic {
-        let required = options.as_object_mut().map(|o| o.entry("required").or_insert_with(|| json!([])));
-        if let Some(Value::Array(list)) = required {
-            list.push(json!("on_validation_failure"));
-        }
+    // A source of outside data needs the choice in writing; nothing is dropped by default.
+    let required = map.entry("required").or_insert_with(|| json!([]));
+    if info.determinism != Determinism::Deterministic
+        && let Some(list) = required.as_array_mut()
+        && !list.contains(&json!(INVALID))
+    {
+        list.push(json!(INVALID));
     }
 }
 

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use elspeth_contracts::EdgeMode;
 use elspeth_expr::{Expr, ExprType};
 use elspeth_value::{Contract, SchemaConflict};
@@ -154,24 +152,19 @@ fn check_condition(
 }
 
 fn check_boolean_labels(routes: &[RouteDecl], at: &SettingPath, findings: &mut Findings) {
-    let labels: BTreeSet<&str> = routes.iter().map(|r| r.label.name.as_str()).collect();
-    for route in routes.iter().filter(|r| !["true", "false"].contains(&r.label.name.as_str())) {
-        let message = format!(
-            "the condition is true or false, so nothing is routed to the label `{}`",
-            route.label.name
-        );
-        findings.push(
-            GraphError::new("boolean-labels", &route.label.at, message)
-                .help("use the labels `\"true\"` and `\"false\"`"),
-        );
-    }
-    for missing in ["true", "false"].into_iter().filter(|label| !labels.contains(label)) {
-        let message = format!("the condition is true or false, but there is no route for \"{missing}\"");
-        findings.push(
-            GraphError::new("boolean-labels", at, message)
-                .help(format!("add `\"{missing}\": <sink or connection>` to `routes`")),
-        );
-    }
+    let wrong = routes.iter().find(|r| !["true", "false"].contains(&r.label.name.as_str()));
+    let missing = ["true", "false"].into_iter().find(|label| routes.iter().all(|r| r.label.name != *label));
+    let (at, what) = match (wrong, missing) {
+        (Some(route), _) => {
+            (&route.label.at, format!("nothing is routed to the label `{}`", route.label.name))
+        }
+        (None, Some(label)) => (at, format!("a route for \"{label}\" is missing")),
+        (None, None) => return,
+    };
+    findings.push(
+        GraphError::new("boolean-labels", at, format!("the condition is true or false, so {what}"))
+            .help("the routes must be exactly `\"true\"` and `\"false\"`"),
+    );
 }
 
 fn warn_of_labels(routes: &[RouteDecl], what: &str, possible: fn(&str) -> bool, findings: &mut Findings) {

@@ -9,7 +9,7 @@ mod wiring;
 
 use elspeth_contracts::Step;
 
-use crate::spec::{GraphSpec, NodeKind, SettingPath};
+use crate::spec::{GraphSpec, NodeDecl, NodeKind, SettingPath};
 use crate::{ExecutionGraph, GraphError, GraphWarning};
 use assemble::{Checked, assemble};
 use wiring::Wire;
@@ -38,24 +38,38 @@ impl ExecutionGraph {
     /// Builds the graph of a declaration, applying every rule of the dialect.
     ///
     /// # Errors
-    /// Everything that is wrong with it, at once. A declaration that is marked incomplete never gives a graph.
+    /// Everything that is wrong with it, at once. A declaration that is marked incomplete, or leaves out what somebody has
+    /// reported already, never gives a graph; nothing is added then for what it leaves out.
     pub fn build(spec: GraphSpec) -> BuildResult {
         let mut findings = Findings::default();
         check_source(&spec, &mut findings);
         names::check(&spec, &mut findings);
-        let wires = wiring::connect(&spec, &mut findings);
+        let wiring = wiring::connect(&spec, &mut findings);
         check_routes(&spec, &mut findings);
-        check_size(&spec, &wires, &mut findings);
-        let order = order::sort(&spec, &wires, &mut findings);
+        check_size(&spec, &wiring.wires, &mut findings);
+        let order = order::sort(&spec, &wiring, &mut findings);
+        let wires = wiring.wires;
         // Contracts are carried as far as there is an order, whatever else is wrong.
         let sides = order.as_ref().map(|order| contracts::propagate(&spec, &wires, order, &mut findings));
         match (order, sides) {
-            (Some(order), Some(sides)) if findings.errors.is_empty() && !spec.incomplete => {
+            (Some(order), Some(sides)) if findings.errors.is_empty() && is_whole(&spec) => {
                 Ok((assemble(Checked { spec, wires, order, sides }), findings.warnings))
             }
             _ => Err(findings.errors),
         }
     }
+}
+
+/// Whether nothing is left out that somebody else has reported.
+fn is_whole(spec: &GraphSpec) -> bool {
+    let has_gap = |node: &NodeDecl| {
+        let unread = match &node.kind {
+            NodeKind::Gate { condition, routes, .. } => condition.is_none() || routes.is_empty(),
+            NodeKind::Source { .. } | NodeKind::Transform { .. } | NodeKind::Sink { .. } => false,
+        };
+        unread || node.kind.ports().iter().any(|port| port.target.name.is_empty())
+    };
+    !spec.incomplete && !spec.nodes.iter().any(has_gap)
 }
 
 fn check_source(spec: &GraphSpec, findings: &mut Findings) {

@@ -28,13 +28,14 @@ pub(super) fn check(spec: &GraphSpec, findings: &mut Findings) {
             findings.push(duplicate(&node.name, first));
         }
     }
-    let sinks: BTreeSet<&str> =
+    let mut checked: BTreeSet<&str> =
         spec.nodes.iter().filter(|n| n.is_sink()).map(|n| n.name.name.as_str()).collect();
     for (label, connection) in spec.nodes.iter().flat_map(|n| n.kind.names()) {
         if let Some(label) = label {
             check_label(label, findings);
         }
-        if let Some(connection) = connection.filter(|c| !sinks.contains(c.name.as_str())) {
+        // A connection is written at both of its ends; the first is enough.
+        if let Some(connection) = connection.filter(|c| checked.insert(c.name.as_str())) {
             check_name(connection, "connection", CONNECTION_LIMIT, findings);
         }
     }

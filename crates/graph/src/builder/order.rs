@@ -7,22 +7,22 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::Dfs;
 
 use super::Findings;
-use super::wiring::Wire;
+use super::wiring::{Wire, Wiring};
 use crate::GraphError;
-use crate::spec::GraphSpec;
+use crate::spec::{DISCARD, GraphSpec};
 
 type Topology = DiGraph<(), (), u32>;
 
 /// The order in which nodes are numbered: producers before consumers, settings order where that leaves a choice.
 /// `None` when there is a cycle, which is then reported.
-pub(super) fn sort(spec: &GraphSpec, wires: &[Wire], findings: &mut Findings) -> Option<Vec<usize>> {
-    let graph = topology(spec, wires);
+pub(super) fn sort(spec: &GraphSpec, wiring: &Wiring, findings: &mut Findings) -> Option<Vec<usize>> {
+    let graph = topology(spec, &wiring.wires);
     let cycles: Vec<Vec<NodeIndex>> = tarjan_scc(&graph)
         .into_iter()
         .filter(|part| part.len() > 1 || graph.contains_edge(part[0], part[0]))
         .collect();
     report_cycles(spec, &graph, &cycles, findings);
-    report_unreachable(spec, &graph, findings);
+    report_unreachable(spec, (&graph, &wiring.meant), findings);
     cycles.is_empty().then(|| settings_order(&graph))
 }
 
@@ -93,8 +93,12 @@ fn walk_around(graph: &Topology, part: &[NodeIndex]) -> Vec<usize> {
 
 /// Nodes that no row can come to. Only the first node of an unreachable stretch is named, and only if no other error says
 /// why already (a connection that nobody produces, a cycle).
-fn report_unreachable(spec: &GraphSpec, graph: &Topology, findings: &mut Findings) {
-    if spec.incomplete || spec.nodes.is_empty() {
+fn report_unreachable(
+    spec: &GraphSpec,
+    (graph, meant): (&Topology, &BTreeSet<String>),
+    findings: &mut Findings,
+) {
+    if spec.nodes.is_empty() || !super::is_whole(spec) {
         return;
     }
     let mut reached = BTreeSet::new();
@@ -104,8 +108,9 @@ fn report_unreachable(spec: &GraphSpec, graph: &Topology, findings: &mut Finding
     }
     for (position, node) in spec.nodes.iter().enumerate().filter(|(i, _)| !reached.contains(i)) {
         let fed = graph.edges_directed(NodeIndex::new(position), Direction::Incoming).next().is_some();
-        let otherwise = node.is_sink() && spec.reached_otherwise.contains(&node.name.name);
-        if fed || otherwise || !node.is_sink() {
+        let name = &node.name.name;
+        let explained = fed || !node.is_sink() || name == DISCARD || meant.contains(name);
+        if explained || spec.reached_otherwise.contains(name) {
             continue;
         }
         findings.push(

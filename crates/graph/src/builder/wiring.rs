@@ -1,12 +1,12 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use elspeth_contracts::EdgeMode;
 
 use super::Findings;
 use super::ports::{Leads, Port};
-use crate::spec::{GraphSpec, NodeKind, Ref, SettingPath};
-use crate::suggest::advise;
-use crate::{GraphError, suggest};
+use crate::GraphError;
+use crate::spec::{DISCARD, GraphSpec, NodeKind, Ref, SettingPath};
+use crate::suggest::{advise, nearest};
 
 /// An edge between two declared nodes, by their positions in the spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,15 @@ pub(super) struct Wire {
     pub(super) at: SettingPath,
 }
 
+/// What came of connecting.
+#[derive(Debug, Default)]
+pub(super) struct Wiring {
+    pub(super) wires: Vec<Wire>,
+    /// Sinks and connections that were probably meant where a name leads nowhere. That nothing leads to them is the same
+    /// mistake, and not reported again.
+    pub(super) meant: BTreeSet<String>,
+}
+
 /// What every name stands for.
 struct Names<'a> {
     sinks: BTreeMap<&'a str, usize>,
@@ -30,7 +39,7 @@ struct Names<'a> {
 }
 
 /// Connects every port with its sink or consumer and reports what cannot be connected.
-pub(super) fn connect(spec: &GraphSpec, findings: &mut Findings) -> Vec<Wire> {
+pub(super) fn connect(spec: &GraphSpec, findings: &mut Findings) -> Wiring {
     let mut names = Names { sinks: sinks(spec), consumers: BTreeMap::new(), producers: BTreeMap::new() };
     if names.sinks.is_empty() && !spec.incomplete {
         findings.push(
@@ -40,11 +49,13 @@ pub(super) fn connect(spec: &GraphSpec, findings: &mut Findings) -> Vec<Wire> {
     }
     names.find_consumers(spec, findings);
     names.find_producers(spec, findings);
-    let wires =
-        spec.nodes.iter().enumerate().flat_map(|(from, _)| names.wires_of(spec, from, findings)).collect();
-    names.report_unproduced(spec, findings);
+    let mut wiring = Wiring::default();
+    for from in 0..spec.nodes.len() {
+        names.connect_ports(spec, from, &mut wiring, findings);
+    }
+    names.report_unproduced(spec, &wiring.meant, findings);
     check_failsinks(spec, &names, findings);
-    wires
+    wiring
 }
 
 fn sinks(spec: &GraphSpec) -> BTreeMap<&str, usize> {
@@ -101,12 +112,11 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn wires_of(&self, spec: &GraphSpec, from: usize, findings: &mut Findings) -> Vec<Wire> {
+    fn connect_ports(&self, spec: &GraphSpec, from: usize, wiring: &mut Wiring, findings: &mut Findings) {
         let node = &spec.nodes[from];
-        let mut wires = Vec::new();
         for (number, port) in node.kind.ports().iter().enumerate().filter(|(_, port)| !port.is_closed()) {
             match self.target(port) {
-                Some(to) => wires.push(Wire {
+                Some(to) => wiring.wires.push(Wire {
                     from,
                     to,
                     label: port.edge_label(&node.name.name, spec.nodes[to].is_sink()),
@@ -114,11 +124,15 @@ impl<'a> Names<'a> {
                     port: number,
                     at: port.target.at.clone(),
                 }),
-                None if spec.incomplete && !self.is_plainly_wrong(port) => {}
-                None => findings.push(self.unknown_target(port)),
+                // Sinks are known by name even when their settings could not be read; consumers are not.
+                None if spec.incomplete && port.leads == Leads::ToSinkOrConnection => {}
+                None => {
+                    let names = self.sinks.keys().chain(self.consumers.keys()).copied();
+                    wiring.meant.extend(nearest(&port.target.name, names).map(str::to_owned));
+                    findings.push(self.unknown_target(port));
+                }
             }
         }
-        wires
     }
 
     fn target(&self, port: &Port<'_>) -> Option<usize> {
@@ -130,56 +144,51 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Sinks are known by name even when their settings could not be read; consumers are not.
-    fn is_plainly_wrong(&self, port: &Port<'_>) -> bool {
-        port.leads == Leads::ToSinkOrDiscard
-    }
-
     fn unknown_target(&self, port: &Port<'_>) -> GraphError {
         let name = port.target.name.as_str();
         let at = &port.target.at;
         match port.leads {
-            Leads::ToSinkOrConnection => GraphError::new(
-                "unknown-target",
-                at,
-                format!("`{name}` is neither a sink nor the `input` of any node"),
-            )
-            .help(if name == "discard" {
-                "rows can be discarded only on errors; route them to a sink (a `null`-like file, if need be)"
-                    .to_owned()
-            } else {
-                advise(name, "sinks and inputs", self.sinks.keys().chain(self.consumers.keys()).copied())
-            }),
+            Leads::ToSinkOrConnection => {
+                let message = format!("`{name}` is neither a sink nor the `input` of any node");
+                GraphError::new("unknown-target", at, message).help(self.target_advice(name))
+            }
             Leads::ToSinkOrDiscard
                 if self.consumers.contains_key(name) || self.producers.contains_key(name) =>
             {
                 GraphError::new("unknown-sink", at, format!("`{name}` is a connection, not a sink"))
                     .help("rows that fail can go to a sink or to `discard` only")
             }
-            Leads::ToSinkOrDiscard => GraphError::new(
-                "unknown-sink",
-                at,
-                format!("there is no sink `{name}`"),
-            )
-            .help(advise(name, "sinks", self.sinks.keys().copied().chain(["discard"]))),
+            Leads::ToSinkOrDiscard => {
+                let sinks = self.sinks.keys().copied().chain([DISCARD]);
+                GraphError::new("unknown-sink", at, format!("there is no sink `{name}`"))
+                    .help(advise(name, "sinks", sinks))
+            }
         }
     }
 
-    fn report_unproduced(&self, spec: &GraphSpec, findings: &mut Findings) {
+    fn target_advice(&self, name: &str) -> String {
+        if name == DISCARD {
+            return "only rows that fail can be discarded; let a sink take these".to_owned();
+        }
+        let known = self.sinks.keys().chain(self.consumers.keys()).copied();
+        match nearest(name, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("declare a sink `{name}`, or let a node have `input: {name}`"),
+        }
+    }
+
+    fn report_unproduced(&self, spec: &GraphSpec, meant: &BTreeSet<String>, findings: &mut Findings) {
         if spec.incomplete {
             return;
         }
         for (name, (_, input)) in &self.consumers {
-            if !self.producers.contains_key(name) {
-                let known = self.producers.keys().copied().filter(|n| *n != *name);
-                findings.push(
-                    GraphError::new(
-                        "unknown-connection",
-                        &input.at,
-                        format!("nothing produces the connection `{name}`"),
-                    )
-                    .help(advise(name, "connections that are produced", known)),
-                );
+            if !self.producers.contains_key(name) && !meant.contains(*name) {
+                let help = match nearest(name, self.producers.keys().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("let the source, a transform or a gate lead to `{name}`"),
+                };
+                let message = format!("nothing produces the connection `{name}`");
+                findings.push(GraphError::new("unknown-connection", &input.at, message).help(help));
             }
         }
     }
@@ -189,7 +198,7 @@ fn check_failsinks(spec: &GraphSpec, names: &Names<'_>, findings: &mut Findings)
     for node in &spec.nodes {
         let NodeKind::Sink { on_write_failure, .. } = &node.kind else { continue };
         let name = on_write_failure.name.as_str();
-        if name == node.name.name {
+        if name == node.name.name && name != DISCARD {
             findings.push(
                 GraphError::new(
                     "failsink-is-itself",
@@ -203,7 +212,8 @@ fn check_failsinks(spec: &GraphSpec, names: &Names<'_>, findings: &mut Findings)
         let Some(failsink) = names.sinks.get(name).map(|position| &spec.nodes[*position]) else { continue };
         if let NodeKind::Sink { on_write_failure: next, .. } = &failsink.kind
             && !next.name.is_empty()
-            && next.name != crate::spec::DISCARD
+            && next.name != name
+            && next.name != DISCARD
         {
             let message = format!("the failsink `{name}` has a failsink itself (`{}`)", next.name);
             findings.push(
@@ -217,5 +227,5 @@ fn check_failsinks(spec: &GraphSpec, names: &Names<'_>, findings: &mut Findings)
 
 /// Advice for a name in another place than wiring; the same rule of nearness.
 pub(super) fn field_advice<'a>(name: &str, fields: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    suggest::nearest(name, fields).map(|near| format!("did you mean `{near}`?"))
+    nearest(name, fields).map(|near| format!("did you mean `{near}`?"))
 }
