@@ -14,6 +14,8 @@ mod chain;
 mod encode;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod independence;
 mod leaf;
 mod merkle;
 

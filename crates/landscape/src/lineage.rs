@@ -11,6 +11,8 @@ mod bodies;
 mod facts;
 mod flow;
 mod model;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use elspeth_contracts::{RowIndex, TokenId};

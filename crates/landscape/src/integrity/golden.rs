@@ -11,27 +11,26 @@ use elspeth_contracts::{
     RunStatus, StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
     TransformErrorRecord, ValidationErrorRecord,
 };
-use proptest::prelude::*;
 
 use super::acted::acted_leaves;
 use super::{LeafEncoder, RecorderState, Staged};
 use crate::{ActedEpoch, DecidedEpoch, RunSeal, RunStart, SourceRecord};
 
-const VERSION: HashVersion = HashVersion::Sha256V1;
+pub(super) const VERSION: HashVersion = HashVersion::Sha256V1;
 
-fn hash(byte: u8) -> ContentHash {
+pub(super) fn hash(byte: u8) -> ContentHash {
     ContentHash::from_bytes([byte; 32])
 }
 
-fn step(step: u16) -> Step {
+pub(super) fn step(step: u16) -> Step {
     Step::new(step).unwrap()
 }
 
-fn token(row: u64, ordinal: u32) -> TokenKey {
+pub(super) fn token(row: u64, ordinal: u32) -> TokenKey {
     TokenKey::of_row(RowIndex::new(row).unwrap(), ordinal).unwrap()
 }
 
-fn state(at: (TokenKey, u16, u8), status: NodeStateStatus, times: (i64, i64)) -> NodeStateRecord {
+pub(super) fn state(at: (TokenKey, u16, u8), status: NodeStateStatus, times: (i64, i64)) -> NodeStateRecord {
     NodeStateRecord {
         token: at.0,
         step: step(at.1),
@@ -45,7 +44,7 @@ fn state(at: (TokenKey, u16, u8), status: NodeStateStatus, times: (i64, i64)) ->
 }
 
 /// Row 3, which a transform changed after one retry and a gate forked, in an epoch of its own.
-fn decided() -> DecidedEpoch {
+pub(super) fn decided() -> DecidedEpoch {
     let (first, second) = (token(3, 0), token(3, 1));
     let row_index = RowIndex::new(3).unwrap();
     let busy = ErrorReason::new(FailureKind::TransformError, "busy").retryable();
@@ -125,7 +124,7 @@ fn operation(at: u16, kind: OperationKind, attempts: u32, times: (i64, i64)) -> 
     }
 }
 
-fn decided_leaf(epoch: &DecidedEpoch) -> ContentHash {
+pub(super) fn decided_leaf(epoch: &DecidedEpoch) -> ContentHash {
     let mut leaf = LeafEncoder::new(VERSION);
     epoch.rows.iter().for_each(|r| leaf.row(r));
     epoch.tokens.iter().for_each(|r| leaf.token(r));
@@ -140,7 +139,7 @@ fn decided_leaf(epoch: &DecidedEpoch) -> ContentHash {
 }
 
 /// The row is refused by sink 3 and taken by its failsink 4.
-fn acted() -> ActedEpoch {
+pub(super) fn acted() -> ActedEpoch {
     let token = token(3, 0);
     ActedEpoch {
         epoch: EpochNo(0),
@@ -173,7 +172,7 @@ fn acted() -> ActedEpoch {
     }
 }
 
-fn artifact(rows: u64) -> ArtifactRecord {
+pub(super) fn artifact(rows: u64) -> ArtifactRecord {
     ArtifactRecord {
         step: step(4),
         epoch: EpochNo(0),
@@ -186,11 +185,11 @@ fn artifact(rows: u64) -> ArtifactRecord {
     }
 }
 
-fn published() -> ActedEpoch {
+pub(super) fn published() -> ActedEpoch {
     ActedEpoch { epoch: EpochNo(0), artifacts: vec![artifact(2)], ..ActedEpoch::default() }
 }
 
-fn start() -> RunStart {
+pub(super) fn start() -> RunStart {
     RunStart {
         run_id: "01JZ8Q4Z8N5X2V7K3M9T0B6C1D".parse().unwrap(),
         started_at: Micros(1_000_000),
@@ -226,7 +225,7 @@ fn start() -> RunStart {
     }
 }
 
-fn seal() -> RunSeal {
+pub(super) fn seal() -> RunSeal {
     let source = SourceRecord {
         identity: "{}".to_owned(),
         field_resolution: "[]".to_owned(),
@@ -242,7 +241,7 @@ fn seal() -> RunSeal {
     }
 }
 
-fn chain(state: &RecorderState) -> String {
+pub(super) fn chain(state: &RecorderState) -> String {
     state.hashes().chain.to_string()
 }
 

@@ -1,0 +1,510 @@
+//! Answers worked out from facts made by hand; those from a real store are tested beside the stores.
+
+use std::collections::BTreeMap;
+
+use elspeth_canonical::{ContentHash, HashVersion};
+use elspeth_contracts::{
+    Determinism, EdgeMode, EdgeNo, EdgeRecord, ErrorReason, ExportStatus, FailureKind, Grade, Micros, NodeId,
+    NodeRecord, NodeStateRecord, NodeStateStatus, NodeType, Outcome, RoutingEventRecord, RowIndex, RowRecord,
+    RunStatus, StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
+    TransformErrorRecord, ValidationErrorRecord,
+};
+use elspeth_payload::{Block, BlockBuilder, BodyFragment, BodyKey};
+use elspeth_value::{Row, Shape, Value};
+use serde_json::json;
+
+use super::assemble::lineage;
+use super::facts::SubjectFacts;
+use super::{Bodies, Graph, Lineage, TokenFacts};
+use crate::{LandscapeError, RunRecord, SourceRecord};
+
+const VERSION: HashVersion = HashVersion::Blake3V1;
+const RUN: &str = "01JZ8Q4Z8N5X2V7K3M9T0B6C1D";
+
+const SOURCE: u16 = 0;
+const MAPPER: u16 = 1;
+const QUALITY: u16 = 2;
+const APPROVED: u16 = 3;
+const REJECTED: u16 = 4;
+
+fn step(step: u16) -> Step {
+    Step::new(step).unwrap()
+}
+
+fn row_41() -> RowIndex {
+    RowIndex::new(41).unwrap()
+}
+
+fn token(ordinal: u32) -> TokenKey {
+    TokenKey::of_row(row_41(), ordinal).unwrap()
+}
+
+fn run() -> RunRecord {
+    RunRecord {
+        run_no: 1,
+        run_id: RUN.parse().unwrap(),
+        status: RunStatus::Completed,
+        started_at: Micros(0),
+        completed_at: Some(Micros(1)),
+        settings: "{}".to_owned(),
+        settings_path: "a.yaml".to_owned(),
+        config_hash: VERSION.hash(b"{}"),
+        hash_version: VERSION,
+        topology_hash: VERSION.hash(b""),
+        grade: Grade::FullReproducible,
+        export_status: ExportStatus::None,
+        source: SourceRecord::default(),
+        owner: String::new(),
+        heartbeat_at: Micros(0),
+        error: None,
+        content_root: None,
+        record_root: None,
+        epochs: 1,
+    }
+}
+
+fn node(at: u16, name: &str, node_type: NodeType, plugin: &str, config: &str) -> NodeRecord {
+    NodeRecord {
+        step: step(at),
+        node_id: NodeId(format!("{node_type}_{name}_000000000000")),
+        name: name.to_owned(),
+        node_type,
+        plugin: plugin.to_owned(),
+        plugin_version: "1".to_owned(),
+        determinism: Determinism::Deterministic,
+        config: config.to_owned(),
+        config_hash: VERSION.hash(config.as_bytes()),
+        input_schema: "null".to_owned(),
+        output_schema: "null".to_owned(),
+    }
+}
+
+/// source -> mapper -> quality -> approved or rejected; mapper's errors and refused records go to rejected.
+fn graph() -> Graph {
+    let condition = r#"{"condition":"row['score'] >= 80","routes":{"false":"rejected","true":"approved"}}"#;
+    let edges = [
+        (SOURCE, MAPPER, "continue", EdgeMode::Move),
+        (SOURCE, REJECTED, "__quarantine__", EdgeMode::Divert),
+        (MAPPER, QUALITY, "continue", EdgeMode::Move),
+        (MAPPER, REJECTED, "__error_mapper__", EdgeMode::Divert),
+        (QUALITY, APPROVED, "true", EdgeMode::Move),
+        (QUALITY, REJECTED, "false", EdgeMode::Move),
+    ];
+    let edge = |(number, (from, to, label, mode)): (usize, (u16, u16, &str, EdgeMode))| EdgeRecord {
+        edge: EdgeNo(u16::try_from(number).unwrap()),
+        from: step(from),
+        to: step(to),
+        label: label.to_owned(),
+        mode,
+    };
+    Graph {
+        nodes: vec![
+            node(SOURCE, "source", NodeType::Source, "csv", "{}"),
+            node(MAPPER, "mapper", NodeType::Transform, "field_mapper", "{}"),
+            node(QUALITY, "quality", NodeType::Gate, "gate", condition),
+            node(APPROVED, "approved", NodeType::Sink, "csv", "{}"),
+            node(REJECTED, "rejected", NodeType::Sink, "csv", "{}"),
+        ],
+        edges: edges.into_iter().enumerate().map(edge).collect(),
+    }
+}
+
+fn row(fields: &[(&str, Value)]) -> Row {
+    let shape = Shape::new(fields.iter().map(|(name, _)| (*name).into()));
+    Row::new(shape, fields.iter().map(|(_, value)| value.clone()).collect())
+}
+
+fn read_row() -> Row {
+    row(&[("id", Value::Int(7)), ("name", Value::Str(" Ann".into())), ("amount", Value::Float(2500.0))])
+}
+
+fn mapped_row() -> Row {
+    row(&[("id", Value::Int(7)), ("name", Value::Str("Ann".into())), ("score", Value::Int(85))])
+}
+
+fn hash_of(row: &Row) -> ContentHash {
+    row.content_hash(VERSION, &mut Vec::new()).unwrap()
+}
+
+fn bodies(rows: &[(u32, u16, Row)]) -> Bodies<'static> {
+    let mut fragment = BodyFragment::default();
+    for (ordinal, at, row) in rows {
+        fragment.push_row(BodyKey { token: token(*ordinal), step: step(*at) }, row);
+    }
+    let mut builder = BlockBuilder::default();
+    builder.add(fragment);
+    Bodies::of(RUN.parse().unwrap(), VERSION, Some(Block::read(&builder.finish()).unwrap()))
+}
+
+fn both_bodies() -> Bodies<'static> {
+    bodies(&[(0, SOURCE, read_row()), (0, MAPPER, mapped_row())])
+}
+
+fn state(ordinal: u32, at: u16, status: NodeStateStatus) -> NodeStateRecord {
+    NodeStateRecord {
+        token: token(ordinal),
+        step: step(at),
+        attempt: 0,
+        status,
+        input_hash: None,
+        output_hash: None,
+        started_us: 0,
+        duration_us: 0,
+    }
+}
+
+fn routing(ordinal: u32, at: u16, edge: u16) -> RoutingEventRecord {
+    RoutingEventRecord {
+        token: token(ordinal),
+        step: step(at),
+        attempt: 0,
+        ordinal: 0,
+        edge: EdgeNo(edge),
+        reason: None,
+    }
+}
+
+fn plain_token(ordinal: u32) -> TokenFacts {
+    TokenFacts {
+        token: TokenRecord::plain(token(ordinal)),
+        parents: Vec::new(),
+        states: Vec::new(),
+        contexts: Vec::new(),
+        routing: Vec::new(),
+        calls: Vec::new(),
+        errors: Vec::new(),
+        outcome: None,
+    }
+}
+
+fn subject(tokens: Vec<TokenFacts>) -> SubjectFacts {
+    SubjectFacts {
+        row: Some(RowRecord {
+            row_index: row_41(),
+            source_data_hash: hash_of(&read_row()),
+            read_us: 0,
+            valid: true,
+        }),
+        epoch: None,
+        validation_error: None,
+        tokens: tokens.into_iter().map(|t| (t.token.token, t)).collect::<BTreeMap<_, _>>(),
+    }
+}
+
+/// Mapped, found good, approved.
+fn approved() -> TokenFacts {
+    let done = NodeStateStatus::Completed;
+    TokenFacts {
+        states: vec![
+            state(0, SOURCE, done),
+            NodeStateRecord {
+                output_hash: Some(hash_of(&mapped_row())),
+                duration_us: 1_250,
+                ..state(0, MAPPER, done)
+            },
+            state(0, QUALITY, done),
+            state(0, APPROVED, done),
+        ],
+        routing: vec![routing(0, QUALITY, 4)],
+        contexts: vec![StateContextRecord {
+            token: token(0),
+            step: step(MAPPER),
+            attempt: 0,
+            context: r#"{"renamed":1}"#.to_owned(),
+        }],
+        outcome: Some(TokenOutcomeRecord::at_sink(token(0), Outcome::Routed, step(APPROVED))),
+        ..plain_token(0)
+    }
+}
+
+fn explained(facts: SubjectFacts, bodies: &Bodies<'_>) -> Lineage {
+    lineage(&run(), &graph(), facts, bodies).unwrap()
+}
+
+fn corruption(facts: SubjectFacts, bodies: &Bodies<'_>) -> String {
+    match lineage(&run(), &graph(), facts, bodies).unwrap_err() {
+        LandscapeError::Corrupt(corruption) => corruption.to_string(),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_json_has_exactly_the_published_shape() {
+    let lineage = explained(subject(vec![approved()]), &both_bodies());
+    let (read, mapped) = (hash_of(&read_row()).to_string(), hash_of(&mapped_row()).to_string());
+    let (run_id, token) = (run().run_id, run().run_id.token_id(token(0)));
+    let state_id = |at| {
+        let key = elspeth_contracts::StateKey { token: self::token(0), step: step(at), attempt: 0 };
+        run_id.state_id(key).to_string()
+    };
+    let read_data = json!({"id": 7, "name": " Ann", "amount": 2500.0});
+    let mapped_data = json!({"id": 7, "name": "Ann", "score": 85});
+    let expected = json!({
+        "run_id": RUN,
+        "row": {"row_id": run_id.row_id(row_41()).to_string(), "row_index": 41, "source_data_hash": read, "data": read_data},
+        "tokens": [{
+            "token_id": token.to_string(),
+            "branch": null,
+            "parents": [],
+            "outcome": {"outcome": "routed", "sink": "approved", "error": null},
+            "states": [
+                {"state_id": state_id(SOURCE), "node": "source", "node_type": "source", "plugin": "csv", "step": 0,
+                 "attempt": 0, "status": "completed", "input_hash": null, "output_hash": read, "input": null,
+                 "output": read_data, "duration_ms": 0.0, "error": null, "reason": null, "routing": [], "calls": []},
+                {"state_id": state_id(MAPPER), "node": "mapper", "node_type": "transform", "plugin": "field_mapper",
+                 "step": 1, "attempt": 0, "status": "completed", "input_hash": read, "output_hash": mapped,
+                 "input": read_data, "output": mapped_data, "duration_ms": 1.25, "error": null,
+                 "reason": {"renamed": 1}, "routing": [], "calls": []},
+                {"state_id": state_id(QUALITY), "node": "quality", "node_type": "gate", "plugin": "gate", "step": 2,
+                 "attempt": 0, "status": "completed", "input_hash": mapped, "output_hash": mapped,
+                 "input": mapped_data, "output": mapped_data, "duration_ms": 0.0, "error": null, "reason": null,
+                 "routing": [{"label": "true", "mode": "move", "to": "approved",
+                              "reason": {"condition": "row['score'] >= 80", "result": "true"}}],
+                 "calls": []},
+                {"state_id": state_id(APPROVED), "node": "approved", "node_type": "sink", "plugin": "csv", "step": 3,
+                 "attempt": 0, "status": "completed", "input_hash": mapped, "output_hash": mapped,
+                 "input": mapped_data, "output": mapped_data, "duration_ms": 0.0, "error": null, "reason": null,
+                 "routing": [], "calls": []},
+            ],
+        }],
+    });
+    let text = serde_json::to_string(&lineage).unwrap();
+    assert_eq!(text, expected.to_string(), "in this order, and with 2500.0 as it was");
+}
+
+#[test]
+fn the_text_tells_what_changed_and_why_it_went_where_it_went() {
+    let text = explained(subject(vec![approved()]), &both_bodies()).to_text();
+    let (read, mapped) = (hash_of(&read_row()).to_string(), hash_of(&mapped_row()).to_string());
+    let expected = format!(
+        "\
+Run {RUN}
+Row 41 · {row_id} · source data {read}
+    id: 7
+    name: \" Ann\"
+    amount: 2500.0
+
+Token {token_id}
+├─ source source (csv) · completed · → {read}
+├─ transform mapper (field_mapper) · completed · {read} → {mapped} · 1.25 ms
+│    ~ name: \" Ann\" → \"Ann\"
+│    + score: 85
+│    - amount: 2500.0
+│    {{\"renamed\":1}}
+├─ gate quality · completed · {mapped} unchanged
+│    row['score'] >= 80 → true → approved
+├─ sink approved (csv) · completed · {mapped} unchanged
+└─ routed · sink approved
+",
+        row_id = run().run_id.row_id(row_41()),
+        token_id = run().run_id.token_id(token(0)),
+        read = &read[..12],
+        mapped = &mapped[..12],
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn purged_bodies_leave_hashes_and_lineage() {
+    let gone = Bodies::of(RUN.parse().unwrap(), VERSION, None);
+    let lineage = serde_json::to_value(explained(subject(vec![approved()]), &gone)).unwrap();
+    let purged = json!({"purged": true});
+    assert_eq!(lineage["row"]["data"], purged);
+    let mapper = &lineage["tokens"][0]["states"][1];
+    assert_eq!((&mapper["input"], &mapper["output"]), (&purged, &purged));
+    assert_eq!(mapper["output_hash"], hash_of(&mapped_row()).to_string());
+
+    let partly = explained(subject(vec![approved()]), &bodies(&[(0, MAPPER, mapped_row())]));
+    let partly = serde_json::to_value(&partly).unwrap();
+    assert_eq!(partly["row"]["data"], purged);
+    assert_eq!(partly["tokens"][0]["states"][1]["output"]["score"], 85);
+    let text = explained(subject(vec![approved()]), &gone).to_text();
+    assert!(
+        text.contains("    (purged)\n") && text.contains("row['score'] >= 80 → true → approved"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_body_with_another_hash_is_corrupt_and_named() {
+    let edited = bodies(&[(0, SOURCE, read_row()), (0, MAPPER, read_row())]);
+    let message = corruption(subject(vec![approved()]), &edited);
+    let id = run().run_id.token_id(token(0)).to_string();
+    assert!(message.contains(&id) && message.contains("after step 1"), "{message}");
+    assert!(message.contains(&hash_of(&mapped_row()).to_string()), "{message}");
+}
+
+#[test]
+fn a_refused_record_shows_why_and_where_it_went() {
+    let mut facts = subject(vec![TokenFacts {
+        states: vec![
+            state(0, SOURCE, NodeStateStatus::Failed),
+            state(0, REJECTED, NodeStateStatus::Completed),
+        ],
+        routing: vec![routing(0, SOURCE, 1)],
+        outcome: Some(TokenOutcomeRecord {
+            error_at: Some((step(SOURCE), 0)),
+            ..TokenOutcomeRecord::at_sink(token(0), Outcome::Quarantined, step(REJECTED))
+        }),
+        ..plain_token(0)
+    }]);
+    facts.validation_error = Some(ValidationErrorRecord {
+        row_index: row_41(),
+        reason: ErrorReason::new(FailureKind::SchemaViolation, "field `score` is missing")
+            .on_field("score")
+            .at_line(43),
+        destination: Some(step(REJECTED)),
+    });
+    let lineage = explained(facts, &both_bodies());
+    let text = lineage.to_text();
+    assert!(text.contains("├─ source source (csv) · failed · no data\n"), "{text}");
+    assert!(
+        text.contains("│    schema_violation: field `score` is missing (line 43 of the source)\n"),
+        "{text}"
+    );
+    assert!(text.contains("│    diverted → rejected\n"), "{text}");
+    assert!(text.ends_with("└─ quarantined · sink rejected · because of source\n"), "{text}");
+
+    let json = serde_json::to_value(&lineage).unwrap();
+    let error = json!({"node": "source", "kind": "schema_violation", "message": "field `score` is missing",
+        "field": "score", "line": 43, "destination": "rejected"});
+    assert_eq!(json["tokens"][0]["outcome"]["error"], error);
+    let states = &json["tokens"][0]["states"];
+    assert_eq!((&states[0]["error"], &states[0]["output"]), (&error, &json!(null)));
+    assert_eq!(states[1]["input"]["amount"], 2500.0, "the sink gets what was read");
+    assert_eq!(states[0]["routing"][0]["reason"], json!(null));
+}
+
+#[test]
+fn every_attempt_is_shown_and_the_error_edge_gets_what_came_in() {
+    let attempt =
+        |number: u8| NodeStateRecord { attempt: number, ..state(0, MAPPER, NodeStateStatus::Failed) };
+    let failure = |number: u8, message: &str, destination| TransformErrorRecord {
+        token: token(0),
+        step: step(MAPPER),
+        attempt: number,
+        reason: ErrorReason::new(FailureKind::TransformError, message),
+        destination,
+    };
+    let facts = subject(vec![TokenFacts {
+        states: vec![
+            state(0, SOURCE, NodeStateStatus::Completed),
+            attempt(0),
+            attempt(1),
+            state(0, REJECTED, NodeStateStatus::Completed),
+        ],
+        errors: vec![failure(0, "busy", None), failure(1, "still busy", Some(step(REJECTED)))],
+        routing: vec![RoutingEventRecord { attempt: 1, ..routing(0, MAPPER, 3) }],
+        outcome: Some(TokenOutcomeRecord {
+            error_at: Some((step(MAPPER), 1)),
+            ..TokenOutcomeRecord::at_sink(token(0), Outcome::Routed, step(REJECTED))
+        }),
+        ..plain_token(0)
+    }]);
+    let lineage = explained(facts, &both_bodies());
+    let json = serde_json::to_value(&lineage).unwrap();
+    let states = &json["tokens"][0]["states"];
+    assert_eq!(states[1]["error"]["message"], "busy");
+    assert_eq!(states[1]["routing"], json!([]));
+    assert_eq!(states[2]["error"]["destination"], "rejected");
+    assert_eq!(states[2]["routing"][0]["to"], "rejected");
+    assert_eq!(states[2]["input_hash"], states[3]["input_hash"]);
+    assert_eq!(states[2]["output_hash"], json!(null));
+    assert!(
+        lineage.to_text().contains("mapper (field_mapper) · attempt 2 · failed"),
+        "{}",
+        lineage.to_text()
+    );
+}
+
+/// The root is forked at the gate; the left child is mapped again, the right one goes as it is.
+fn forked() -> Vec<TokenFacts> {
+    let done = NodeStateStatus::Completed;
+    let child = |ordinal: u32, branch: &str| TokenFacts {
+        token: TokenRecord { token: token(ordinal), branch: Some(branch.to_owned()), group: Some(1) },
+        parents: vec![TokenParentRecord { token: token(ordinal), parent: token(0), ordinal: 0 }],
+        ..plain_token(ordinal)
+    };
+    let root = TokenFacts {
+        states: vec![state(0, SOURCE, done), state(0, QUALITY, done)],
+        outcome: Some(TokenOutcomeRecord {
+            group: Some(1),
+            sink: None,
+            ..TokenOutcomeRecord::at_sink(token(0), Outcome::Forked, step(APPROVED))
+        }),
+        ..plain_token(0)
+    };
+    let left = TokenFacts {
+        states: vec![
+            NodeStateRecord { output_hash: Some(hash_of(&mapped_row())), ..state(1, MAPPER, done) },
+            state(1, APPROVED, done),
+        ],
+        outcome: Some(TokenOutcomeRecord::at_sink(token(1), Outcome::Completed, step(APPROVED))),
+        ..child(1, "left")
+    };
+    let right = TokenFacts { states: vec![state(2, REJECTED, done)], ..child(2, "right") };
+    vec![root, left, right]
+}
+
+#[test]
+fn children_carry_on_what_their_parent_had_and_stand_below_it() {
+    let bodies = bodies(&[(0, SOURCE, read_row()), (1, MAPPER, mapped_row())]);
+    let lineage = explained(subject(forked()), &bodies);
+    let json = serde_json::to_value(&lineage).unwrap();
+    let tokens = json["tokens"].as_array().unwrap();
+    assert_eq!(tokens[1]["parents"], json!([tokens[0]["token_id"]]));
+    assert_eq!(tokens[1]["states"][0]["input"]["amount"], 2500.0);
+    assert_eq!(tokens[1]["states"][1]["input"]["score"], 85);
+    assert_eq!(
+        tokens[2]["states"][0]["input"]["amount"], 2500.0,
+        "one child does not change the other's row"
+    );
+    assert_eq!(tokens[0]["outcome"], json!({"outcome": "forked", "sink": null, "error": null, "group": 1}));
+
+    let text = lineage.to_text();
+    let line = |start: &str| {
+        text.lines().position(|l| l.starts_with(start)).unwrap_or_else(|| panic!("{start}\n{text}"))
+    };
+    let tokens: Vec<String> = (0..3).map(|n| run().run_id.token_id(token(n)).to_string()).collect();
+    let (root, left) =
+        (line(&format!("Token {}", tokens[0])), line(&format!("  Token {} · branch left", tokens[1])));
+    let right = line(&format!("  Token {} · branch right", tokens[2]));
+    assert!(root < left && left < right, "{text}");
+    assert!(text.contains("\n└─ forked\n"), "{text}");
+    assert!(text.ends_with("\n  └─ under way\n"), "{text}");
+}
+
+#[test]
+fn an_answer_about_one_branch_leaves_the_others_out() {
+    let bodies = bodies(&[(0, SOURCE, read_row()), (1, MAPPER, mapped_row())]);
+    let mut facts = subject(forked());
+    facts.tokens.remove(&token(2));
+    assert_eq!(explained(facts, &bodies).tokens.len(), 2);
+}
+
+#[test]
+fn a_record_that_points_to_nothing_is_corrupt_and_named() {
+    let cases: Vec<(fn(&mut TokenFacts), &str)> = vec![
+        (|t| t.states[3].step = step(9), "nodes step 9"),
+        (|t| t.routing[0].edge = EdgeNo(9), "edges 9"),
+        (|t| t.outcome.as_mut().unwrap().sink = Some(step(8)), "nodes step 8"),
+        (|t| t.outcome.as_mut().unwrap().error_at = Some((step(MAPPER), 0)), "its error is missing"),
+        (|t| t.contexts[0].context = "{".to_owned(), "state_contexts"),
+        (|t| t.routing[0].reason = Some("no".to_owned()), "routing_events"),
+    ];
+    for (damage, expected) in cases {
+        let mut token = approved();
+        damage(&mut token);
+        let message = corruption(subject(vec![token]), &both_bodies());
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn a_row_under_way_is_shown_as_far_as_it_got() {
+    let mut token = approved();
+    token.outcome = None;
+    token.states.truncate(3);
+    let text = explained(subject(vec![token]), &both_bodies()).to_text();
+    assert!(text.ends_with("│    row['score'] >= 80 → true → approved\n└─ under way\n"), "{text}");
+}
