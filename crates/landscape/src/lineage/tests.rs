@@ -484,7 +484,8 @@ fn an_answer_about_one_branch_leaves_the_others_out() {
 
 #[test]
 fn a_record_that_points_to_nothing_is_corrupt_and_named() {
-    let cases: Vec<(fn(&mut TokenFacts), &str)> = vec![
+    type Damage = fn(&mut TokenFacts);
+    let cases: Vec<(Damage, &str)> = vec![
         (|t| t.states[3].step = step(9), "nodes step 9"),
         (|t| t.routing[0].edge = EdgeNo(9), "edges 9"),
         (|t| t.outcome.as_mut().unwrap().sink = Some(step(8)), "nodes step 8"),
