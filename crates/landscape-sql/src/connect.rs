@@ -10,8 +10,6 @@ use sqlx::{ConnectOptions as _, Executor as _};
 use crate::error::{cannot_open, store_error};
 use crate::schema::{self, Found};
 
-/// How long a statement waits for another process's lock.
-const BUSY: Duration = Duration::from_secs(5);
 /// Compiled statements that a writer keeps: the texts of one run's inserts are far fewer.
 const WRITER_STATEMENTS: usize = 400;
 /// Bytes of a page; larger pages mean fewer of them to log for each epoch.
@@ -19,20 +17,20 @@ const PAGE_SIZE: u32 = 8192;
 /// Pages in the write-ahead log after which it is copied into the database (32 MiB).
 const CHECKPOINT_PAGES: u32 = 4096;
 
-fn options(path: &Path) -> SqliteConnectOptions {
+fn options(path: &Path, patience: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .busy_timeout(BUSY)
+        .busy_timeout(patience)
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
         .disable_statement_logging()
 }
 
 /// Opens the database for writing; creates folders, file and tables where they do not exist.
-pub(crate) async fn writer(path: &Path) -> Result<SqliteConnection, LandscapeError> {
+pub(crate) async fn writer(path: &Path, patience: Duration) -> Result<SqliteConnection, LandscapeError> {
     let context = || format!("opening audit database {}", path.display());
     create_parent(path)?;
-    let mut connection = options(path)
+    let mut connection = options(path, patience)
         .create_if_missing(true)
         .statement_cache_capacity(WRITER_STATEMENTS)
         .connect()
@@ -55,7 +53,7 @@ pub(crate) async fn writer(path: &Path) -> Result<SqliteConnection, LandscapeErr
 }
 
 /// Options with which readers can open the database; checks that it is one of ours and of a known version.
-pub(crate) async fn reader(path: &Path) -> Result<SqliteConnectOptions, LandscapeError> {
+pub(crate) async fn reader(path: &Path, patience: Duration) -> Result<SqliteConnectOptions, LandscapeError> {
     let context = || format!("opening audit database {}", path.display());
     if !path.is_file() {
         return Err(LandscapeError::Store {
@@ -66,7 +64,7 @@ pub(crate) async fn reader(path: &Path) -> Result<SqliteConnectOptions, Landscap
             retryable: false,
         });
     }
-    let mut options = options(path).read_only(true);
+    let mut options = options(path, patience).read_only(true);
     let mut connection = match options.connect().await {
         Err(error) if cannot_open(&error) && is_at_rest(path) => {
             options = options.immutable(true);

@@ -1,7 +1,8 @@
 //! Conservation: no record is lost or made up between the source and the outcomes.
 //!
-//! Each rule is a query that returns the records that break it. Queries run in two passes over clustered tables, side
-//! by side in key order (`EXCEPT` with `ORDER BY` merges), so that a million rows take well under a second.
+//! Each rule is a query that returns the records that break it. A million rows must be checked in well under a second,
+//! so rules compare tables side by side in key order (`EXCEPT` with `ORDER BY` merges two clustered tables), and look
+//! records up one by one only when their numbers already do not agree.
 
 use elspeth_contracts::{RowIndex, RunId, TokenKey};
 use elspeth_landscape::{ConservationBreach, Corruption, LandscapeError};
@@ -43,10 +44,20 @@ const RULES: &[Rule] = &[
                 AND r.row_index BETWEEN e.first_row AND e.last_row)",
     },
     Rule {
+        // As many first tokens as rows, from the same first to the same last without a gap: then each row has one.
         text: "every row has a token",
         names: Names::Row,
-        breaches: "SELECT r.row_index FROM rows r WHERE r.run_no = ?1 AND NOT EXISTS
-            (SELECT 1 FROM tokens t WHERE t.run_no = ?1 AND t.token = r.row_index << 20)",
+        breaches: "SELECT r.row_index FROM rows r WHERE r.run_no = ?1
+            AND ((SELECT count(*) FROM rows c WHERE c.run_no = ?1)
+                    IS NOT (SELECT max(c.row_index) FROM rows c WHERE c.run_no = ?1)
+                        - (SELECT min(c.row_index) FROM rows c WHERE c.run_no = ?1) + 1
+                OR (SELECT count(*), min(f.token >> 20), max(f.token >> 20) FROM tokens f
+                        WHERE f.run_no = ?1 AND f.token & 1048575 = 0 AND f.token < 1 << 55)
+                    IS NOT (SELECT count(*),
+                        (SELECT min(c.row_index) FROM rows c WHERE c.run_no = ?1),
+                        (SELECT max(c.row_index) FROM rows c WHERE c.run_no = ?1)
+                        FROM rows c WHERE c.run_no = ?1))
+            AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.run_no = ?1 AND t.token = r.row_index << 20)",
     },
     Rule {
         text: "every token has a terminal outcome",
@@ -61,19 +72,27 @@ const RULES: &[Rule] = &[
             EXCEPT SELECT token FROM tokens WHERE run_no = ?1 ORDER BY 1",
     },
     Rule {
-        text: "a token whose outcome names a sink has a completed state there",
+        text: "a completed or routed token names its sink",
         names: Names::Token,
-        breaches: "SELECT o.token FROM token_outcomes o WHERE o.run_no = ?1 AND o.terminal = 1
-            AND (o.sink IS NOT NULL OR o.outcome IN (0, 1)) AND NOT EXISTS
-            (SELECT 1 FROM sink_states s WHERE s.run_no = ?1 AND s.token = o.token AND s.step = o.sink
-             AND s.status = 2)",
+        breaches: "SELECT token FROM token_outcomes WHERE run_no = ?1 AND outcome IN (0, 1) AND sink IS NULL",
     },
     Rule {
+        text: "a token whose outcome names a sink has a completed state there",
+        names: Names::Token,
+        breaches:
+            "SELECT token, sink FROM token_outcomes WHERE run_no = ?1 AND terminal = 1 AND sink IS NOT NULL
+            EXCEPT SELECT token, step FROM sink_states WHERE run_no = ?1 AND status = 2 ORDER BY 1, 2",
+    },
+    Rule {
+        // Where the rule before holds and both are as many, each state is some outcome's.
         text: "a token with a completed state at a sink has an outcome that names the sink",
         names: Names::Token,
-        breaches: "SELECT s.token FROM sink_states s WHERE s.run_no = ?1 AND s.status = 2 AND NOT EXISTS
-            (SELECT 1 FROM token_outcomes o WHERE o.run_no = ?1 AND o.token = s.token AND o.terminal = 1
-             AND o.sink = s.step AND o.outcome IN (0, 1, 6, 7))",
+        breaches: "SELECT s.token FROM sink_states s WHERE s.run_no = ?1 AND s.status = 2
+            AND (SELECT count(*) FROM sink_states c WHERE c.run_no = ?1 AND c.status = 2)
+                <> (SELECT count(*) FROM token_outcomes c WHERE c.run_no = ?1 AND c.terminal = 1
+                    AND c.sink IS NOT NULL AND c.outcome IN (0, 1, 6, 7))
+            AND NOT EXISTS (SELECT 1 FROM token_outcomes o WHERE o.run_no = ?1 AND o.token = s.token
+                AND o.terminal = 1 AND o.sink = s.step AND o.outcome IN (0, 1, 6, 7))",
     },
     Rule {
         text: "a forked, expanded or coalesced token has children in its group",

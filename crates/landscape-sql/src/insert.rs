@@ -1,7 +1,7 @@
 //! Multi-row inserts with cached statement text.
 //!
-//! A statement's text depends on the table, on the columns that its records need and on their number. Numbers are
-//! powers of two up to [`LARGEST`], so that few texts exist and the database compiles each of them once. `run_no` is
+//! A statement's text depends on the table, on the columns that its records need and on their number. The number is one of
+//! [`SIZES`], so that few texts exist and the database compiles each of them once. `run_no` is
 //! part of the text: it is the same for everything that one writer writes, and each bound value costs time.
 
 use std::collections::HashMap;
@@ -15,8 +15,8 @@ use elspeth_contracts::{Step, TokenKey};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-/// Most records of one statement.
-const LARGEST: usize = 512;
+/// Numbers of records of one statement. An epoch of the usual size takes one statement for each table.
+const SIZES: [usize; 10] = [1000, 500, 200, 100, 50, 20, 10, 5, 2, 1];
 
 /// How the records of one table are written.
 pub(crate) trait Table: 'static {
@@ -182,7 +182,7 @@ impl<'r, T: Table> Insert<'r, T> {
 
 impl<T: Table> Work for Insert<'_, T> {
     fn next(&mut self, texts: &mut Texts) -> Option<Statement> {
-        let size = LARGEST.min(largest_power_of_two(self.records.len())?);
+        let size = *SIZES.iter().find(|size| **size <= self.records.len())?;
         let (now, later) = self.records.split_at(size);
         self.records = later;
         let shape = now.iter().fold(0, |shape, record| shape | T::needs(record));
@@ -193,10 +193,6 @@ impl<T: Table> Work for Insert<'_, T> {
         }
         Some(Statement { sql: AssertSqlSafe(texts.get::<T>(shape, size)).into_sql_str(), values })
     }
-}
-
-fn largest_power_of_two(at_most: usize) -> Option<usize> {
-    at_most.checked_ilog2().map(|power| 1 << power)
 }
 
 /// Statements that are known already.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use elspeth_landscape::LandscapeError;
 use sqlx::sqlite::SqlitePoolOptions;
@@ -14,6 +15,8 @@ use crate::writer::SqliteWriter;
 /// A folder that is deleted when nobody uses it any more.
 pub(crate) type Scratch = tempfile::TempDir;
 
+/// How long a statement waits for another process's lock.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections that one reader uses at most.
 const READERS: u32 = 4;
 
@@ -22,6 +25,7 @@ const READERS: u32 = 4;
 pub struct SqliteLandscape {
     location: Location,
     path: PathBuf,
+    patience: Duration,
     scratch: Option<Arc<Scratch>>,
 }
 
@@ -35,12 +39,20 @@ impl SqliteLandscape {
     pub fn at(text: &str) -> Result<Self, LandscapeError> {
         let location = Location::parse(text)?;
         match location.path().map(Path::to_owned) {
-            Some(path) => Ok(Self { location, path, scratch: None }),
+            Some(path) => Ok(Self { location, path, patience: PATIENCE, scratch: None }),
             None => {
                 let scratch = scratch()?;
-                Ok(Self { location, path: scratch.path().join("audit.db"), scratch: Some(Arc::new(scratch)) })
+                let path = scratch.path().join("audit.db");
+                Ok(Self { location, path, patience: PATIENCE, scratch: Some(Arc::new(scratch)) })
             }
         }
+    }
+
+    /// Waits as long for another process's lock before it fails with a retryable error; 5 seconds if not set.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Where it is.
@@ -55,7 +67,7 @@ impl SqliteLandscape {
     /// [`LandscapeError::Store`] when it cannot be opened or is another program's, [`LandscapeError::SchemaVersion`]
     /// when a newer program wrote it.
     pub async fn writer(&self) -> Result<SqliteWriter, LandscapeError> {
-        let connection = connect::writer(&self.path).await?;
+        let connection = connect::writer(&self.path, self.patience).await?;
         Ok(SqliteWriter::new(connection, self.location.to_string(), self.scratch.clone()))
     }
 
@@ -64,7 +76,7 @@ impl SqliteLandscape {
     /// # Errors
     /// As [`SqliteLandscape::writer`]; also when there is no such file.
     pub async fn reader(&self) -> Result<SqliteReader, LandscapeError> {
-        let options = connect::reader(&self.path).await?;
+        let options = connect::reader(&self.path, self.patience).await?;
         let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options);
         Ok(SqliteReader::new(pool, self.location.to_string(), self.scratch.clone()))
     }

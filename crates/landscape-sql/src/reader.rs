@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use elspeth_contracts::{
     ArtifactRecord, CallRecord, EdgeRecord, EpochNo, NodeRecord, NodeStateRecord, RoutingEventRecord,
-    RowIndex, RowRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
-    TransformErrorRecord, ValidationErrorRecord,
+    RowIndex, RowRecord, StateContextRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord,
+    TokenParentRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
 };
 use elspeth_landscape::{
     Counters, Failure, FailureCount, LandscapeError, LandscapeReader, RunRecord, RunRef, RunSummary,
@@ -18,8 +18,8 @@ use crate::error::store_error;
 use crate::landscape::Scratch;
 use crate::stored::{Origin, Stored};
 use crate::tables::{
-    Artifacts, Calls, Edges, Epochs, NodeStates, Nodes, RoutingEvents, Rows, Runs, TokenOutcomes,
-    TokenParents, Tokens, TransformErrors, ValidationErrors,
+    Artifacts, Calls, Edges, Epochs, NodeStates, Nodes, RoutingEvents, Rows, Runs, StateContexts,
+    TokenOutcomes, TokenParents, Tokens, TransformErrors, ValidationErrors,
 };
 use crate::{counters, failures};
 
@@ -189,6 +189,15 @@ impl LandscapeReader for SqliteReader {
     async fn states(&self, run_no: i64, token: TokenKey) -> Result<Vec<NodeStateRecord>, LandscapeError> {
         let key = [Some(run_no), Some(number(token)), first_of_row(token)];
         self.list(NodeStates::SELECT, &key, NodeStates::ORIGIN, NodeStates::read).await
+    }
+
+    async fn contexts(
+        &self,
+        run_no: i64,
+        token: TokenKey,
+    ) -> Result<Vec<StateContextRecord>, LandscapeError> {
+        self.of_token(StateContexts::SELECT, (run_no, token), StateContexts::ORIGIN, StateContexts::read)
+            .await
     }
 
     async fn routing(&self, run_no: i64, token: TokenKey) -> Result<Vec<RoutingEventRecord>, LandscapeError> {

@@ -9,7 +9,7 @@ use elspeth_landscape::{
     ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart,
 };
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Executor as _, Row as _};
+use sqlx::{Connection as _, Executor as _, Row as _};
 
 use crate::error::store_error;
 use crate::insert::{Fixed, Insert, Statement, Texts, Work, execute, execute_all};
@@ -56,6 +56,19 @@ impl SqliteWriter {
     #[must_use]
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// Closes the connection; whatever is staged is thrown away. The last one to close a database folds its
+    /// write-ahead log into the file.
+    ///
+    /// # Errors
+    /// [`LandscapeError::Store`] when the database cannot be closed properly.
+    pub async fn close(self) -> Result<(), LandscapeError> {
+        let location = self.location;
+        self.connection
+            .close()
+            .await
+            .map_err(|error| store_error(format!("closing audit database {location}"), &error))
     }
 
     fn failed(&self, what: &str, error: &sqlx::Error) -> LandscapeError {

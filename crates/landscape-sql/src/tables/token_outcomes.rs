@@ -9,20 +9,22 @@ use crate::stored::{Origin, Stored};
 pub(crate) struct TokenOutcomes;
 
 const NOT_TERMINAL: u8 = 1;
-const HAS_ERROR: u8 = 2;
-const HAS_GROUP: u8 = 4;
-const HAS_BATCH: u8 = 8;
+/// Step and attempt.
+const HAS_ERROR: u8 = 2 | 4;
+const HAS_GROUP: u8 = 8;
+const HAS_BATCH: u8 = 16;
 
 impl Table for TokenOutcomes {
     type Record = TokenOutcomeRecord;
     const NAME: &'static str = "token_outcomes";
     const COLUMNS: &'static [&'static str] = &["token", "outcome", "sink"];
     const UNUSUAL: &'static [&'static str] =
-        &["terminal", "error_step, error_attempt", "group_no", "batch_no"];
+        &["terminal", "error_step", "error_attempt", "group_no", "batch_no"];
 
     fn needs(record: &TokenOutcomeRecord) -> u8 {
         shape([
             !record.outcome.is_terminal(),
+            record.error_at.is_some(),
             record.error_at.is_some(),
             record.group.is_some(),
             record.batch_no.is_some(),

@@ -1,0 +1,89 @@
+//! The store on SQLite files: the conformance suite of all audit stores, and what only files and views can do.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+#[path = "../conformance/mod.rs"]
+mod conformance;
+mod files;
+mod views;
+
+use std::future::Future;
+
+use async_trait::async_trait;
+use conformance::Store;
+use elspeth_landscape::{LandscapeReader, LandscapeWriter};
+use elspeth_landscape_sql::SqliteLandscape;
+use elspeth_testkit::Scratch;
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+struct File {
+    landscape: SqliteLandscape,
+    _scratch: Scratch,
+}
+
+impl File {
+    async fn fresh() -> Self {
+        let scratch = Scratch::new();
+        let landscape = SqliteLandscape::at(scratch.join("state/audit.db").to_str().unwrap()).unwrap();
+        landscape.writer().await.unwrap().close().await.unwrap();
+        Self { landscape, _scratch: scratch }
+    }
+}
+
+#[async_trait]
+impl Store for File {
+    async fn writer(&self) -> Box<dyn LandscapeWriter> {
+        Box::new(self.landscape.writer().await.unwrap())
+    }
+
+    async fn reader(&self) -> Box<dyn LandscapeReader> {
+        Box::new(self.landscape.reader().await.unwrap())
+    }
+}
+
+conformance::conformance_tests! { File::fresh;
+    writing:
+        a_run_comes_back_as_it_was_registered,
+        every_record_comes_back_as_it_was_written,
+        what_is_not_there_is_none,
+        tokens_of_a_row_are_all_of_them_and_no_others,
+        the_source_state_follows_from_the_row,
+        epochs_of_any_size_are_complete,
+        nobody_sees_an_epoch_before_its_commit,
+        a_rolled_back_epoch_leaves_nothing_and_can_come_again,
+        a_reader_sees_each_commit_of_a_writer_beside_it,
+        two_runs_in_one_database_do_not_mix,
+        a_second_terminal_outcome_is_refused,
+        a_terminal_outcome_may_follow_buffered,
+        after_a_failed_commit_the_epoch_is_still_staged,
+        an_epoch_that_cannot_be_staged_leaves_nothing,
+        calls_out_of_order_are_refused,
+        heartbeats_show_unless_an_epoch_is_staged,
+        a_sealed_run_tells_how_it_ended,
+        artifacts_are_the_newest_of_each_path;
+    asking:
+        runs_are_listed_newest_first,
+        a_run_is_found_by_any_prefix_that_only_it_has,
+        counters_follow_from_the_record_before_and_after_the_seal,
+        failures_are_those_that_ended_a_path_in_row_order,
+        failures_of_a_run_under_way_are_known_before_their_outcomes,
+        failures_are_counted_by_node_kind_and_destination,
+        tokens_at_a_sink_are_those_it_took_in_row_order;
+    conserving:
+        a_sound_run_breaks_nothing,
+        a_run_without_rows_breaks_nothing,
+        a_token_without_outcome_is_found,
+        a_token_that_is_only_buffered_is_found,
+        an_outcome_without_token_is_found,
+        a_row_without_token_is_found,
+        a_completed_token_without_sink_is_found,
+        an_outcome_at_a_sink_without_completed_state_there_is_found,
+        a_completed_state_at_another_sink_than_the_outcome_says_is_found,
+        a_completed_state_at_a_sink_without_outcome_there_is_found,
+        a_failed_token_that_names_a_sink_it_reached_is_found,
+        a_forked_token_without_children_in_its_group_is_found,
+        no_more_than_ten_ids_are_named;
+}
