@@ -6,6 +6,7 @@ use elspeth_engine::EpochBounds;
 use elspeth_executors::{RetryPolicy, ThreadPause};
 use elspeth_graph::ExecutionGraph;
 use elspeth_orchestrator::RunPlan;
+use elspeth_payload::FilesystemStore;
 use elspeth_plugin::Registry;
 use serde::Serialize;
 
@@ -141,6 +142,7 @@ impl Prepared {
             bounds: EpochBounds { rows, wait: bounds.wait, ..EpochBounds::default() },
             retry,
             clock,
+            bodies: FilesystemStore::new(settings.payload_store.base_path),
             pause: Arc::new(ThreadPause),
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
             owner: owner(),

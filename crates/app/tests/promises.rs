@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use elspeth_canonical::HashVersion;
+use elspeth_app::{EnvChoice, SettingsChoice};
 use elspeth_contracts::EpochNo;
 use elspeth_plugin::{Produced, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
 use elspeth_value::Contract;
@@ -42,11 +42,11 @@ fn promise_no_silent_drop() {
     let scratch = Scratch::new();
     scratch.write("in.csv", TRIAGE_CSV);
     let report = scratch.run(TRIAGE).unwrap();
-    assert_eq!(report.rows.processed, 6);
+    assert_eq!(report.run.rows.processed, 6);
     assert_eq!(report.unfinished, 0);
     let expected = [("approved", 1), ("failed", 1), ("quarantine", 2), ("rejected", 2)];
     let expected: BTreeMap<_, _> = expected.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
-    assert_eq!(report.destinations, expected);
+    assert_eq!(report.run.destinations, expected);
     for row in 0..6 {
         let lineage = scratch.explain_json(row);
         let tokens = lineage["tokens"].as_array().unwrap();
@@ -65,7 +65,7 @@ fn a_discarded_source_row_is_recorded_like_any_other() {
             "",
         ))
         .unwrap();
-    assert_eq!((report.rows.processed, report.discarded), (6, 2));
+    assert_eq!((report.run.rows.processed, report.discarded), (6, 2));
     let lineage = scratch.explain_json(2);
     assert_eq!(lineage["tokens"][0]["outcome"]["outcome"], "quarantined");
     assert_eq!(lineage["tokens"][0]["states"][0]["status"], "failed");
@@ -128,16 +128,23 @@ impl Sink for Witness {
 
 #[test]
 fn promise_same_input_same_record() {
+    let scratch = Scratch::new();
+    let rows: String = (0..400).map(|i| format!("{i},n{i},{}\n", ["1", "99.5", "", "bad"][i % 4])).collect();
+    scratch.write("in.csv", format!("id,name,score\n{rows}"));
+    let ways = [
+        (1, "frequency: aggregation_only"),
+        (2, "frequency: every_row"),
+        (8, "frequency: every_n, checkpoint_interval: 7"),
+        (32, "frequency: every_n, checkpoint_interval: 100"),
+    ];
     let mut seen = Vec::new();
-    for (workers, checkpoint) in [(1, "every_row"), (2, "every_n, checkpoint_interval: 7"), (8, "aggregation_only"), (32, "every_n, checkpoint_interval: 100")] {
-        let scratch = Scratch::new();
-        let rows: String = (0..1_500).map(|i| format!("{i},n{i},{}\n", ["1", "99.5", "", "bad"][i % 4])).collect();
-        scratch.write("in.csv", format!("id,name,score\n{rows}"));
-        let settings = format!("{TRIAGE}concurrency: {{max_workers: {workers}}}\ncheckpoint: {{frequency: {checkpoint}}}\n");
+    for (workers, checkpoint) in ways {
+        let settings = TRIAGE.replace("audit.db", &format!("audit-{workers}.db"));
+        let settings =
+            format!("{settings}concurrency: {{max_workers: {workers}}}\ncheckpoint: {{{checkpoint}}}\n");
         let report = scratch.run(&settings).unwrap();
-        let outputs: Vec<_> =
-            ["approved.csv", "rejected.jsonl", "quarantine.csv", "failed.csv"].map(|f| scratch.read(f)).to_vec();
-        seen.push((outputs, report.content_root.clone().unwrap(), report.rows.clone()));
+        let outputs = ["approved.csv", "rejected.jsonl", "quarantine.csv", "failed.csv"].map(|f| scratch.read(f));
+        seen.push((outputs, report.run.content_root.unwrap(), report.run.rows.clone()));
     }
     for other in &seen[1..] {
         assert!(seen[0].0 == other.0, "sink bytes differ");
@@ -150,9 +157,9 @@ fn promise_same_input_same_record() {
 fn promise_fail_before_the_first_row() {
     let scratch = Scratch::new();
     let broken = TRIAGE
-        .replace("input: renamed", "input: renamde")
         .replace("'score'] >= 50", "'scoer'] >= 50")
-        .replace("plugin: json", "plugin: jsn");
+        .replace("on_success: renamed\n    on_error: failed", "on_success: renamed\n    on_error: faled")
+        .replace("\"true\": approved", "\"true\": aproved");
     let report = elspeth_app::validate(&scratch.settings(&broken)).unwrap();
     assert!(!report.valid);
     assert!(report.errors.len() >= 3, "{:?}", report.errors);
@@ -170,18 +177,25 @@ fn promise_bounded_expressions_and_records() {
     scratch.write("in.csv", "id,name,score\n1,abc,1\n2,de,2\n");
     // A result that would not fit into memory is the row's failure, not the program's.
     let report = scratch.run(&TRIAGE.replace("row['score'] >= 50", "row['applicant'] * 1000000000 == 'x'")).unwrap();
-    assert_eq!(report.destinations["failed"], 2);
+    assert_eq!(report.run.destinations["failed"], 2);
 }
 
 #[test]
 fn promise_secrets_never_reach_the_record() {
     let scratch = Scratch::new();
     scratch.write("in.csv", TRIAGE_CSV);
-    scratch.write(".env", "THRESHOLD_NAME=threshold\n");
-    let report = scratch.run(TRIAGE).unwrap();
-    let shown = std::fs::read(scratch.path("audit.db")).unwrap();
-    assert!(!report.run_id.is_empty());
-    assert!(!shown.windows(9).any(|w| w == b"s3cr3t-pw"), "no secret is in the record");
+    let env = scratch.write("secrets.env", "COLLECTOR_KEY=s3cr3t-pw\nELSPETH_FINGERPRINT_KEY=k3y-of-the-prints\n");
+    let with_secret = format!(
+        "{TRIAGE}telemetry:\n  exporters:\n    - name: otlp\n      options: {{endpoint: 'http://127.0.0.1:9', \
+         headers: {{authorization: '${{COLLECTOR_KEY}}'}}}}\n"
+    );
+    let choice = SettingsChoice { env: EnvChoice::File(env), ..scratch.settings(&with_secret) };
+    let prepared = elspeth_app::prepare(&choice).unwrap();
+    elspeth_app::run(prepared, Arc::default(), &mut support::Quiet).unwrap();
+    let record = std::fs::read(scratch.path("audit.db")).unwrap();
+    let holds = |text: &str| record.windows(text.len()).any(|w| w == text.as_bytes());
+    assert!(holds("authorization"), "the setting itself is recorded");
+    assert!(!holds("s3cr3t-pw") && !holds("k3y-of-the-prints"), "no secret is in the record");
 }
 
 #[test]
@@ -189,9 +203,7 @@ fn the_two_hash_versions_give_two_content_roots() {
     let root = |hash: &str| {
         let scratch = Scratch::new();
         scratch.write("in.csv", TRIAGE_CSV);
-        scratch.run(&TRIAGE.replace("landscape:\n", &format!("landscape:\n  hash: {hash}\n"))).unwrap().content_root
+        scratch.run(&TRIAGE.replace("landscape:\n", &format!("landscape:\n  hash: {hash}\n"))).unwrap().run.content_root
     };
     assert_ne!(root("blake3"), root("sha256"));
-    assert_ne!(HashVersion::Blake3V1.name(), HashVersion::Sha256V1.name());
-    drop(Arc::new(()));
 }

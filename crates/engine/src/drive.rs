@@ -6,6 +6,7 @@ use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, EpochNo, RowIndex, RunId};
 use elspeth_executors::Dispatcher;
 use elspeth_graph::ExecutionGraph;
+use elspeth_payload::FilesystemStore;
 use elspeth_plugin::{Source, SourceError, SourceIdentity, SourceItem};
 use thiserror::Error;
 
@@ -23,6 +24,8 @@ pub struct Pipeline {
     pub dispatcher: Dispatcher,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where bodies go that are too large for an epoch's block.
+    pub bodies: FilesystemStore,
     /// How to run.
     pub options: EngineOptions,
 }
@@ -48,6 +51,9 @@ pub enum EngineError {
     /// The source failed.
     #[error("source: {0}")]
     Source(SourceError),
+    /// A row's body could not be kept.
+    #[error("row bodies: {0}")]
+    Bodies(String),
     /// More rows than a run can number.
     #[error("a run holds at most {} rows", RowIndex::LIMIT)]
     TooManyRows,
@@ -129,7 +135,7 @@ impl Decider<'_> {
         let started_us = i64::try_from(now_us).unwrap_or(i64::MAX).saturating_sub(read_us).max(0);
         let frame = EpochFrame { number, started: clock.now(), started_us, read_us, position: epoch.position };
         let outputs = self.walk_all(epoch.items, started_us)?;
-        Ok(assemble(frame, outputs))
+        assemble(frame, outputs, &self.pipeline.bodies).map_err(|e| EngineError::Bodies(e.to_string()))
     }
 
     fn walk_all(&mut self, items: Vec<SourceItem>, read_us: i64) -> Result<Vec<ChunkOutput>, EngineError> {

@@ -5,7 +5,7 @@ use elspeth_contracts::{
 };
 use elspeth_executors::{Arrival, SinkWork};
 use elspeth_landscape::{DecidedEpoch, SinkIntent};
-use elspeth_payload::BlockBuilder;
+use elspeth_payload::{BlockBuilder, FilesystemStore, PayloadError};
 use elspeth_plugin::SourcePosition;
 
 use crate::chunk::ChunkOutput;
@@ -47,8 +47,12 @@ pub(crate) struct EpochFrame {
     pub(crate) position: SourcePosition,
 }
 
-/// Joins the outputs of an epoch's chunks, given in row order.
-pub(crate) fn assemble(frame: EpochFrame, chunks: Vec<ChunkOutput>) -> EpochWork {
+/// Joins the outputs of an epoch's chunks, given in row order. Large bodies are durable in `store` when it returns.
+pub(crate) fn assemble(
+    frame: EpochFrame,
+    chunks: Vec<ChunkOutput>,
+    store: &FilesystemStore,
+) -> Result<EpochWork, PayloadError> {
     let mut bodies = BlockBuilder::default();
     let mut settled = Vec::new();
     let mut sinks: Vec<SinkWork> = Vec::new();
@@ -76,8 +80,8 @@ pub(crate) fn assemble(frame: EpochFrame, chunks: Vec<ChunkOutput>) -> EpochWork
     }
     sinks.sort_by_key(|work| work.sink);
     decided.intents = sinks.iter().map(intent).collect();
-    decided.bodies = bodies.finish();
-    EpochWork { decided, sinks, settled }
+    decided.bodies = bodies.finish_into(store)?;
+    Ok(EpochWork { decided, sinks, settled })
 }
 
 fn reserve(decided: &mut DecidedEpoch, chunks: &[ChunkOutput]) {

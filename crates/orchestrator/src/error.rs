@@ -14,6 +14,9 @@ pub enum RunError {
     /// A sink could not be opened, written or published.
     #[error(transparent)]
     Act(ActError),
+    /// A row's body could not be kept.
+    #[error("{0}")]
+    Bodies(String),
     /// The record could not be written, or contradicts itself.
     #[error(transparent)]
     Record(#[from] LandscapeError),
@@ -32,7 +35,7 @@ impl RunError {
         let kind = match self {
             Self::Source(_) => FailureKind::SourceFailed,
             Self::Act(_) => FailureKind::SinkFailed,
-            Self::Record(_) => FailureKind::RecordFailed,
+            Self::Record(_) | Self::Bodies(_) => FailureKind::RecordFailed,
             Self::Plan(_) | Self::Internal(_) => FailureKind::Internal,
         };
         ErrorReason::new(kind, self.to_string())
@@ -44,7 +47,7 @@ impl RunError {
         match self {
             Self::Source(error) => error.help.as_deref(),
             Self::Act(error) => error.help.as_deref(),
-            Self::Record(_) | Self::Plan(_) | Self::Internal(_) => None,
+            Self::Record(_) | Self::Bodies(_) | Self::Plan(_) | Self::Internal(_) => None,
         }
     }
 
@@ -59,6 +62,7 @@ impl From<EngineError> for RunError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Source(error) => Self::Source(error),
+            EngineError::Bodies(_) => Self::Bodies(error.to_string()),
             EngineError::TooManyRows | EngineError::WorkerLost => Self::Internal(error.to_string()),
         }
     }

@@ -186,6 +186,7 @@ fn start_threads(
         dispatcher: Dispatcher::new(&plan.graph, &plan.transforms, plan.retry, plan.pause)?,
         graph: Arc::clone(&plan.graph),
         clock: plan.clock,
+        bodies: plan.bodies,
         options: EngineOptions {
             run_id: plan.run_id,
             hash_version: plan.hash_version,

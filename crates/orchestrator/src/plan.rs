@@ -7,6 +7,7 @@ use elspeth_engine::EpochBounds;
 use elspeth_executors::{Pause, RetryPolicy};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::{RunStart, SourceRecord};
+use elspeth_payload::FilesystemStore;
 use elspeth_plugin::{Sink, Source, Transform};
 use elspeth_value::Contract;
 
@@ -38,6 +39,8 @@ pub struct RunPlan {
     pub retry: RetryPolicy,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where bodies go that are too large for an epoch's block.
+    pub bodies: FilesystemStore,
     /// How threads wait between attempts.
     pub pause: Arc<dyn Pause>,
     /// Version of this program.

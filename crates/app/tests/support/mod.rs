@@ -1,5 +1,4 @@
 //! A scratch folder with a settings file and data, run through the public door.
-#![expect(dead_code, reason = "each test file uses a part of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

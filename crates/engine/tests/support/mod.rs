@@ -12,6 +12,7 @@ use elspeth_executors::{Dispatcher, Pause, RetryPolicy, silence_plugin_panics};
 use elspeth_expr::{Expr, Root};
 use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref, RouteDecl};
 use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
+use elspeth_payload::FilesystemStore;
 use elspeth_plugin::{
     ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition, Transform, TransformContext,
     TransformOutput, TransformResult,
@@ -102,6 +103,7 @@ pub(crate) fn pipeline(setup: &Setup, work: fn(Row, &TransformContext<'_>) -> Tr
         dispatcher: Dispatcher::new(&graph, &transforms, retry, Arc::new(NoPause)).unwrap(),
         graph,
         clock,
+        bodies: FilesystemStore::new("never-needed"),
         options: EngineOptions {
             run_id: SeededIds::new(1).next_run_id(),
             hash_version: HashVersion::default(),
