@@ -251,13 +251,12 @@ impl Fault {
                 )
             }
             Self::NeverClosed(field) => format!(
-                "the quote that opens field {field} is not closed before the file ends or the record exceeds {} MiB; this line was set aside and reading went on with the next",
+                "the quote that opens field {field} is not closed before the file ends or the record exceeds {} MiB",
                 MAX_RECORD / (1024 * 1024)
             ),
-            Self::HugeRecord => format!(
-                "the record exceeds {} MiB; its first line was set aside and reading went on with the next",
-                MAX_RECORD / (1024 * 1024)
-            ),
+            Self::HugeRecord => {
+                format!("with all its lines, the record exceeds {} MiB", MAX_RECORD / (1024 * 1024))
+            }
             Self::TooLong(bytes) => format!(
                 "a line of {bytes} bytes, more than the {} MiB that a record may have; its beginning is kept",
                 MAX_RECORD / (1024 * 1024)

@@ -2,37 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use elspeth_plugin::conformance::{check_registry, check_sink, check_source, check_transform};
-use elspeth_plugin::{Sink, Source, Transform};
 use elspeth_plugins::builtin;
 use elspeth_testkit::Scratch;
-use elspeth_value::{Row, Shape, Value};
+use elspeth_value::{Row, Value};
 use serde_json::{Value as Json, json};
 
-fn source(name: &str, options: &Json) -> Box<dyn Source> {
-    builtin().source(name).unwrap()(options).unwrap_or_else(|e| panic!("{options}: {e:?}"))
-}
-
-fn transform(name: &str, options: &Json) -> Arc<dyn Transform> {
-    builtin().transform(name).unwrap()(options).unwrap_or_else(|e| panic!("{options}: {e:?}"))
-}
-
-fn sink(name: &str, options: &Json) -> Box<dyn Sink> {
-    builtin().sink(name).unwrap()(options).unwrap_or_else(|e| panic!("{options}: {e:?}"))
-}
-
-fn row(fields: &[(&str, Value)]) -> Row {
-    Row::new(
-        Shape::new(fields.iter().map(|(name, _)| (*name).into())),
-        fields.iter().map(|(_, value)| value.clone()).collect(),
-    )
-}
-
-fn text(text: &str) -> Value {
-    Value::Str(text.into())
-}
+use crate::driving::{row, sink, source, text, transform};
 
 #[test]
 fn all_plugins_describe_themselves_and_refuse_unknown_options() {
