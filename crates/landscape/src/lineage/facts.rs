@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use elspeth_contracts::{
     CallRecord, EdgeRecord, EpochNo, NodeRecord, NodeStateRecord, NodeType, RoutingEventRecord, RowIndex,
-    RowRecord, StateContextRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord,
-    TokenRecord, TransformErrorRecord, ValidationErrorRecord,
+    RowRecord, StateContextRecord, Step, TokenId, TokenKey, TokenOrigin, TokenOutcomeRecord,
+    TokenParentRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
 };
 
 use super::{Question, Subject};
@@ -105,30 +105,43 @@ pub(super) async fn load_subject(
     graph: &Graph,
     question: &Question,
 ) -> Result<SubjectFacts, LandscapeError> {
-    let mut tokens = match question.subject {
-        Subject::Row(row) => of_row(reader, run, row).await?,
+    let (row, mut tokens) = match question.subject {
+        Subject::Row(index) => {
+            let row = reader.row(run.run_no, index).await?.ok_or_else(|| {
+                LandscapeError::NotFound(format!("run {} has no row {}", run.run_id, index.get()))
+            })?;
+            (Some(row), of_row(reader, run, index).await?)
+        }
         Subject::Token(id) => {
-            let key = run.run_id.parse_token_id(id);
-            let key =
-                key.ok_or_else(|| LandscapeError::NotFound(format!("run {} has no token {id}", run.run_id)))?;
-            with_ancestors(reader, run, key).await?
+            let key = run.run_id.parse_token_id(id).ok_or_else(|| no_such_token(run, id))?;
+            let tokens = with_ancestors(reader, run, key).await?;
+            (row_of_tokens(reader, run, &tokens).await?, tokens)
         }
     };
     if let Some(name) = &question.sink {
         tokens = at_sink(tokens, graph.sink(name)?, name)?;
     }
-    let row_index = match question.subject {
-        Subject::Row(row) => Some(row),
-        Subject::Token(_) => tokens.keys().find_map(|token| row_of(*token)),
+    let validation_error = match &row {
+        Some((row, _)) => reader.validation_error(run.run_no, row.row_index).await?,
+        None => None,
     };
-    let mut facts = SubjectFacts { row: None, epoch: None, validation_error: None, tokens };
-    if let Some(row_index) = row_index {
-        let (row, epoch) =
-            reader.row(run.run_no, row_index).await?.ok_or_else(|| no_row(run, row_index, &facts))?;
-        facts.validation_error = reader.validation_error(run.run_no, row_index).await?;
-        (facts.row, facts.epoch) = (Some(row), Some(epoch));
-    }
-    Ok(facts)
+    let (row, epoch) = row.unzip();
+    Ok(SubjectFacts { row, epoch, validation_error, tokens })
+}
+
+/// The row that tokens came from; none when they came from a batch.
+async fn row_of_tokens(
+    reader: &dyn LandscapeReader,
+    run: &RunRecord,
+    tokens: &Tokens,
+) -> Result<Option<(RowRecord, EpochNo)>, LandscapeError> {
+    let Some(index) = tokens.keys().find_map(|token| row_of(*token)) else { return Ok(None) };
+    let missing = || Corruption {
+        table: "rows",
+        id: index.get().to_string(),
+        what: "it has tokens, but is missing itself".to_owned(),
+    };
+    Ok(Some(reader.row(run.run_no, index).await?.ok_or_else(missing)?))
 }
 
 fn row_of(token: TokenKey) -> Option<RowIndex> {
@@ -136,19 +149,6 @@ fn row_of(token: TokenKey) -> Option<RowIndex> {
         TokenOrigin::Row(row) => Some(row),
         TokenOrigin::Batch(_) => None,
     }
-}
-
-/// Without tokens too the row was never read; with tokens it is missing.
-fn no_row(run: &RunRecord, row: RowIndex, facts: &SubjectFacts) -> LandscapeError {
-    if facts.tokens.is_empty() {
-        return LandscapeError::NotFound(format!("run {} has no row {}", run.run_id, row.get()));
-    }
-    Corruption {
-        table: "rows",
-        id: row.get().to_string(),
-        what: "it has tokens, but is missing itself".to_owned(),
-    }
-    .into()
 }
 
 type Tokens = BTreeMap<TokenKey, TokenFacts>;
@@ -187,7 +187,7 @@ async fn with_ancestors(
 fn no_token(run: &RunRecord, key: TokenKey, subject: TokenKey) -> LandscapeError {
     let id = run.run_id.token_id(key);
     if key == subject {
-        return LandscapeError::NotFound(format!("run {} has no token {id}", run.run_id));
+        return no_such_token(run, id);
     }
     Corruption {
         table: "tokens",
@@ -195,6 +195,10 @@ fn no_token(run: &RunRecord, key: TokenKey, subject: TokenKey) -> LandscapeError
         what: "it is a parent, but is missing itself".to_owned(),
     }
     .into()
+}
+
+fn no_such_token(run: &RunRecord, id: TokenId) -> LandscapeError {
+    LandscapeError::NotFound(format!("run {} has no token {id}", run.run_id))
 }
 
 /// Those that came to the sink, with those they came from.
