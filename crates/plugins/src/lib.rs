@@ -1,4 +1,42 @@
 //! The built-in sources, transforms and sinks.
+//!
+//! [`builtin`] is the one thing that this crate shows: a registry in which each plugin stands with its description,
+//! the JSON Schema of its options and its factory.
+//!
+//! | kind | plugins |
+//! |---|---|
+//! | source | `csv`, `json`, `null` |
+//! | transform | `passthrough`, `field_mapper`, `truncate`, `keyword_filter` |
+//! | sink | `csv`, `json` |
+//!
+//! Sources read their file once, in a window of bounded size, and set every record aside that is none, with its line
+//! and what is left of its text; nothing that is in the file is in no item. Sinks write beside their target and give
+//! the file its name when it is complete (`sinks/staged_file.rs`, through which all their writing goes).
+//!
+//! Invariant: making a plugin touches nothing outside; opening it does.
+//!
+//! This crate does not know runs, graphs or the record.
+//!
+//! ```
+//! use elspeth_plugin::{ReadProgress, SourceItem};
+//! use elspeth_testkit::Scratch;
+//! use serde_json::json;
+//!
+//! let scratch = Scratch::new();
+//! let path = scratch.write("people.csv", "Id,Name\n1,Ann\nx,Bob\n");
+//!
+//! let registry = elspeth_plugins::builtin();
+//! let options = json!({"path": path, "schema": {"mode": "fixed", "fields": ["id: int", "name: str"]}});
+//! let mut source = registry.source("csv").unwrap()(&options).unwrap();
+//! source.open(Default::default(), None).unwrap();
+//!
+//! let mut items = Vec::new();
+//! while source.read(100, &mut items).unwrap() == ReadProgress::More {}
+//! let [SourceItem::Valid(ann), SourceItem::Invalid(bob)] = items.as_slice() else { panic!("two records") };
+//! assert_eq!(ann.get("name"), Some(&elspeth_value::Value::Str("Ann".into())));
+//! assert_eq!(bob.reason.line, Some(3));
+//! assert_eq!(bob.reason.message, "field `id` must be int: `x` is not an integer");
+//! ```
 
 mod delimiter;
 mod json_format;

@@ -1,12 +1,24 @@
 //! The built-in plugins as a settings file uses them: made by name from options, driven through their traits.
+//!
+//! Each module says that it is for tests, so that what they share counts as test code too.
 
+#[cfg(test)]
 mod conformance;
+#[cfg(test)]
 mod csv_input;
+#[cfg(test)]
 mod csv_output;
+#[cfg(test)]
 mod driving;
+#[cfg(test)]
 mod json_input;
+#[cfg(test)]
 mod json_output;
+#[cfg(test)]
 mod mapping;
+#[cfg(test)]
 mod option_errors;
+#[cfg(test)]
 mod output_files;
+#[cfg(test)]
 mod text_transforms;
