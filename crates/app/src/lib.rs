@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod runs;
 mod store;
+mod telemetry;
 mod validate;
 
 pub use choice::{DatabaseChoice, EnvChoice, SettingsChoice};

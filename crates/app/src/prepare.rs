@@ -8,6 +8,7 @@ use elspeth_graph::ExecutionGraph;
 use elspeth_orchestrator::RunPlan;
 use elspeth_payload::FilesystemStore;
 use elspeth_plugin::Registry;
+use elspeth_telemetry::TelemetryGuard;
 use serde::Serialize;
 
 use crate::store::location;
@@ -115,7 +116,7 @@ impl Prepared {
     }
 
     /// Everything that the orchestrator needs.
-    pub(crate) fn into_plan(self) -> Result<RunPlan, AppError> {
+    pub(crate) fn into_plan(self) -> Result<(RunPlan, TelemetryGuard), AppError> {
         let Loaded { settings, graph, plugins, resolved, config_hash, hash_version, .. } = self.loaded;
         let bounds = settings.checkpoint.epoch_bounds();
         let rows = usize::try_from(bounds.rows).unwrap_or(usize::MAX);
@@ -128,7 +129,8 @@ impl Prepared {
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let run_id = RandomIds.next_run_id();
-        Ok(RunPlan {
+        let telemetry = crate::telemetry::init(&settings.telemetry)?;
+        let plan = RunPlan {
             run_id,
             graph: Arc::new(graph),
             source: plugins.source,
@@ -143,10 +145,12 @@ impl Prepared {
             retry,
             clock,
             bodies: FilesystemStore::new(settings.payload_store.base_path),
+            spans: telemetry.spans(run_id),
             pause: Arc::new(ThreadPause),
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
             owner: owner(),
-        })
+        };
+        Ok((plan, telemetry))
     }
 }
 

@@ -27,6 +27,9 @@ pub struct RunReport {
     pub error: Option<String>,
     /// A row worth explaining: one that failed, else the first.
     pub example_row: Option<u64>,
+    /// What went wrong beside the run, such as telemetry that nobody took.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What became of a run.
@@ -60,6 +63,7 @@ pub(crate) async fn report(reader: &Reader, record: &RunRecord) -> Result<RunRep
         failures,
         error: record.error.as_ref().map(|e| e.message.clone()),
         example_row: first.or_else(|| (rows.processed > 0).then_some(0)),
+        warnings: Vec::new(),
         run,
     })
 }

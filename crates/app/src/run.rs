@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use elspeth_orchestrator::RunObserver;
 
 use crate::store::{Reader, block_on, landscape, location};
-use crate::{AppError, Prepared, RunReport, report};
+use crate::{AppError, Prepared, RunReport, report, telemetry};
 
 /// Runs a prepared pipeline. `stop` asks it to finish what is under way and end as interrupted.
 ///
@@ -19,8 +19,8 @@ pub fn run(
     prepared.preflight()?;
     let database = landscape(prepared.database())?;
     let location = location(prepared.database());
-    let plan = prepared.into_plan()?;
-    block_on(async {
+    let (plan, guard) = prepared.into_plan()?;
+    let report = block_on(async {
         let writer = database.writer().await?;
         let end = elspeth_orchestrator::run(plan, Box::new(writer), stop, observer).await?;
         let reader = Reader { store: Box::new(database.reader().await?), location };
@@ -29,6 +29,8 @@ pub fn run(
         if let Some(error) = end.error.filter(elspeth_orchestrator::RunError::is_ours) {
             report.run.exit_code = Some(AppError::Run(error).exit_code());
         }
-        Ok(report)
-    })?
+        Ok::<_, AppError>(report)
+    })?;
+    let losses = telemetry::losses(guard);
+    report.map(|report| RunReport { warnings: losses, ..report })
 }

@@ -3,11 +3,12 @@ use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use elspeth_canonical::HashVersion;
-use elspeth_contracts::{Clock, EpochNo, RowIndex, RunId};
+use elspeth_contracts::{Clock, EpochNo, RowIndex, RunId, Step};
 use elspeth_executors::Dispatcher;
 use elspeth_graph::ExecutionGraph;
 use elspeth_payload::FilesystemStore;
 use elspeth_plugin::{Source, SourceError, SourceIdentity, SourceItem};
+use elspeth_telemetry::{NodeTag, Spans};
 use thiserror::Error;
 
 use crate::chunk::{ChunkInput, ChunkOutput};
@@ -26,6 +27,8 @@ pub struct Pipeline {
     pub clock: Arc<dyn Clock>,
     /// Where bodies go that are too large for an epoch's block.
     pub bodies: FilesystemStore,
+    /// Who watches.
+    pub spans: Spans,
     /// How to run.
     pub options: EngineOptions,
 }
@@ -95,6 +98,8 @@ pub fn drive(
         let (result_tx, result_rx) = bounded(workers * 2);
         let reader = scope.spawn(|| {
             let batch_tx = batch_tx;
+            let node = pipeline.graph.node(Step::SOURCE);
+            let _span = pipeline.spans.source(NodeTag { name: &node.name, plugin: &node.plugin });
             read_all(source.as_mut(), bounds, stop, &batch_tx)
         });
         for _ in 0..workers {

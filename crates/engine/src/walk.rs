@@ -1,14 +1,16 @@
 //! The walk of one row through the graph.
 
+use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
     EdgeNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, NodeType, Outcome, RoutingEventRecord, RowIndex,
-    RowRecord, Step, TokenKey, TokenOutcomeRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
+    RowRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
 };
-use elspeth_executors::{Arrival, FailedAttempt, Scratch, Verdict, Visit, Visited};
-use elspeth_graph::{Destination, NodeSpec};
+use elspeth_executors::{Arrival, FailedAttempt, Scratch, Verdict, Visit};
+use elspeth_graph::{Destination, Node, NodeSpec};
 use elspeth_landscape::integrity::LeafEncoder;
 use elspeth_payload::BodyKey;
 use elspeth_plugin::{InvalidRecord, RawRecord, SourceItem};
+use elspeth_telemetry::{Granularity, NodeTag, OpenSpan, TokenTag};
 use elspeth_value::{Row, Value};
 
 use crate::chunk::{ChunkInput, ChunkOutput};
@@ -17,6 +19,8 @@ use crate::drive::Pipeline;
 /// One worker's way through rows, one after the other.
 pub(crate) struct Walker<'a> {
     pipeline: &'a Pipeline,
+    on_success: EdgeNo,
+    on_invalid: Destination,
     scratch: Scratch,
     leaf: LeafEncoder,
 }
@@ -25,6 +29,8 @@ pub(crate) struct Walker<'a> {
 struct Travel {
     token: TokenKey,
     row: Row,
+    /// Hash of `row`.
+    hash: ContentHash,
     edge: EdgeNo,
     /// Set on an edge of an error.
     error_at: Option<(Step, u8)>,
@@ -40,7 +46,11 @@ struct Marks {
 
 impl<'a> Walker<'a> {
     pub(crate) fn new(pipeline: &'a Pipeline) -> Self {
-        Self { pipeline, scratch: Scratch::default(), leaf: LeafEncoder::new(pipeline.options.hash_version) }
+        let NodeSpec::Source { on_success, on_invalid } = pipeline.graph.node(Step::SOURCE).spec else {
+            unreachable!("the graph's builder puts the source at step 0");
+        };
+        let leaf = LeafEncoder::new(pipeline.options.hash_version);
+        Self { pipeline, on_success, on_invalid, scratch: Scratch::default(), leaf }
     }
 
     /// Walks every row of a chunk.
@@ -61,16 +71,17 @@ impl<'a> Walker<'a> {
         let token = TokenKey::of_row(row_index, 0).expect("ordinal 0 is below every limit");
         let marks = Marks::of(out);
         out.tokens.push(TokenRecord::plain(token));
-        match self.admit(item) {
-            Ok((row, hash)) => {
-                out.rows.push(RowRecord { row_index, source_data_hash: hash, read_us, valid: true });
-                out.bodies.push_row(BodyKey { token, step: Step::SOURCE }, &row);
-                let NodeSpec::Source { on_success, .. } = self.pipeline.graph.node(Step::SOURCE).spec else { return };
-                self.travel(Travel { token, row, edge: on_success, error_at: None }, out);
+        let (row, hash, refusal) = self.admit(item);
+        let span = self.pipeline.spans.row(TokenTag { row: row_index, token, input_hash: Some(&hash) });
+        out.rows.push(RowRecord { row_index, source_data_hash: hash, read_us, valid: refusal.is_none() });
+        out.bodies.push_row(BodyKey { token, step: Step::SOURCE }, &row);
+        match refusal {
+            None => {
+                let edge = self.on_success;
+                self.travel(Travel { token, row, hash, edge, error_at: None }, &span, out);
             }
-            Err((row, hash, reason)) => {
-                out.rows.push(RowRecord { row_index, source_data_hash: hash, read_us, valid: false });
-                out.bodies.push_row(BodyKey { token, step: Step::SOURCE }, &row);
+            Some(reason) => {
+                span.failed(reason.kind);
                 self.quarantine(row_index, token, row, reason, out);
             }
         }
@@ -78,44 +89,30 @@ impl<'a> Walker<'a> {
         out.leaves.push(leaf);
     }
 
-    /// A row with its hash, or the refused record as a row, with its hash and why.
-    #[expect(clippy::type_complexity, reason = "used once; a type of its own would only be taken apart again")]
-    fn admit(
-        &mut self,
-        item: SourceItem,
-    ) -> Result<(Row, elspeth_canonical::ContentHash), (Row, elspeth_canonical::ContentHash, ErrorReason)> {
-        let version = self.pipeline.options.hash_version;
-        match item {
-            SourceItem::Valid(row) => match row.content_hash(version, &mut self.scratch.canonical) {
-                Ok(hash) => Ok((row, hash)),
-                Err(error) => {
-                    let reason = ErrorReason::new(FailureKind::Unhashable, format!("row cannot be hashed: {error}"));
-                    Err(self.refused(opaque(Value::Str(format!("{row:?}").into())), reason))
-                }
-            },
-            SourceItem::Invalid(InvalidRecord { raw, reason }) => {
-                let row = match raw {
-                    RawRecord::Fields(row) => row,
-                    RawRecord::Opaque(value) => opaque(value),
-                };
-                Err(self.refused(row, reason))
+    /// The row with its hash; a refused record as a row, with why it is refused.
+    fn admit(&mut self, item: SourceItem) -> (Row, ContentHash, Option<ErrorReason>) {
+        let (row, refusal) = match item {
+            SourceItem::Valid(row) => (row, None),
+            SourceItem::Invalid(InvalidRecord { raw: RawRecord::Fields(row), reason }) => (row, Some(reason)),
+            SourceItem::Invalid(InvalidRecord { raw: RawRecord::Opaque(value), reason }) => (opaque(value), Some(reason)),
+        };
+        match row.content_hash(self.pipeline.options.hash_version, &mut self.scratch.canonical) {
+            Ok(hash) => (row, hash, refusal),
+            Err(error) => {
+                let unhashable = || ErrorReason::new(FailureKind::Unhashable, format!("row cannot be hashed: {error}"));
+                let (row, hash) = self.printed(&row);
+                (row, hash, Some(refusal.unwrap_or_else(unhashable)))
             }
         }
     }
 
-    fn refused(&mut self, row: Row, reason: ErrorReason) -> (Row, elspeth_canonical::ContentHash, ErrorReason) {
-        let version = self.pipeline.options.hash_version;
-        match row.content_hash(version, &mut self.scratch.canonical) {
-            Ok(hash) => (row, hash, reason),
-            Err(_) => {
-                // Not even the raw fields have a canonical form: keep what can be printed of them.
-                let row = opaque(Value::Str(format!("{row:?}").into()));
-                let hash = row
-                    .content_hash(version, &mut self.scratch.canonical)
-                    .expect("a row of one text has a canonical form");
-                (row, hash, reason)
-            }
-        }
+    /// A row that has no canonical form, kept as what can be printed of it.
+    fn printed(&mut self, row: &Row) -> (Row, ContentHash) {
+        let row = opaque(Value::Str(format!("{row:?}").into()));
+        let hash = row
+            .content_hash(self.pipeline.options.hash_version, &mut self.scratch.canonical)
+            .expect("a row of one text has a canonical form");
+        (row, hash)
     }
 
     fn quarantine(
@@ -126,9 +123,8 @@ impl<'a> Walker<'a> {
         reason: ErrorReason,
         out: &mut ChunkOutput,
     ) {
-        let NodeSpec::Source { on_invalid, .. } = self.pipeline.graph.node(Step::SOURCE).spec else { return };
         let error_at = Some((Step::SOURCE, 0));
-        let destination = self.divert(on_invalid, (token, Step::SOURCE, 0), out);
+        let destination = self.divert(self.on_invalid, (token, Step::SOURCE, 0), out);
         match destination {
             Some(sink) => {
                 out.arrivals.push((sink, Arrival { token, row, outcome: Outcome::Quarantined, error_at }));
@@ -139,33 +135,28 @@ impl<'a> Walker<'a> {
     }
 
     /// Follows a token from node to node until it reaches a sink or is discarded.
-    fn travel(&mut self, mut at: Travel, out: &mut ChunkOutput) {
-        let graph = &self.pipeline.graph;
+    fn travel(&mut self, mut at: Travel, span: &OpenSpan, out: &mut ChunkOutput) {
+        let pipeline = self.pipeline;
         loop {
-            let edge = graph.edge(at.edge);
-            let node = graph.node(edge.to);
+            let edge = pipeline.graph.edge(at.edge);
+            let node = pipeline.graph.node(edge.to);
             if node.node_type() == NodeType::Sink {
-                let outcome = arrival_outcome(graph.node(edge.from).node_type(), at.error_at);
+                let outcome = arrival_outcome(pipeline.graph.node(edge.from).node_type(), at.error_at);
                 let arrival = Arrival { token: at.token, row: at.row, outcome, error_at: at.error_at };
                 out.arrivals.push((node.step, arrival));
                 return;
             }
-            match self.visit(at.token, node.step, at.row, out) {
-                Ok((row, edge)) => at = Travel { row, edge, ..at },
-                Err(Some(next)) => at = next,
-                Err(None) => return,
+            let span = pipeline.node_span(span, node, at.token, &at.hash);
+            match self.visit(at, node.step, &span, out) {
+                Some(next) => at = next,
+                None => return,
             }
         }
     }
 
-    /// One node: the row and edge that follow, or the way after a failure (`None` when discarded).
-    fn visit(
-        &mut self,
-        token: TokenKey,
-        step: Step,
-        row: Row,
-        out: &mut ChunkOutput,
-    ) -> Result<(Row, EdgeNo), Option<Travel>> {
+    /// One node: where the token goes next; `None` when it is discarded.
+    fn visit(&mut self, at: Travel, step: Step, span: &OpenSpan, out: &mut ChunkOutput) -> Option<Travel> {
+        let Travel { token, row, hash, .. } = at;
         let visit = self.pipeline.visit(token, step);
         let visited = self.pipeline.dispatcher.visit(row, visit, &mut self.scratch);
         let attempt = self.failed_attempts(token, step, &visited.failed, out);
@@ -180,8 +171,7 @@ impl<'a> Walker<'a> {
             started_us,
             duration_us,
         };
-        let Visited { verdict, .. } = visited;
-        match verdict {
+        match visited.verdict {
             Verdict::Forward { row, output_hash, edge, decided } => {
                 state.output_hash = output_hash;
                 out.states.push(state);
@@ -191,20 +181,23 @@ impl<'a> Walker<'a> {
                 if decided {
                     out.routing.push(RoutingEventRecord { token, step, attempt, ordinal: 0, edge, reason: None });
                 }
-                Ok((row, edge))
+                Some(Travel { token, row, hash: output_hash.unwrap_or(hash), edge, error_at: at.error_at })
             }
             Verdict::Failed { row, reason } => {
+                span.failed(reason.kind);
                 state.status = NodeStateStatus::Failed;
                 out.states.push(state);
-                Err(self.fail((token, step, attempt), row, reason, out))
+                let at = Travel { token, row, hash, ..at };
+                self.fail(at, (step, attempt), reason, out)
             }
         }
     }
 
+    /// Sends a token where its node's `on_error` says.
     fn fail(
         &mut self,
-        (token, step, attempt): (TokenKey, Step, u8),
-        row: Row,
+        at: Travel,
+        (step, attempt): (Step, u8),
         reason: ErrorReason,
         out: &mut ChunkOutput,
     ) -> Option<Travel> {
@@ -212,11 +205,12 @@ impl<'a> Walker<'a> {
             NodeSpec::Transform { on_error, .. } | NodeSpec::Gate { on_error, .. } => *on_error,
             NodeSpec::Source { .. } | NodeSpec::Sink { .. } => Destination::Discard,
         };
+        let token = at.token;
         let error_at = Some((step, attempt));
         let destination = self.divert(on_error, (token, step, attempt), out);
         out.transform_errors.push(TransformErrorRecord { token, step, attempt, reason, destination });
         match on_error {
-            Destination::Sink(edge) => Some(Travel { token, row, edge, error_at }),
+            Destination::Sink(edge) => Some(Travel { edge, error_at, ..at }),
             Destination::Discard => {
                 out.settled.push(discarded(token, error_at));
                 None
@@ -263,7 +257,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The content leaf of the row whose records begin at `marks`.
-    fn close_row(&mut self, out: &ChunkOutput, marks: &Marks) -> elspeth_canonical::ContentHash {
+    fn close_row(&mut self, out: &ChunkOutput, marks: &Marks) -> ContentHash {
         let leaf = &mut self.leaf;
         let row = out.rows.last().expect("the row was just recorded");
         leaf.row(row);
@@ -299,6 +293,20 @@ impl Pipeline {
             attempt: 0,
             hash_version: self.options.hash_version,
             clock: self.clock.as_ref(),
+        }
+    }
+
+    fn node_span(&self, row: &OpenSpan, node: &Node, token: TokenKey, hash: &ContentHash) -> OpenSpan {
+        if !self.spans.wants(Granularity::Full) {
+            return OpenSpan::NONE;
+        }
+        let TokenOrigin::Row(row_index) = token.origin() else { return OpenSpan::NONE };
+        let tag = TokenTag { row: row_index, token, input_hash: Some(hash) };
+        let node_tag = NodeTag { name: &node.name, plugin: &node.plugin };
+        match node.node_type() {
+            NodeType::Transform => self.spans.transform(row, node_tag, tag),
+            NodeType::Gate => self.spans.gate(row, node_tag, tag),
+            NodeType::Source | NodeType::Aggregation | NodeType::Coalesce | NodeType::Sink => OpenSpan::NONE,
         }
     }
 

@@ -21,6 +21,6 @@ pub use dispatch::{Dispatcher, MissingPlugin};
 pub use gate::GateExecutor;
 pub use panics::{caught, silence_plugin_panics};
 pub use retry::{Pause, RetryPolicy, ThreadPause};
-pub use sink::{ActError, Arrival, SinkDeck, SinkWork};
+pub use sink::{ActError, Arrival, DeckContext, SinkDeck, SinkWork};
 pub use step::{FailedAttempt, Scratch, StepExecutor, Verdict, Visit, Visited};
 pub use transform::TransformExecutor;

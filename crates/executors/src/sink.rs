@@ -1,13 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use elspeth_contracts::{
     ArtifactRecord, Clock, EpochNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, OperationKind,
-    OperationRecord, OperationStatus, Outcome, RoutingEventRecord, Step, TokenKey, TokenOutcomeRecord,
-    TransformErrorRecord,
+    OperationRecord, OperationStatus, Outcome, RoutingEventRecord, Step, TokenKey, TokenOrigin,
+    TokenOutcomeRecord, TransformErrorRecord,
 };
 use elspeth_graph::{Destination, ExecutionGraph, NodeSpec};
 use elspeth_landscape::{ActedEpoch, SinkProgress};
 use elspeth_plugin::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
+use elspeth_telemetry::{Granularity, NodeTag, OpenSpan, Spans, TokenTag};
 use elspeth_value::{Row, Value};
 use thiserror::Error;
 
@@ -50,10 +52,24 @@ pub struct ActError {
 /// All sinks of a run, driven one epoch at a time by one thread.
 pub struct SinkDeck {
     decks: BTreeMap<Step, Deck>,
-    retry: RetryPolicy,
-    clock: std::sync::Arc<dyn Clock>,
-    pause: std::sync::Arc<dyn Pause>,
-    run_start_us: u64,
+    around: DeckContext,
+}
+
+/// What sinks are driven with.
+#[derive(Clone)]
+pub struct DeckContext {
+    /// What sinks are told; the name is each sink's own.
+    pub sinks: SinkContext,
+    /// How failures of the world are tried again.
+    pub retry: RetryPolicy,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How to wait between attempts.
+    pub pause: Arc<dyn Pause>,
+    /// The run's start by the monotonic clock.
+    pub run_start_us: u64,
+    /// Who watches.
+    pub spans: Spans,
 }
 
 struct Deck {
@@ -67,17 +83,14 @@ struct Deck {
 }
 
 impl SinkDeck {
-    /// A deck of the graph's sinks; `sinks` holds an instance for each. `run_start_us` is the run's start by the
-    /// monotonic clock.
+    /// A deck of the graph's sinks; `sinks` holds an instance for each.
     ///
     /// # Errors
     /// [`ActError`] when an instance is missing.
     pub fn new(
         graph: &ExecutionGraph,
         sinks: Vec<(Step, Box<dyn Sink>)>,
-        context: &SinkContext,
-        retry: RetryPolicy,
-        time: (std::sync::Arc<dyn Clock>, std::sync::Arc<dyn Pause>, u64),
+        around: DeckContext,
     ) -> Result<Self, ActError> {
         let mut instances: BTreeMap<_, _> = sinks.into_iter().collect();
         let failsinks = failsinks(graph);
@@ -93,14 +106,13 @@ impl SinkDeck {
                 name: node.name.clone(),
                 plugin: node.plugin.clone(),
                 sink,
-                context: SinkContext { sink: node.name.clone(), ..context.clone() },
+                context: SinkContext { sink: node.name.clone(), ..around.sinks.clone() },
                 position: None,
                 on_refusal: *on_write_failure,
                 is_failsink: failsinks.contains(&node.step),
             });
         }
-        let (clock, pause, run_start_us) = time;
-        Ok(Self { decks, retry, clock, pause, run_start_us })
+        Ok(Self { decks, around })
     }
 
     /// Opens every sink.
@@ -154,14 +166,14 @@ impl SinkDeck {
     pub fn publish(&mut self, epoch: EpochNo) -> Result<ActedEpoch, ActError> {
         let mut acted = ActedEpoch { epoch, ..ActedEpoch::default() };
         for (step, deck) in &mut self.decks {
-            let started = self.clock.monotonic_us();
+            let started = self.around.clock.monotonic_us();
             let produced = caught(&deck.plugin, || deck.sink.publish())
                 .map_err(|reason| deck.error(&reason.message, None))?
                 .map_err(|e| deck.error(&e.message, e.help))?;
-            let ended = self.clock.monotonic_us();
+            let ended = self.around.clock.monotonic_us();
             if let Some(produced) = produced {
                 acted.artifacts.push(deck.artifact(*step, epoch, produced));
-                let times = Times { started, ended, run_start: self.run_start_us };
+                let times = Times { started, ended, run_start: self.around.run_start_us };
                 acted.operations.push(times.operation(*step, epoch, 1));
             }
         }
@@ -180,21 +192,27 @@ impl SinkDeck {
             message: "rows were routed to a step that is no sink".to_owned(),
             help: None,
         })?;
-        let started = self.clock.monotonic_us();
-        let (written, attempts) = deck.write_retrying(epoch, &work.arrivals, self.retry, self.pause.as_ref())?;
-        let ended = self.clock.monotonic_us();
-        let times = Times { started, ended, run_start: self.run_start_us };
+        let span = self.around.spans.sink_write(deck.tag(), epoch, work.arrivals.len());
+        let started = self.around.clock.monotonic_us();
+        let (written, attempts) = deck.write_retrying(epoch, &work.arrivals, self.around.retry, self.around.pause.as_ref())?;
+        let ended = self.around.clock.monotonic_us();
+        let times = Times { started, ended, run_start: self.around.run_start_us };
         acted.operations.push(times.operation(work.sink, epoch, attempts));
         if let Some(produced) = written.produced {
             acted.artifacts.push(deck.artifact(work.sink, epoch, produced));
         }
         acted.sinks.push(SinkProgress { sink: work.sink, position: written.position.0.to_string() });
         deck.position = Some(written.position);
-        Ok(deck.settle(work, written.refused, &times, (graph, self.clock.as_ref()), acted))
+        token_spans(&self.around.spans, &span, deck.tag(), &work);
+        Ok(deck.settle(work, written.refused, &times, (graph, self.around.clock.as_ref()), acted))
     }
 }
 
 impl Deck {
+    fn tag(&self) -> NodeTag<'_> {
+        NodeTag { name: &self.name, plugin: &self.plugin }
+    }
+
     fn open(&mut self) -> Result<(), ActError> {
         caught(&self.plugin, || self.sink.open(&self.context, self.position.as_ref()))
             .map_err(|reason| self.error(&reason.message, None))?
@@ -307,6 +325,18 @@ impl Deck {
 
     fn error(&self, message: &str, help: Option<String>) -> ActError {
         ActError { sink: self.name.clone(), message: message.to_owned(), help }
+    }
+}
+
+/// One span for each token, when somebody wants them.
+fn token_spans(spans: &Spans, write: &OpenSpan, node: NodeTag<'_>, work: &SinkWork) {
+    if !spans.wants(Granularity::Full) {
+        return;
+    }
+    for arrival in &work.arrivals {
+        if let TokenOrigin::Row(row) = arrival.token.origin() {
+            drop(spans.sink(write, node, TokenTag { row, token: arrival.token, input_hash: None }));
+        }
     }
 }
 

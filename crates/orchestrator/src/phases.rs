@@ -6,7 +6,7 @@ use std::time::Duration;
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, EpochNo, ErrorReason, RunId, RunStatus};
 use elspeth_engine::{EngineError, EngineOptions, EpochWork, Finished, Pipeline, drive};
-use elspeth_executors::{Dispatcher, SinkDeck, caught};
+use elspeth_executors::{DeckContext, Dispatcher, SinkDeck, caught};
 use elspeth_landscape::{LandscapeError, LandscapeWriter, Recorder, RunSeal, SourceRecord};
 use elspeth_plugin::{SinkContext, Source, SourceError};
 use tokio::sync::mpsc;
@@ -180,13 +180,21 @@ fn start_threads(
         hash_version: plan.hash_version,
         field_resolution: plan.source.field_resolution(),
     };
-    let time = (Arc::clone(&plan.clock), Arc::clone(&plan.pause), run_start_us);
-    let deck = SinkDeck::new(&plan.graph, plan.sinks, &context, plan.retry, time).map_err(RunError::Act)?;
+    let surroundings = DeckContext {
+        sinks: context,
+        retry: plan.retry,
+        clock: Arc::clone(&plan.clock),
+        pause: Arc::clone(&plan.pause),
+        run_start_us,
+        spans: plan.spans.clone(),
+    };
+    let deck = SinkDeck::new(&plan.graph, plan.sinks, surroundings).map_err(RunError::Act)?;
     let pipeline = Pipeline {
         dispatcher: Dispatcher::new(&plan.graph, &plan.transforms, plan.retry, plan.pause)?,
         graph: Arc::clone(&plan.graph),
         clock: plan.clock,
         bodies: plan.bodies,
+        spans: plan.spans.clone(),
         options: EngineOptions {
             run_id: plan.run_id,
             hash_version: plan.hash_version,

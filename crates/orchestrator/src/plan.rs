@@ -9,6 +9,7 @@ use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::{RunStart, SourceRecord};
 use elspeth_payload::FilesystemStore;
 use elspeth_plugin::{Sink, Source, Transform};
+use elspeth_telemetry::Spans;
 use elspeth_value::Contract;
 
 /// Everything a run needs: the graph, an instance for each plugin node, and how to run.
@@ -41,6 +42,8 @@ pub struct RunPlan {
     pub clock: Arc<dyn Clock>,
     /// Where bodies go that are too large for an epoch's block.
     pub bodies: FilesystemStore,
+    /// Who watches.
+    pub spans: Spans,
     /// How threads wait between attempts.
     pub pause: Arc<dyn Pause>,
     /// Version of this program.

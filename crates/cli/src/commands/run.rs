@@ -32,6 +32,9 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, AppError> {
         let mut console = Console::new();
         let report = elspeth_app::run(prepared, stop, &mut console)?;
         console.finish();
+        for warning in &report.warnings {
+            eprintln!("warning: {warning}");
+        }
         output::text(&summary::of_run(&report))?;
         report
     };

@@ -17,6 +17,7 @@ use elspeth_plugin::{
     ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition, Transform, TransformContext,
     TransformOutput, TransformResult,
 };
+use elspeth_telemetry::Spans;
 use elspeth_testkit::{ManualClock, SeededIds};
 use elspeth_value::{Contract, Row, Value};
 
@@ -104,6 +105,7 @@ pub(crate) fn pipeline(setup: &Setup, work: fn(Row, &TransformContext<'_>) -> Tr
         graph,
         clock,
         bodies: FilesystemStore::new("never-needed"),
+        spans: Spans::OFF,
         options: EngineOptions {
             run_id: SeededIds::new(1).next_run_id(),
             hash_version: HashVersion::default(),
