@@ -48,8 +48,12 @@ fn steps(order: &[usize]) -> BTreeMap<usize, Step> {
 fn edges(checked: &Checked, steps: &BTreeMap<usize, Step>) -> (Vec<Edge>, Vec<PortEdges>) {
     let mut edges = Vec::with_capacity(checked.wires.len());
     let mut ports = vec![PortEdges::new(); checked.spec.nodes.len()];
+    let mut leaving: Vec<Vec<&Wire>> = vec![Vec::new(); checked.spec.nodes.len()];
+    for wire in &checked.wires {
+        leaving[wire.from].push(wire);
+    }
     for position in &checked.order {
-        for wire in checked.wires.iter().filter(|w| w.from == *position) {
+        for wire in &leaving[*position] {
             let no = EdgeNo(u16::try_from(edges.len()).expect("the number of edges was checked"));
             ports[*position].insert(wire.port, no);
             let (from, to) = (steps[&wire.from], steps[&wire.to]);

@@ -26,9 +26,13 @@ pub(super) fn propagate(
 ) -> Vec<Sides> {
     let unknown = Sides { input: Contract::observed(), output: Contract::observed() };
     let mut sides = vec![unknown; spec.nodes.len()];
+    let mut feeding: Vec<Vec<&Wire>> = vec![Vec::new(); spec.nodes.len()];
+    for wire in wires.iter().filter(|w| w.mode != EdgeMode::Divert) {
+        feeding[wire.to].push(wire);
+    }
     for position in order {
-        let feeding = wires.iter().filter(|w| w.to == *position && w.mode != EdgeMode::Divert);
-        let incoming: Vec<(&Wire, Contract)> = feeding.map(|w| (w, sides[w.from].output.clone())).collect();
+        let feeding = feeding[*position].iter();
+        let incoming: Vec<(&Wire, Contract)> = feeding.map(|w| (*w, sides[w.from].output.clone())).collect();
         sides[*position] = sides_of(spec, *position, &incoming, findings);
     }
     sides

@@ -9,7 +9,7 @@ const SCHEMA_LENGTH: usize = 48;
 
 pub(super) fn render(graph: &ExecutionGraph) -> String {
     let mut out = String::from(
-        "digraph elspeth {\n  rankdir=LR;\n  node [style=filled, fontname=\"Helvetica\"];\n  \
+        "digraph elspeth {\n  rankdir=TB;\n  node [style=filled, fontname=\"Helvetica\"];\n  \
          edge [fontname=\"Helvetica\", fontsize=10];\n",
     );
     for node in graph.nodes() {

@@ -1,8 +1,8 @@
-//! Where everything is drawn: a layered layout from left to right.
+//! Where everything is drawn: a layered layout from top to bottom.
 //!
-//! Columns alternate: nodes, then labels, then nodes. A label is an item of its own column, so that nothing overlaps it. An
-//! edge over several columns has a small bend in each between; edges of one kind to one node share their bends, so that they
-//! run together like a bus.
+//! Layers alternate: nodes, then labels, then nodes. A label is an item of its own layer, so that nothing overlaps it. An edge
+//! over several layers has a small bend in each between; edges of one kind to one node share their bends, so that they run
+//! together like a bus.
 
 use std::collections::BTreeMap;
 
@@ -23,13 +23,17 @@ pub(super) struct Layout {
 /// Something that takes room.
 pub(super) struct Item {
     pub(super) kind: ItemKind,
-    pub(super) column: usize,
+    pub(super) layer: usize,
     /// Centre.
     pub(super) x: f64,
     /// Centre.
     pub(super) y: f64,
     pub(super) width: f64,
     pub(super) height: f64,
+    /// Where the tallest item of its layer begins; lines are straight from here to the item.
+    pub(super) layer_top: f64,
+    /// Where that one ends.
+    pub(super) layer_bottom: f64,
 }
 
 pub(super) enum ItemKind {
@@ -51,7 +55,7 @@ pub(super) struct LabelText {
     pub(super) mode: EdgeMode,
 }
 
-/// One drawn line: the items that it goes through, from node to node.
+/// One drawn line: the items that it goes through, from a node to a node, or to the bend where it joins an earlier line.
 pub(super) struct Way {
     pub(super) items: Vec<usize>,
     pub(super) mode: EdgeMode,
@@ -63,7 +67,13 @@ pub(super) const LINE: f64 = 14.0;
 const SUBTITLE_LENGTH: usize = 34;
 const SCHEMA_LENGTH: usize = 30;
 const MARGIN: f64 = 28.0;
-const COLUMN_GAP: f64 = 26.0;
+const LAYER_GAP: f64 = 26.0;
+
+impl Item {
+    fn new(kind: ItemKind, layer: usize, (width, height): (f64, f64)) -> Self {
+        Self { kind, layer, x: 0.0, y: 0.0, width, height, layer_top: 0.0, layer_bottom: 0.0 }
+    }
+}
 
 /// Lays the graph out.
 pub(super) fn layout(graph: &ExecutionGraph) -> Layout {
@@ -71,12 +81,12 @@ pub(super) fn layout(graph: &ExecutionGraph) -> Layout {
     let mut items: Vec<Item> =
         graph.nodes().iter().zip(&ranks).map(|(node, rank)| node_item(node, *rank)).collect();
     let ways = ways(graph, &ranks, &mut items);
-    let mut columns = order::columns(&items, &ways);
-    order::untangle(&mut columns, &ways, items.len());
-    place::rows(&mut items, &columns, &ways);
-    let width = place_columns(&mut items, &columns);
-    let height = items.iter().map(|i| i.y + i.height / 2.0).fold(0.0, f64::max);
-    Layout { items, ways, width, height: height + MARGIN }
+    let mut layers = order::layers(&items, &ways);
+    order::untangle(&mut layers, &ways, items.len());
+    place::across(&mut items, &layers, &ways);
+    let height = place_layers(&mut items, &layers);
+    let width = items.iter().map(|i| i.x + i.width / 2.0).fold(0.0, f64::max);
+    Layout { items, ways, width: width + MARGIN, height }
 }
 
 /// The longest way from the source to each node.
@@ -95,7 +105,7 @@ fn node_item(node: &Node, rank: usize) -> Item {
     let subtitle = cut(subtitle(node), SUBTITLE_LENGTH);
     let width = text_width(&node.name, TITLE_SIZE).max(text_width(&subtitle, SMALL_SIZE)) + 44.0;
     let kind = ItemKind::Node { index: node.step.index(), title: node.name.clone(), subtitle };
-    Item { kind, column: rank * 2, x: 0.0, y: 0.0, width: width.max(96.0), height: 48.0 }
+    Item::new(kind, rank * 2, (width.max(96.0), 48.0))
 }
 
 /// Makes labels and bends; edges from one node to one other in one mode are one line with several labels.
@@ -111,20 +121,25 @@ fn ways(graph: &ExecutionGraph, ranks: &[usize], items: &mut Vec<Item>) -> Vec<W
         let mode = graph.edges()[edges[0]].mode;
         let mut path = vec![from, items.len()];
         items.push(label_item(graph, &edges, ranks[from] * 2 + 1));
-        for column in ranks[from] * 2 + 2..ranks[to] * 2 {
-            let bend = *bends.entry((to, mode_code, column)).or_insert_with(|| {
-                items.push(Item { kind: ItemKind::Bend, column, x: 0.0, y: 0.0, width: 0.0, height: 6.0 });
-                items.len() - 1
-            });
+        let mut joins = false;
+        for layer in ranks[from] * 2 + 2..ranks[to] * 2 {
+            let bend = *bends.entry((to, mode_code, layer)).or_insert(items.len());
             path.push(bend);
+            joins = bend < items.len();
+            if joins {
+                break;
+            }
+            items.push(Item::new(ItemKind::Bend, layer, (6.0, 0.0)));
         }
-        path.push(to);
+        if !joins {
+            path.push(to);
+        }
         ways.push(Way { items: path, mode });
     }
     ways
 }
 
-fn label_item(graph: &ExecutionGraph, edges: &[usize], column: usize) -> Item {
+fn label_item(graph: &ExecutionGraph, edges: &[usize], layer: usize) -> Item {
     let first = &graph.edges()[edges[0]];
     let contract = graph.edge_contract(first);
     let lines: Vec<String> = edges.iter().map(|e| cut(&graph.edges()[*e].label, SUBTITLE_LENGTH)).collect();
@@ -133,19 +148,20 @@ fn label_item(graph: &ExecutionGraph, edges: &[usize], column: usize) -> Item {
     let width = longest.max(text_width(&schema, SMALL_SIZE - 1.0)) + 12.0;
     let height = LINE * (lines.len() + 1) as f64 + 4.0;
     let text = LabelText { lines, schema, tooltip: schema_lines(&contract), mode: first.mode };
-    Item { kind: ItemKind::Label(text), column, x: 0.0, y: 0.0, width, height }
+    Item::new(ItemKind::Label(text), layer, (width, height))
 }
 
-fn place_columns(items: &mut [Item], columns: &[Vec<usize>]) -> f64 {
-    let mut left = MARGIN;
-    for column in columns {
-        let width = column.iter().map(|i| items[*i].width).fold(0.0, f64::max);
-        for i in column {
-            items[*i].x = left + width / 2.0;
+fn place_layers(items: &mut [Item], layers: &[Vec<usize>]) -> f64 {
+    let mut top = MARGIN;
+    for layer in layers {
+        let height = layer.iter().map(|i| items[*i].height).fold(0.0, f64::max);
+        for i in layer {
+            let item = &mut items[*i];
+            (item.y, item.layer_top, item.layer_bottom) = (top + height / 2.0, top, top + height);
         }
-        left += width + COLUMN_GAP;
+        top += height + LAYER_GAP;
     }
-    left - COLUMN_GAP + MARGIN
+    top - LAYER_GAP + MARGIN
 }
 
 /// An estimate on the safe side, for common sans-serif fonts.

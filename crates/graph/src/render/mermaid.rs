@@ -8,7 +8,7 @@ use crate::{ExecutionGraph, Node, NodeSpec};
 const SCHEMA_LENGTH: usize = 60;
 
 pub(super) fn render(graph: &ExecutionGraph) -> String {
-    let mut out = String::from("flowchart LR\n");
+    let mut out = String::from("flowchart TD\n");
     for node in graph.nodes() {
         writeln!(out, "  {}", shape(node)).expect("text can be written to");
     }

@@ -1,62 +1,62 @@
-//! The order of items within each column: as few crossings as a few sweeps find.
+//! The order of items within each layer: as few crossings as a few sweeps find.
 
 use super::layout::{Item, Way};
 
 const SWEEPS: usize = 16;
 
-/// Items by column, in the order in which they were made.
-pub(super) fn columns(items: &[Item], ways: &[Way]) -> Vec<Vec<usize>> {
-    let count = items.iter().map(|i| i.column + 1).max().unwrap_or(0);
-    let mut columns = vec![Vec::new(); count];
+/// Items by layer, in the order in which they were made.
+pub(super) fn layers(items: &[Item], ways: &[Way]) -> Vec<Vec<usize>> {
+    let count = items.iter().map(|i| i.layer + 1).max().unwrap_or(0);
+    let mut layers = vec![Vec::new(); count];
     let mut seen = vec![false; items.len()];
     // Ways are ordered by their first node, which gives a good beginning: what belongs together stands together.
     for item in ways.iter().flat_map(|way| way.items.iter().copied()).chain(0..items.len()) {
         if !std::mem::replace(&mut seen[item], true) {
-            columns[items[item].column].push(item);
+            layers[items[item].layer].push(item);
         }
     }
-    columns
+    layers
 }
 
-/// Sweeps back and forth, ordering each column by the mean position of its items' neighbours; the best result stays.
-pub(super) fn untangle(columns: &mut Vec<Vec<usize>>, ways: &[Way], count: usize) {
+/// Sweeps back and forth, ordering each layer by the mean position of its items' neighbours; the best result stays.
+pub(super) fn untangle(layers: &mut Vec<Vec<usize>>, ways: &[Way], count: usize) {
     let links = Links::new(ways, count);
     let mut position = vec![0.0; count];
-    note_positions(columns, &mut position);
-    let mut best = (links.crossings(columns, &position), columns.clone());
+    note_positions(layers, &mut position);
+    let mut best = (links.crossings(layers, &position), layers.clone());
     for sweep in 0..SWEEPS {
         if best.0 == 0 {
             break;
         }
         let forward = sweep % 2 == 0;
         let order: Vec<usize> =
-            if forward { (1..columns.len()).collect() } else { (0..columns.len()).rev().collect() };
-        for column in order {
+            if forward { (1..layers.len()).collect() } else { (0..layers.len()).rev().collect() };
+        for layer in order {
             let neighbours = if forward { &links.before } else { &links.after };
             let wish = |item: usize| mean(&neighbours[item], &position).unwrap_or(position[item]);
-            let mut wishes: Vec<(f64, usize)> = columns[column].iter().map(|i| (wish(*i), *i)).collect();
+            let mut wishes: Vec<(f64, usize)> = layers[layer].iter().map(|i| (wish(*i), *i)).collect();
             wishes.sort_by(|a, b| a.0.total_cmp(&b.0));
-            columns[column] = wishes.into_iter().map(|(_, item)| item).collect();
-            note_column(&columns[column], &mut position);
+            layers[layer] = wishes.into_iter().map(|(_, item)| item).collect();
+            note_layer(&layers[layer], &mut position);
         }
-        let crossings = links.crossings(columns, &position);
+        let crossings = links.crossings(layers, &position);
         if crossings < best.0 {
-            best = (crossings, columns.clone());
+            best = (crossings, layers.clone());
         }
     }
-    *columns = best.1;
+    *layers = best.1;
 }
 
-fn note_positions(columns: &[Vec<usize>], position: &mut [f64]) {
-    for column in columns {
-        note_column(column, position);
+fn note_positions(layers: &[Vec<usize>], position: &mut [f64]) {
+    for layer in layers {
+        note_layer(layer, position);
     }
 }
 
-/// Positions run from 0 to 1, so that columns of different length compare.
-fn note_column(column: &[usize], position: &mut [f64]) {
-    for (index, item) in column.iter().enumerate() {
-        position[*item] = (index as f64 + 0.5) / column.len() as f64;
+/// Positions run from 0 to 1, so that layers of different length compare.
+fn note_layer(layer: &[usize], position: &mut [f64]) {
+    for (index, item) in layer.iter().enumerate() {
+        position[*item] = (index as f64 + 0.5) / layer.len() as f64;
     }
 }
 
@@ -85,15 +85,15 @@ impl Links {
         links
     }
 
-    fn crossings(&self, columns: &[Vec<usize>], position: &[f64]) -> usize {
-        columns.iter().map(|column| self.crossings_after(column, position)).sum()
+    fn crossings(&self, layers: &[Vec<usize>], position: &[f64]) -> usize {
+        layers.iter().map(|layer| self.crossings_after(layer, position)).sum()
     }
 
-    /// Pairs of links that are in one order on the left and in the other on the right.
-    fn crossings_after(&self, column: &[usize], position: &[f64]) -> usize {
+    /// Pairs of links that are in one order above and in the other below.
+    fn crossings_after(&self, layer: &[usize], position: &[f64]) -> usize {
         let mut seen: Vec<f64> = Vec::new();
         let mut crossings = 0;
-        for item in column {
+        for item in layer {
             let ends: Vec<f64> = self.after[*item].iter().map(|next| position[*next]).collect();
             for end in &ends {
                 crossings += seen.len() - seen.partition_point(|other| other <= end);

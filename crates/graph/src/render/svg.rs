@@ -7,6 +7,8 @@ use super::text::schema_lines;
 use crate::{ExecutionGraph, Node};
 
 const FOOT: f64 = 34.0;
+/// Half the height of a cylinder's lid.
+const LID: f64 = 5.0;
 const FONT: &str = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif";
 
 pub(super) fn render(graph: &ExecutionGraph) -> String {
@@ -63,25 +65,47 @@ const fn stroke(mode: EdgeMode) -> (&'static str, &'static str) {
     }
 }
 
-/// A line through all its items: straight below labels, curved between.
+/// A line through all its items: straight beside other items of their layers, curved between layers.
 fn line(out: &mut String, layout: &Layout, way: &Way) {
     let mut path = String::new();
     for pair in way.items.windows(2) {
         let (from, to) = (&layout.items[pair[0]], &layout.items[pair[1]]);
-        let (x1, y1) = (from.x + from.width / 2.0, from.y);
-        let (x2, y2) = (to.x - to.width / 2.0, to.y);
-        let middle = f64::midpoint(x1, x2);
-        if path.is_empty() {
-            write!(path, "M{x1:.1} {y1:.1}").expect("text can be written to");
-        } else {
-            write!(path, " L{x1:.1} {y1:.1}").expect("text can be written to");
+        stretch(&mut path, from, to);
+        if !matches!(to.kind, ItemKind::Bend) {
+            finish(out, &mut path, way.mode, matches!(to.kind, ItemKind::Node { .. }));
         }
-        write!(path, " C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}")
-            .expect("text can be written to");
     }
-    let (colour, style) = stroke(way.mode);
-    let mode = way.mode;
-    put!(out, r#"<path d="{path}" fill="none" stroke="{colour}"{style} marker-end="url(#head-{mode})"/>"#);
+    finish(out, &mut path, way.mode, false);
+}
+
+/// From one item to the upper edge of the next; a bend is passed through on the way out of it, once for all lines that meet
+/// there.
+fn stretch(path: &mut String, from: &Item, to: &Item) {
+    let passes = matches!(from.kind, ItemKind::Bend);
+    let start = if passes { from.layer_top } else { from.y + from.height / 2.0 };
+    let stop = if matches!(to.kind, ItemKind::Bend) { to.layer_top } else { to.y - to.height / 2.0 };
+    let (x1, y1, x2, y2) = (from.x, from.layer_bottom, to.x, to.layer_top);
+    if path.is_empty() {
+        path.push_str(&format!("M{x1:.1} {start:.1} "));
+    }
+    if y1 - start > 0.5 {
+        path.push_str(&format!("L{x1:.1} {y1:.1} "));
+    }
+    let middle = f64::midpoint(y1, y2);
+    path.push_str(&format!("C{x1:.1} {middle:.1} {x2:.1} {middle:.1} {x2:.1} {y2:.1} "));
+    if stop - y2 > 0.5 {
+        path.push_str(&format!("L{x2:.1} {stop:.1} "));
+    }
+}
+
+fn finish(out: &mut String, path: &mut String, mode: EdgeMode, arrives: bool) {
+    if path.is_empty() {
+        return;
+    }
+    let (colour, style) = stroke(mode);
+    let head = if arrives { format!(r#" marker-end="url(#head-{mode})""#) } else { String::new() };
+    put!(out, r#"<path d="{}" fill="none" stroke="{colour}"{style}{head}/>"#, path.trim_end());
+    path.clear();
 }
 
 fn label(out: &mut String, item: &Item, text: &LabelText) {
@@ -114,7 +138,8 @@ fn label(out: &mut String, item: &Item, text: &LabelText) {
 }
 
 fn node(out: &mut String, node: &Node, item: &Item, (title, subtitle): (&str, &str)) {
-    let (x, y) = (item.x, item.y);
+    let lid = if node.node_type() == NodeType::Sink { LID - 1.0 } else { 0.0 };
+    let (x, y) = (item.x, item.y + lid);
     let about =
         format!("{} {} ({})\n{}", node.node_type(), node.name, node.plugin, schema_lines(&node.output));
     put!(out, "<g><title>{}</title>", escaped(&about));
@@ -154,19 +179,17 @@ fn shape(node_type: NodeType, item: &Item) -> String {
             right - 16.0,
             left + 16.0,
         ),
-        // A cylinder that lies on its side, so that lines meet it at its round end.
-        NodeType::Sink => format!(
-            r##"<path d="M{:.1} {top:.1} L{:.1} {top:.1} A8 {r:.1} 0 0 1 {:.1} {bottom:.1} L{:.1} {bottom:.1} A8 {r:.1} 0 0 1 {:.1} {top:.1} z" fill="#dcfce7" stroke="#16a34a" stroke-width="1.5"/><path d="M{:.1} {top:.1} A8 {r:.1} 0 0 0 {:.1} {bottom:.1}" fill="none" stroke="#16a34a" stroke-width="1"/>"##,
-            left + 8.0,
-            right - 8.0,
-            right - 8.0,
-            left + 8.0,
-            left + 8.0,
-            right - 8.0,
-            right - 8.0,
-            r = height / 2.0,
-        ),
+        NodeType::Sink => cylinder(item),
     }
+}
+
+fn cylinder(item: &Item) -> String {
+    let (left, right) = (item.x - item.width / 2.0, item.x + item.width / 2.0);
+    let (top, bottom) = (item.y - item.height / 2.0 + LID, item.y + item.height / 2.0 - LID);
+    let radius = item.width / 2.0;
+    format!(
+        r##"<path d="M{left:.1} {top:.1} A{radius:.1} {LID} 0 0 1 {right:.1} {top:.1} L{right:.1} {bottom:.1} A{radius:.1} {LID} 0 0 1 {left:.1} {bottom:.1} z" fill="#dcfce7" stroke="#16a34a" stroke-width="1.5"/><path d="M{left:.1} {top:.1} A{radius:.1} {LID} 0 0 0 {right:.1} {top:.1}" fill="none" stroke="#16a34a"/>"##
+    )
 }
 
 fn foot(out: &mut String, graph: &ExecutionGraph, height: f64) {

@@ -11,6 +11,7 @@ pub(crate) fn schema(mode: &str, fields: &[&str]) -> Contract {
     Contract::from_settings(&serde_json::json!({"mode": mode, "fields": fields})).expect("a schema")
 }
 
+/// A declaration of these nodes.
 pub(crate) fn spec(nodes: Vec<NodeDecl>) -> GraphSpec {
     GraphSpec { nodes, ..GraphSpec::default() }
 }
@@ -93,18 +94,4 @@ fn node(name: &str, at: SettingPath, plugin: &str, kind: NodeKind) -> NodeDecl {
 
 pub(crate) fn built(nodes: Vec<NodeDecl>) -> ExecutionGraph {
     ExecutionGraph::build(spec(nodes)).expect("a valid pipeline").0
-}
-
-/// Errors as `code at`, in the order of their places.
-pub(crate) fn errors(nodes: Vec<NodeDecl>) -> Vec<String> {
-    let errors = ExecutionGraph::build(spec(nodes)).expect_err("an invalid pipeline");
-    let mut errors: Vec<String> = errors.iter().map(|e| format!("{} {}", e.code, e.at)).collect();
-    errors.sort();
-    errors
-}
-
-/// The helps of all errors of that code.
-pub(crate) fn advice(nodes: Vec<NodeDecl>, code: &str) -> Vec<String> {
-    let errors = ExecutionGraph::build(spec(nodes)).expect_err("an invalid pipeline");
-    errors.into_iter().filter(|e| e.code == code).filter_map(|e| e.help).collect()
 }
