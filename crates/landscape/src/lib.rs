@@ -1,12 +1,43 @@
-//! The audit record: store traits, recorder, lineage, integrity. No SQL.
+//! The audit record: what is recorded about a run, by whom it is stored, how it is sealed, and how it is asked. No SQL.
 //!
+//! - [`Recorder`] takes a run through its epochs: [`Recorder::begin`], then for each epoch [`Recorder::stage`] (what was
+//!   decided) and [`Recorder::commit`] (durable, with what was done with the epoch before), last [`Recorder::seal`].
 //! - [`LandscapeWriter`] is what a database must do for a run that is being written, [`LandscapeReader`] what it must do
 //!   for those who ask about runs.
-//! - [`Recorder`] drives a writer through a run's epochs and closes each with the hashes of [`integrity`].
-//! - [`lineage`] answers "why?" from a reader.
+//! - [`integrity`] closes every commit with hashes that make an edited record visible; `docs/evidence-format.md` defines
+//!   them byte for byte.
+//! - [`lineage`] answers "why?" about a row or token, [`failures`] lists what went wrong, [`RunReport`] counts.
 //!
 //! Invariant: an epoch's decisions (commit A) are durable before anybody acts on them, and what was done (commit B)
-//! becomes durable together with the next epoch's decisions.
+//! becomes durable together with the next epoch's decisions. A record that contradicts itself is a [`Corruption`] that
+//! names it, never a default.
+//!
+//! This crate does not know databases, the graph's meaning, plugins or settings. A program can use it, with a store, to
+//! record decisions of its own: see the example `record_decisions` of `elspeth-landscape-sql`.
+//!
+//! ```
+//! use elspeth_canonical::HashVersion;
+//! use elspeth_contracts::{RowIndex, RowRecord};
+//! use elspeth_landscape::integrity::{LeafEncoder, MerkleTree};
+//!
+//! // The content root grows by one leaf for each row, and does not depend on when the row was read.
+//! let version = HashVersion::Blake3V1;
+//! let root_of = |amounts: &[&str], read_us: i64| {
+//!     let (mut tree, mut leaf) = (MerkleTree::new(version), LeafEncoder::new(version));
+//!     for (index, amount) in (0..).zip(amounts) {
+//!         leaf.row(&RowRecord {
+//!             row_index: RowIndex::new(index).unwrap(),
+//!             source_data_hash: version.hash(amount.as_bytes()),
+//!             read_us,
+//!             valid: true,
+//!         });
+//!         tree.push(leaf.finish());
+//!     }
+//!     tree.root()
+//! };
+//! assert_eq!(root_of(&["19.50", "250"], 3), root_of(&["19.50", "250"], 8_000));
+//! assert_ne!(root_of(&["19.50", "250"], 3), root_of(&["19.50", "25"], 3));
+//! ```
 
 pub mod epoch;
 mod error;
