@@ -245,12 +245,14 @@ mod tests {
     fn when_blocking_a_slow_exporter_costs_time_and_no_span() {
         let (open, tally, provider) = gated(Backpressure::Block);
         let all = ROOM as u64 + 100;
+        let (finished, end) = channel();
         let spans = thread::spawn(move || {
             (0..all).for_each(|_| span(&provider));
+            finished.send(()).unwrap();
             provider
         });
-        thread::sleep(Duration::from_millis(200));
-        assert!(!spans.is_finished(), "there is no room for all of them");
+        let early = end.recv_timeout(Duration::from_millis(200));
+        assert_eq!(early, Err(RecvTimeoutError::Timeout), "there is no room for all of them");
         (0..all).for_each(|_| open.send(()).unwrap());
         spans.join().unwrap().shutdown().unwrap();
         assert_eq!((tally.delivered.load(Ordering::Relaxed), tally.lost.load(Ordering::Relaxed)), (all, 0));
