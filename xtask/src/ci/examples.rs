@@ -30,7 +30,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
             Err(error) => findings.push(format!("{name}: {error}")),
         }
     }
-    println!("{} examples run and compared", names.len());
+    println!("{} examples", names.len());
     crate::error::report("examples", &findings)
 }
 

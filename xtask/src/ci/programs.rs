@@ -22,7 +22,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
             }
         }
     }
-    println!("{count} example programs run");
+    println!("{count} example programs");
     crate::error::report("programs", &findings)
 }
 
