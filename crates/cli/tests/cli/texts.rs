@@ -1,0 +1,98 @@
+//! What people see. Snapshots are in `snapshots/`; ids, hashes and times are left out of them.
+
+
+
+use crate::support::Cli;
+
+const DB: [&str; 2] = ["-d", "out/audit.db"];
+
+#[test]
+fn a_run_ends_with_a_short_summary() {
+    let cli = Cli::triage();
+    let said = cli.say(&["run", "-s", "triage.yaml", "-x"]);
+    assert_eq!(said.code, 0);
+    assert_said!(said.out);
+}
+
+#[test]
+fn without_execute_a_run_says_what_it_would_do() {
+    let cli = Cli::triage();
+    let said = cli.say(&["run", "-s", "triage.yaml"]);
+    assert_eq!(said.code, 0);
+    assert!(!cli.path("out").exists(), "nothing was made");
+    assert_said!(said.out);
+}
+
+#[test]
+fn explain_shows_each_node_and_why() {
+    let cli = Cli::after_run();
+    let texts: Vec<_> =
+        ["0", "2", "3", "4"].iter().map(|row| cli.say(&["explain", "--row", row, DB[0], DB[1]]).out).collect();
+    assert_said!(texts.join("\n"));
+}
+
+#[test]
+fn errors_are_grouped_and_listed() {
+    let cli = Cli::after_run();
+    assert_said!(cli.say(&["errors", "latest", DB[0], DB[1]]).out);
+}
+
+#[test]
+fn status_and_runs_tell_of_the_run() {
+    let cli = Cli::after_run();
+    let status = cli.say(&["status", "latest", DB[0], DB[1]]).out;
+    let runs = cli.say(&["runs", DB[0], DB[1]]).out;
+    assert_said!(format!("{status}\n{runs}"));
+}
+
+#[test]
+fn three_mistakes_give_three_errors_with_their_places() {
+    let cli = Cli::triage();
+    let broken = include_str!("data/triage.yaml")
+        .replace("'score'] >= 50", "'scoer'] >= 50")
+        .replace("on_error: failed\n    options", "on_eror: failed\n    options")
+        .replace("true: approved", "true: aproved");
+    cli.write("triage.yaml", &broken);
+    let said = cli.say(&["validate", "-s", "triage.yaml"]);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert_said!(said.err);
+}
+
+#[test]
+fn plugins_are_listed_and_shown() {
+    let cli = Cli::triage();
+    let list = cli.say(&["plugins"]).out;
+    assert_eq!(list, cli.say(&["plugins", "list"]).out);
+    let shown = cli.say(&["plugins", "show", "truncate"]).out;
+    assert_said!(format!("{list}\n{shown}"));
+}
+
+#[test]
+fn the_graph_is_drawn_in_mermaid_and_dot() {
+    let cli = Cli::triage();
+    let mermaid = cli.say(&["graph", "-s", "triage.yaml"]).out;
+    let dot = cli.say(&["graph", "-s", "triage.yaml", "--format", "dot"]).out;
+    assert_said!(format!("{mermaid}\n{dot}"));
+}
+
+#[test]
+fn what_does_not_exist_is_said_with_advice() {
+    let cli = Cli::after_run();
+    let asked: [&[&str]; 6] = [
+        &["status", "zzz", "-d", "out/audit.db"],
+        &["runs", "-d", "nowhere.db"],
+        &["explain", "--row", "99", "-d", "out/audit.db"],
+        &["explain", "--token", "no-id", "-d", "out/audit.db"],
+        &["plugins", "show", "cvs"],
+        &["validate", "-s", "nowhere.yaml"],
+    ];
+    let texts: Vec<_> = asked
+        .iter()
+        .map(|args| {
+            let said = cli.say(args);
+            assert_eq!((said.code, said.out.as_str()), (1, ""), "{args:?}");
+            format!("$ elspeth {}\n{}", args.join(" "), said.err)
+        })
+        .collect();
+    assert_said!(texts.join("\n"));
+}
