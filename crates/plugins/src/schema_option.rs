@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use elspeth_plugin::OptionError;
 use elspeth_value::Contract;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 /// A `schema:` mapping as it stands in the settings; read by [`Contract::from_settings`].
@@ -29,27 +29,7 @@ impl JsonSchema for SchemaOption {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names = json_schema!({"type": "array", "items": {"type": "string"}});
-        json_schema!({
-            "type": "object",
-            "description": "Which fields rows have: `mode` and, unless observed, `fields`.",
-            "properties": {
-                "mode": {
-                    "enum": ["fixed", "flexible", "observed"],
-                    "description": "fixed: exactly these fields; flexible: these checked, others allowed; observed: learnt from the first valid row, then locked."
-                },
-                "fields": {
-                    "type": "array",
-                    "description": "`name: type`, with `?` behind the type when optional. Types: str, int, float, bool, any, datetime, date, decimal.",
-                    "items": {"type": ["string", "object"]}
-                },
-                "guaranteed_fields": names,
-                "required_fields": names,
-                "audit_fields": names
-            },
-            "required": ["mode"],
-            "additionalProperties": false
-        })
+        Contract::settings_schema().try_into().expect("the schema of a contract is a JSON Schema")
     }
 }
 

@@ -50,9 +50,8 @@ struct CsvSinkOptions {
     /// How the columns are called.
     #[serde(default)]
     headers: HeadersOption,
-    /// Accepted for compatibility: rows are always checked against `schema`.
+    /// Whether each row is checked against `schema`, and refused when it does not meet it.
     #[serde(default)]
-    #[expect(dead_code, reason = "the executor checks every row against the contract in any case")]
     validate_input: bool,
 }
 
@@ -94,8 +93,15 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Sink>, Vec<Opt
     else {
         return Err(errors);
     };
-    let settings =
-        Settings { path, contract, delimiter, encoding, mode: options.mode, headers: options.headers };
+    let settings = Settings {
+        path,
+        contract,
+        delimiter,
+        encoding,
+        mode: options.mode,
+        headers: options.headers,
+        validates: options.validate_input,
+    };
     Ok(Box::new(CsvSink { settings, open: None }))
 }
 
@@ -108,6 +114,7 @@ struct Settings {
     encoding: TextEncoding,
     mode: WriteMode,
     headers: HeadersOption,
+    validates: bool,
 }
 
 struct CsvSink {
@@ -279,6 +286,10 @@ impl Settings {
         })
     }
 
+    fn check(&self, row: &Row) -> Result<(), ErrorReason> {
+        if self.validates { check_row(&self.contract, row) } else { Ok(()) }
+    }
+
     fn line_end(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.encode(b"\n", &mut bytes).expect("every encoding has line ends");
@@ -330,7 +341,7 @@ impl Output {
         row: &Row,
         line: &mut Vec<u8>,
     ) -> Result<(), ErrorReason> {
-        check_row(&settings.contract, row)?;
+        settings.check(row)?;
         self.slots.look_at(row.shape(), columns);
         if let Some(field) = &self.slots.homeless {
             let message = format!(

@@ -52,9 +52,8 @@ struct JsonSinkOptions {
     /// What rows must look like.
     #[serde(default)]
     schema: SchemaOption,
-    /// Accepted for compatibility: rows are always checked against `schema`.
+    /// Whether each row is checked against `schema`, and refused when it does not meet it.
     #[serde(default)]
-    #[expect(dead_code, reason = "the executor checks every row against the contract in any case")]
     validate_input: bool,
 }
 
@@ -94,7 +93,14 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Sink>, Vec<Opt
         return Err(errors);
     };
     let style = Style { format, indent, encoding };
-    let settings = Settings { path, contract, style, mode: options.mode, headers: options.headers };
+    let settings = Settings {
+        path,
+        contract,
+        style,
+        mode: options.mode,
+        headers: options.headers,
+        validates: options.validate_input,
+    };
     Ok(Box::new(JsonSink { settings, open: None }))
 }
 
@@ -123,6 +129,7 @@ struct Settings {
     style: Style,
     mode: WriteMode,
     headers: HeadersOption,
+    validates: bool,
 }
 
 /// How the text looks.
@@ -215,6 +222,12 @@ impl Sink for JsonSink {
     }
 }
 
+impl Settings {
+    fn check(&self, row: &Row) -> Result<(), ErrorReason> {
+        if self.validates { check_row(&self.contract, row) } else { Ok(()) }
+    }
+}
+
 impl Output {
     fn write(&mut self, settings: &Settings, rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
         let style = settings.style;
@@ -223,7 +236,7 @@ impl Output {
         for (index, row) in rows.iter().enumerate() {
             self.keys.look_at(row.row.shape(), &self.headers, style.layout());
             let clash = self.keys.clash.clone().map_or(Ok(()), Err);
-            if let Err(reason) = clash.and_then(|()| check_row(&settings.contract, row.row)) {
+            if let Err(reason) = clash.and_then(|()| settings.check(row.row)) {
                 refused.push(Refusal { index, reason });
                 continue;
             }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Determinism, ErrorReason, FailureKind};
@@ -13,12 +14,12 @@ use elspeth_plugin::{
     InvalidRecord, OptionError, PluginInfo, PluginKind, RawRecord, ReadProgress, Source, SourceError,
     SourceIdentity, SourceItem, SourcePosition, parse_options,
 };
-use elspeth_value::{Contract, FieldResolution, NormaliseError, Row, resolve_headers};
+use elspeth_value::{Coercer, Contract, FieldResolution, NormaliseError, Row, Shape, Value, resolve_headers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::border::{Border, TextPlan};
-use super::csv_records::{Record, RecordReader};
+use super::border::{Border, violation_reason};
+use super::csv_records::{Fields, Record, RecordReader};
 use super::lines::step_over_line;
 use super::text_input::{TextInput, TextPosition};
 use super::{input_path, not_open, parse_position, raw_text};
@@ -136,7 +137,7 @@ struct Reading {
     input: TextInput,
     records: RecordReader,
     resolution: FieldResolution,
-    plan: TextPlan,
+    coercer: Coercer,
     border: Border,
     encoding: &'static str,
     /// Records read so far.
@@ -238,11 +239,11 @@ impl Settings {
         count: u64,
         learnt: Option<Contract>,
     ) -> Reading {
-        let fields: Vec<_> = resolution.fields.iter().map(|(_, field)| field.clone()).collect();
-        let plan = TextPlan::new(&self.contract, &fields);
+        let shape = Shape::new(resolution.fields.iter().map(|(_, field)| field.clone()));
+        let coercer = Coercer::new(&self.contract, shape);
         let border = Border::new(self.contract.clone(), learnt);
         let records = RecordReader::new(self.delimiter);
-        Reading { input, records, resolution, plan, border, encoding: self.encoding.name(), count }
+        Reading { input, records, resolution, coercer, border, encoding: self.encoding.name(), count }
     }
 
     fn read_header(
@@ -284,23 +285,27 @@ impl Reading {
         self.count += 1;
         Ok(Some(match record.fields {
             Err(fault) => malformed(&record, fault.message(self.encoding)),
-            Ok(fields) if fields.len() != self.plan.shape().names().len() => {
-                let (expected, found) = (self.plan.shape().names().len(), fields.len());
+            Ok(fields) if fields.len() != self.coercer.shape().names().len() => {
+                let (expected, found) = (self.coercer.shape().names().len(), fields.len());
                 malformed(&record, format!("the record has {found} fields, but the header has {expected}"))
             }
-            Ok(fields) => match self.plan.values(fields.iter()) {
-                Ok(values) => {
-                    let row = Row::new(self.plan.shape().clone(), values);
+            Ok(fields) => match self.coercer.text_record(fields.iter()) {
+                Ok(row) => {
                     self.border.learn(&row);
                     SourceItem::Valid(row)
                 }
-                Err(refused) => SourceItem::Invalid(InvalidRecord {
-                    raw: RawRecord::Fields(self.plan.raw_row(fields.iter())),
-                    reason: refused.reason(record.line),
+                Err(violation) => SourceItem::Invalid(InvalidRecord {
+                    raw: RawRecord::Fields(raw_row(self.coercer.shape(), fields)),
+                    reason: violation_reason(&violation, record.line),
                 }),
             },
         }))
     }
+}
+
+/// The cells as text, for the record of a refused one.
+fn raw_row(shape: &Arc<Shape>, fields: Fields<'_>) -> Row {
+    Row::new(Arc::clone(shape), fields.iter().map(|cell| Value::Str(cell.into())).collect())
 }
 
 fn malformed(record: &Record<'_>, message: String) -> SourceItem {

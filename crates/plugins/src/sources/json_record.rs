@@ -2,9 +2,9 @@
 
 use elspeth_contracts::{ErrorReason, FailureKind};
 use elspeth_plugin::{InvalidRecord, RawRecord, SourceItem};
-use elspeth_value::{Contract, FieldResolution, Row};
+use elspeth_value::{Contract, FieldResolution, RefusedRow, Row};
 
-use super::border::Border;
+use super::border::{Border, violation_reason};
 use super::json_keys::FieldNames;
 use super::json_parse::{Parsed, parse};
 use super::lines::MAX_RECORD;
@@ -35,11 +35,11 @@ impl RecordBorder {
     pub(crate) fn take(&mut self, text: &[u8], line: u64) -> SourceItem {
         match self.row(text) {
             Err(why) => malformed(text, why, line),
-            Ok(row) => match self.border.take_values(row) {
+            Ok(row) => match self.border.take(row) {
                 Ok(row) => SourceItem::Valid(row),
-                Err((refused, row)) => SourceItem::Invalid(InvalidRecord {
+                Err(RefusedRow { violation, row }) => SourceItem::Invalid(InvalidRecord {
                     raw: RawRecord::Fields(row),
-                    reason: refused.reason(line),
+                    reason: violation_reason(&violation, line),
                 }),
             },
         }

@@ -81,10 +81,23 @@ fn rows_that_break_the_schema_are_refused_alone() {
     assert_eq!(
         refused,
         [
-            "1: field `id` must be int, but is str",
+            "1: field `id` must be int: it is of type str",
             "2: field `more` is not in the schema, which is fixed",
             "3: required field `id` is missing",
         ]
+    );
+}
+
+/// Quarantined rows are text that was refused; a quarantine sink takes them although they do not meet its schema.
+#[test]
+fn without_validation_the_schema_only_names_the_columns() {
+    let schema = json!({"mode": "fixed", "fields": ["id: int", "note: str"]});
+    let rows = vec![row(&[("note", text("n")), ("id", text("seven"))]), row(&[("raw", text("7;x"))])];
+    let (written, refused) = csv(json!({"schema": schema}), &[rows]);
+    assert_eq!(written, "id,note\nseven,n\n");
+    assert!(
+        refused.len() == 1 && refused[0].starts_with("1: there is no column for the field `raw`"),
+        "{refused:?}"
     );
 }
 

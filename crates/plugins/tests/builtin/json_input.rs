@@ -243,7 +243,7 @@ fn rows_are_checked_and_taken_without_loss() {
             r#"{"id":7}"#,
             r#"3 schema id: field `id` must be int: 7.5 is not a whole number within +-(2^53-1) | {"id":7.5}"#,
             r#"4 schema id: required field `id` is missing | {"score":1}"#,
-            r#"5 schema name: field `name` must be str: a int where str is expected | {"id":1,"name":5}"#,
+            r#"5 schema name: field `name` must be str: it is of type int | {"id":1,"name":5}"#,
         ]
     );
 }

@@ -96,6 +96,7 @@ fn rows_that_break_the_schema_or_would_repeat_a_key_are_refused_alone() {
         "path": scratch.join("out.jsonl"),
         "schema": {"mode": "flexible", "fields": ["id: int?"]},
         "headers": {"id": "name"},
+        "validate_input": true,
     });
     let rows =
         vec![rows()[0].clone(), rows()[1].clone(), row(&[("id", text("x"))]), row(&[("id", Value::Int(2))])];
@@ -105,7 +106,7 @@ fn rows_that_break_the_schema_or_would_repeat_a_key_are_refused_alone() {
         refused,
         [
             "1: its fields `name` and `id` would both be called `name`",
-            "2: field `id` must be int, but is str",
+            "2: field `id` must be int: it is of type str",
         ]
     );
 }

@@ -148,8 +148,8 @@ fn what_is_known_of_the_input_is_known_of_the_output() {
     );
     check_schema(
         json!({"mapping": {"g": "h", "x": "y"}}),
-        json!({"mode": "flexible", "fields": ["a: int"], "guaranteed_fields": ["g"], "audit_fields": ["g"], "required_fields": ["a"]}),
-        json!({"mode": "flexible", "fields": ["a: int", "h: any", "y: any?"], "guaranteed_fields": ["h"], "audit_fields": ["h"]}),
+        json!({"mode": "flexible", "fields": ["a: int", "g: int?"], "guaranteed_fields": ["g"], "audit_fields": ["g"], "required_fields": ["a"]}),
+        json!({"mode": "flexible", "fields": ["a: int", "h: int", "y: any?"], "guaranteed_fields": ["h"], "audit_fields": ["h"]}),
     );
 }
 
