@@ -1,10 +1,16 @@
+//! Contracts: what rows on one side of an edge look like.
+//!
+//! A [`Contract`] is declared in a `schema:` mapping or learnt from data. It checks rows that are typed already
+//! ([`Contract::check`]), takes parsed rows at the border ([`Contract::coerce_row`]), and is compared with the contract at the
+//! other end of an edge before any row flows ([`Contract::conflicts_with`]). It knows no graph and no plugin.
+
 use std::fmt;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Row, Value};
+use crate::{CoerceError, Row, Value, coerce_value};
 
 /// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,7 +90,7 @@ pub enum Violation {
         field: CompactString,
         /// Declared.
         expected: FieldType,
-        /// What it is (and why it was not coerced, in words).
+        /// A clause that says what it is, or why it could not be taken: ``it is of type str``.
         found: String,
     },
     /// A field that a fixed contract does not name.
@@ -92,6 +98,15 @@ pub enum Violation {
         /// Which.
         field: CompactString,
     },
+}
+
+/// A row that breaks a contract, as it came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefusedRow {
+    /// How it breaks it.
+    pub violation: Violation,
+    /// The row, unchanged.
+    pub row: Row,
 }
 
 /// Why two ends of an edge do not fit.
@@ -157,14 +172,59 @@ impl Contract {
         crate::declare::contract(schema)
     }
 
-    /// Checks a row without changing it; the first violation, in the order of the contract's fields.
+    /// The JSON Schema of a `schema:` mapping, for editors and for checks of whole settings files.
+    #[must_use]
+    pub fn settings_schema() -> serde_json::Value {
+        crate::declare::json_schema()
+    }
+
+    /// Checks a row without changing it; the first violation, in the order of the contract's fields, then of
+    /// `required_fields`, then of the row. Null counts as absent.
     ///
     /// # Errors
     /// The violation.
     pub fn check(&self, row: &Row) -> Result<(), Violation> {
-        for field in &self.fields {
-            check_field(field, row.get(&field.name))?;
+        for (at, field) in self.fields.iter().enumerate() {
+            let slot = row.shape().slot_near(at, &field.name);
+            check_field(field, slot.map(|slot| &row.values()[slot]))?;
         }
+        self.check_names(row)
+    }
+
+    /// Takes a row of parsed values from outside: coerces what is not of its declared type and can be taken as it without
+    /// loss (see [`coerce_value`]), then checks as [`Contract::check`] does.
+    ///
+    /// # Errors
+    /// The first violation, together with the row as it came.
+    pub fn coerce_row(&self, mut row: Row) -> Result<Row, RefusedRow> {
+        match self.coerced_values(&row) {
+            Err(violation) => Err(RefusedRow { violation, row }),
+            Ok(coerced) => {
+                for (slot, value) in coerced {
+                    row.values_mut()[slot] = value;
+                }
+                Ok(row)
+            }
+        }
+    }
+
+    /// The values that change, by slot. Mostly there are none, and nothing is allocated.
+    fn coerced_values(&self, row: &Row) -> Result<Vec<(usize, Value)>, Violation> {
+        let mut coerced = Vec::new();
+        for (at, field) in self.fields.iter().enumerate() {
+            match row.shape().slot_near(at, &field.name).map(|slot| (slot, &row.values()[slot])) {
+                Some((slot, value)) if *value != Value::Null && !field.ty.admits(value) => {
+                    coerced.push((slot, field.coerced(coerce_value(field.ty, value.clone()))?));
+                }
+                found => check_field(field, found.map(|(_, value)| value))?,
+            }
+        }
+        self.check_names(row)?;
+        Ok(coerced)
+    }
+
+    /// Everything about a row but the types of its fields.
+    fn check_names(&self, row: &Row) -> Result<(), Violation> {
         for name in &self.required_fields {
             if matches!(row.get(name), None | Some(Value::Null)) {
                 return Err(Violation::Missing { field: name.clone() });
@@ -177,11 +237,22 @@ impl Contract {
     }
 
     fn check_extra(&self, row: &Row) -> Result<(), Violation> {
-        let known = |name: &CompactString| self.field(name).is_some() || self.required_fields.contains(name);
-        match row.shape().names().iter().find(|name| !known(name)) {
+        let names = row.shape().names();
+        if names.len() == self.fields.len()
+            && names.iter().zip(&self.fields).all(|(name, field)| *name == field.name)
+        {
+            return Ok(());
+        }
+        match names.iter().find(|name| !self.allows(name)) {
             Some(extra) => Err(Violation::Extra { field: extra.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// Whether rows may have that field.
+    pub(crate) fn allows(&self, name: &str) -> bool {
+        let named = || self.field(name).is_some() || self.required_fields.iter().any(|f| f == name);
+        self.mode != SchemaMode::Fixed || named()
     }
 
     /// Whether rows of this contract are sure to have the field, with a value.
@@ -203,11 +274,8 @@ impl Contract {
                 });
             }
         }
-        if consumer.mode == SchemaMode::Fixed {
-            let allowed = |name: &str| consumer.field(name).is_some() || consumer.required_fields.iter().any(|f| f == name);
-            let surplus = self.promised().filter(|name| !allowed(name));
-            conflicts.extend(surplus.map(|field| SchemaConflict::NotAllowed { field: field.clone() }));
-        }
+        let surplus = self.promised().filter(|name| !consumer.allows(name));
+        conflicts.extend(surplus.map(|field| SchemaConflict::NotAllowed { field: field.clone() }));
         conflicts
     }
 
@@ -234,18 +302,27 @@ impl Contract {
         required.chain(self.guaranteed_fields.iter().filter(|name| self.field(name).is_none()))
     }
 
-    /// The contract that was learnt from the first valid row: its fields with their types, all others allowed when
-    /// the mode is flexible, locked when it is observed.
+    /// The contract that was learnt from the first valid row: this one, and each field of the row that it does not name
+    /// with the type that it has there (`any` for null, lists, maps and bytes). The types are locked from then on.
+    ///
+    /// Learnt fields are optional, and rows with further fields stay valid: records of JSON leave out what they have no
+    /// value for, so neither a missing nor a new key says that a record is wrong.
     #[must_use]
     pub fn learn(&self, row: &Row) -> Self {
         let mut learnt = self.clone();
         for (name, value) in row.iter() {
             if self.field(name).is_none() {
-                // Absent and null fields are normal in later rows: only the type is locked.
                 learnt.fields.push(FieldSpec { name: name.into(), ty: type_of(value), required: false });
             }
         }
         learnt
+    }
+}
+
+impl FieldSpec {
+    /// The outcome of coercing this field's value, as a violation where it failed.
+    pub(crate) fn coerced(&self, outcome: Result<Value, CoerceError>) -> Result<Value, Violation> {
+        outcome.map_err(|why| Violation::Type { field: self.name.clone(), expected: self.ty, found: why.0 })
     }
 }
 
@@ -257,7 +334,7 @@ fn check_field(field: &FieldSpec, value: Option<&Value>) -> Result<(), Violation
         Some(value) => Err(Violation::Type {
             field: field.name.clone(),
             expected: field.ty,
-            found: value.type_name().to_owned(),
+            found: format!("it is of type {}", value.type_name()),
         }),
     }
 }
@@ -316,7 +393,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { field } => write!(f, "required field `{field}` is missing"),
-            Self::Type { field, expected, found } => write!(f, "field `{field}` must be {expected}, but is {found}"),
+            Self::Type { field, expected, found } => write!(f, "field `{field}` must be {expected}: {found}"),
             Self::Extra { field } => write!(f, "field `{field}` is not in the schema, which is fixed"),
         }
     }

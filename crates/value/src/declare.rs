@@ -1,186 +1,161 @@
-//! How contracts are written in settings files.
+//! How contracts are written in settings files: the `schema:` mapping, its JSON Schema, and its mistakes.
+//!
+//! Everything that is wrong is refused with what to write instead; nothing is guessed. The words of other tools
+//! (`strict`, `integer`) are known only to say the right ones.
+
+mod field;
 
 use compact_str::CompactString;
-use serde_json::{Map as JsonMap, Value as Json};
+use serde_json::{Map as JsonMap, Value as Json, json};
 
-use crate::{Contract, ContractError, FieldSpec, FieldType, SchemaMode, normalise_header};
+use crate::normalise::is_field_name;
+use crate::{Contract, ContractError, FieldSpec, SchemaMode, normalise_header};
+use field::FIELD_FORMS;
 
 const KEYS: [&str; 5] = ["mode", "fields", "guaranteed_fields", "required_fields", "audit_fields"];
-const TYPES: &str = "str, int, float, bool, any, datetime, date, decimal";
-const FIELD_FORMS: &str = "write \"name: type\", \"name: type?\" for optional, or {name: ..., type: ..., required: ...}";
 
 pub(crate) fn contract(schema: &Json) -> Result<Contract, ContractError> {
     let Json::Object(map) = schema else {
         return Err(error(None, "a schema is a mapping", "write {mode: observed}, or mode and fields"));
     };
     if let Some(unknown) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        return Err(error(None, &format!("a schema has no key `{unknown}`"), &format!("its keys are {}", KEYS.join(", "))));
+        return Err(error(
+            None,
+            &format!("a schema has no key `{unknown}`"),
+            &format!("its keys are {}", KEYS.join(", ")),
+        ));
     }
     let mode = mode(map.get("mode"))?;
-    let fields = fields(map.get("fields"))?;
-    if fields.is_empty() && mode != SchemaMode::Observed {
-        return Err(error(None, "this mode needs `fields`", "list the fields, or use mode: observed"));
-    }
+    let fields = fields(map.get("fields"), mode)?;
+    let names = |key| names(map, key, mode, &fields);
     Ok(Contract {
         mode,
+        guaranteed_fields: names("guaranteed_fields")?,
+        required_fields: names("required_fields")?,
+        audit_fields: names("audit_fields")?,
         fields,
-        guaranteed_fields: names(map, "guaranteed_fields")?,
-        required_fields: names(map, "required_fields")?,
-        audit_fields: names(map, "audit_fields")?,
     })
 }
 
 fn mode(mode: Option<&Json>) -> Result<SchemaMode, ContractError> {
-    match mode.map(Json::as_str) {
-        Some(Some("fixed")) => Ok(SchemaMode::Fixed),
-        Some(Some("flexible")) => Ok(SchemaMode::Flexible),
-        Some(Some("observed")) => Ok(SchemaMode::Observed),
-        None => Err(error(None, "a schema needs a `mode`", "write mode: fixed, flexible or observed")),
-        Some(other) => {
-            let found = other.map_or_else(|| "this".to_owned(), |m| format!("`{m}`"));
-            Err(error(None, &format!("{found} is no schema mode"), "modes are fixed, flexible, observed"))
-        }
-    }
+    const MODES: &str =
+        "modes are fixed (exactly these fields), flexible (at least these), observed (learnt from the data)";
+    let Some(mode) = mode else {
+        return Err(error(None, "a schema needs a `mode`", MODES));
+    };
+    let meant = match mode.as_str() {
+        Some("fixed") => return Ok(SchemaMode::Fixed),
+        Some("flexible") => return Ok(SchemaMode::Flexible),
+        Some("observed") => return Ok(SchemaMode::Observed),
+        Some("strict") => "write fixed",
+        Some("free") => "write flexible",
+        Some("dynamic") => "write observed",
+        Some(_) | None => MODES,
+    };
+    let found = mode.as_str().map_or_else(|| mode.to_string(), str::to_owned);
+    Err(error(None, &format!("`{found}` is no schema mode"), meant))
 }
 
-fn fields(fields: Option<&Json>) -> Result<Vec<FieldSpec>, ContractError> {
-    let items = match fields {
-        None | Some(Json::Null) => return Ok(Vec::new()),
+fn fields(fields: Option<&Json>, mode: SchemaMode) -> Result<Vec<FieldSpec>, ContractError> {
+    let items: &[Json] = match fields {
+        None | Some(Json::Null) => &[],
         Some(Json::Array(items)) => items,
         Some(_) => return Err(error(None, "`fields` is a list", FIELD_FORMS)),
     };
+    match mode {
+        SchemaMode::Observed if !items.is_empty() => {
+            let help = "use mode: flexible to declare some fields, or list names in guaranteed_fields or required_fields";
+            return Err(error(None, "an observed schema declares no `fields`: it learns them", help));
+        }
+        SchemaMode::Fixed | SchemaMode::Flexible if items.is_empty() => {
+            return Err(error(None, "this mode needs `fields`", "list the fields, or use mode: observed"));
+        }
+        SchemaMode::Fixed | SchemaMode::Flexible | SchemaMode::Observed => {}
+    }
     let mut specs: Vec<FieldSpec> = Vec::with_capacity(items.len());
     for (at, item) in items.iter().enumerate() {
-        let spec = field(at, item)?;
+        let spec = field::parse(at, item)?;
         if specs.iter().any(|s| s.name == spec.name) {
-            return Err(error(Some(at), &format!("field `{}` is here twice", spec.name), "remove or rename one"));
+            return Err(error(
+                Some(at),
+                &format!("field `{}` is here twice", spec.name),
+                "remove or rename one",
+            ));
         }
         specs.push(spec);
     }
     Ok(specs)
 }
 
-fn field(at: usize, item: &Json) -> Result<FieldSpec, ContractError> {
-    match item {
-        Json::String(text) => {
-            let (name, ty) = text.split_once(':').ok_or_else(|| {
-                error(Some(at), &format!("`{text}` is no field: there is no type"), FIELD_FORMS)
-            })?;
-            typed(at, name.trim(), ty.trim(), None)
+/// One of the lists of field names.
+fn names(
+    map: &JsonMap<String, Json>,
+    key: &str,
+    mode: SchemaMode,
+    fields: &[FieldSpec],
+) -> Result<Vec<CompactString>, ContractError> {
+    let no_list =
+        || error(None, &format!("`{key}` is a list of field names"), &format!("write {key}: [id, name]"));
+    let items: &[Json] = match map.get(key) {
+        None | Some(Json::Null) => &[],
+        Some(Json::Array(items)) => items,
+        Some(_) => return Err(no_list()),
+    };
+    let mut names: Vec<CompactString> = Vec::with_capacity(items.len());
+    for item in items {
+        let name = field_name(None, item.as_str().ok_or_else(no_list)?)?;
+        if names.contains(&name) {
+            return Err(error(None, &format!("`{key}` names `{name}` twice"), "remove one"));
         }
-        Json::Object(map) => field_mapping(at, map),
-        _ => Err(error(Some(at), "a field is text or a mapping", FIELD_FORMS)),
+        if mode == SchemaMode::Fixed && !fields.iter().any(|f| f.name == name) {
+            let message = format!("`{key}` names `{name}`, which is not among the `fields`");
+            return Err(error(None, &message, "declare it in `fields`, or correct the name"));
+        }
+        names.push(name);
     }
+    Ok(names)
 }
 
-/// `{name: type}` or `{name: ..., type: ..., required: ...}`.
-fn field_mapping(at: usize, map: &JsonMap<String, Json>) -> Result<FieldSpec, ContractError> {
-    let full = map.contains_key("name") && map.contains_key("type");
-    if !full {
-        return match map.iter().next() {
-            Some((name, Json::String(ty))) if map.len() == 1 => typed(at, name, ty, None),
-            _ => Err(error(Some(at), "this is no field", FIELD_FORMS)),
-        };
+/// A name that a field can have. It need not be normalised, for `field_mapping` and transforms give any names.
+fn field_name(at: Option<usize>, name: &str) -> Result<CompactString, ContractError> {
+    let name = name.trim();
+    if is_field_name(name) {
+        return Ok(name.into());
     }
-    if let Some(unknown) = map.keys().find(|key| !["name", "type", "required"].contains(&key.as_str())) {
-        return Err(error(Some(at), &format!("a field has no key `{unknown}`"), "its keys are name, type, required"));
-    }
-    let (Some(name), Some(ty)) = (map["name"].as_str(), map["type"].as_str()) else {
-        return Err(error(Some(at), "`name` and `type` of a field are text", FIELD_FORMS));
-    };
-    let required = match map.get("required") {
-        None => None,
-        Some(Json::Bool(required)) => Some(*required),
-        Some(_) => return Err(error(Some(at), "`required` is true or false", FIELD_FORMS)),
-    };
-    typed(at, name, ty, required)
-}
-
-fn typed(at: usize, name: &str, ty: &str, required: Option<bool>) -> Result<FieldSpec, ContractError> {
-    let (word, optional) = ty.strip_suffix('?').map_or((ty, false), |word| (word.trim_end(), true));
-    let ty = match word {
-        "str" => FieldType::Str,
-        "int" => FieldType::Int,
-        "float" => FieldType::Float,
-        "bool" => FieldType::Bool,
-        "any" => FieldType::Any,
-        "datetime" => FieldType::Datetime,
-        "date" => FieldType::Date,
-        "decimal" => FieldType::Decimal,
-        _ => return Err(error(Some(at), &format!("`{word}` is no field type"), &format!("types are {TYPES}"))),
-    };
-    if required == Some(true) && optional {
-        return Err(error(Some(at), &format!("`{name}` is both optional (`?`) and required"), "say one of them"));
-    }
-    Ok(FieldSpec { name: field_name(at, name)?, ty, required: required.unwrap_or(!optional) })
-}
-
-fn field_name(at: usize, name: &str) -> Result<CompactString, ContractError> {
     match normalise_header(name) {
-        Some(normal) if normal == name => Ok(normal),
         Some(normal) => {
-            let message = format!("`{name}` is not the name that the field gets");
-            Err(error(Some(at), &message, &format!("field names are normalised; write `{normal}`")))
+            let help =
+                format!("field names have letters, digits and `_`, and no digit first; write `{normal}`");
+            Err(error(at, &format!("`{name}` cannot be the name of a field"), &help))
         }
-        None => Err(error(Some(at), "a field needs a name", FIELD_FORMS)),
+        None => Err(error(at, "a field needs a name", FIELD_FORMS)),
     }
 }
 
-fn names(map: &JsonMap<String, Json>, key: &str) -> Result<Vec<CompactString>, ContractError> {
-    let refused = || error(None, &format!("`{key}` is a list of field names"), &format!("write {key}: [id, name]"));
-    match map.get(key) {
-        None | Some(Json::Null) => Ok(Vec::new()),
-        Some(Json::Array(items)) => {
-            items.iter().map(|item| item.as_str().map(CompactString::from).ok_or_else(refused)).collect()
-        }
-        Some(_) => Err(refused()),
-    }
+pub(crate) fn json_schema() -> Json {
+    let names = |what: &str| json!({"type": "array", "items": {"type": "string"}, "uniqueItems": true, "description": what});
+    json!({
+        "type": "object",
+        "description": "Which fields rows have.",
+        "properties": {
+            "mode": {
+                "enum": ["fixed", "flexible", "observed"],
+                "description": "fixed: exactly these fields; flexible: these checked, others allowed; observed: learnt from the first valid row, then locked."
+            },
+            "fields": {
+                "type": "array",
+                "description": "The fields, in order; needed unless the mode is observed.",
+                "items": field::json_schema()
+            },
+            "guaranteed_fields": names("Fields that every row is promised to have, beside the required ones."),
+            "required_fields": names("Fields that a row must have, beside the required ones."),
+            "audit_fields": names("Fields that are there for the audit only: nothing may depend on them.")
+        },
+        "required": ["mode"],
+        "additionalProperties": false
+    })
 }
 
 fn error(field_index: Option<usize>, message: &str, help: &str) -> ContractError {
     ContractError { field_index, message: message.to_owned(), help: help.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn fields_are_written_in_four_forms() {
-        let schema = json!({"mode": "flexible", "fields": [
-            "id: int", "note: str?", {"score": "float?"}, {"name": "ok", "type": "bool", "required": false}
-        ]});
-        let contract = contract(&schema).unwrap();
-        let fields: Vec<_> = contract.fields.iter().map(|f| (f.name.as_str(), f.ty, f.required)).collect();
-        assert_eq!(fields, [
-            ("id", FieldType::Int, true),
-            ("note", FieldType::Str, false),
-            ("score", FieldType::Float, false),
-            ("ok", FieldType::Bool, false)
-        ]);
-    }
-
-    #[test]
-    fn each_mistake_has_its_own_message() {
-        for (schema, part) in [
-            (json!([]), "mapping"),
-            (json!({}), "mode"),
-            (json!({"mode": "strict"}), "`strict`"),
-            (json!({"mode": "fixed"}), "fields"),
-            (json!({"mode": "fixed", "fields": ["id"]}), "no type"),
-            (json!({"mode": "fixed", "fields": ["id: integer"]}), "`integer`"),
-            (json!({"mode": "fixed", "fields": ["id: int", "id: str"]}), "twice"),
-            (json!({"mode": "fixed", "fields": ["First Name: str"]}), "not the name"),
-            (json!({"mode": "fixed", "fields": [7]}), "text or a mapping"),
-            (json!({"mode": "fixed", "fields": [{"name": "a", "type": "int", "need": 1}]}), "`need`"),
-            (json!({"mode": "observed", "field": []}), "`field`"),
-            (json!({"mode": "observed", "required_fields": "id"}), "list of field names"),
-        ] {
-            let error = contract(&schema).unwrap_err();
-            assert!(error.message.contains(part), "{schema}: {}", error.message);
-            assert!(!error.help.is_empty());
-        }
-    }
 }

@@ -1,15 +1,22 @@
+//! Field names from the headers of files.
+//!
+//! The rules are those of the Python system, checked against CPython over all of Unicode, because settings files name the
+//! fields: another result would be another pipeline. Two headers never give one field.
+
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 use serde::Serialize;
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
-/// Words that cannot be field names: Python's keywords.
-const RESERVED: [&str; 35] = [
-    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "false",
-    "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "none", "nonlocal", "not", "or", "pass",
-    "raise", "return", "true", "try", "while", "with", "yield",
+/// Words that cannot be field names: Python's keywords, as far as they can stand here (`False`, `None` and `True` cannot,
+/// names being lower case).
+const RESERVED: [&str; 32] = [
+    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else",
+    "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not",
+    "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
 
 /// How the source's headers became field names; recorded on the run.
@@ -51,26 +58,36 @@ pub enum NormaliseError {
 /// ```
 #[must_use]
 pub fn normalise_header(header: &str) -> Option<CompactString> {
-    let composed: String = header.trim().nfc().collect::<String>().to_lowercase();
+    let composed: String = header.nfc().collect();
+    let lower = composed.trim().to_lowercase();
     let mut name = CompactString::default();
-    for part in composed.split(|c: char| !is_word(c)).filter(|part| !part.is_empty()) {
+    // An underscore is a word character, but a run of them counts as one, and none stays at the ends.
+    for part in lower.split(|c: char| c == '_' || !is_word(c)).filter(|part| !part.is_empty()) {
         if !name.is_empty() {
             name.push('_');
         }
         name.push_str(part);
     }
-    // A run of underscores is a word to the split above, but counts as one separator here.
-    let name: CompactString =
-        name.split('_').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_").into();
     let first = name.chars().next()?;
-    if first.is_numeric() {
-        return Some(compact_str::format_compact!("_{name}"));
+    if first.is_numeric() && !first.is_alphabetic() {
+        name.insert(0, '_');
+    } else if RESERVED.contains(&name.as_str()) {
+        name.push('_');
     }
-    Some(if RESERVED.contains(&name.as_str()) { compact_str::format_compact!("{name}_") } else { name })
+    Some(name)
 }
 
+/// Python's `\w` without the underscore: letters and numbers. Rust counts combining marks and circled letters among the
+/// letters, Python does not.
 fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || unicode_normalization::char::is_combining_mark(c)
+    let circled = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}');
+    c.is_alphanumeric() && !is_combining_mark(c) && !circled
+}
+
+/// Whether a field can have this name at all: letters, digits and underscores, no digit first.
+pub(crate) fn is_field_name(name: &str) -> bool {
+    let begins = name.chars().next().is_some_and(|c| c == '_' || c.is_alphabetic());
+    begins && name.chars().all(|c| c == '_' || is_word(c))
 }
 
 /// Resolves all headers of a source, then renames by `mapping` (normalised name -> final name).
@@ -130,7 +147,8 @@ mod tests {
             ("1st", Some("_1st")),
             ("Für", Some("für")),
             ("fu\u{308}r", Some("für")),
-            ("None", Some("none_")),
+            ("None", Some("none")),
+            ("Class", Some("class_")),
             ("in", Some("in_")),
             ("", None),
             (" - ", None),

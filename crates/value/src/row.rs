@@ -1,25 +1,58 @@
-use std::sync::Arc;
+//! Rows: values in the slots of a shape that all rows of one kind share.
+//!
+//! A [`Shape`] computes once what every row of it needs: the canonical order of the fields and their escaped keys. That
+//! makes writing a row's canonical bytes a plain walk without sorting, escaping or allocation. A row always has exactly
+//! one value for each field of its shape. Shapes know no types; those are the contract's.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use compact_str::CompactString;
 use elspeth_canonical::{CanonicalError, ContentHash, HashVersion, compare_keys, write_str};
 
+use crate::json::write_entries;
 use crate::{Map, Value};
+
+/// How many shapes one shape remembers that were made of it by [`Row::set`] and [`Row::remove`].
+const REMEMBERED: usize = 16;
 
 /// The field names of rows that look alike, shared by all of them.
 ///
 /// Holds, computed once, the canonical order of the fields and the escaped key of each.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Shape {
     names: Box<[CompactString]>,
     /// Slots in canonical order, each with the bytes before its value: `{` or `,`, the escaped key, `:`.
     canonical: Box<[(usize, Box<[u8]>)]>,
+    /// Shapes with one field more or less. Rows of one shape that are changed alike so share their new shape too.
+    derived: Mutex<Vec<(Change, Arc<Shape>)>>,
+}
+
+/// What makes one shape of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Change {
+    Append(CompactString),
+    Remove(usize),
 }
 
 /// One row: a shape and a value for each of its fields.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Row {
     shape: Arc<Shape>,
     values: Vec<Value>,
+}
+
+impl PartialEq for Shape {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || self.names == other.names
+    }
+}
+
+impl Eq for Shape {}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        *self.shape == *other.shape && self.values == other.values
+    }
 }
 
 impl Shape {
@@ -35,17 +68,9 @@ impl Shape {
         for pair in order.windows(2) {
             assert_ne!(names[pair[0]], names[pair[1]], "the fields of a shape have distinct names");
         }
-        let canonical = order
-            .into_iter()
-            .enumerate()
-            .map(|(at, slot)| {
-                let mut key = vec![if at == 0 { b'{' } else { b',' }];
-                write_str(&mut key, &names[slot]);
-                key.push(b':');
-                (slot, key.into_boxed_slice())
-            })
-            .collect();
-        Arc::new(Self { names, canonical })
+        let canonical =
+            order.iter().enumerate().map(|(at, slot)| (*slot, key_bytes(at, &names[*slot]))).collect();
+        Arc::new(Self { names, canonical, derived: Mutex::default() })
     }
 
     /// The names in order.
@@ -59,6 +84,37 @@ impl Shape {
     pub fn slot(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|n| n == name)
     }
+
+    /// The slot of `name`, looked for at `hint` first: contracts and rows mostly have their fields in one order.
+    pub(crate) fn slot_near(&self, hint: usize, name: &str) -> Option<usize> {
+        if self.names.get(hint).is_some_and(|n| n == name) { Some(hint) } else { self.slot(name) }
+    }
+
+    fn changed(&self, change: Change) -> Arc<Self> {
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, shape)) = derived.iter().find(|(known, _)| *known == change) {
+            return Arc::clone(shape);
+        }
+        let mut names = self.names.to_vec();
+        match &change {
+            Change::Append(name) => names.push(name.clone()),
+            Change::Remove(slot) => {
+                names.remove(*slot);
+            }
+        }
+        let shape = Self::new(names);
+        if derived.len() < REMEMBERED {
+            derived.push((change, Arc::clone(&shape)));
+        }
+        shape
+    }
+}
+
+fn key_bytes(at: usize, name: &str) -> Box<[u8]> {
+    let mut bytes = vec![if at == 0 { b'{' } else { b',' }];
+    write_str(&mut bytes, name);
+    bytes.push(b':');
+    bytes.into_boxed_slice()
 }
 
 impl Row {
@@ -123,28 +179,22 @@ impl Row {
 
     /// Appends the row as a JSON object for people and sinks, in field order (see [`Value::write_json`]).
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        out.push(b'{');
-        for (at, (name, value)) in self.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            write_str(out, name);
-            out.push(b':');
-            value.write_json(out);
-        }
-        out.push(b'}');
+        write_entries(self.iter(), out);
     }
 
     /// The row as a JSON object in field order.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
-        serde_json::Value::Object(self.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect())
+        serde_json::Value::Object(
+            self.iter().map(|(name, value)| (name.to_owned(), value.to_json())).collect(),
+        )
     }
 
     /// A row of these fields; of two with one name the later counts.
     #[must_use]
     pub fn from_pairs(pairs: impl IntoIterator<Item = (CompactString, Value)>) -> Self {
-        let (names, values): (Vec<_>, Vec<_>) = pairs.into_iter().collect::<Map>().into_entries().into_iter().unzip();
+        let (names, values): (Vec<_>, Vec<_>) =
+            pairs.into_iter().collect::<Map>().into_entries().into_iter().unzip();
         Self { shape: Shape::new(names), values }
     }
 
@@ -158,7 +208,7 @@ impl Row {
         if let Some(slot) = self.shape.slot(name) {
             self.values[slot] = value;
         } else {
-            self.shape = Shape::new(self.shape.names.iter().cloned().chain([name.into()]));
+            self.shape = self.shape.changed(Change::Append(name.into()));
             self.values.push(value);
         }
     }
@@ -166,7 +216,7 @@ impl Row {
     /// Takes a field out.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         let slot = self.shape.slot(name)?;
-        self.shape = Shape::new(self.shape.names.iter().filter(|n| *n != name).cloned());
+        self.shape = self.shape.changed(Change::Remove(slot));
         Some(self.values.remove(slot))
     }
 
@@ -174,7 +224,11 @@ impl Row {
     ///
     /// # Errors
     /// [`CanonicalError`] when some value has no canonical form.
-    pub fn content_hash(&self, version: HashVersion, scratch: &mut Vec<u8>) -> Result<ContentHash, CanonicalError> {
+    pub fn content_hash(
+        &self,
+        version: HashVersion,
+        scratch: &mut Vec<u8>,
+    ) -> Result<ContentHash, CanonicalError> {
         scratch.clear();
         self.write_canonical(scratch)?;
         Ok(version.hash(scratch))

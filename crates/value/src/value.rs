@@ -1,3 +1,8 @@
+//! Values: the types that pipeline data has, and maps of them.
+//!
+//! A value owns its data and knows its type; it knows no schema. Floats are finite and integers within +-(2^53-1) once
+//! data has passed the border, which is why both can be hashed without loss.
+
 use compact_str::CompactString;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -80,6 +85,26 @@ impl Map {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Value {
+    /// The type's name, in the words of settings files: `str`, `int`, `float`, `bool`, `null`, `list`, `map`, ...
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "bool",
+            Self::Int(_) => "int",
+            Self::Float(_) => "float",
+            Self::Str(_) => "str",
+            Self::Decimal(_) => "decimal",
+            Self::Date(_) => "date",
+            Self::DateTime(_) => "datetime",
+            Self::Bytes(_) => "bytes",
+            Self::List(_) => "list",
+            Self::Map(_) => "map",
+        }
     }
 }
 
