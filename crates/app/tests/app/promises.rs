@@ -1,6 +1,6 @@
 //! One test per promise of the product that holds today; `docs/guarantees.md` lists them.
 
-mod support;
+
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use elspeth_app::{EnvChoice, SettingsChoice};
 use elspeth_contracts::EpochNo;
 use elspeth_plugin::{Produced, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
 use elspeth_value::Contract;
-use support::{Scratch, TRIAGE, TRIAGE_CSV};
+use crate::support::{Scratch, TRIAGE, TRIAGE_CSV};
 
 #[test]
 fn promise_complete_lineage() {
@@ -191,7 +191,7 @@ fn promise_secrets_never_reach_the_record() {
     );
     let choice = SettingsChoice { env: EnvChoice::File(env), ..scratch.settings(&with_secret) };
     let prepared = elspeth_app::prepare(&choice).unwrap();
-    elspeth_app::run(prepared, Arc::default(), &mut support::Quiet).unwrap();
+    elspeth_app::run(prepared, Arc::default(), &mut crate::support::Quiet).unwrap();
     let record = std::fs::read(scratch.path("audit.db")).unwrap();
     let holds = |text: &str| record.windows(text.len()).any(|w| w == text.as_bytes());
     assert!(holds("authorization"), "the setting itself is recorded");

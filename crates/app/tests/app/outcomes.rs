@@ -1,0 +1,170 @@
+//! What becomes of rows that do not go the straight way.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+
+use elspeth_contracts::{EpochNo, ErrorReason, FailureKind};
+use elspeth_plugin::{
+    PluginKind, Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Transform, TransformContext,
+    TransformOutput, TransformResult, Written,
+};
+use elspeth_value::{Contract, Row, Value};
+
+use crate::support::{Scratch, TRIAGE, TRIAGE_CSV};
+
+/// Refuses rows whose `id` is even.
+struct Picky {
+    rows: u64,
+}
+
+impl Sink for Picky {
+    fn contract(&self) -> Contract {
+        Contract::observed()
+    }
+
+    fn open(&mut self, _context: &SinkContext, _position: Option<&SinkPosition>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn write(&mut self, _epoch: EpochNo, rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
+        let even = |row: &Row| matches!(row.get("id"), Some(Value::Int(id)) if id % 2 == 0);
+        let refused: Vec<_> = rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| even(row.row))
+            .map(|(index, _)| Refusal { index, reason: ErrorReason::new(FailureKind::SinkRefused, "even ids are taken") })
+            .collect();
+        self.rows += (rows.len() - refused.len()) as u64;
+        Ok(Written { refused, position: SinkPosition(serde_json::json!(self.rows)), produced: None })
+    }
+
+    fn publish(&mut self) -> Result<Option<Produced>, SinkError> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn a_row_that_its_sink_refuses_goes_to_the_failsink_with_its_origin() {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", "id,name,score\n1,a,60\n2,b,70\n3,c,80\n4,d,10\n");
+    let mut registry = elspeth_app::registry();
+    let json = registry.info(PluginKind::Sink, "json").unwrap().clone();
+    registry.add_sink(elspeth_plugin::PluginInfo { name: "picky", ..json }, |_| Ok(Box::new(Picky { rows: 0 })));
+    let settings = TRIAGE.replace(
+        "approved: {plugin: csv, on_write_failure: discard",
+        "approved: {plugin: picky, on_write_failure: failed",
+    );
+    let report = scratch.run_with(&settings, registry).unwrap();
+    assert_eq!(report.run.rows.diverted, 1);
+    assert_eq!(report.run.destinations["approved"], 2);
+    assert_eq!(report.run.destinations["failed"], 1);
+    let failed = scratch.read("failed.csv");
+    assert!(failed.contains("__diverted_from") && failed.contains("even ids are taken"), "{failed}");
+    let token = scratch.explain_json(1)["tokens"][0].clone();
+    assert_eq!(token["outcome"]["outcome"], "diverted");
+    assert_eq!(token["outcome"]["sink"], "failed");
+    let states: Vec<_> = token["states"].as_array().unwrap().iter().map(|s| s["status"].as_str().unwrap()).collect();
+    assert_eq!(states, ["completed", "completed", "completed", "failed", "completed"]);
+}
+
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+/// Busy the first two times that it is asked about a row, then at ease; about `Bob` always busy.
+struct Service;
+
+impl Transform for Service {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+        Ok(input.clone())
+    }
+
+    fn process(&self, row: Row, context: &TransformContext<'_>) -> TransformResult {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        if context.attempt < 2 || row.get("name") == Some(&Value::Str("Bob".into())) {
+            return Err(ErrorReason::new(FailureKind::TransformError, "the service is busy").retryable());
+        }
+        Ok(TransformOutput::Unchanged(row))
+    }
+}
+
+#[test]
+fn retries_are_recorded_and_exhausted_ones_honour_on_error() {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", "id,name,score\n1,Ada,60\n2,Bob,70\n");
+    let mut registry = elspeth_app::registry();
+    let passthrough = registry.info(PluginKind::Transform, "passthrough").unwrap().clone();
+    registry.add_transform(elspeth_plugin::PluginInfo { name: "service", ..passthrough }, |_| Ok(Arc::new(Service)));
+    let settings = TRIAGE
+        .replace("plugin: field_mapper", "plugin: service")
+        .replace("    options:\n      mapping: {name: applicant}\n", "");
+    let settings =
+        format!("{settings}retry: {{max_attempts: 3, initial_delay_seconds: 0.001, max_delay_seconds: 0.002}}\n");
+    let report = scratch.run_with(&settings, registry).unwrap();
+    assert_eq!(CALLS.load(Ordering::Relaxed), 6);
+    assert_eq!((report.run.destinations["approved"], report.run.destinations["failed"]), (1, 1));
+    let attempts = |row| {
+        let states = scratch.explain_json(row)["tokens"][0]["states"].clone();
+        let of_service = states.as_array().unwrap().iter().filter(|s| s["node"] == "rename").cloned().collect::<Vec<_>>();
+        of_service.iter().map(|s| (s["attempt"].as_u64().unwrap(), s["status"].to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(attempts(0), [(0, "\"failed\"".into()), (1, "\"failed\"".into()), (2, "\"completed\"".into())]);
+    assert_eq!(attempts(1).last().unwrap(), &(2, "\"failed\"".into()));
+    let kinds: Vec<_> = report.failures.iter().map(|f| f.kind.as_str()).collect();
+    assert!(kinds.contains(&"retries_exhausted"), "{kinds:?}");
+}
+
+/// A sink whose disk is full from its second epoch on.
+struct FullDisk {
+    writes: u32,
+}
+
+impl Sink for FullDisk {
+    fn contract(&self) -> Contract {
+        Contract::observed()
+    }
+
+    fn open(&mut self, _context: &SinkContext, _position: Option<&SinkPosition>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn write(&mut self, _epoch: EpochNo, _rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
+        self.writes += 1;
+        if self.writes > 1 {
+            return Err(SinkError::new("no space left on device").with_help("make room, then resume the run"));
+        }
+        Ok(Written { refused: Vec::new(), position: SinkPosition(serde_json::json!(1)), produced: None })
+    }
+
+    fn publish(&mut self) -> Result<Option<Produced>, SinkError> {
+        panic!("a run that failed must not publish");
+    }
+}
+
+#[test]
+fn a_sink_that_fails_ends_the_run_as_failed_with_its_record_whole() {
+    let scratch = Scratch::new();
+    let rows: String = (0..5_000).map(|i| format!("{i},n,{}\n", i % 100)).collect();
+    scratch.write("in.csv", format!("id,name,score\n{rows}"));
+    let mut registry = elspeth_app::registry();
+    let json = registry.info(PluginKind::Sink, "json").unwrap().clone();
+    registry.add_sink(elspeth_plugin::PluginInfo { name: "full", ..json }, |_| Ok(Box::new(FullDisk { writes: 0 })));
+    let report = scratch.run_with(&TRIAGE.replace("approved: {plugin: csv", "approved: {plugin: full"), registry).unwrap();
+    assert_eq!((report.run.status.as_str(), report.run.exit_code), ("failed", Some(1)));
+    assert!(report.error.as_ref().unwrap().contains("no space left"), "{:?}", report.error);
+    assert!(report.run.rows.processed < 5_000);
+    assert!(report.unfinished > 0, "decided rows whose sinks did not write are told apart");
+    assert!(!scratch.files().contains(&"rejected.jsonl".to_owned()), "nothing is published");
+    let kept = scratch.explain_json(0);
+    assert_eq!(kept["tokens"][0]["outcome"]["outcome"], "routed");
+}
+
+#[test]
+fn headers_can_be_given_back_as_they_were() {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", TRIAGE_CSV.replacen("id,name,score", "ID,name,Score (%)", 1));
+    let settings = TRIAGE
+        .replace("path: $DIR/rejected.jsonl}", "path: $DIR/rejected.csv, headers: original}")
+        .replace("rejected: {plugin: json", "rejected: {plugin: csv");
+    scratch.run(&settings).unwrap();
+    let head = scratch.read("rejected.csv").lines().next().unwrap().to_owned();
+    assert_eq!(head, "ID,applicant,Score (%)");
+}
