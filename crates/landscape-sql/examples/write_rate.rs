@@ -6,7 +6,7 @@
 //! cargo run --release -p xtask-floor -- floor audit.db floor.db
 //! ```
 //!
-//! The second command writes the identical records through the raw C API and prints what that takes.
+//! Without arguments it writes 10,000 rows to `write_rate.db`. The second command writes the identical records through the raw C API and prints what that takes.
 
 use std::time::{Duration, Instant};
 
@@ -33,8 +33,8 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
-    let database = arguments.next().ok_or("usage: write_rate DATABASE [ROWS [ask]]")?;
-    let rows = arguments.next().map_or(Ok(200_000), |rows| rows.parse())?;
+    let database = arguments.next().unwrap_or_else(|| "write_rate.db".to_owned());
+    let rows = arguments.next().map_or(Ok(10_000), |rows| rows.parse())?;
     let ask = arguments.next().is_some_and(|word| word == "ask");
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(async {
         measure(&database, rows).await?;
