@@ -35,7 +35,7 @@ use crate::text_encoding::TextEncoding;
 struct CsvSinkOptions {
     /// The file to write. Folders that do not exist are created.
     path: String,
-    /// What rows must look like; its fields are the first columns.
+    /// Its fields are the first columns; with `validate_input`, rows must meet it.
     #[serde(default)]
     schema: SchemaOption,
     /// The character between fields; `"\t"` for a tab.

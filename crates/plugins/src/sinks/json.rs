@@ -49,7 +49,7 @@ struct JsonSinkOptions {
     /// How the keys are called.
     #[serde(default)]
     headers: HeadersOption,
-    /// What rows must look like.
+    /// What rows are meant to look like; with `validate_input`, they must.
     #[serde(default)]
     schema: SchemaOption,
     /// Whether each row is checked against `schema`, and refused when it does not meet it.
