@@ -83,7 +83,8 @@ impl Locator {
     pub(crate) fn point(&self, line: usize, column: usize) -> Option<Place> {
         let text = &self.source.as_ref()?.text;
         let offset = line_start(text, line) + byte_of_column(line_text(text, line), column);
-        let len = text[offset..].lines().next().unwrap_or_default().trim_end().len().min(1);
+        let next = text[offset..].chars().next().filter(|c| !c.is_control());
+        let len = next.map_or(0, char::len_utf8);
         Some(Place { line, column, span: TextSpan { offset, len } })
     }
 

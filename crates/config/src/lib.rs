@@ -1,4 +1,30 @@
-//! Settings files: parsing with positions, validation, JSON Schema.
+//! Settings files: from YAML to a pipeline that can run, or to everything that is wrong with it.
+//!
+//! [`load`] is what both `validate` and `run` call, so they see the very same graph. It reads the file, puts in variables
+//! (`${VAR}`, `ELSPETH_*`, from an [`Environment`]), checks everything by one JSON Schema ([`json_schema`], the one that
+//! editors get), makes the plugins, compiles the graph, and gives [`Loaded`] or every [`Diagnostic`], each with file, line,
+//! column and advice. [`preflight`] then looks at the files that a run would use.
+//!
+//! How it works, in order: `yaml` (text to plain data), `marks` (the same text to positions), `variables`, `schema` (checks,
+//! and repairs so that one error does not hide others), [`settings`] (types), `unavailable` (what this version cannot do
+//! yet), `secrets` (fingerprints for the record), `load::nodes` (plugins and conditions), `files` (clashes).
+//!
+//! Invariant: nothing outside is changed, and nothing but the settings file and `.env` is read; the file system is only
+//! asked which names mean the same file.
+//!
+//! This crate does not know which plugins exist (a [`Registry`](elspeth_plugin::Registry) says so), runs or the record.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use elspeth_config::{Environment, load_text};
+//! use elspeth_plugin::Registry;
+//!
+//! let environment = Environment::new(BTreeMap::new(), ".");
+//! let text = "source: {plugin: csv, on_success: out}\nsinks: {}\n";
+//! let errors = load_text(text, "settings.yaml", &environment, &Registry::new()).unwrap_err();
+//! assert_eq!(errors[0].to_string(), "settings.yaml:1:18: there is no source plugin `csv` [unknown-plugin]");
+//! ```
 
 mod database_url;
 mod diagnostic;

@@ -7,7 +7,7 @@ use crate::finding::Finding;
 use crate::settings::{LandscapeSettings, RunMode, Settings};
 
 /// Exporters of the dialect that come later.
-const LATER_EXPORTERS: [&str; 3] = ["azure_monitor", "datadog", "prometheus"];
+const LATER_EXPORTERS: [&str; 2] = ["azure_monitor", "datadog"];
 
 /// Everything that the settings use of it.
 pub(crate) fn find(settings: &Settings) -> Vec<Finding> {
@@ -37,6 +37,11 @@ pub(crate) fn find(settings: &Settings) -> Vec<Finding> {
 /// Whether a gate's target asks for a fork.
 pub(crate) fn is_fork(target: &str) -> bool {
     target == "fork"
+}
+
+/// Whether the dialect has that exporter, and this version has not.
+pub(crate) fn is_later_exporter(name: &str) -> bool {
+    LATER_EXPORTERS.contains(&name)
 }
 
 fn not_yet(at: SettingPath, what: &str) -> Finding {
@@ -75,7 +80,7 @@ fn landscape(landscape: &LandscapeSettings, found: &mut Vec<Finding>) {
 
 fn exporters(settings: &Settings, found: &mut Vec<Finding>) {
     for (index, exporter) in settings.telemetry.exporters.iter().enumerate() {
-        if LATER_EXPORTERS.contains(&exporter.name.as_str()) {
+        if is_later_exporter(&exporter.name) {
             let path = SettingPath::new("telemetry.exporters").child(index).child("name");
             found.push(not_yet(path, &format!("the exporter `{}`", exporter.name)));
         }

@@ -25,6 +25,9 @@ use nodes::{Declared, Instances, Known, declare};
 /// The largest settings file, in bytes.
 pub const SIZE_LIMIT: u64 = 1 << 20;
 
+const UNEXPLAINED: &str =
+    "these settings were refused without a reason, which is a mistake of this program; please report it";
+
 /// A valid settings file with everything that a run needs of it.
 pub struct Loaded {
     /// The settings, with secrets in the clear: not for the record.
@@ -117,6 +120,10 @@ pub fn load_text(
             loaded.locator = locator;
             Ok(loaded)
         }
+        _ if errors.is_empty() => {
+            // A rule that stops without saying why is a mistake of ours; it must not look like success.
+            Err(vec![locator.diagnose_at("unexplained", UNEXPLAINED.to_owned(), None)])
+        }
         _ => Err(in_order(errors)),
     }
 }
@@ -193,7 +200,7 @@ impl Loading<'_> {
     ) -> Option<Loaded> {
         self.report(checked.findings);
         self.report(unavailable::find(&settings));
-        let (errors, warnings) = rules::check(&settings);
+        let (errors, warnings) = rules::check(&settings, &checked.bad_options);
         self.report(errors);
         self.warn(warnings);
         let mut recorded =

@@ -72,7 +72,7 @@ impl Declaring<'_> {
         let settings = &self.known.settings.source;
         let at = SettingPath::new("source");
         let options = at.child("options");
-        let info = self.info(PluginKind::Source, &settings.plugin);
+        let info = self.info(PluginKind::Source, &settings.plugin, &at);
         let made = info.as_ref().and_then(|info| {
             let factory = self.known.registry.source(info.name).ok()?;
             self.make(info, &settings.options, &options, factory)
@@ -89,7 +89,7 @@ impl Declaring<'_> {
     }
 
     fn transform(&mut self, settings: &TransformSettings, at: &SettingPath) {
-        let info = self.info(PluginKind::Transform, &settings.plugin);
+        let info = self.info(PluginKind::Transform, &settings.plugin, at);
         let made = info.as_ref().and_then(|info| {
             let factory = self.known.registry.transform(info.name).ok()?;
             self.make(info, &settings.options, &at.child("options"), factory)
@@ -133,7 +133,7 @@ impl Declaring<'_> {
     }
 
     fn sink(&mut self, name: &str, settings: &SinkSettings, at: &SettingPath) {
-        let info = self.info(PluginKind::Sink, &settings.plugin);
+        let info = self.info(PluginKind::Sink, &settings.plugin, at);
         let made = info.as_ref().and_then(|info| {
             let factory = self.known.registry.sink(info.name).ok()?;
             self.make(info, &settings.options, &at.child("options"), factory)
@@ -148,9 +148,21 @@ impl Declaring<'_> {
         self.node(Ref::new(name, at.key()), at.clone(), plugin_ref(info.as_ref(), &settings.plugin), kind);
     }
 
-    fn info(&self, kind: PluginKind, name: &str) -> Option<PluginInfo> {
-        // That there is no such plugin has been found by the schema.
-        self.known.registry.info(kind, name).ok().cloned()
+    fn info(&mut self, kind: PluginKind, name: &str, at: &SettingPath) -> Option<PluginInfo> {
+        match self.known.registry.info(kind, name) {
+            Ok(info) => Some(info.clone()),
+            Err(unknown) => {
+                // Where there are plugins of that kind, the schema lists them and has found this.
+                if unknown.known.is_empty() && !name.is_empty() {
+                    self.done.findings.push(Finding::new(
+                        "unknown-plugin",
+                        at.child("plugin"),
+                        unknown.to_string(),
+                    ));
+                }
+                None
+            }
+        }
     }
 
     fn make<T>(

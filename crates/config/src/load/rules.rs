@@ -1,12 +1,15 @@
 //! Rules about settings that neither a type nor the graph can state.
 
 use elspeth_graph::{SettingPath, advise};
+use elspeth_telemetry::Exporter;
+use serde_json::Value;
 
 use crate::DatabaseUrl;
 use crate::finding::Finding;
 use crate::settings::{CheckpointFrequency, LandscapeBackend, Settings, TelemetrySettings};
+use crate::unavailable::is_later_exporter;
 
-const EXPORTERS: [&str; 5] = ["otlp", "console", "azure_monitor", "datadog", "prometheus"];
+const EXPORTERS: [&str; 2] = ["otlp", "console"];
 
 /// Whether there are nodes whose connections the graph does not know.
 pub(super) fn has_later_nodes(settings: &Settings) -> bool {
@@ -16,7 +19,7 @@ pub(super) fn has_later_nodes(settings: &Settings) -> bool {
 }
 
 /// Errors and warnings.
-pub(super) fn check(settings: &Settings) -> (Vec<Finding>, Vec<Finding>) {
+pub(super) fn check(settings: &Settings, bad_options: &[String]) -> (Vec<Finding>, Vec<Finding>) {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     landscape(settings, &mut errors, &mut warnings);
@@ -33,7 +36,7 @@ pub(super) fn check(settings: &Settings) -> (Vec<Finding>, Vec<Finding>) {
         let message = format!("no node of this pipeline calls a service `{service}`, so this limits nothing");
         warnings.push(Finding::new("unused-limit", at, message));
     }
-    exporters(&settings.telemetry, &mut errors);
+    exporters(&settings.telemetry, bad_options, &mut errors);
     (errors, warnings)
 }
 
@@ -78,13 +81,20 @@ fn checkpoint(settings: &Settings, errors: &mut Vec<Finding>) {
     }
 }
 
-fn exporters(telemetry: &TelemetrySettings, errors: &mut Vec<Finding>) {
+fn exporters(telemetry: &TelemetrySettings, bad_options: &[String], errors: &mut Vec<Finding>) {
     for (index, exporter) in telemetry.exporters.iter().enumerate() {
         let at = SettingPath::new("telemetry.exporters").child(index);
-        if !EXPORTERS.contains(&exporter.name.as_str()) {
-            let message = format!("there is no exporter `{}`", exporter.name);
-            let help = advise(&exporter.name, "exporters", EXPORTERS[..2].iter().copied());
+        let name = exporter.name.as_str();
+        let options = at.child("options");
+        if is_later_exporter(name) || bad_options.iter().any(|path| path == options.as_str()) {
+            continue;
+        }
+        if !EXPORTERS.contains(&name) {
+            let message = format!("there is no exporter `{name}`");
+            let help = advise(name, "exporters", EXPORTERS);
             errors.push(Finding::new("unknown-exporter", at.child("name"), message).help(help));
+        } else if let Err(error) = Exporter::from_options(name, Value::Object(exporter.options.clone())) {
+            errors.push(Finding::new("wrong-option", options, error.problem));
         }
     }
 }

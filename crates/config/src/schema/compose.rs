@@ -26,14 +26,41 @@ pub fn json_schema(registry: &Registry) -> Value {
         let mut definitions = Map::new();
         let parts: Vec<Value> = infos.iter().map(|info| condition(info, &mut definitions)).collect();
         name_plugins(&mut root, definition, kind, &infos);
-        if let Some(node) = root.pointer_mut(&format!("/$defs/{definition}")) {
+        if let Some(node) = root.pointer_mut(&format!("/$defs/{definition}"))
+            && !parts.is_empty()
+        {
             node["allOf"] = Value::Array(parts);
         }
         if let Some(all) = root.pointer_mut("/$defs").and_then(Value::as_object_mut) {
             all.extend(definitions);
         }
     }
+    if let Some(exporter) = root.pointer_mut("/$defs/ExporterSettings") {
+        exporter["allOf"] = exporter_options();
+    }
     root
+}
+
+/// The options of the telemetry exporters that there are.
+fn exporter_options() -> Value {
+    let otlp = json!({
+        "type": "object",
+        "properties": {
+            "endpoint": {"type": "string", "default": "http://localhost:4318", "description": "The collector; without a path, `/v1/traces` is added."},
+            "headers": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Headers that every request bears."},
+            "timeout_seconds": {"type": "number", "exclusiveMinimum": 0, "default": 10, "description": "After so long a request counts as failed."},
+            "batch_size": {"type": "integer", "minimum": 1, "default": 512, "description": "The most spans in one request."},
+        },
+        "additionalProperties": false,
+    });
+    let console = json!({"type": "object", "properties": {}, "additionalProperties": false});
+    let part = |name: &str, options: Value| {
+        json!({
+            "if": {"properties": {"name": {"const": name}}, "required": ["name"]},
+            "then": {"properties": {"options": options}},
+        })
+    };
+    json!([part("otlp", otlp), part("console", console)])
 }
 
 /// Lists the plugins where one is named. Aggregations are left open as long as there are none.
@@ -59,10 +86,13 @@ fn condition(info: &PluginInfo, definitions: &mut Map<String, Value>) -> Value {
         }
     }
     add_shared_options(info, &mut options);
-    json!({
-        "if": {"properties": {"plugin": {"const": info.name}}, "required": ["plugin"]},
-        "then": {"properties": {"options": options}},
-    })
+    let needs_options =
+        options.get("required").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    let mut then = json!({"properties": {"options": options}});
+    if needs_options {
+        then["required"] = json!(["options"]);
+    }
+    json!({"if": {"properties": {"plugin": {"const": info.name}}, "required": ["plugin"]}, "then": then})
 }
 
 /// Options that the engine reads itself, whatever the plugin.
@@ -72,9 +102,8 @@ fn add_shared_options(info: &PluginInfo, options: &mut Value) {
     }
     let Some(map) = options.as_object_mut() else { return };
     let properties = map.entry("properties").or_insert_with(|| json!({}));
-    if properties.get(INVALID).is_none() {
-        properties[INVALID] = json!({"type": "string", "description": "Sink for records that do not meet the schema, or `discard`."});
-    }
+    let says = "Sink for records that do not meet the schema, or `discard`.";
+    properties[INVALID] = json!({"type": "string", "description": says});
     // A source of outside data needs the choice in writing; nothing is dropped by default.
     let required = map.entry("required").or_insert_with(|| json!([]));
     if info.determinism != Determinism::Deterministic

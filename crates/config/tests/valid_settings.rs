@@ -1,0 +1,213 @@
+//! What valid settings become.
+
+mod settings;
+
+use std::path::Path;
+
+use elspeth_config::{DatabaseUrl, Loaded, preflight};
+use elspeth_graph::NodeSpec;
+use settings::{GATE, load, load_with};
+
+fn loaded(text: &str) -> Loaded {
+    load(text).unwrap_or_else(|errors| panic!("{errors:#?}"))
+}
+
+#[test]
+fn a_file_becomes_settings_graph_and_plugins() {
+    let loaded = loaded(GATE);
+    let names: Vec<&str> = loaded.graph.nodes().iter().map(|n| n.name.as_str()).collect();
+    assert_eq!(names, ["source", "big", "high", "low"]);
+    assert_eq!(loaded.plugins.source.contract().fields.len(), 2);
+    let sinks: Vec<u16> = loaded.plugins.sinks.iter().map(|(step, _)| step.get()).collect();
+    assert_eq!(sinks, [2, 3]);
+    assert_eq!(loaded.database, DatabaseUrl::SqliteFile("./state/audit.db".into()));
+    assert_eq!(loaded.settings.concurrency.max_workers, 4);
+    assert!(loaded.warnings.is_empty());
+}
+
+#[test]
+fn unquoted_truth_values_are_route_labels() {
+    let loaded = loaded(GATE);
+    let NodeSpec::Gate { routes, .. } = &loaded.graph.named("big").unwrap().spec else { panic!("a gate") };
+    let labels: Vec<&str> = routes.iter().map(|r| r.label.as_str()).collect();
+    assert_eq!(labels, ["true", "false"]);
+}
+
+#[test]
+fn environment_goes_over_file_and_file_over_defaults() {
+    let text = format!("{GATE}concurrency: {{max_workers: 2}}\n");
+    let workers = |variables: &[(&str, &str)], text: &str| {
+        let loaded = load_with(text, variables, Path::new("/nonexistent"));
+        loaded.unwrap_or_else(|e| panic!("{e:#?}")).settings.concurrency.max_workers
+    };
+    assert_eq!(workers(&[], GATE), 4);
+    assert_eq!(workers(&[], &text), 2);
+    assert_eq!(workers(&[("ELSPETH_CONCURRENCY__MAX_WORKERS", "7")], &text), 7);
+    assert_eq!(workers(&[("ELSPETH_CONCURRENCY__MAX_WORKERS", "7")], GATE), 7);
+}
+
+#[test]
+fn a_wrong_override_names_its_variable() {
+    let variables = [("ELSPETH_CONCURRENCY__MAX_WORKERS", "many")];
+    let errors = load_with(GATE, &variables, Path::new("/nonexistent")).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert_eq!(errors[0].file.as_deref(), Some("environment variable ELSPETH_CONCURRENCY__MAX_WORKERS"));
+    assert_eq!(errors[0].line, None);
+}
+
+#[test]
+fn an_override_may_stand_in_for_a_missing_variable() {
+    let text = format!("{GATE}landscape: {{url: 'sqlite:///${{NOWHERE}}'}}\n");
+    assert_eq!(load(&text).unwrap_err()[0].code, "missing-variable");
+    let variables = [("ELSPETH_LANDSCAPE__URL", "sqlite:///x.db")];
+    let loaded = load_with(&text, &variables, Path::new("/nonexistent")).unwrap();
+    assert_eq!(loaded.database, DatabaseUrl::SqliteFile("x.db".into()));
+}
+
+#[test]
+fn variables_are_numbers_where_numbers_are_wanted() {
+    let text = GATE.replace("path: input.csv", "path: ${FOLDER:-data}/in.csv\n    skip_rows: ${SKIP}");
+    let text = format!("{text}concurrency: {{max_workers: \"${{WORKERS:-3}}\"}}\n");
+    let loaded = load_with(&text, &[("SKIP", "2")], Path::new("/nonexistent")).unwrap();
+    assert_eq!(loaded.settings.concurrency.max_workers, 3);
+    assert_eq!(loaded.plugins.source.paths(), [Path::new("data/in.csv")]);
+    assert!(loaded.resolved.contains("\"skip_rows\":2"), "{}", loaded.resolved);
+}
+
+#[test]
+fn the_hash_is_of_the_meaning_and_not_of_the_form() {
+    let same =
+        GATE.replace("plugin: csv\n  on_success: rows", "on_success: \"rows\"\n  plugin: csv # the same");
+    assert_ne!(same, GATE);
+    assert_eq!(loaded(GATE).config_hash, loaded(&same).config_hash);
+    let other = GATE.replace("> 1000", "> 1001");
+    assert_ne!(loaded(GATE).config_hash, loaded(&other).config_hash);
+    let (one, two) = (loaded(GATE), loaded(&other));
+    assert_ne!(one.graph.topology_hash(), two.graph.topology_hash());
+    assert_eq!(one.graph.named("high").unwrap().id, two.graph.named("high").unwrap().id);
+}
+
+#[test]
+fn the_digest_is_the_one_that_the_settings_choose() {
+    let sha = loaded(&format!("{GATE}landscape: {{hash: sha256}}\n"));
+    assert_eq!(sha.hash_version.name(), "sha256-rfc8785-v1");
+    assert_ne!(sha.graph.topology_hash(), loaded(GATE).graph.topology_hash());
+}
+
+#[test]
+fn checkpoint_settings_bound_the_epoch() {
+    let bounds = |section: &str| {
+        let loaded = loaded(&format!("{GATE}checkpoint: {section}\n"));
+        let bounds = loaded.settings.checkpoint.epoch_bounds();
+        (bounds.rows, bounds.wait.as_millis())
+    };
+    assert_eq!(bounds("{}"), (1000, 250));
+    assert_eq!(bounds("{frequency: every_row}"), (1, 250));
+    assert_eq!(bounds("{frequency: every_n, checkpoint_interval: 64}"), (64, 250));
+    assert_eq!(bounds("{frequency: aggregation_only}"), (1000, 250));
+    assert_eq!(bounds("{enabled: false, frequency: every_row}"), (1000, 250));
+}
+
+#[test]
+fn secrets_are_recorded_as_fingerprints() {
+    let text = format!(
+        "{GATE}telemetry: {{exporters: [{{name: otlp, options: {{endpoint: 'http://u:hunter2@h:4318'}}}}]}}\n"
+    );
+    let key = [("ELSPETH_FINGERPRINT_KEY", "k")];
+    let loaded = load_with(&text, &key, Path::new("/nonexistent")).unwrap();
+    assert!(!loaded.resolved.contains("hunter2"));
+    assert!(loaded.resolved.contains("http://u:fingerprint-"), "{}", loaded.resolved);
+    let endpoint = &loaded.settings.telemetry.exporters[0].options["endpoint"];
+    assert_eq!(endpoint, "http://u:hunter2@h:4318", "the settings themselves keep it, to be used");
+}
+
+#[test]
+fn settings_without_effect_are_warned_of() {
+    let text = format!(
+        "{GATE}landscape: {{enabled: false}}\nrate_limit: {{services: {{openai: {{requests_per_minute: 5}}}}}}\n"
+    );
+    let loaded = loaded(&text);
+    let codes: Vec<&str> = loaded.warnings.iter().map(|w| w.code).collect();
+    assert_eq!(codes, ["always-recorded", "unused-limit"]);
+    assert!(loaded.warnings.iter().all(|w| w.line.is_some()));
+}
+
+#[test]
+fn a_byte_order_mark_and_crlf_change_nothing() {
+    let text = format!("\u{feff}{}", GATE.replace('\n', "\r\n"));
+    assert_eq!(loaded(&text).config_hash, loaded(GATE).config_hash);
+}
+
+#[test]
+fn anchors_and_merge_keys_save_writing() {
+    let text = GATE.replace(
+        "  high:\n    plugin: csv\n    options: {path: high.csv, schema: {mode: observed}}",
+        "  high: &sink\n    plugin: csv\n    options: {path: high.csv, schema: {mode: observed}}",
+    );
+    let text = text.replace(
+        "  low:\n    plugin: csv\n    options: {path: low.csv, schema: {mode: observed}}",
+        "  low:\n    <<: *sink\n    options: {path: low.csv, schema: {mode: observed}}",
+    );
+    assert!(text.contains("<<: *sink"));
+    assert_eq!(loaded(&text).config_hash, loaded(GATE).config_hash);
+}
+
+#[test]
+fn one_file_under_two_names_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("real")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("real", folder.path().join("link")).unwrap();
+    let with = |high: &str, low: &str| {
+        let text = GATE
+            .replace("path: high.csv", &format!("path: {high}"))
+            .replace("path: low.csv", &format!("path: {low}"));
+        match load_with(&text, &[], folder.path()) {
+            Ok(loaded) => loaded.warnings.iter().map(|w| w.code).collect::<Vec<_>>(),
+            Err(errors) => errors.iter().map(|e| e.code).collect(),
+        }
+    };
+    let absolute = folder.path().join("real/x.csv").display().to_string();
+    assert_eq!(with("real/x.csv", "real/y.csv"), Vec::<&str>::new());
+    assert_eq!(with("real/x.csv", &absolute), ["same-file"]);
+    assert_eq!(with("real/x.csv", "other/../real/./x.csv"), ["same-file"]);
+    #[cfg(unix)]
+    assert_eq!(with("real/x.csv", "link/x.csv"), ["same-file"]);
+    #[cfg(target_os = "linux")]
+    assert_eq!(with("real/x.csv", "real/X.csv"), ["similar-file"]);
+    std::fs::write(folder.path().join("input.csv"), "id,amount\n").unwrap();
+    assert_eq!(with("INPUT.csv", "./input.csv").last(), Some(&"same-file"));
+}
+
+#[test]
+fn preflight_finds_what_validation_does_not_look_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("file"), "").unwrap();
+    let text = GATE
+        .replace("path: input.csv", &format!("path: {}", path("input.csv")))
+        .replace("path: high.csv", &format!("path: {}", path("high.csv")))
+        .replace("path: low.csv", &format!("path: {}", path("file/low.csv")));
+    let found = preflight(&loaded(&text));
+    let shown: Vec<String> = found.iter().map(|d| format!("{} {}", d.code, d.setting)).collect();
+    assert_eq!(shown, ["unreadable-input source.options.path", "unwritable-output sinks.low.options.path"]);
+    assert!(found.iter().all(|d| d.line.is_some()));
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["file"], "nothing was created");
+}
+
+#[test]
+fn the_examples_are_valid() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut count = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let file = entry.unwrap().path().join("settings.yaml");
+        if let Ok(text) = std::fs::read_to_string(&file) {
+            count += 1;
+            if let Err(errors) = load(&text) {
+                panic!("{}: {errors:#?}", file.display());
+            }
+        }
+    }
+    assert!(count >= 10, "only {count} examples");
+}
