@@ -6,7 +6,8 @@
 //! cargo run --release -p xtask-floor -- floor audit.db floor.db
 //! ```
 //!
-//! Without arguments it writes 10,000 rows to `write_rate.db`. The second command writes the identical records through the raw C API and prints what that takes.
+//! Without arguments it writes 10,000 rows to `write_rate.db`. The second command writes the identical records through
+//! the raw C API and prints what that takes.
 
 use std::time::{Duration, Instant};
 
