@@ -58,7 +58,11 @@ pub fn health(database: &DatabaseChoice) -> HealthReport {
 fn plugins() -> HealthCheck {
     let count = registry().infos().count();
     let status = if count > 0 { "ok" } else { "failed" };
-    HealthCheck { name: "plugins".to_owned(), status: status.to_owned(), detail: format!("{count} registered") }
+    HealthCheck {
+        name: "plugins".to_owned(),
+        status: status.to_owned(),
+        detail: format!("{count} registered"),
+    }
 }
 
 fn record(database: &DatabaseChoice) -> HealthCheck {
@@ -71,7 +75,9 @@ fn record(database: &DatabaseChoice) -> HealthCheck {
     let (status, detail) = match (found, database) {
         (Ok(detail), _) => ("ok", detail),
         (Err(error), DatabaseChoice::Default) => ("absent", error.to_string()),
-        (Err(error), DatabaseChoice::Location(_) | DatabaseChoice::Settings(_)) => ("failed", error.to_string()),
+        (Err(error), DatabaseChoice::Location(_) | DatabaseChoice::Settings(_)) => {
+            ("failed", error.to_string())
+        }
     };
     HealthCheck { name: "record".to_owned(), status: status.to_owned(), detail }
 }

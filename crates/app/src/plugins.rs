@@ -98,7 +98,8 @@ fn view(info: &PluginInfo) -> PluginView {
 }
 
 fn options(schema: &Json) -> Vec<OptionView> {
-    let required: Vec<_> = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    let required: Vec<_> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
     let properties = schema["properties"].as_object().into_iter().flatten();
     properties
         .map(|(name, property)| OptionView {

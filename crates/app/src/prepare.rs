@@ -112,7 +112,11 @@ impl Prepared {
     /// Checks that inputs can be read and outputs written.
     pub(crate) fn preflight(&self) -> Result<(), AppError> {
         let errors = elspeth_config::preflight(&self.loaded);
-        if errors.is_empty() { Ok(()) } else { Err(AppError::Settings(Diagnostics { file: self.path.clone(), errors })) }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(AppError::Settings(Diagnostics { file: self.path.clone(), errors }))
+        }
     }
 
     /// Everything that the orchestrator needs.
@@ -155,7 +159,8 @@ impl Prepared {
 }
 
 fn seconds(value: f64) -> Result<std::time::Duration, AppError> {
-    std::time::Duration::try_from_secs_f64(value).map_err(|e| AppError::Output(format!("retry delay {value}: {e}")))
+    std::time::Duration::try_from_secs_f64(value)
+        .map_err(|e| AppError::Output(format!("retry delay {value}: {e}")))
 }
 
 /// Host, process and a random part: who holds the lease of a run.

@@ -68,7 +68,8 @@ fn argument(text: &str) -> Result<DatabaseUrl, AppError> {
 impl Reader {
     /// The run that the user means.
     pub(crate) async fn run(&self, run: &str) -> Result<RunRecord, AppError> {
-        let run = if run.eq_ignore_ascii_case("latest") { RunRef::Latest } else { RunRef::Prefix(run.to_owned()) };
+        let run =
+            if run.eq_ignore_ascii_case("latest") { RunRef::Latest } else { RunRef::Prefix(run.to_owned()) };
         Ok(self.store.run(&run).await?)
     }
 

@@ -26,7 +26,9 @@ pub(crate) struct Console {
 impl JsonEvents {
     pub(crate) fn new(warnings: &[Diagnostic]) -> Self {
         for warning in warnings {
-            event(&json!({ "event": "warning", "code": warning.code, "message": warning.message, "line": warning.line }));
+            event(
+                &json!({ "event": "warning", "code": warning.code, "message": warning.message, "line": warning.line }),
+            );
         }
         Self { last: Instant::now() }
     }

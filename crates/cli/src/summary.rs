@@ -14,7 +14,10 @@ pub(crate) fn of_run(report: &RunReport) -> String {
     }
     if report.run.rows.processed > 0 {
         let row = report.example_row.unwrap_or(0);
-        out.push_str(&format!("\nwhy?  elspeth explain -r {} --row {row} -d {}\n", report.run.run_id, report.run.database));
+        out.push_str(&format!(
+            "\nwhy?  elspeth explain -r {} --row {row} -d {}\n",
+            report.run.run_id, report.run.database
+        ));
     }
     out
 }

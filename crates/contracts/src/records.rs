@@ -3,8 +3,9 @@
 use elspeth_canonical::ContentHash;
 
 use crate::{
-    BatchStatus, CallStatus, CallType, Determinism, EdgeMode, EdgeNo, EpochNo, ErrorReason, NodeId, NodeStateStatus,
-    NodeType, OperationKind, OperationStatus, Outcome, RowIndex, Step, TokenKey, TriggerType,
+    BatchStatus, CallStatus, CallType, Determinism, EdgeMode, EdgeNo, EpochNo, ErrorReason, NodeId,
+    NodeStateStatus, NodeType, OperationKind, OperationStatus, Outcome, RowIndex, Step, TokenKey,
+    TriggerType,
 };
 
 /// A node of the registered graph.

@@ -12,15 +12,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use elspeth_canonical::HashVersion;
-use elspeth_contracts::{Clock, Determinism, ErrorReason, FailureKind, IdSource, RandomIds, Step, SystemClock};
+use elspeth_contracts::{
+    Clock, Determinism, ErrorReason, FailureKind, IdSource, RandomIds, Step, SystemClock,
+};
 use elspeth_engine::{EngineOptions, EpochBounds, EpochWork, Pipeline, drive};
 use elspeth_executors::{Dispatcher, RetryPolicy, ThreadPause};
 use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref};
 use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
 use elspeth_payload::FilesystemStore;
 use elspeth_plugin::{
-    ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition, Transform, TransformContext,
-    TransformOutput, TransformResult,
+    ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition, Transform,
+    TransformContext, TransformOutput, TransformResult,
 };
 use elspeth_telemetry::Spans;
 use elspeth_value::{Contract, Row, Value};
@@ -103,7 +105,12 @@ fn show(pipeline: &Pipeline, epoch: &EpochWork) {
     for error in &epoch.decided.transform_errors {
         println!("refused: {}", error.reason.message);
     }
-    println!("epoch {}: {} rows, {} node states", epoch.decided.epoch.0, epoch.decided.rows.len(), epoch.decided.states.len());
+    println!(
+        "epoch {}: {} rows, {} node states",
+        epoch.decided.epoch.0,
+        epoch.decided.rows.len(),
+        epoch.decided.states.len()
+    );
 }
 
 fn pipeline() -> Result<Pipeline, Box<dyn std::error::Error>> {

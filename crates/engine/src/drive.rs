@@ -107,7 +107,13 @@ pub fn drive(
             scope.spawn(move || work(pipeline, &chunks, &results));
         }
         drop((chunk_rx, result_tx));
-        let mut decider = Decider { pipeline, chunks: chunk_tx, results: result_rx, sizer: ChunkSizer::new(workers), rows: 0 };
+        let mut decider = Decider {
+            pipeline,
+            chunks: chunk_tx,
+            results: result_rx,
+            sizer: ChunkSizer::new(workers),
+            rows: 0,
+        };
         let mut cutter = EpochCutter::new(batch_rx, bounds);
         let mut number = EpochNo::default();
         while let Some(epoch) = cutter.next_epoch() {
@@ -138,7 +144,8 @@ impl Decider<'_> {
         let now_us = clock.monotonic_us().saturating_sub(self.pipeline.options.run_start_us);
         let read_us = i64::try_from(epoch.read_time.as_micros()).unwrap_or(i64::MAX);
         let started_us = i64::try_from(now_us).unwrap_or(i64::MAX).saturating_sub(read_us).max(0);
-        let frame = EpochFrame { number, started: clock.now(), started_us, read_us, position: epoch.position };
+        let frame =
+            EpochFrame { number, started: clock.now(), started_us, read_us, position: epoch.position };
         let outputs = self.walk_all(epoch.items, started_us)?;
         assemble(frame, outputs, &self.pipeline.bodies).map_err(|e| EngineError::Bodies(e.to_string()))
     }
@@ -159,7 +166,9 @@ impl Decider<'_> {
                         continue;
                     }
                     Err(crossbeam_channel::TrySendError::Full(chunk)) => pending = Some(chunk),
-                    Err(crossbeam_channel::TrySendError::Disconnected(_)) => return Err(EngineError::WorkerLost),
+                    Err(crossbeam_channel::TrySendError::Disconnected(_)) => {
+                        return Err(EngineError::WorkerLost);
+                    }
                 }
             }
             outputs.push(self.results.recv().map_err(|_| EngineError::WorkerLost)?);

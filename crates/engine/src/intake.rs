@@ -86,7 +86,8 @@ impl EpochCutter {
         let first = self.held.take().or_else(|| self.batches.recv().ok())?;
         let deadline = Instant::now() + self.bounds.wait;
         let mut bytes = first.bytes;
-        let mut epoch = EpochRows { items: first.items, read_time: first.read_time, position: first.position };
+        let mut epoch =
+            EpochRows { items: first.items, read_time: first.read_time, position: first.position };
         while epoch.items.len() < self.bounds.rows && bytes < self.bounds.bytes {
             match self.batches.recv_deadline(deadline) {
                 Ok(batch) if epoch.items.len() + batch.items.len() > self.bounds.rows => {

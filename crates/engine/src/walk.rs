@@ -2,8 +2,9 @@
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    EdgeNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, NodeType, Outcome, RoutingEventRecord, RowIndex,
-    RowRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
+    EdgeNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, NodeType, Outcome,
+    RoutingEventRecord, RowIndex, RowRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenRecord,
+    TransformErrorRecord, ValidationErrorRecord,
 };
 use elspeth_executors::{Arrival, FailedAttempt, Scratch, Verdict, Visit};
 use elspeth_graph::{Destination, Node, NodeSpec};
@@ -94,12 +95,15 @@ impl<'a> Walker<'a> {
         let (row, refusal) = match item {
             SourceItem::Valid(row) => (row, None),
             SourceItem::Invalid(InvalidRecord { raw: RawRecord::Fields(row), reason }) => (row, Some(reason)),
-            SourceItem::Invalid(InvalidRecord { raw: RawRecord::Opaque(value), reason }) => (opaque(value), Some(reason)),
+            SourceItem::Invalid(InvalidRecord { raw: RawRecord::Opaque(value), reason }) => {
+                (opaque(value), Some(reason))
+            }
         };
         match row.content_hash(self.pipeline.options.hash_version, &mut self.scratch.canonical) {
             Ok(hash) => (row, hash, refusal),
             Err(error) => {
-                let unhashable = || ErrorReason::new(FailureKind::Unhashable, format!("row cannot be hashed: {error}"));
+                let unhashable =
+                    || ErrorReason::new(FailureKind::Unhashable, format!("row cannot be hashed: {error}"));
                 let (row, hash) = self.printed(&row);
                 (row, hash, Some(refusal.unwrap_or_else(unhashable)))
             }
@@ -179,7 +183,14 @@ impl<'a> Walker<'a> {
                     out.bodies.push_row(BodyKey { token, step }, &row);
                 }
                 if decided {
-                    out.routing.push(RoutingEventRecord { token, step, attempt, ordinal: 0, edge, reason: None });
+                    out.routing.push(RoutingEventRecord {
+                        token,
+                        step,
+                        attempt,
+                        ordinal: 0,
+                        edge,
+                        reason: None,
+                    });
                 }
                 Some(Travel { token, row, hash: output_hash.unwrap_or(hash), edge, error_at: at.error_at })
             }
@@ -235,7 +246,13 @@ impl<'a> Walker<'a> {
     }
 
     /// Records attempts that were followed by another; the number of the one that was not.
-    fn failed_attempts(&self, token: TokenKey, step: Step, failed: &[FailedAttempt], out: &mut ChunkOutput) -> u8 {
+    fn failed_attempts(
+        &self,
+        token: TokenKey,
+        step: Step,
+        failed: &[FailedAttempt],
+        out: &mut ChunkOutput,
+    ) -> u8 {
         let mut attempt = 0;
         for failure in failed {
             let (started_us, duration_us) = self.pipeline.span_us(failure.started_us, failure.ended_us);
@@ -250,7 +267,13 @@ impl<'a> Walker<'a> {
                 duration_us,
             });
             let reason = failure.reason.clone();
-            out.transform_errors.push(TransformErrorRecord { token, step, attempt, reason, destination: None });
+            out.transform_errors.push(TransformErrorRecord {
+                token,
+                step,
+                attempt,
+                reason,
+                destination: None,
+            });
             attempt += 1;
         }
         attempt
@@ -321,14 +344,26 @@ impl Pipeline {
 fn arrival_outcome(from: NodeType, error_at: Option<(Step, u8)>) -> Outcome {
     match (from, error_at) {
         (_, Some(_)) | (NodeType::Gate, None) => Outcome::Routed,
-        (NodeType::Source | NodeType::Transform | NodeType::Aggregation | NodeType::Coalesce | NodeType::Sink, None) => {
-            Outcome::Completed
-        }
+        (
+            NodeType::Source
+            | NodeType::Transform
+            | NodeType::Aggregation
+            | NodeType::Coalesce
+            | NodeType::Sink,
+            None,
+        ) => Outcome::Completed,
     }
 }
 
 fn discarded(token: TokenKey, error_at: Option<(Step, u8)>) -> TokenOutcomeRecord {
-    TokenOutcomeRecord { token, outcome: Outcome::Quarantined, sink: None, group: None, batch_no: None, error_at }
+    TokenOutcomeRecord {
+        token,
+        outcome: Outcome::Quarantined,
+        sink: None,
+        group: None,
+        batch_no: None,
+        error_at,
+    }
 }
 
 /// A refused record that is no row, as the row that a quarantine sink gets.

@@ -4,7 +4,9 @@ mod support;
 
 use elspeth_contracts::{FailureKind, NodeStateStatus, Outcome, RowIndex};
 use elspeth_engine::EpochWork;
-use elspeth_plugin::{InvalidRecord, RawRecord, SourceItem, TransformContext, TransformOutput, TransformResult};
+use elspeth_plugin::{
+    InvalidRecord, RawRecord, SourceItem, TransformContext, TransformOutput, TransformResult,
+};
 use elspeth_value::{Row, Value};
 use support::{Setup, numbers, pipeline, run, unchanged};
 
@@ -16,7 +18,7 @@ fn number(row: &Row) -> i64 {
 }
 
 fn arrivals(epochs: &[EpochWork], pipeline: &elspeth_engine::Pipeline, sink: &str) -> Vec<i64> {
-    let step = pipeline.graph.named(sink).unwrap().step;
+    let step = pipeline.graph.named(sink).expect("the graph has this sink").step;
     let works = epochs.iter().flat_map(|e| &e.sinks).filter(|w| w.sink == step);
     works.flat_map(|w| &w.arrivals).map(|a| number(&a.row)).collect()
 }
@@ -64,12 +66,8 @@ fn a_panicking_or_lying_transform_fails_only_its_rows() {
     let pipeline = pipeline(&Setup::default(), failing_sometimes);
     let (epochs, end) = run(&pipeline, numbers(20));
     end.unwrap();
-    let kinds: Vec<_> = epochs
-        .iter()
-        .flat_map(|e| &e.decided.transform_errors)
-        .map(|e| e.reason.kind)
-        .take(3)
-        .collect();
+    let kinds: Vec<_> =
+        epochs.iter().flat_map(|e| &e.decided.transform_errors).map(|e| e.reason.kind).take(3).collect();
     assert_eq!(kinds, [FailureKind::PluginPanic, FailureKind::TransformError, FailureKind::PluginContract]);
     let failed = arrivals(&epochs, &pipeline, "failed");
     assert_eq!(failed, (0..20).filter(|n| [0, 1, 3].contains(&(n % 5))).collect::<Vec<_>>());

@@ -8,7 +8,8 @@ use elspeth_value::Row;
 use thiserror::Error;
 
 use crate::{
-    FailedAttempt, GateExecutor, Pause, RetryPolicy, Scratch, StepExecutor, TransformExecutor, Verdict, Visit, Visited,
+    FailedAttempt, GateExecutor, Pause, RetryPolicy, Scratch, StepExecutor, TransformExecutor, Verdict,
+    Visit, Visited,
 };
 
 /// Looks up the executor of a node and applies the node's policies around it.
@@ -39,12 +40,15 @@ impl Dispatcher {
             steps.push(match &node.spec {
                 NodeSpec::Source { .. } | NodeSpec::Sink { .. } => None,
                 NodeSpec::Transform { on_success, .. } => {
-                    let plugin = transforms.get(&node.step).ok_or_else(|| MissingPlugin(node.name.clone()))?;
-                    let executor = TransformExecutor::new(&node.name, &node.plugin, Arc::clone(plugin), *on_success);
+                    let plugin =
+                        transforms.get(&node.step).ok_or_else(|| MissingPlugin(node.name.clone()))?;
+                    let executor =
+                        TransformExecutor::new(&node.name, &node.plugin, Arc::clone(plugin), *on_success);
                     Some(Box::new(executor) as Box<dyn StepExecutor>)
                 }
                 NodeSpec::Gate { condition, routes, .. } => {
-                    Some(Box::new(GateExecutor::new(condition.clone(), routes.clone())) as Box<dyn StepExecutor>)
+                    Some(Box::new(GateExecutor::new(condition.clone(), routes.clone()))
+                        as Box<dyn StepExecutor>)
                 }
             });
         }
@@ -56,8 +60,9 @@ impl Dispatcher {
     /// # Panics
     /// When the node is a source or a sink, which no row visits one by one: a bug of the walk.
     pub fn visit(&self, row: Row, mut visit: Visit<'_>, scratch: &mut Scratch) -> Visited {
-        let executor =
-            self.steps[visit.step.index()].as_deref().expect("only transforms and gates are visited row by row");
+        let executor = self.steps[visit.step.index()]
+            .as_deref()
+            .expect("only transforms and gates are visited row by row");
         let mut failed = Vec::new();
         let mut waits = None;
         let mut row = row;
@@ -67,7 +72,9 @@ impl Dispatcher {
             let ended_us = visit.clock.monotonic_us();
             match verdict {
                 Verdict::Failed { row: kept, reason } if reason.retryable => {
-                    let waits = waits.get_or_insert_with(|| self.retry.waits(visit.token.get() ^ u64::from(visit.step.get()) << 48));
+                    let waits = waits.get_or_insert_with(|| {
+                        self.retry.waits(visit.token.get() ^ u64::from(visit.step.get()) << 48)
+                    });
                     match waits.next() {
                         Some(wait) => {
                             failed.push(FailedAttempt { reason, started_us, ended_us });
@@ -76,7 +83,8 @@ impl Dispatcher {
                             row = kept;
                         }
                         None => {
-                            let verdict = Verdict::Failed { row: kept, reason: exhausted(reason, failed.len() + 1) };
+                            let verdict =
+                                Verdict::Failed { row: kept, reason: exhausted(reason, failed.len() + 1) };
                             return Visited { verdict, failed, started_us, ended_us };
                         }
                     }

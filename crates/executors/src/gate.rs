@@ -24,10 +24,9 @@ impl GateExecutor {
     }
 
     fn choose(&self, row: &Row) -> Result<EdgeNo, ErrorReason> {
-        let result = self
-            .condition
-            .eval(Scope::Row(row))
-            .map_err(|e| ErrorReason::new(FailureKind::GateError, format!("`{}`: {e}", self.condition.text())))?;
+        let result = self.condition.eval(Scope::Row(row)).map_err(|e| {
+            ErrorReason::new(FailureKind::GateError, format!("`{}`: {e}", self.condition.text()))
+        })?;
         let edge = match &result {
             Value::Bool(true) => self.on_true,
             Value::Bool(false) => self.on_false,
@@ -43,7 +42,11 @@ impl GateExecutor {
     fn unknown_label(&self, result: &Value) -> ErrorReason {
         let known: Vec<_> = self.routes.iter().map(|r| format!("`{}`", r.label)).collect();
         let label: String = Expr::label(result).chars().take(64).collect();
-        let message = format!("`{}` gave `{label}`, which is no route; routes are {}", self.condition.text(), known.join(", "));
+        let message = format!(
+            "`{}` gave `{label}`, which is no route; routes are {}",
+            self.condition.text(),
+            known.join(", ")
+        );
         ErrorReason::new(FailureKind::UnknownLabel, message)
     }
 }

@@ -33,8 +33,12 @@ impl Pause for ThreadPause {
 
 impl RetryPolicy {
     /// One attempt.
-    pub const NONE: Self =
-        Self { max_attempts: 1, initial_delay: Duration::ZERO, max_delay: Duration::ZERO, exponential_base: 1.0 };
+    pub const NONE: Self = Self {
+        max_attempts: 1,
+        initial_delay: Duration::ZERO,
+        max_delay: Duration::ZERO,
+        exponential_base: 1.0,
+    };
 
     /// Waits before the second, third, ... attempt: exponential, capped, each drawn evenly between zero and that bound
     /// ("full jitter") by a generator that `seed` determines.

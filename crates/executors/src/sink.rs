@@ -2,13 +2,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use elspeth_contracts::{
-    ArtifactRecord, Clock, EpochNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, OperationKind,
-    OperationRecord, OperationStatus, Outcome, RoutingEventRecord, Step, TokenKey, TokenOrigin,
-    TokenOutcomeRecord, TransformErrorRecord,
+    ArtifactRecord, Clock, EpochNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus,
+    OperationKind, OperationRecord, OperationStatus, Outcome, RoutingEventRecord, Step, TokenKey,
+    TokenOrigin, TokenOutcomeRecord, TransformErrorRecord,
 };
 use elspeth_graph::{Destination, ExecutionGraph, NodeSpec};
 use elspeth_landscape::{ActedEpoch, SinkProgress};
-use elspeth_plugin::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
+use elspeth_plugin::{Produced, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
 use elspeth_telemetry::{Granularity, NodeTag, OpenSpan, Spans, TokenTag};
 use elspeth_value::{Row, Value};
 use thiserror::Error;
@@ -102,15 +102,18 @@ impl SinkDeck {
                 help: None,
             })?;
             let NodeSpec::Sink { on_write_failure } = &node.spec else { continue };
-            decks.insert(node.step, Deck {
-                name: node.name.clone(),
-                plugin: node.plugin.clone(),
-                sink,
-                context: SinkContext { sink: node.name.clone(), ..around.sinks.clone() },
-                position: None,
-                on_refusal: *on_write_failure,
-                is_failsink: failsinks.contains(&node.step),
-            });
+            decks.insert(
+                node.step,
+                Deck {
+                    name: node.name.clone(),
+                    plugin: node.plugin.clone(),
+                    sink,
+                    context: SinkContext { sink: node.name.clone(), ..around.sinks.clone() },
+                    position: None,
+                    on_refusal: *on_write_failure,
+                    is_failsink: failsinks.contains(&node.step),
+                },
+            );
         }
         Ok(Self { decks, around })
     }
@@ -139,19 +142,16 @@ impl SinkDeck {
         let mut acted = ActedEpoch { epoch, outcomes: settled, ..ActedEpoch::default() };
         let (mut late, early): (Vec<_>, Vec<_>) =
             work.into_iter().partition(|w| self.decks.get(&w.sink).is_some_and(|d| d.is_failsink));
-        for batch in early {
-            for (failsink, arrival) in self.write(epoch, batch, graph, &mut acted)? {
-                match late.iter_mut().find(|w| w.sink == failsink) {
-                    Some(work) => work.arrivals.push(arrival),
-                    None => late.push(SinkWork { sink: failsink, arrivals: vec![arrival] }),
-                }
+        for (failsink, arrival) in self.write(epoch, early, graph, &mut acted)? {
+            match late.iter_mut().find(|w| w.sink == failsink) {
+                Some(work) => work.arrivals.push(arrival),
+                None => late.push(SinkWork { sink: failsink, arrivals: vec![arrival] }),
             }
         }
-        late.sort_by_key(|w| w.sink);
-        for mut batch in late {
+        for batch in &mut late {
             batch.arrivals.sort_by_key(|a| a.token);
-            self.write(epoch, batch, graph, &mut acted)?;
         }
+        self.write(epoch, late, graph, &mut acted)?;
         acted.sink_states.sort_by_key(|s| (s.token, s.step));
         acted.transform_errors.sort_by_key(|e| (e.token, e.step));
         acted.routing.sort_by_key(|r| (r.token, r.step));
@@ -180,31 +180,62 @@ impl SinkDeck {
         Ok(acted)
     }
 
+    /// Lets several sinks write at once, each on a thread of its own: most of the time each waits for its disk.
+    /// What they refuse goes back to the caller, in sink order.
     fn write(
         &mut self,
         epoch: EpochNo,
-        work: SinkWork,
+        mut batches: Vec<SinkWork>,
         graph: &ExecutionGraph,
         acted: &mut ActedEpoch,
     ) -> Result<Vec<(Step, Arrival)>, ActError> {
-        let deck = self.decks.get_mut(&work.sink).ok_or_else(|| ActError {
-            sink: format!("step {}", work.sink.get()),
-            message: "rows were routed to a step that is no sink".to_owned(),
-            help: None,
-        })?;
-        let span = self.around.spans.sink_write(deck.tag(), epoch, work.arrivals.len());
-        let started = self.around.clock.monotonic_us();
-        let (written, attempts) = deck.write_retrying(epoch, &work.arrivals, self.around.retry, self.around.pause.as_ref())?;
-        let ended = self.around.clock.monotonic_us();
-        let times = Times { started, ended, run_start: self.around.run_start_us };
-        acted.operations.push(times.operation(work.sink, epoch, attempts));
-        if let Some(produced) = written.produced {
-            acted.artifacts.push(deck.artifact(work.sink, epoch, produced));
+        batches.sort_by_key(|w| w.sink);
+        if let Some(lost) = batches.iter().find(|w| !self.decks.contains_key(&w.sink)) {
+            return Err(no_sink(lost.sink));
         }
-        acted.sinks.push(SinkProgress { sink: work.sink, position: written.position.0.to_string() });
-        deck.position = Some(written.position);
-        token_spans(&self.around.spans, &span, deck.tag(), &work);
-        Ok(deck.settle(work, written.refused, &times, (graph, self.around.clock.as_ref()), acted))
+        let around = &self.around;
+        let mut pairs = Vec::with_capacity(batches.len());
+        let mut batches = batches.into_iter().peekable();
+        for (step, deck) in &mut self.decks {
+            pairs.extend(batches.next_if(|w| w.sink == *step).map(|work| (deck, work)));
+        }
+        let written: Vec<_> = std::thread::scope(|scope| {
+            let mut pairs = pairs.into_iter();
+            let first = pairs.next();
+            let others: Vec<_> =
+                pairs.map(|(deck, work)| scope.spawn(|| deck.write(epoch, work, around))).collect();
+            let first = first.map(|(deck, work)| deck.write(epoch, work, around));
+            let others =
+                others.into_iter().map(|thread| thread.join().expect("plugin panics are caught inside"));
+            first.into_iter().chain(others).collect()
+        });
+        let mut diverted = Vec::new();
+        for wrote in written {
+            let wrote = wrote?;
+            diverted.extend(self.decks[&wrote.work.sink].settle(
+                wrote,
+                epoch,
+                (graph, around.clock.as_ref()),
+                acted,
+            ));
+        }
+        Ok(diverted)
+    }
+}
+
+/// What one sink did with one epoch.
+struct Wrote {
+    work: SinkWork,
+    written: Written,
+    attempts: u32,
+    times: Times,
+}
+
+fn no_sink(step: Step) -> ActError {
+    ActError {
+        sink: format!("step {}", step.get()),
+        message: "rows were routed to a step that is no sink".to_owned(),
+        help: None,
     }
 }
 
@@ -217,6 +248,17 @@ impl Deck {
         caught(&self.plugin, || self.sink.open(&self.context, self.position.as_ref()))
             .map_err(|reason| self.error(&reason.message, None))?
             .map_err(|e| self.error(&e.message, e.help))
+    }
+
+    fn write(&mut self, epoch: EpochNo, work: SinkWork, around: &DeckContext) -> Result<Wrote, ActError> {
+        let span = around.spans.sink_write(self.tag(), epoch, work.arrivals.len());
+        let started = around.clock.monotonic_us();
+        let (written, attempts) =
+            self.write_retrying(epoch, &work.arrivals, around.retry, around.pause.as_ref())?;
+        let times = Times { started, ended: around.clock.monotonic_us(), run_start: around.run_start_us };
+        self.position = Some(written.position.clone());
+        token_spans(&around.spans, &span, self.tag(), &work);
+        Ok(Wrote { work, written, attempts, times })
     }
 
     fn write_retrying(
@@ -249,12 +291,16 @@ impl Deck {
     /// Records each token's state and outcome; gives back what goes on to a failsink.
     fn settle(
         &self,
-        work: SinkWork,
-        refused: Vec<Refusal>,
-        times: &Times,
+        wrote: Wrote,
+        epoch: EpochNo,
         (graph, clock): (&ExecutionGraph, &dyn Clock),
         acted: &mut ActedEpoch,
     ) -> Vec<(Step, Arrival)> {
+        let Wrote { work, written, attempts, times } = wrote;
+        acted.operations.push(times.operation(work.sink, epoch, attempts));
+        acted.artifacts.extend(written.produced.map(|produced| self.artifact(work.sink, epoch, produced)));
+        acted.sinks.push(SinkProgress { sink: work.sink, position: written.position.0.to_string() });
+        let refused = written.refused;
         let mut diverted = Vec::new();
         let mut refused = refused.into_iter().peekable();
         for (index, arrival) in work.arrivals.into_iter().enumerate() {
@@ -286,7 +332,8 @@ impl Deck {
         let token = arrival.token;
         let failsink = match self.on_refusal {
             Destination::Sink(edge) => {
-                let event = RoutingEventRecord { token, step: sink, attempt: 0, ordinal: 0, edge, reason: None };
+                let event =
+                    RoutingEventRecord { token, step: sink, attempt: 0, ordinal: 0, edge, reason: None };
                 acted.routing.push(event);
                 Some(graph.edge(edge).to)
             }
@@ -296,7 +343,13 @@ impl Deck {
             let row = with_origin(arrival.row, &self.name, &reason, clock);
             (to, Arrival { token, row, outcome: Outcome::Diverted, error_at: Some((sink, 0)) })
         });
-        acted.transform_errors.push(TransformErrorRecord { token, step: sink, attempt: 0, reason, destination: failsink });
+        acted.transform_errors.push(TransformErrorRecord {
+            token,
+            step: sink,
+            attempt: 0,
+            reason,
+            destination: failsink,
+        });
         if next.is_none() {
             acted.outcomes.push(TokenOutcomeRecord {
                 token,

@@ -35,8 +35,12 @@ impl TransformExecutor {
     }
 
     fn call(&self, row: Row, visit: &Visit<'_>) -> Result<TransformOutput, ErrorReason> {
-        let context =
-            TransformContext { run_id: visit.run_id, token: visit.token, node: &self.name, attempt: visit.attempt };
+        let context = TransformContext {
+            run_id: visit.run_id,
+            token: visit.token,
+            node: &self.name,
+            attempt: visit.attempt,
+        };
         caught(&self.plugin_name, || self.plugin.process(row, &context))?
     }
 }
@@ -50,13 +54,22 @@ impl StepExecutor for TransformExecutor {
         let kept = row.clone();
         let edge = self.on_success;
         match self.call(row, visit) {
-            Ok(TransformOutput::Unchanged(row)) => Verdict::Forward { row, output_hash: None, edge, decided: false },
-            Ok(TransformOutput::One(row)) => match row.content_hash(visit.hash_version, &mut scratch.canonical) {
-                Ok(hash) => Verdict::Forward { row, output_hash: Some(hash), edge, decided: false },
-                Err(error) => failed(kept, FailureKind::Unhashable, format!("output cannot be hashed: {error}")),
-            },
+            Ok(TransformOutput::Unchanged(row)) => {
+                Verdict::Forward { row, output_hash: None, edge, decided: false }
+            }
+            Ok(TransformOutput::One(row)) => {
+                match row.content_hash(visit.hash_version, &mut scratch.canonical) {
+                    Ok(hash) => Verdict::Forward { row, output_hash: Some(hash), edge, decided: false },
+                    Err(error) => {
+                        failed(kept, FailureKind::Unhashable, format!("output cannot be hashed: {error}"))
+                    }
+                }
+            }
             Ok(TransformOutput::Many(_)) => {
-                let message = format!("plugin `{}` returned several rows without declaring that it may", self.plugin_name);
+                let message = format!(
+                    "plugin `{}` returned several rows without declaring that it may",
+                    self.plugin_name
+                );
                 failed(kept, FailureKind::PluginContract, message)
             }
             Err(reason) => Verdict::Failed { row: kept, reason },

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use crate::{Progress, RunError, RunObserver, RunPlan};
 
 /// How long a finished epoch may wait for the next one's decisions before it is committed alone.
 const IDLE: Duration = Duration::from_millis(250);
+
+/// How often the owner of a run that waits for its source shows that it lives, and looks whether it should stop.
+const PULSE: Duration = Duration::from_secs(1);
 
 /// How a run ended. Its record says the same.
 #[derive(Debug)]
@@ -47,7 +50,8 @@ pub async fn run(
     let (run_id, clock) = (plan.run_id, Arc::clone(&plan.clock));
     let mut recorder = Recorder::begin(writer, &start).await?;
     observer.started(run_id);
-    let mut course = Course { source: start.source, rows: 0, last: EpochNo::default(), began_us: clock.monotonic_us() };
+    let mut course =
+        Course { source: start.source, rows: 0, last: EpochNo::default(), began_us: clock.monotonic_us() };
     let outcome = epochs(plan, &mut recorder, &mut course, (&stop, observer)).await;
     let (status, error) = match outcome {
         Ok(true) => (RunStatus::Completed, None),
@@ -82,7 +86,8 @@ async fn seal(
     source: SourceRecord,
     clock: &dyn Clock,
 ) -> Result<(), LandscapeError> {
-    let seal = RunSeal { completed_at: clock.now(), status, error, source, content_root: None, record_root: None };
+    let seal =
+        RunSeal { completed_at: clock.now(), status, error, source, content_root: None, record_root: None };
     recorder.seal(seal).await.map(|_| ())
 }
 
@@ -97,34 +102,34 @@ async fn epochs(
     let (actor, engine, mut decided) = start_threads(plan, course.began_us, stop)?;
     actor.open().await?;
     let mut acting: Option<Acting> = None;
+    let mut waiting_source = false;
     loop {
-        let next = match acting.take() {
-            None => decided.recv().await,
-            Some(pending) => match next_or_idle(&mut decided, pending).await {
-                Next::Epoch(work, pending) => {
-                    acting = Some(pending);
-                    Some(work)
+        let wait = if acting.is_some() { IDLE } else { PULSE };
+        match tokio::time::timeout(wait, decided.recv()).await {
+            Ok(Some(work)) => {
+                acting = Some(commit(work, recorder, acting.take(), &actor, (clock.as_ref(), course)).await?);
+                observer.progress(course.progress(clock.as_ref()));
+            }
+            Ok(None) => break,
+            Err(_) => match acting.take() {
+                Some(pending) => finish(pending, recorder, clock.as_ref()).await?,
+                None if stop.load(Ordering::Relaxed) => {
+                    waiting_source = true;
+                    break;
                 }
-                Next::Idle(pending) => {
-                    let acted = pending.done().await?;
-                    recorder.commit(Some(&acted), clock.now()).await?;
-                    continue;
-                }
-                Next::End(pending) => {
-                    acting = Some(pending);
-                    None
-                }
+                None => recorder.heartbeat(clock.now()).await?,
             },
-        };
-        let Some(work) = next else { break };
-        acting = Some(commit(work, recorder, acting, &actor, (clock.as_ref(), course)).await?);
-        observer.progress(course.progress(clock.as_ref()));
+        }
     }
     if let Some(pending) = acting {
-        let acted = pending.done().await?;
-        recorder.commit(Some(&acted), clock.now()).await?;
+        finish(pending, recorder, clock.as_ref()).await?;
     }
-    let finished = engine.join().map_err(|_| RunError::Internal("the engine's thread panicked".to_owned()))??;
+    if waiting_source {
+        // The source waits for input that may never come; its thread ends with the process.
+        return Ok(false);
+    }
+    let finished =
+        engine.join().map_err(|_| RunError::Internal("the engine's thread panicked".to_owned()))??;
     course.source = source_record(finished.source.as_ref());
     if finished.exhausted {
         let published = actor.publish(course.last).await?;
@@ -153,18 +158,10 @@ async fn commit(
     actor.act(work).await
 }
 
-enum Next {
-    Epoch(EpochWork, Acting),
-    Idle(Acting),
-    End(Acting),
-}
-
-async fn next_or_idle(decided: &mut mpsc::Receiver<EpochWork>, pending: Acting) -> Next {
-    match tokio::time::timeout(IDLE, decided.recv()).await {
-        Ok(Some(work)) => Next::Epoch(work, pending),
-        Ok(None) => Next::End(pending),
-        Err(_) => Next::Idle(pending),
-    }
+/// Commits what the sinks did, without waiting for another epoch.
+async fn finish(pending: Acting, recorder: &mut Recorder, clock: &dyn Clock) -> Result<(), RunError> {
+    let acted = pending.done().await?;
+    Ok(recorder.commit(Some(&acted), clock.now()).await?)
 }
 
 type Engine = JoinHandle<Result<Finished, EngineError>>;

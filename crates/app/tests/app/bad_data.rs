@@ -45,7 +45,11 @@ fn records_of_a_csv_file_that_are_none() {
         ("NUL", b"id,value\n1,\x001\n2,2\n", (1, 1)),
         ("header only", b"id,value\n", (0, 0)),
         ("NaN and infinities", b"id,value\n1,nan\n2,inf\n3,-Infinity\n4,1e999\n5,5\n", (1, 4)),
-        ("integers beyond 2^53", b"id,value\n9007199254740992,1\n9007199254740991,1\n-9007199254740992,1\n", (1, 2)),
+        (
+            "integers beyond 2^53",
+            b"id,value\n9007199254740992,1\n9007199254740991,1\n-9007199254740992,1\n",
+            (1, 2),
+        ),
         ("missing final line end", b"id,value\n1,1\n2,2", (2, 0)),
         ("a quoted field over two lines", b"id,value\n\"1\",\"1\"\n\"2\n\",2\n", (2, 0)),
         ("empty optional and empty required", b"id,value\n1,\n,2\n", (1, 1)),
@@ -65,12 +69,18 @@ fn a_quote_that_never_closes_costs_its_own_record_only() {
 
 #[test]
 fn records_of_json_files_that_are_none() {
-    let deep = format!("{{\"id\": 1, \"value\": {}1{}}}\n{{\"id\": 2}}\n", "[".repeat(5_000), "]".repeat(5_000));
+    let deep =
+        format!("{{\"id\": 1, \"value\": {}1{}}}\n{{\"id\": 2}}\n", "[".repeat(5_000), "]".repeat(5_000));
     let cases: [(&str, &str, &[u8], (u64, u64)); 8] = [
         ("a broken line", "in.jsonl", b"{\"id\": 1}\n{\"id\": \n{\"id\": 3}\n", (2, 1)),
         ("a line that is no object", "in.jsonl", b"{\"id\": 1}\n[1]\n7\n", (1, 2)),
         ("duplicate keys", "in.jsonl", b"{\"id\": 1, \"id\": 2}\n{\"id\": 3}\n", (1, 1)),
-        ("NaN", "in.jsonl", b"{\"id\": 1, \"value\": NaN}\n{\"id\": 2, \"value\": 1e400}\n{\"id\": 3}\n", (1, 2)),
+        (
+            "NaN",
+            "in.jsonl",
+            b"{\"id\": 1, \"value\": NaN}\n{\"id\": 2, \"value\": 1e400}\n{\"id\": 3}\n",
+            (1, 2),
+        ),
         ("integers beyond 2^53", "in.jsonl", b"{\"id\": 9007199254740993}\n{\"id\": 1}\n", (1, 1)),
         ("deep nesting", "in.jsonl", deep.as_bytes(), (1, 1)),
         ("a bad element in an array", "in.json", b"[{\"id\": 1}, 2, {\"id\": 3}]", (2, 1)),

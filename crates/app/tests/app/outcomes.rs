@@ -1,12 +1,15 @@
 //! What becomes of rows that do not go the straight way.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use elspeth_app::{Progress, RunId, RunObserver};
+use elspeth_canonical::HashVersion;
 use elspeth_contracts::{EpochNo, ErrorReason, FailureKind};
 use elspeth_plugin::{
-    PluginKind, Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Transform, TransformContext,
-    TransformOutput, TransformResult, Written,
+    PluginKind, Produced, ReadProgress, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Source,
+    SourceError, SourceIdentity, SourceItem, SourcePosition, Transform, TransformContext, TransformOutput,
+    TransformResult, Written,
 };
 use elspeth_value::{Contract, Row, Value};
 
@@ -32,7 +35,10 @@ impl Sink for Picky {
             .iter()
             .enumerate()
             .filter(|(_, row)| even(row.row))
-            .map(|(index, _)| Refusal { index, reason: ErrorReason::new(FailureKind::SinkRefused, "even ids are taken") })
+            .map(|(index, _)| Refusal {
+                index,
+                reason: ErrorReason::new(FailureKind::SinkRefused, "even ids are taken"),
+            })
             .collect();
         self.rows += (rows.len() - refused.len()) as u64;
         Ok(Written { refused, position: SinkPosition(serde_json::json!(self.rows)), produced: None })
@@ -49,7 +55,8 @@ fn a_row_that_its_sink_refuses_goes_to_the_failsink_with_its_origin() {
     scratch.write("in.csv", "id,name,score\n1,a,60\n2,b,70\n3,c,80\n4,d,10\n");
     let mut registry = elspeth_app::registry();
     let json = registry.info(PluginKind::Sink, "json").unwrap().clone();
-    registry.add_sink(elspeth_plugin::PluginInfo { name: "picky", ..json }, |_| Ok(Box::new(Picky { rows: 0 })));
+    registry
+        .add_sink(elspeth_plugin::PluginInfo { name: "picky", ..json }, |_| Ok(Box::new(Picky { rows: 0 })));
     let settings = TRIAGE.replace(
         "approved: {plugin: csv, on_write_failure: discard",
         "approved: {plugin: picky, on_write_failure: failed",
@@ -63,7 +70,8 @@ fn a_row_that_its_sink_refuses_goes_to_the_failsink_with_its_origin() {
     let token = scratch.explain_json(1)["tokens"][0].clone();
     assert_eq!(token["outcome"]["outcome"], "diverted");
     assert_eq!(token["outcome"]["sink"], "failed");
-    let states: Vec<_> = token["states"].as_array().unwrap().iter().map(|s| s["status"].as_str().unwrap()).collect();
+    let states: Vec<_> =
+        token["states"].as_array().unwrap().iter().map(|s| s["status"].as_str().unwrap()).collect();
     assert_eq!(states, ["completed", "completed", "completed", "failed", "completed"]);
 }
 
@@ -92,21 +100,31 @@ fn retries_are_recorded_and_exhausted_ones_honour_on_error() {
     scratch.write("in.csv", "id,name,score\n1,Ada,60\n2,Bob,70\n");
     let mut registry = elspeth_app::registry();
     let passthrough = registry.info(PluginKind::Transform, "passthrough").unwrap().clone();
-    registry.add_transform(elspeth_plugin::PluginInfo { name: "service", ..passthrough }, |_| Ok(Arc::new(Service)));
+    registry.add_transform(elspeth_plugin::PluginInfo { name: "service", ..passthrough }, |_| {
+        Ok(Arc::new(Service))
+    });
     let settings = TRIAGE
         .replace("plugin: field_mapper", "plugin: service")
         .replace("    options:\n      mapping: {name: applicant}\n", "");
-    let settings =
-        format!("{settings}retry: {{max_attempts: 3, initial_delay_seconds: 0.001, max_delay_seconds: 0.002}}\n");
+    let settings = format!(
+        "{settings}retry: {{max_attempts: 3, initial_delay_seconds: 0.001, max_delay_seconds: 0.002}}\n"
+    );
     let report = scratch.run_with(&settings, registry).unwrap();
     assert_eq!(CALLS.load(Ordering::Relaxed), 6);
     assert_eq!((report.run.destinations["approved"], report.run.destinations["failed"]), (1, 1));
     let attempts = |row| {
         let states = scratch.explain_json(row)["tokens"][0]["states"].clone();
-        let of_service = states.as_array().unwrap().iter().filter(|s| s["node"] == "rename").cloned().collect::<Vec<_>>();
-        of_service.iter().map(|s| (s["attempt"].as_u64().unwrap(), s["status"].to_string())).collect::<Vec<_>>()
+        let of_service =
+            states.as_array().unwrap().iter().filter(|s| s["node"] == "rename").cloned().collect::<Vec<_>>();
+        of_service
+            .iter()
+            .map(|s| (s["attempt"].as_u64().unwrap(), s["status"].to_string()))
+            .collect::<Vec<_>>()
     };
-    assert_eq!(attempts(0), [(0, "\"failed\"".into()), (1, "\"failed\"".into()), (2, "\"completed\"".into())]);
+    assert_eq!(
+        attempts(0),
+        [(0, "\"failed\"".into()), (1, "\"failed\"".into()), (2, "\"completed\"".into())]
+    );
     assert_eq!(attempts(1).last().unwrap(), &(2, "\"failed\"".into()));
     let kinds: Vec<_> = report.failures.iter().map(|f| f.kind.as_str()).collect();
     assert!(kinds.contains(&"retries_exhausted"), "{kinds:?}");
@@ -146,8 +164,12 @@ fn a_sink_that_fails_ends_the_run_as_failed_with_its_record_whole() {
     scratch.write("in.csv", format!("id,name,score\n{rows}"));
     let mut registry = elspeth_app::registry();
     let json = registry.info(PluginKind::Sink, "json").unwrap().clone();
-    registry.add_sink(elspeth_plugin::PluginInfo { name: "full", ..json }, |_| Ok(Box::new(FullDisk { writes: 0 })));
-    let report = scratch.run_with(&TRIAGE.replace("approved: {plugin: csv", "approved: {plugin: full"), registry).unwrap();
+    registry.add_sink(elspeth_plugin::PluginInfo { name: "full", ..json }, |_| {
+        Ok(Box::new(FullDisk { writes: 0 }))
+    });
+    let report = scratch
+        .run_with(&TRIAGE.replace("approved: {plugin: csv", "approved: {plugin: full"), registry)
+        .unwrap();
     assert_eq!((report.run.status.as_str(), report.run.exit_code), ("failed", Some(1)));
     assert!(report.error.as_ref().unwrap().contains("no space left"), "{:?}", report.error);
     assert!(report.run.rows.processed < 5_000);
@@ -167,4 +189,71 @@ fn headers_can_be_given_back_as_they_were() {
     scratch.run(&settings).unwrap();
     let head = scratch.read("rejected.csv").lines().next().unwrap().to_owned();
     assert_eq!(head, "ID,applicant,Score (%)");
+}
+
+/// Gives three rows, then waits for ever.
+struct Stalled {
+    given: bool,
+}
+
+impl Source for Stalled {
+    fn contract(&self) -> Contract {
+        Contract::observed()
+    }
+
+    fn open(&mut self, _version: HashVersion, _position: Option<&SourcePosition>) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    fn read(&mut self, _max: usize, items: &mut Vec<SourceItem>) -> Result<ReadProgress, SourceError> {
+        while self.given {
+            std::thread::park();
+        }
+        self.given = true;
+        let row = |id| {
+            Row::from_pairs([
+                ("id".into(), Value::Int(id)),
+                ("name".into(), Value::Str("n".into())),
+                ("score".into(), Value::Float(60.0)),
+            ])
+        };
+        items.extend((0..3).map(|id| SourceItem::Valid(row(id))));
+        Ok(ReadProgress::More)
+    }
+
+    fn position(&self) -> SourcePosition {
+        SourcePosition(serde_json::json!(null))
+    }
+
+    fn identity(&self) -> SourceIdentity {
+        SourceIdentity { location: "stalled".into(), size_bytes: None, read_bytes: 0, content_hash: None }
+    }
+}
+
+/// Asks the run to stop as soon as it got on.
+struct StopAtProgress(Arc<AtomicBool>);
+
+impl RunObserver for StopAtProgress {
+    fn started(&mut self, _run_id: RunId) {}
+
+    fn progress(&mut self, _progress: Progress) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_run_whose_source_waits_for_input_can_be_stopped() {
+    let scratch = Scratch::new();
+    let mut registry = elspeth_app::registry();
+    let csv = registry.info(PluginKind::Source, "csv").unwrap().clone();
+    registry.add_source(elspeth_plugin::PluginInfo { name: "stalled", ..csv }, |_| {
+        Ok(Box::new(Stalled { given: false }))
+    });
+    let settings =
+        TRIAGE.replace("plugin: csv\n  on_success: scored", "plugin: stalled\n  on_success: scored");
+    let stop = Arc::new(AtomicBool::new(false));
+    let prepared = elspeth_app::prepare_with(&scratch.settings(&settings), registry).unwrap();
+    let report = elspeth_app::run(prepared, Arc::clone(&stop), &mut StopAtProgress(stop)).unwrap();
+    assert_eq!(report.run.status.as_str(), "interrupted");
+    assert_eq!((report.run.rows.processed, report.unfinished), (3, 0));
 }

@@ -1,16 +1,14 @@
 //! One test per promise of the product that holds today; `docs/guarantees.md` lists them.
 
-
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use crate::support::{Scratch, TRIAGE, TRIAGE_CSV};
 use elspeth_app::{EnvChoice, SettingsChoice};
 use elspeth_contracts::EpochNo;
 use elspeth_plugin::{Produced, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
 use elspeth_value::Contract;
-use crate::support::{Scratch, TRIAGE, TRIAGE_CSV};
 
 #[test]
 fn promise_complete_lineage() {
@@ -143,7 +141,8 @@ fn promise_same_input_same_record() {
         let settings =
             format!("{settings}concurrency: {{max_workers: {workers}}}\ncheckpoint: {{{checkpoint}}}\n");
         let report = scratch.run(&settings).unwrap();
-        let outputs = ["approved.csv", "rejected.jsonl", "quarantine.csv", "failed.csv"].map(|f| scratch.read(f));
+        let outputs =
+            ["approved.csv", "rejected.jsonl", "quarantine.csv", "failed.csv"].map(|f| scratch.read(f));
         seen.push((outputs, report.run.content_root.unwrap(), report.run.rows.clone()));
     }
     for other in &seen[1..] {
@@ -176,7 +175,8 @@ fn promise_bounded_expressions_and_records() {
     let scratch = Scratch::new();
     scratch.write("in.csv", "id,name,score\n1,abc,1\n2,de,2\n");
     // A result that would not fit into memory is the row's failure, not the program's.
-    let report = scratch.run(&TRIAGE.replace("row['score'] >= 50", "row['applicant'] * 1000000000 == 'x'")).unwrap();
+    let report =
+        scratch.run(&TRIAGE.replace("row['score'] >= 50", "row['applicant'] * 1000000000 == 'x'")).unwrap();
     assert_eq!(report.run.destinations["failed"], 2);
 }
 
@@ -184,7 +184,8 @@ fn promise_bounded_expressions_and_records() {
 fn promise_secrets_never_reach_the_record() {
     let scratch = Scratch::new();
     scratch.write("in.csv", TRIAGE_CSV);
-    let env = scratch.write("secrets.env", "COLLECTOR_KEY=s3cr3t-pw\nELSPETH_FINGERPRINT_KEY=k3y-of-the-prints\n");
+    let env =
+        scratch.write("secrets.env", "COLLECTOR_KEY=s3cr3t-pw\nELSPETH_FINGERPRINT_KEY=k3y-of-the-prints\n");
     let with_secret = format!(
         "{TRIAGE}telemetry:\n  exporters:\n    - name: otlp\n      options: {{endpoint: 'http://127.0.0.1:9', \
          headers: {{authorization: '${{COLLECTOR_KEY}}'}}}}\n"
@@ -203,7 +204,11 @@ fn the_two_hash_versions_give_two_content_roots() {
     let root = |hash: &str| {
         let scratch = Scratch::new();
         scratch.write("in.csv", TRIAGE_CSV);
-        scratch.run(&TRIAGE.replace("landscape:\n", &format!("landscape:\n  hash: {hash}\n"))).unwrap().run.content_root
+        scratch
+            .run(&TRIAGE.replace("landscape:\n", &format!("landscape:\n  hash: {hash}\n")))
+            .unwrap()
+            .run
+            .content_root
     };
     assert_ne!(root("blake3"), root("sha256"));
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use elspeth_app::{
-    AppError, DatabaseChoice, EnvChoice, Lineage, Progress, Question, RunId, RunObserver, RunReport, SettingsChoice,
+    AppError, DatabaseChoice, EnvChoice, Lineage, Progress, Question, RunId, RunObserver, RunReport,
+    SettingsChoice,
 };
 use elspeth_plugin::Registry;
 use serde_json::Value as Json;
@@ -24,7 +25,7 @@ impl RunObserver for Quiet {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: tempfile::tempdir().expect("scratch folders and whole runs work in tests") }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -33,8 +34,9 @@ impl Scratch {
 
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, content).unwrap();
+        fs::create_dir_all(path.parent().expect("scratch folders and whole runs work in tests"))
+            .expect("scratch folders and whole runs work in tests");
+        fs::write(&path, content).expect("scratch folders and whole runs work in tests");
         path
     }
 
@@ -62,11 +64,12 @@ impl Scratch {
     }
 
     pub(crate) fn explain(&self, row: u64) -> Lineage {
-        elspeth_app::explain(&self.database(), "latest", &Question::Row(row), None).unwrap()
+        elspeth_app::explain(&self.database(), "latest", &Question::Row(row), None)
+            .expect("scratch folders and whole runs work in tests")
     }
 
     pub(crate) fn explain_json(&self, row: u64) -> Json {
-        serde_json::to_value(self.explain(row)).unwrap()
+        serde_json::to_value(self.explain(row)).expect("scratch folders and whole runs work in tests")
     }
 
     pub(crate) fn files(&self) -> Vec<String> {
@@ -78,12 +81,17 @@ impl Scratch {
 }
 
 fn walk(root: &Path, dir: &Path, names: &mut Vec<String>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(dir).expect("scratch folders and whole runs work in tests") {
+        let path = entry.expect("scratch folders and whole runs work in tests").path();
         if path.is_dir() {
             walk(root, &path, names);
         } else {
-            names.push(path.strip_prefix(root).unwrap().display().to_string());
+            names.push(
+                path.strip_prefix(root)
+                    .expect("scratch folders and whole runs work in tests")
+                    .display()
+                    .to_string(),
+            );
         }
     }
 }
@@ -123,4 +131,5 @@ landscape:
 "#;
 
 /// Good rows, a row that the schema refuses, one that the gate cannot judge, one that is no record.
-pub(crate) const TRIAGE_CSV: &str = "id,name,score\n1,Ada,71.5\n2,Bob,12\nx,Cyd,80\n4,Dee,\n5,Eve,50,extra\n6,Fay,49.9\n";
+pub(crate) const TRIAGE_CSV: &str =
+    "id,name,score\n1,Ada,71.5\n2,Bob,12\nx,Cyd,80\n4,Dee,\n5,Eve,50,extra\n6,Fay,49.9\n";

@@ -79,7 +79,8 @@ fn lifecycle_spans_do_not_tell_of_rows() {
 fn a_collector_that_is_not_there_costs_spans_but_not_the_run() {
     let scratch = Scratch::new();
     scratch.write("in.csv", TRIAGE_CSV);
-    let telemetry = "telemetry: {enabled: true, exporters: [{name: otlp, options: {endpoint: 'http://127.0.0.1:1'}}]}\n";
+    let telemetry =
+        "telemetry: {enabled: true, exporters: [{name: otlp, options: {endpoint: 'http://127.0.0.1:1'}}]}\n";
     let report = scratch.run(&format!("{TRIAGE}{telemetry}")).unwrap();
     assert_eq!(report.run.status.as_str(), "completed");
     assert!(report.warnings[0].contains("lost"), "{:?}", report.warnings);

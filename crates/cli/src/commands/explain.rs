@@ -10,7 +10,8 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<u8, AppError> {
         (None, Some(token)) => Question::Token(token.clone()),
         (None, None) => unreachable!("clap requires one of --row and --token"),
     };
-    let lineage = elspeth_app::explain(&database_choice(&args.database), &args.run, &question, args.sink.as_deref())?;
+    let lineage =
+        elspeth_app::explain(&database_choice(&args.database), &args.run, &question, args.sink.as_deref())?;
     if args.json.json {
         output::json(&lineage)?;
     } else {

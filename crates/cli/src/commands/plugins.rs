@@ -44,7 +44,8 @@ fn page(plugin: &PluginView) -> String {
     } else {
         let head = ["  OPTION", "TYPE", "DEFAULT", "MEANING"].map(str::to_owned).to_vec();
         let line = |o: &elspeth_app::OptionView| {
-            let default = if o.required { "required".to_owned() } else { o.default.clone().unwrap_or_default() };
+            let default =
+                if o.required { "required".to_owned() } else { o.default.clone().unwrap_or_default() };
             vec![format!("  {}", o.name), o.ty.clone(), default, o.description.clone()]
         };
         let rows: Vec<_> = std::iter::once(head).chain(plugin.options.iter().map(line)).collect();

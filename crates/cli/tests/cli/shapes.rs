@@ -1,16 +1,23 @@
 //! What programs read: JSON shapes and exit codes of `5-cli`; fields may be added, never renamed.
 
-
-
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
-use serde_json::{Value as Json, json};
 use crate::support::{Cli, keys, said};
+use serde_json::{Value as Json, json};
 
 const COUNTERS: [&str; 11] = [
-    "buffered", "coalesce_failed", "coalesced", "diverted", "expanded", "failed", "forked", "processed", "quarantined",
-    "routed", "succeeded",
+    "buffered",
+    "coalesce_failed",
+    "coalesced",
+    "diverted",
+    "expanded",
+    "failed",
+    "forked",
+    "processed",
+    "quarantined",
+    "routed",
+    "succeeded",
 ];
 
 fn assert_has(json: &Json, wanted: &[&str]) {
@@ -27,15 +34,27 @@ fn events(text: &str) -> Vec<Json> {
 fn run_json_is_one_event_a_line_and_ends_with_the_report() {
     let cli = Cli::triage();
     for flag in [["--json", ""], ["--format", "json"]] {
-        let args: Vec<_> = ["run", "-s", "triage.yaml", "-x"].into_iter().chain(flag).filter(|a| !a.is_empty()).collect();
+        let args: Vec<_> =
+            ["run", "-s", "triage.yaml", "-x"].into_iter().chain(flag).filter(|a| !a.is_empty()).collect();
         let said = cli.say(&args);
         let events = events(&said.out);
         assert_eq!(events[0]["event"], "run_started");
         let last = events.last().unwrap();
-        assert_has(last, &[
-            "event", "run_id", "status", "exit_code", "duration_seconds", "database", "rows", "destinations",
-            "content_root", "record_root",
-        ]);
+        assert_has(
+            last,
+            &[
+                "event",
+                "run_id",
+                "status",
+                "exit_code",
+                "duration_seconds",
+                "database",
+                "rows",
+                "destinations",
+                "content_root",
+                "record_root",
+            ],
+        );
         assert_eq!(last["event"], "run_completed");
         assert_eq!(keys(&last["rows"]), COUNTERS);
         assert_eq!(last["destinations"], json!({"approved": 1, "failed": 1, "quarantine": 2, "rejected": 2}));
@@ -58,7 +77,8 @@ fn runs_json_lists_newest_first() {
     let cli = Cli::after_run();
     cli.say(&["run", "-s", "triage.yaml", "-x"]);
     let runs = cli.json(&["runs", "-d", "out/audit.db", "--json"]);
-    let wanted = ["completed_at", "duration_seconds", "rows", "run_id", "settings_path", "started_at", "status"];
+    let wanted =
+        ["completed_at", "duration_seconds", "rows", "run_id", "settings_path", "started_at", "status"];
     assert_eq!(keys(&runs[0]), wanted);
     assert!(runs[0]["started_at"].as_str() > runs[1]["started_at"].as_str());
     assert_eq!(runs.as_array().unwrap().len(), 2);
@@ -74,10 +94,27 @@ fn explain_json_has_row_tokens_states_and_routing() {
     assert_has(token, &["token_id", "branch", "parents", "outcome", "states"]);
     assert_has(&token["outcome"], &["outcome", "sink", "error"]);
     for state in token["states"].as_array().unwrap() {
-        assert_has(state, &[
-            "state_id", "node", "node_type", "plugin", "step", "attempt", "status", "input_hash", "output_hash", "input",
-            "output", "duration_ms", "error", "reason", "routing", "calls",
-        ]);
+        assert_has(
+            state,
+            &[
+                "state_id",
+                "node",
+                "node_type",
+                "plugin",
+                "step",
+                "attempt",
+                "status",
+                "input_hash",
+                "output_hash",
+                "input",
+                "output",
+                "duration_ms",
+                "error",
+                "reason",
+                "routing",
+                "calls",
+            ],
+        );
     }
     assert_has(&token["states"][2]["routing"][0], &["label", "mode", "to", "reason"]);
     let id = token["token_id"].as_str().unwrap();
@@ -103,8 +140,14 @@ fn errors_json_lists_every_failure() {
 #[test]
 fn validate_json_lists_errors_with_places() {
     let cli = Cli::triage();
-    assert_eq!(cli.json(&["validate", "-s", "triage.yaml", "--json"]), json!({"valid": true, "errors": [], "warnings": []}));
-    cli.write("triage.yaml", &include_str!("data/triage.yaml").replace("on_success: renamed", "on_success: renamde"));
+    assert_eq!(
+        cli.json(&["validate", "-s", "triage.yaml", "--json"]),
+        json!({"valid": true, "errors": [], "warnings": []})
+    );
+    cli.write(
+        "triage.yaml",
+        &include_str!("data/triage.yaml").replace("on_success: renamed", "on_success: renamde"),
+    );
     let report = cli.json(&["validate", "-s", "triage.yaml", "--json"]);
     assert_eq!(report["valid"], false);
     for error in report["errors"].as_array().unwrap() {
@@ -119,7 +162,11 @@ fn exit_codes_are_as_documented() {
     assert_eq!(cli.say(&["explain", "-r", "latest"]).code, 2, "neither row nor token");
     assert_eq!(cli.say(&["run", "-s", "triage.yaml", "-x", "-n"]).code, 2, "execute and dry run");
     assert_eq!(cli.say(&["run", "-s", "nowhere.yaml", "-x"]).code, 1);
-    assert_eq!(cli.say(&["run", "-s", "triage.yaml", "-x", "--strict"]).code, 6, "completed, but rows failed");
+    assert_eq!(
+        cli.say(&["run", "-s", "triage.yaml", "-x", "--strict"]).code,
+        6,
+        "completed, but rows failed"
+    );
     assert_eq!(cli.say(&["run", "-s", "triage.yaml", "-n"]).code, 0);
     assert_eq!(cli.say(&["version"]).code, 0);
     assert_eq!(cli.say(&["health", "-d", "nowhere.db"]).code, 1);
@@ -132,7 +179,11 @@ fn what_cannot_run_is_refused_before_the_first_row() {
         ("missing input", settings.replace("path: in.csv", "path: nowhere.csv"), "nowhere.csv"),
         ("output is a folder", settings.replace("out/failed.csv", "."), "."),
         ("output equal to input", settings.replace("out/failed.csv", "./in.csv"), "in.csv"),
-        ("two sinks on one path", settings.replace("out/failed.csv", "out/../out/approved.csv"), "approved.csv"),
+        (
+            "two sinks on one path",
+            settings.replace("out/failed.csv", "out/../out/approved.csv"),
+            "approved.csv",
+        ),
     ];
     for (what, text, named) in cases {
         let cli = Cli::triage();

@@ -19,7 +19,7 @@ pub(crate) struct Said {
 impl Cli {
     /// A folder with the triage pipeline and its data.
     pub(crate) fn triage() -> Self {
-        let cli = Self { dir: tempfile::tempdir().unwrap() };
+        let cli = Self { dir: tempfile::tempdir().expect("the system has a folder for temporary files") };
         cli.write("triage.yaml", include_str!("data/triage.yaml"));
         cli.write("in.csv", include_str!("data/in.csv"));
         cli
@@ -30,7 +30,7 @@ impl Cli {
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
+        std::fs::write(self.path(name), text).expect("the scratch folder can be written");
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
@@ -40,7 +40,7 @@ impl Cli {
     }
 
     pub(crate) fn say(&self, args: &[&str]) -> Said {
-        said(self.command(args).output().unwrap())
+        said(self.command(args).output().expect("the binary was built for this test"))
     }
 
     /// The answer of a command that prints one JSON value and nothing else.
@@ -60,8 +60,8 @@ impl Cli {
 
 pub(crate) fn said(output: Output) -> Said {
     Said {
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
+        out: String::from_utf8(output.stdout).expect("stdout is text"),
+        err: String::from_utf8(output.stderr).expect("stderr is text"),
         code: output.status.code().expect("it ended by itself"),
     }
 }

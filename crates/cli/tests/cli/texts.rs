@@ -1,7 +1,5 @@
 //! What people see. Snapshots are in `snapshots/`; ids, hashes and times are left out of them.
 
-
-
 use crate::support::Cli;
 
 const DB: [&str; 2] = ["-d", "out/audit.db"];
@@ -26,8 +24,10 @@ fn without_execute_a_run_says_what_it_would_do() {
 #[test]
 fn explain_shows_each_node_and_why() {
     let cli = Cli::after_run();
-    let texts: Vec<_> =
-        ["0", "2", "3", "4"].iter().map(|row| cli.say(&["explain", "--row", row, DB[0], DB[1]]).out).collect();
+    let texts: Vec<_> = ["0", "2", "3", "4"]
+        .iter()
+        .map(|row| cli.say(&["explain", "--row", row, DB[0], DB[1]]).out)
+        .collect();
     assert_said!(texts.join("\n"));
 }
 

@@ -14,8 +14,8 @@ use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref, RouteDecl};
 use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
 use elspeth_payload::FilesystemStore;
 use elspeth_plugin::{
-    ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition, Transform, TransformContext,
-    TransformOutput, TransformResult,
+    ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition, Transform,
+    TransformContext, TransformOutput, TransformResult,
 };
 use elspeth_telemetry::Spans;
 use elspeth_testkit::{ManualClock, SeededIds};
@@ -59,7 +59,12 @@ impl Source for Memory {
     }
 
     fn identity(&self) -> SourceIdentity {
-        SourceIdentity { location: String::new(), size_bytes: None, read_bytes: self.next as u64, content_hash: None }
+        SourceIdentity {
+            location: String::new(),
+            size_bytes: None,
+            read_bytes: self.next as u64,
+            content_hash: None,
+        }
     }
 }
 
@@ -90,7 +95,7 @@ impl Default for Setup {
 pub(crate) fn pipeline(setup: &Setup, work: fn(Row, &TransformContext<'_>) -> TransformResult) -> Pipeline {
     silence_plugin_panics();
     let graph = Arc::new(graph());
-    let step = graph.named("work").unwrap().step;
+    let step = graph.named("work").expect("the graph has this node").step;
     let transforms: BTreeMap<Step, Arc<dyn Transform>> =
         BTreeMap::from([(step, Arc::new(Function(work)) as Arc<dyn Transform>)]);
     let retry = RetryPolicy {
@@ -101,7 +106,8 @@ pub(crate) fn pipeline(setup: &Setup, work: fn(Row, &TransformContext<'_>) -> Tr
     };
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Micros(1_000_000)));
     Pipeline {
-        dispatcher: Dispatcher::new(&graph, &transforms, retry, Arc::new(NoPause)).unwrap(),
+        dispatcher: Dispatcher::new(&graph, &transforms, retry, Arc::new(NoPause))
+            .expect("the transform is given"),
         graph,
         clock,
         bodies: FilesystemStore::new("never-needed"),
@@ -117,7 +123,10 @@ pub(crate) fn pipeline(setup: &Setup, work: fn(Row, &TransformContext<'_>) -> Tr
 }
 
 /// Drives rows through a pipeline; every epoch, and how it ended.
-pub(crate) fn run(pipeline: &Pipeline, rows: Vec<SourceItem>) -> (Vec<EpochWork>, Result<Finished, EngineError>) {
+pub(crate) fn run(
+    pipeline: &Pipeline,
+    rows: Vec<SourceItem>,
+) -> (Vec<EpochWork>, Result<Finished, EngineError>) {
     let source = Memory { rows, next: 0, chunk: 3 };
     let mut epochs = Vec::new();
     let end = drive(pipeline, Box::new(source), &AtomicBool::new(false), |work| {
@@ -144,14 +153,22 @@ fn graph() -> ExecutionGraph {
     let decl = |n: &str, plugin: &str, kind| NodeDecl {
         name: name(n),
         at: at(n),
-        plugin: PluginRef { name: plugin.into(), version: "1.0.0".into(), determinism: Determinism::Deterministic },
+        plugin: PluginRef {
+            name: plugin.into(),
+            version: "1.0.0".into(),
+            determinism: Determinism::Deterministic,
+        },
         config: "{}".into(),
         kind,
     };
     let sink = |n: &str| {
         decl(n, "memory", NodeKind::Sink { on_write_failure: name("discard"), needs: Contract::observed() })
     };
-    let source = NodeKind::Source { on_success: name("rows"), on_invalid: name("failed"), contract: Contract::observed() };
+    let source = NodeKind::Source {
+        on_success: name("rows"),
+        on_invalid: name("failed"),
+        contract: Contract::observed(),
+    };
     let work = NodeKind::Transform {
         input: name("rows"),
         on_success: name("worked"),
@@ -161,7 +178,7 @@ fn graph() -> ExecutionGraph {
     };
     let gate = NodeKind::Gate {
         input: name("worked"),
-        condition: Some(Expr::parse("row['n'] % 2 == 0", Root::Row).unwrap()),
+        condition: Some(Expr::parse("row['n'] % 2 == 0", Root::Row).expect("this is an expression")),
         condition_at: at("condition"),
         routes: vec![
             RouteDecl { label: name("true"), target: name("even") },
