@@ -1,5 +1,5 @@
-//! The environment as settings see it: variables, `.env` files, working directory. Nothing global is read or changed
-//! after [`Environment::of_process`].
+//! The environment as settings see it: variables, `.env` files, working directory. Nothing global is changed, and nothing
+//! is read after [`Environment::of_process`] but by `$NAME` inside of a `.env` file, which dotenvy looks up itself.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

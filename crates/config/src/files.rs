@@ -12,6 +12,8 @@ use crate::{DatabaseUrl, Diagnostic, Loaded, Settings};
 
 /// Who uses files.
 pub(crate) struct Users<'a> {
+    /// The settings themselves.
+    pub(crate) file: &'a Path,
     pub(crate) source: Option<&'a dyn Source>,
     pub(crate) sinks: Vec<(&'a str, &'a dyn Sink)>,
 }
@@ -23,10 +25,11 @@ pub(crate) struct Clashes {
     pub(crate) warnings: Vec<Finding>,
 }
 
-/// Finds two sinks on one file, a sink on the source's file, and a sink on the record itself.
+/// Finds two sinks on one file, and a sink on the file of the source, of the record or of the settings.
 pub(crate) fn clashes(settings: &Settings, users: &Users<'_>, working_directory: &Path) -> Clashes {
     let mut taken: BTreeMap<PathBuf, String> = BTreeMap::new();
     let mut found = Clashes::default();
+    taken.insert(identity(users.file, working_directory), "these settings are in".to_owned());
     for path in users.source.map(Source::paths).unwrap_or_default() {
         taken.insert(identity(&path, working_directory), "the source reads".to_owned());
     }

@@ -10,6 +10,7 @@ fn check(text: &str, diagnostics: &[Diagnostic]) {
     assert!(!diagnostics.is_empty(), "a refusal without a reason");
     for d in diagnostics {
         assert!(!d.message.is_empty());
+        assert_ne!(d.code, "unexplained", "{text}");
         if let Some(span) = d.span {
             assert!(text.get(span.offset..span.offset + span.len).is_some(), "{d:?}");
         }

@@ -124,11 +124,12 @@ fn secrets_are_recorded_as_fingerprints() {
 #[test]
 fn settings_without_effect_are_warned_of() {
     let text = format!(
-        "{GATE}landscape: {{enabled: false}}\nrate_limit: {{services: {{openai: {{requests_per_minute: 5}}}}}}\n"
+        "{GATE}landscape: {{enabled: false}}\ntelemetry: {{enabled: true}}\n\
+         rate_limit: {{persistence_path: x.db, services: {{openai: {{requests_per_minute: 5}}}}}}\n"
     );
     let loaded = loaded(&text);
     let codes: Vec<&str> = loaded.warnings.iter().map(|w| w.code).collect();
-    assert_eq!(codes, ["always-recorded", "unused-limit"]);
+    assert_eq!(codes, ["always-recorded", "no-exporters", "unused-limit", "unused-limit"]);
     assert!(loaded.warnings.iter().all(|w| w.line.is_some()));
 }
 

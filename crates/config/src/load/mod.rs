@@ -212,7 +212,8 @@ impl Loading<'_> {
         let Declared { mut spec, instances, findings } = declare(&known);
         self.report(findings);
         spec.incomplete = checked.incomplete || rules::has_later_nodes(&settings);
-        let clashes = files::clashes(&settings, &instances_of(&instances), environment.working_directory());
+        let file = self.locator.source.as_ref().map_or(Path::new(""), |source| Path::new(&source.name));
+        let clashes = files::clashes(&settings, &users(file, &instances), environment.working_directory());
         self.report(clashes.errors);
         self.warn(clashes.warnings);
         let graph = self.graph(spec, &settings)?;
@@ -264,8 +265,9 @@ impl Loading<'_> {
     }
 }
 
-fn instances_of(instances: &Instances) -> files::Users<'_> {
+fn users<'a>(file: &'a Path, instances: &'a Instances) -> files::Users<'a> {
     files::Users {
+        file,
         source: instances.source.as_deref(),
         sinks: instances.sinks.iter().map(|(name, sink)| (name.as_str(), sink.as_ref())).collect(),
     }

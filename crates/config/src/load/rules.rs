@@ -24,6 +24,10 @@ pub(super) fn check(settings: &Settings, bad_options: &[String]) -> (Vec<Finding
     let mut warnings = Vec::new();
     landscape(settings, &mut errors, &mut warnings);
     checkpoint(settings, &mut errors);
+    if settings.sinks.contains_key("") {
+        let at = SettingPath::new("sinks").child("").key();
+        errors.push(Finding::new("bad-name", at, "a sink needs a name").help("write one before the colon"));
+    }
     let (first, greatest) = (settings.retry.initial_delay_seconds, settings.retry.max_delay_seconds);
     if greatest < first {
         let at = SettingPath::new("retry.max_delay_seconds");
@@ -35,6 +39,19 @@ pub(super) fn check(settings: &Settings, bad_options: &[String]) -> (Vec<Finding
         let at = SettingPath::new("rate_limit.services").child(service).key();
         let message = format!("no node of this pipeline calls a service `{service}`, so this limits nothing");
         warnings.push(Finding::new("unused-limit", at, message));
+    }
+    if settings.rate_limit.persistence_path.is_some() {
+        let at = SettingPath::new("rate_limit.persistence_path");
+        warnings.push(Finding::new(
+            "unused-limit",
+            at,
+            "no node of this pipeline calls a service, so nothing is counted",
+        ));
+    }
+    if settings.telemetry.enabled && settings.telemetry.exporters.is_empty() {
+        let at = SettingPath::new("telemetry.enabled");
+        let finding = Finding::new("no-exporters", at, "telemetry is enabled, but nobody gets it");
+        warnings.push(finding.help("add `exporters: [{name: otlp}]`"));
     }
     exporters(&settings.telemetry, bad_options, &mut errors);
     (errors, warnings)

@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use elspeth_graph::{SettingPath, nearest};
 use serde_json::{Map, Value, json};
 
+use super::bounds;
 use super::compose::PLUGIN_KIND;
 use super::words::{any_of, found, quoted_list, type_name};
 use crate::finding::Finding;
@@ -160,6 +161,9 @@ impl<'s> Checker<'s> {
         let plugin = schema.get(PLUGIN_KIND).and_then(Value::as_str);
         let code = if self.options.is_some() { OPTION.ill_typed } else { "wrong-value" };
         let (code, message, what) = match plugin {
+            Some(_) if text.is_empty() => {
+                ("missing-key", format!("{} must not be empty", subject(path)), "there are")
+            }
             Some(kind) => ("unknown-plugin", format!("there is no {kind} plugin `{text}`"), "there are"),
             None => (code, format!("{} is not a value of {}", found(value), subject(path)), "write one of"),
         };
@@ -175,41 +179,12 @@ impl<'s> Checker<'s> {
     }
 
     fn fits_bounds(&mut self, schema: &Value, value: &mut Value, path: &SettingPath) {
-        let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
-        let limit = match value {
-            Value::Number(number) => {
-                let number = number.as_f64().unwrap_or(f64::NAN);
-                let low = bound("minimum").filter(|low| number < *low).map(|low| format!("at least {low}"));
-                let above = bound("exclusiveMinimum")
-                    .filter(|low| number <= *low)
-                    .map(|low| format!("more than {low}"));
-                let high =
-                    bound("maximum").filter(|high| number > *high).map(|high| format!("at most {high}"));
-                low.or(above).or(high)
-            }
-            Value::String(text) => {
-                let count = text.chars().count() as f64;
-                let short = bound("minLength").filter(|low| count < *low);
-                let long = bound("maxLength").filter(|high| count > *high);
-                short
-                    .map(|low| format!("at least {low} characters long"))
-                    .or_else(|| long.map(|high| format!("at most {high} characters long")))
-            }
-            Value::Array(list) => {
-                let short = bound("minItems").filter(|low| (list.len() as f64) < *low);
-                short.map(|low| format!("a list of at least {low}"))
-            }
-            Value::Null | Value::Bool(_) | Value::Object(_) => None,
-        };
-        if let Some(limit) = limit {
-            let code = if self.options.is_some() { OPTION.ill_typed } else { "out-of-range" };
-            self.report(Finding::new(
-                code,
-                path.clone(),
-                format!("{} must be {limit}, but is {}", subject(path), found(value)),
-            ));
-            *value = stand_in(self.root, schema);
-        }
+        let Some(broken) = bounds::broken(schema, value) else { return };
+        let code = if self.options.is_some() { OPTION.ill_typed } else { "out-of-range" };
+        self.report(Finding::new(code, path.clone(), format!("{} {broken}", subject(path))));
+        // A name that is none tells nothing about what is missing.
+        self.done.incomplete |= value.is_string();
+        *value = stand_in(self.root, schema);
     }
 
     fn object(&mut self, schema: &'s Value, map: &mut Map<String, Value>, path: &SettingPath) {

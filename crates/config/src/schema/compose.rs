@@ -103,7 +103,7 @@ fn add_shared_options(info: &PluginInfo, options: &mut Value) {
     let Some(map) = options.as_object_mut() else { return };
     let properties = map.entry("properties").or_insert_with(|| json!({}));
     let says = "Sink for records that do not meet the schema, or `discard`.";
-    properties[INVALID] = json!({"type": "string", "description": says});
+    properties[INVALID] = json!({"type": "string", "minLength": 1, "description": says});
     // A source of outside data needs the choice in writing; nothing is dropped by default.
     let required = map.entry("required").or_insert_with(|| json!([]));
     if info.determinism != Determinism::Deterministic

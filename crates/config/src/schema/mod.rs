@@ -1,5 +1,6 @@
 //! One JSON Schema for everything: editors complete by it, and settings are checked by it, so the two never disagree.
 
+mod bounds;
 mod check;
 mod compose;
 mod words;

@@ -9,15 +9,19 @@ use super::Options;
 #[serde(deny_unknown_fields)]
 pub struct AggregationSettings {
     /// Its name, unique over all nodes and sinks.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Name of the aggregation plugin.
+    #[schemars(length(min = 1))]
     pub plugin: String,
     /// The connection whose rows it collects.
+    #[schemars(length(min = 1))]
     pub input: String,
     /// Sink or connection for its outputs; its own name is the connection when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_success: Option<String>,
     /// Sink for members of batches that fail, or `discard`.
+    #[schemars(length(min = 1))]
     pub on_error: String,
     /// When a batch is worked on; the end of the source always does it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +70,7 @@ pub enum OutputMode {
 #[serde(deny_unknown_fields)]
 pub struct CoalesceSettings {
     /// Its name, unique over all nodes and sinks.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// The branches that it joins.
     pub branches: Branches,
@@ -176,6 +181,7 @@ pub enum RunMode {
 #[serde(deny_unknown_fields)]
 pub struct Dependency {
     /// How conditions name its run.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Its settings file.
     pub settings: String,
@@ -186,6 +192,7 @@ pub struct Dependency {
 #[serde(deny_unknown_fields)]
 pub struct CommencementGate {
     /// Its name.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// What must be true; `dependency_runs`, `collections` and `env` are known.
     pub condition: String,

@@ -1,5 +1,5 @@
 use indexmap::IndexMap;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// Options of a plugin; which ones there are is the plugin's matter.
@@ -10,8 +10,10 @@ pub type Options = serde_json::Map<String, serde_json::Value>;
 #[serde(deny_unknown_fields)]
 pub struct SourceSettings {
     /// Name of the source plugin.
+    #[schemars(length(min = 1))]
     pub plugin: String,
     /// Sink or connection for valid rows.
+    #[schemars(length(min = 1))]
     pub on_success: String,
     /// Options of the plugin, with `schema` and `on_validation_failure`.
     #[serde(default)]
@@ -23,14 +25,19 @@ pub struct SourceSettings {
 #[serde(deny_unknown_fields)]
 pub struct TransformSettings {
     /// Its name, unique over all nodes and sinks.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// Name of the transform plugin.
+    #[schemars(length(min = 1))]
     pub plugin: String,
     /// The connection whose rows it works on.
+    #[schemars(length(min = 1))]
     pub input: String,
     /// Sink or connection for its outputs.
+    #[schemars(length(min = 1))]
     pub on_success: String,
     /// Sink for rows that fail, or `discard`.
+    #[schemars(length(min = 1))]
     pub on_error: String,
     /// Options of the plugin.
     #[serde(default)]
@@ -42,18 +49,23 @@ pub struct TransformSettings {
 #[serde(deny_unknown_fields)]
 pub struct GateSettings {
     /// Its name, unique over all nodes and sinks.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// The connection whose rows it decides about.
+    #[schemars(length(min = 1))]
     pub input: String,
     /// What is asked of each row, such as `row['amount'] > 1000`.
+    #[schemars(length(min = 1))]
     pub condition: String,
     /// Sink or connection (or `fork`) for each result of the condition.
+    #[schemars(schema_with = "routes")]
     pub routes: IndexMap<String, String>,
     /// The branches of a fork.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fork_to: Vec<String>,
     /// Sink for rows for which the condition has no result, or `discard`.
     #[serde(default = "discard")]
+    #[schemars(length(min = 1))]
     pub on_error: String,
 }
 
@@ -62,13 +74,19 @@ pub struct GateSettings {
 #[serde(deny_unknown_fields)]
 pub struct SinkSettings {
     /// Name of the sink plugin.
+    #[schemars(length(min = 1))]
     pub plugin: String,
     /// Another sink for rows that this one refuses, or `discard`.
     #[serde(default = "discard")]
+    #[schemars(length(min = 1))]
     pub on_write_failure: String,
     /// Options of the plugin.
     #[serde(default)]
     pub options: Options,
+}
+
+fn routes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "additionalProperties": {"type": "string", "minLength": 1}})
 }
 
 fn discard() -> String {

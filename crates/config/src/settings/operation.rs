@@ -12,6 +12,7 @@ use super::{ExportSettings, Options};
 #[serde(deny_unknown_fields, default)]
 pub struct LandscapeSettings {
     /// Where it is: `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://...`.
+    #[schemars(length(min = 1))]
     pub url: String,
     /// The digest of all hashes of a run.
     pub hash: HashName,
@@ -57,6 +58,7 @@ pub struct PayloadStoreSettings {
     /// Kind of store.
     pub backend: PayloadBackend,
     /// Its folder.
+    #[schemars(length(min = 1))]
     pub base_path: String,
     /// How long bodies are kept before `elspeth purge` may take them.
     #[schemars(range(min = 1))]

@@ -1,0 +1,39 @@
+//! Limits of numbers, texts and lists.
+
+use serde_json::Value;
+
+use super::words::found;
+
+/// What a value of the right type must be, when it is not: "must be at least 1, but is the number `0`".
+pub(super) fn broken(schema: &Value, value: &Value) -> Option<String> {
+    let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
+    match value {
+        Value::Number(number) => {
+            let number = number.as_f64()?;
+            let low = bound("minimum").filter(|low| number < *low).map(|low| format!("at least {low}"));
+            let above =
+                bound("exclusiveMinimum").filter(|low| number <= *low).map(|low| format!("more than {low}"));
+            let high = bound("maximum").filter(|high| number > *high).map(|high| format!("at most {high}"));
+            let limit = low.or(above).or(high)?;
+            Some(format!("must be {limit}, but is {}", found(value)))
+        }
+        Value::String(text) => {
+            of_length(text.chars().count(), "characters", bound("minLength"), bound("maxLength"))
+        }
+        Value::Array(list) => of_length(list.len(), "items", bound("minItems"), bound("maxItems")),
+        Value::Null | Value::Bool(_) | Value::Object(_) => None,
+    }
+}
+
+fn of_length(length: usize, what: &str, low: Option<f64>, high: Option<f64>) -> Option<String> {
+    let count = length as f64;
+    if let Some(low) = low.filter(|low| count < *low) {
+        let empty = length == 0 && low <= 1.0;
+        return Some(if empty {
+            "must not be empty".to_owned()
+        } else {
+            format!("needs at least {low} {what}")
+        });
+    }
+    high.filter(|high| count > *high).map(|high| format!("may have at most {high} {what}, but has {length}"))
+}
