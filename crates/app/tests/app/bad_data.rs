@@ -16,12 +16,15 @@ sinks:
 landscape: {url: "sqlite:///$DIR/audit.db"}
 "#;
 
+/// Records that came through, and records that were quarantined.
+type Counts = (u64, u64);
+
 fn settings(plugin: &str, file: &str) -> String {
     SETTINGS.replace("PLUGIN", plugin).replace("FILE", file)
 }
 
 /// Runs; how many records came through, and how many were quarantined. All of them are accounted for.
-fn counts(plugin: &str, file: &str, content: &[u8]) -> (u64, u64) {
+fn counts(plugin: &str, file: &str, content: &[u8]) -> Counts {
     let scratch = Scratch::new();
     scratch.write(file, content);
     let report = scratch.run(&settings(plugin, file)).unwrap();
@@ -37,7 +40,7 @@ fn counts(plugin: &str, file: &str, content: &[u8]) -> (u64, u64) {
 
 #[test]
 fn records_of_a_csv_file_that_are_none() {
-    let cases: [(&str, &[u8], (u64, u64)); 12] = [
+    let cases: [(&str, &[u8], Counts); 12] = [
         ("too few and too many fields", b"id,value\n1\n2,2,2\n3,3\n", (1, 2)),
         ("bad UTF-8", b"id,value\n1,1\n2,\xff\xfe\n3,3\n", (2, 1)),
         ("byte order mark", b"\xef\xbb\xbfid,value\n1,1\n", (1, 0)),
@@ -71,7 +74,7 @@ fn a_quote_that_never_closes_costs_its_own_record_only() {
 fn records_of_json_files_that_are_none() {
     let deep =
         format!("{{\"id\": 1, \"value\": {}1{}}}\n{{\"id\": 2}}\n", "[".repeat(5_000), "]".repeat(5_000));
-    let cases: [(&str, &str, &[u8], (u64, u64)); 8] = [
+    let cases: [(&str, &str, &[u8], Counts); 8] = [
         ("a broken line", "in.jsonl", b"{\"id\": 1}\n{\"id\": \n{\"id\": 3}\n", (2, 1)),
         ("a line that is no object", "in.jsonl", b"{\"id\": 1}\n[1]\n7\n", (1, 2)),
         ("duplicate keys", "in.jsonl", b"{\"id\": 1, \"id\": 2}\n{\"id\": 3}\n", (1, 1)),

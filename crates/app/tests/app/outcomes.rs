@@ -206,8 +206,10 @@ impl Source for Stalled {
     }
 
     fn read(&mut self, _max: usize, items: &mut Vec<SourceItem>) -> Result<ReadProgress, SourceError> {
-        while self.given {
-            std::thread::park();
+        if self.given {
+            loop {
+                std::thread::park();
+            }
         }
         self.given = true;
         let row = |id| {
