@@ -7,7 +7,7 @@ use elspeth_landscape::LandscapeError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Executor as _};
 
-use crate::error::{cannot_open, store_error};
+use crate::error::{forbids_writing, store_error};
 use crate::schema::{self, Found};
 
 /// Compiled statements that a writer keeps: the texts of one run's inserts are far fewer.
@@ -65,16 +65,23 @@ pub(crate) async fn reader(path: &Path, patience: Duration) -> Result<SqliteConn
         });
     }
     let mut options = options(path, patience).read_only(true);
-    let mut connection = match options.connect().await {
-        Err(error) if cannot_open(&error) && is_at_rest(path) => {
+    let mut connection = match try_reading(&options).await {
+        Err(error) if forbids_writing(&error) && is_at_rest(path) => {
             options = options.immutable(true);
-            options.connect().await
+            try_reading(&options).await
         }
         other => other,
     }
     .map_err(|error| store_error(context(), &error))?;
     schema::check_readable(&mut connection, &path.display().to_string()).await?;
     Ok(options)
+}
+
+/// A connection that has read something: SQLite opens files no earlier than it needs them.
+async fn try_reading(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    connection.fetch_optional("SELECT 1 FROM sqlite_schema LIMIT 1").await?;
+    Ok(connection)
 }
 
 /// Whether nothing waits in a write-ahead log, so that the file alone is the whole database. A reader that may not

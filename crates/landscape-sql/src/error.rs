@@ -5,10 +5,10 @@ use sqlx::error::DatabaseError;
 
 /// `SQLITE_BUSY` and `SQLITE_LOCKED`, the primary codes for which waiting can help.
 const RETRYABLE: [i64; 2] = [5, 6];
-/// `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
+/// `SQLITE_NOTADB`.
 const NOTADB: i64 = 26;
-/// `SQLITE_CANTOPEN`.
-const CANTOPEN: i64 = 14;
+/// `SQLITE_READONLY` and `SQLITE_CANTOPEN`: what a reader meets that may not make the log's index.
+const UNWRITABLE: [i64; 2] = [8, 14];
 
 /// Says what was being done when the database failed.
 pub(crate) fn store_error(context: impl Into<String>, error: &sqlx::Error) -> LandscapeError {
@@ -24,9 +24,9 @@ pub(crate) fn store_error(context: impl Into<String>, error: &sqlx::Error) -> La
     }
 }
 
-/// Whether the file could not be opened at all.
-pub(crate) fn cannot_open(error: &sqlx::Error) -> bool {
-    primary_code(error) == Some(CANTOPEN)
+/// Whether something could not be written or created.
+pub(crate) fn forbids_writing(error: &sqlx::Error) -> bool {
+    primary_code(error).is_some_and(|code| UNWRITABLE.contains(&code))
 }
 
 fn plain_message(error: &dyn DatabaseError, code: Option<i64>) -> String {

@@ -68,7 +68,8 @@ impl SqliteLandscape {
     /// when a newer program wrote it.
     pub async fn writer(&self) -> Result<SqliteWriter, LandscapeError> {
         let connection = connect::writer(&self.path, self.patience).await?;
-        Ok(SqliteWriter::new(connection, self.location.to_string(), self.scratch.clone()))
+        Ok(SqliteWriter::new(connection, self.location.to_string(), self.patience)
+            .keeping(self.scratch.clone()))
     }
 
     /// Opens it for asking. Never creates or changes anything.

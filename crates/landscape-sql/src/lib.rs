@@ -1,4 +1,38 @@
-//! The audit record on SQLite through sqlx.
+//! The audit record on SQLite through `sqlx`.
+//!
+//! One file holds any number of runs; one process writes it, and any number read it meanwhile. Tables, views and files
+//! are described in `docs/landscape.md`.
+//!
+//! - [`SqliteLandscape`] says where the database is and opens it; [`Location`] reads paths and URLs.
+//! - [`SqliteWriter`] is the [`LandscapeWriter`](elspeth_landscape::LandscapeWriter): one connection, one transaction for
+//!   each commit, multi-row inserts with cached text.
+//! - [`SqliteReader`] is the [`LandscapeReader`](elspeth_landscape::LandscapeReader). It never creates or changes
+//!   anything. What it reads and cannot be is [`Corruption`](elspeth_landscape::Corruption), never a default.
+//!
+//! Invariant: what [`commit`](elspeth_landscape::LandscapeWriter::commit) wrote is on the disk when it returns, and is
+//! seen by readers as a whole or not at all; a token never gets a second terminal outcome.
+//!
+//! The crate does not know what a record means: which records are made, in which order, and how they are hashed, is
+//! [`elspeth_landscape`]'s.
+//!
+//! ```
+//! use elspeth_landscape::{LandscapeReader as _, RunRef};
+//! use elspeth_landscape_sql::SqliteLandscape;
+//!
+//! # async fn example() -> Result<(), elspeth_landscape::LandscapeError> {
+//! // A database that is gone at the end; `sqlite:///./state/audit.db` or a path names one that stays.
+//! let landscape = SqliteLandscape::at("sqlite:///:memory:")?;
+//! let writer = landscape.writer().await?; // for `elspeth_landscape::Recorder::begin`
+//!
+//! let reader = landscape.reader().await?;
+//! assert!(reader.runs().await?.is_empty());
+//! let nothing = reader.run(&RunRef::Latest).await.unwrap_err();
+//! assert_eq!(nothing.to_string(), "no run is recorded in :memory:");
+//! # drop(writer);
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+//! ```
 
 mod connect;
 mod conservation;

@@ -1,6 +1,7 @@
 //! The one connection that writes a run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use elspeth_contracts::{EpochNo, Micros};
@@ -9,7 +10,7 @@ use elspeth_landscape::{
     ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart,
 };
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection as _, Executor as _, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 
 use crate::error::store_error;
 use crate::insert::{Fixed, Insert, Statement, Texts, Work, execute, execute_all};
@@ -25,6 +26,7 @@ use crate::{conservation, counters};
 pub struct SqliteWriter {
     connection: SqliteConnection,
     location: String,
+    patience: Duration,
     run: Option<OpenRun>,
     /// Keeps the file of a database that is in no file until the last user is gone.
     _scratch: Option<Arc<Scratch>>,
@@ -48,8 +50,14 @@ enum Stage {
 }
 
 impl SqliteWriter {
-    pub(crate) fn new(connection: SqliteConnection, location: String, scratch: Option<Arc<Scratch>>) -> Self {
-        Self { connection, location, run: None, _scratch: scratch }
+    pub(crate) fn new(connection: SqliteConnection, location: String, patience: Duration) -> Self {
+        Self { connection, location, patience, run: None, _scratch: None }
+    }
+
+    /// The same, keeping a scratch folder.
+    pub(crate) fn keeping(mut self, scratch: Option<Arc<Scratch>>) -> Self {
+        self._scratch = scratch;
+        self
     }
 
     /// Path of the database, for messages.
@@ -166,6 +174,18 @@ impl SqliteWriter {
         Ok(OpenRun { run_no, texts, stage: Stage::Empty })
     }
 
+    /// Copies the write-ahead log into the database and empties it, so that the file alone is the whole record.
+    ///
+    /// A failure is none of the run's: everything is durable in the log, whoever opens the database next tries again,
+    /// and a reader that is busy with the log is not waited for.
+    async fn fold_log(&mut self) {
+        let patience = self.patience.as_millis();
+        let fold = format!(
+            "PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = {patience};"
+        );
+        let _ = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(fold))).await;
+    }
+
     async fn seal_in_transaction(&mut self, run_no: i64, seal: &RunSeal) -> Result<(), LandscapeError> {
         let summary = counters::summary_json(&mut self.connection, run_no).await?;
         execute(&mut self.connection, Runs::seal(run_no, seal, &summary))
@@ -275,7 +295,10 @@ impl LandscapeWriter for SqliteWriter {
             Err(error) => Err(error),
         };
         match sealed {
-            Ok(()) => self.run = None,
+            Ok(()) => {
+                self.run = None;
+                self.fold_log().await;
+            }
             Err(_) => self.abandon().await.map_err(|error| self.failed(WHAT, &error))?,
         }
         sealed

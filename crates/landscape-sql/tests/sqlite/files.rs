@@ -330,6 +330,59 @@ fn a_finished_database_is_readable_where_nothing_can_be_written() {
 }
 
 #[test]
+fn after_the_seal_the_file_alone_is_the_whole_record() {
+    block_on(async {
+        let file = File::fresh().await;
+        let (mut writer, run_no) = recorded(&file, 'A', vec![eventful_epoch()]).await;
+        writer.seal(&seal(RunStatus::Completed)).await.unwrap();
+        let after = Scratch::new();
+        std::fs::copy(file.landscape.location().path().unwrap(), after.join("audit.db")).unwrap();
+        let reader = SqliteLandscape::open_reader(after.join("audit.db").to_str().unwrap()).await.unwrap();
+        assert_eq!(reader.run(&RunRef::Latest).await.unwrap().status, RunStatus::Completed);
+        assert_eq!(reader.counters(run_no).await.unwrap().processed, 4);
+    });
+}
+
+#[test]
+fn a_reader_in_the_midst_of_something_does_not_hold_up_the_seal() {
+    block_on(async {
+        let file = File::fresh().await;
+        let (mut writer, _) = recorded(&file, 'A', vec![plain_epoch(0, 0..3)]).await;
+        let mut reading = raw(&file).await;
+        reading.execute("BEGIN; SELECT count(*) FROM rows").await.unwrap();
+        let before = std::time::Instant::now();
+        writer.seal(&seal(RunStatus::Completed)).await.unwrap();
+        assert!(before.elapsed() < Duration::from_secs(4), "it waited for the reader's lock");
+        reading.execute("ROLLBACK").await.unwrap();
+        writer.begin_run(&start(run_id('B'), 2)).await.unwrap();
+    });
+}
+
+#[test]
+fn what_a_killed_writer_committed_is_there() {
+    block_on(async {
+        let (file, run_no) = eventful().await;
+        let mut writer = file.landscape.writer().await.unwrap();
+        writer.begin_run(&start(run_id('B'), 2)).await.unwrap();
+        let (decided, _) = plain_epoch(0, 0..7);
+        writer.stage(&decided).await.unwrap();
+        writer.commit(None, &hashes(1), Micros(2)).await.unwrap();
+        let (never_committed, _) = plain_epoch(1, 7..9);
+        writer.stage(&never_committed).await.unwrap();
+        // What a machine without power leaves: database and log, and nothing of the log's index.
+        let path = file.landscape.location().path().unwrap();
+        let after = Scratch::new();
+        for ending in ["", "-wal"] {
+            std::fs::copy(format!("{}{ending}", path.display()), after.join(&format!("audit.db{ending}")))
+                .unwrap();
+        }
+        let reader = SqliteLandscape::open_reader(after.join("audit.db").to_str().unwrap()).await.unwrap();
+        assert_eq!(reader.counters(run_no).await.unwrap().processed, 4);
+        assert_eq!(reader.counters(run_no + 1).await.unwrap().processed, 7);
+    });
+}
+
+#[test]
 fn intents_and_positions_are_what_resume_needs() {
     block_on(async {
         let file = File::fresh().await;

@@ -328,3 +328,26 @@ fn names_are_shown_for_every_number() {
         assert_eq!(step(TRANSFORM).get(), 1);
     });
 }
+
+#[test]
+fn the_documentation_names_every_table_view_and_column() {
+    let page = include_str!("../../../../docs/landscape.md");
+    block_on(async {
+        let (_file, mut db) = eventful().await;
+        let sql = "SELECT s.name, c.name FROM sqlite_schema s JOIN pragma_table_info(s.name) c
+            WHERE s.type IN ('table', 'view') AND s.name NOT LIKE 'sqlite%'";
+        let columns = texts::<2>(&mut db, sql).await;
+        assert!(columns.len() > 200);
+        for [owner, column] in columns.into_iter().map(|names| names.map(Option::unwrap_or_default)) {
+            let described_elsewhere = ["all_states", "sink_states"];
+            if described_elsewhere.contains(&owner.as_str()) {
+                assert!(page.contains(&format!("`{owner}`")), "`{owner}` is not described");
+                continue;
+            }
+            let line =
+                page.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{owner}`")));
+            let line = line.unwrap_or_else(|| panic!("`{owner}` is not described"));
+            assert!(line.contains(&format!("`{column}`")), "`{column}` of `{owner}` is not described");
+        }
+    });
+}
