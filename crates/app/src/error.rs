@@ -58,3 +58,31 @@ impl AppError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use elspeth_landscape::Corruption;
+
+    use super::*;
+
+    #[test]
+    fn a_record_that_contradicts_itself_is_exit_code_4_and_the_world_is_1() {
+        let corrupt = || {
+            LandscapeError::Corrupt(Corruption {
+                table: "tokens",
+                id: "7".to_owned(),
+                what: "odd".to_owned(),
+            })
+        };
+        assert_eq!(AppError::Record(corrupt()).exit_code(), 4);
+        assert_eq!(AppError::Run(RunError::Record(corrupt())).exit_code(), 4);
+        assert_eq!(AppError::Run(RunError::Internal("a bug".to_owned())).exit_code(), 4);
+        let locked = LandscapeError::Store {
+            context: "opening".to_owned(),
+            message: "locked".to_owned(),
+            retryable: true,
+        };
+        assert_eq!(AppError::Record(locked).exit_code(), 1);
+        assert_eq!(AppError::Output("disk full".to_owned()).exit_code(), 1);
+    }
+}

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::chunk::{ChunkInput, ChunkOutput};
 use crate::epoch::{EpochFrame, assemble};
-use crate::intake::{EpochCutter, EpochRows, read_all};
+use crate::intake::{EpochCutter, EpochRows, Intake};
 use crate::workers::{ChunkSizer, work};
 use crate::{EpochBounds, EpochWork};
 
@@ -100,7 +100,14 @@ pub fn drive(
             let batch_tx = batch_tx;
             let node = pipeline.graph.node(Step::SOURCE);
             let _span = pipeline.spans.source(NodeTag { name: &node.name, plugin: &node.plugin });
-            read_all(source.as_mut(), bounds, stop, &batch_tx)
+            let mut intake = Intake {
+                source: source.as_mut(),
+                version: pipeline.options.hash_version,
+                bounds,
+                retry: pipeline.dispatcher.retry(),
+                pause: pipeline.dispatcher.pause(),
+            };
+            intake.read_all(stop, &batch_tx)
         });
         for _ in 0..workers {
             let (chunks, results) = (chunk_rx.clone(), result_tx.clone());
@@ -144,8 +151,14 @@ impl Decider<'_> {
         let now_us = clock.monotonic_us().saturating_sub(self.pipeline.options.run_start_us);
         let read_us = i64::try_from(epoch.read_time.as_micros()).unwrap_or(i64::MAX);
         let started_us = i64::try_from(now_us).unwrap_or(i64::MAX).saturating_sub(read_us).max(0);
-        let frame =
-            EpochFrame { number, started: clock.now(), started_us, read_us, position: epoch.position };
+        let frame = EpochFrame {
+            number,
+            started: clock.now(),
+            started_us,
+            read_us,
+            attempts: epoch.attempts,
+            position: epoch.position,
+        };
         let outputs = self.walk_all(epoch.items, started_us)?;
         assemble(frame, outputs, &self.pipeline.bodies).map_err(|e| EngineError::Bodies(e.to_string()))
     }

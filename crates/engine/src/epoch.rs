@@ -44,6 +44,7 @@ pub(crate) struct EpochFrame {
     pub(crate) started: Micros,
     pub(crate) started_us: i64,
     pub(crate) read_us: i64,
+    pub(crate) attempts: u32,
     pub(crate) position: SourcePosition,
 }
 
@@ -109,7 +110,7 @@ fn load_operation(frame: &EpochFrame) -> OperationRecord {
         epoch: frame.number,
         kind: OperationKind::SourceLoad,
         status: OperationStatus::Completed,
-        attempts: 1,
+        attempts: frame.attempts,
         started_us: frame.started_us,
         duration_us: frame.read_us,
         error: None,

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use elspeth_executors::caught;
+use elspeth_canonical::HashVersion;
+use elspeth_executors::{Pause, RetryPolicy, caught};
 use elspeth_plugin::{ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition};
 
 use crate::EpochBounds;
@@ -13,6 +14,7 @@ use crate::EpochBounds;
 pub(crate) struct Batch {
     pub(crate) items: Vec<SourceItem>,
     pub(crate) bytes: u64,
+    pub(crate) attempts: u32,
     pub(crate) read_time: Duration,
     /// Where the next read starts.
     pub(crate) position: SourcePosition,
@@ -21,6 +23,8 @@ pub(crate) struct Batch {
 /// Rows of one epoch, as they were read.
 pub(crate) struct EpochRows {
     pub(crate) items: Vec<SourceItem>,
+    /// The most attempts that one of its reads took.
+    pub(crate) attempts: u32,
     pub(crate) read_time: Duration,
     pub(crate) position: SourcePosition,
 }
@@ -28,36 +32,72 @@ pub(crate) struct EpochRows {
 /// Smallest read; doubled while rows are small.
 const FIRST_READ: usize = 64;
 
-/// Reads until the source ends, fails, or `stop` is set. Returns what was read, and whether that was all of it.
-pub(crate) fn read_all(
-    source: &mut dyn Source,
-    bounds: EpochBounds,
-    stop: &AtomicBool,
-    batches: &Sender<Batch>,
-) -> Result<(SourceIdentity, bool), SourceError> {
-    let mut max = FIRST_READ.min(bounds.rows);
-    let mut read_bytes = source.identity().read_bytes;
-    while !stop.load(Ordering::Relaxed) {
-        let started = Instant::now();
-        let mut items = Vec::with_capacity(max);
-        let progress = caught("source", || source.read(max, &mut items))
-            .map_err(|reason| SourceError::new(reason.message))??;
-        let total = source.identity().read_bytes;
-        let bytes = total.saturating_sub(read_bytes);
-        read_bytes = total;
-        let full = items.len() >= max;
-        if !items.is_empty() {
-            let batch = Batch { items, bytes, read_time: started.elapsed(), position: source.position() };
-            if batches.send(batch).is_err() {
-                break;
+/// Reads one source on behalf of a run.
+pub(crate) struct Intake<'a> {
+    pub(crate) source: &'a mut dyn Source,
+    pub(crate) version: HashVersion,
+    pub(crate) bounds: EpochBounds,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) pause: &'a dyn Pause,
+}
+
+impl Intake<'_> {
+    /// Reads until the source ends, fails, or `stop` is set. Returns what was read, and whether that was all of it.
+    pub(crate) fn read_all(
+        &mut self,
+        stop: &AtomicBool,
+        batches: &Sender<Batch>,
+    ) -> Result<(SourceIdentity, bool), SourceError> {
+        let mut max = FIRST_READ.min(self.bounds.rows);
+        let mut read_bytes = self.source.identity().read_bytes;
+        while !stop.load(Ordering::Relaxed) {
+            let started = Instant::now();
+            let Read { items, progress, attempts } = self.read_retrying(max)?;
+            let total = self.source.identity().read_bytes;
+            let bytes = total.saturating_sub(read_bytes);
+            read_bytes = total;
+            let full = items.len() >= max;
+            if !items.is_empty() {
+                let position = self.source.position();
+                let batch = Batch { items, bytes, attempts, read_time: started.elapsed(), position };
+                if batches.send(batch).is_err() {
+                    break;
+                }
             }
+            if progress == ReadProgress::End {
+                return Ok((self.source.identity(), true));
+            }
+            max = next_read_size(max, full, bytes, self.bounds);
         }
-        if progress == ReadProgress::End {
-            return Ok((source.identity(), true));
-        }
-        max = next_read_size(max, full, bytes, bounds);
+        Ok((self.source.identity(), false))
     }
-    Ok((source.identity(), false))
+
+    /// One read; a failure that another attempt could mend is tried again from the last position.
+    fn read_retrying(&mut self, max: usize) -> Result<Read, SourceError> {
+        let position = self.source.position();
+        let mut waits = self.retry.waits(max as u64);
+        let mut attempts = 1;
+        loop {
+            let mut items = Vec::with_capacity(max);
+            let result = caught("source", || self.source.read(max, &mut items))
+                .unwrap_or_else(|reason| Err(SourceError::new(reason.message)));
+            match result {
+                Ok(progress) => return Ok(Read { items, progress, attempts }),
+                Err(error) => match waits.next().filter(|_| error.retryable) {
+                    Some(wait) => self.pause.pause(wait),
+                    None => return Err(error),
+                },
+            }
+            attempts += 1;
+            self.source.open(self.version, Some(&position))?;
+        }
+    }
+}
+
+struct Read {
+    items: Vec<SourceItem>,
+    progress: ReadProgress,
+    attempts: u32,
 }
 
 /// Reads grow while they are cheap and shrink before they could fill the memory.
@@ -86,8 +126,12 @@ impl EpochCutter {
         let first = self.held.take().or_else(|| self.batches.recv().ok())?;
         let deadline = Instant::now() + self.bounds.wait;
         let mut bytes = first.bytes;
-        let mut epoch =
-            EpochRows { items: first.items, read_time: first.read_time, position: first.position };
+        let mut epoch = EpochRows {
+            items: first.items,
+            attempts: first.attempts,
+            read_time: first.read_time,
+            position: first.position,
+        };
         while epoch.items.len() < self.bounds.rows && bytes < self.bounds.bytes {
             match self.batches.recv_deadline(deadline) {
                 Ok(batch) if epoch.items.len() + batch.items.len() > self.bounds.rows => {
@@ -97,6 +141,7 @@ impl EpochCutter {
                 Ok(batch) => {
                     bytes += batch.bytes;
                     epoch.items.extend(batch.items);
+                    epoch.attempts = epoch.attempts.max(batch.attempts);
                     epoch.read_time += batch.read_time;
                     epoch.position = batch.position;
                 }

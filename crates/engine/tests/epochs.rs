@@ -2,12 +2,14 @@
 
 mod support;
 
+use elspeth_canonical::HashVersion;
 use elspeth_contracts::{FailureKind, NodeStateStatus, Outcome, RowIndex};
 use elspeth_engine::EpochWork;
 use elspeth_plugin::{
-    InvalidRecord, RawRecord, SourceItem, TransformContext, TransformOutput, TransformResult,
+    InvalidRecord, RawRecord, ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition,
+    TransformContext, TransformOutput, TransformResult,
 };
-use elspeth_value::{Row, Value};
+use elspeth_value::{Contract, Row, Value};
 use support::{Setup, numbers, pipeline, run, unchanged};
 
 fn number(row: &Row) -> i64 {
@@ -148,4 +150,59 @@ fn a_caller_that_wants_no_more_gets_no_more() {
     });
     assert_eq!(delivered, 30);
     assert!(!end.unwrap().exhausted);
+}
+
+/// Fails once, for a reason that passes, in the middle of its rows.
+struct Flaky {
+    inner: support::Memory,
+    failed: bool,
+}
+
+impl Source for Flaky {
+    fn contract(&self) -> Contract {
+        self.inner.contract()
+    }
+
+    fn open(&mut self, _version: HashVersion, position: Option<&SourcePosition>) -> Result<(), SourceError> {
+        let next = position.and_then(|p| p.0.as_u64()).expect("it is opened again at a position");
+        self.inner.next = usize::try_from(next).expect("a small number");
+        Ok(())
+    }
+
+    fn read(&mut self, max: usize, items: &mut Vec<SourceItem>) -> Result<ReadProgress, SourceError> {
+        let progress = self.inner.read(max, items)?;
+        if self.inner.next > 9 && !self.failed {
+            self.failed = true;
+            return Err(SourceError { retryable: true, ..SourceError::new("connection lost") });
+        }
+        Ok(progress)
+    }
+
+    fn position(&self) -> SourcePosition {
+        self.inner.position()
+    }
+
+    fn identity(&self) -> SourceIdentity {
+        self.inner.identity()
+    }
+}
+
+#[test]
+fn a_source_that_fails_for_a_moment_is_read_again_from_where_it_was() {
+    let read = |attempts| {
+        let pipeline = pipeline(&Setup { attempts, ..Setup::default() }, unchanged);
+        let source = Flaky { inner: support::Memory { rows: numbers(20), next: 0, chunk: 3 }, failed: false };
+        let mut rows = Vec::new();
+        let mut attempts = 0;
+        let end = elspeth_engine::drive(&pipeline, Box::new(source), &false.into(), |work| {
+            rows.extend(work.decided.rows.iter().map(|r| r.row_index.get()));
+            attempts = work.decided.operations.iter().map(|o| o.attempts).fold(attempts, u32::max);
+            true
+        });
+        (rows, attempts, end.err())
+    };
+    assert_eq!(read(2), ((0..20).collect(), 2, None));
+    let (rows, _, error) = read(1);
+    assert_eq!(rows, (0..9).collect::<Vec<_>>(), "what was read before is delivered");
+    assert!(matches!(error, Some(elspeth_engine::EngineError::Source(e)) if e.message == "connection lost"));
 }

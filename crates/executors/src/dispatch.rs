@@ -55,6 +55,18 @@ impl Dispatcher {
         Ok(Self { steps, retry, pause })
     }
 
+    /// How failures of the world are tried again.
+    #[must_use]
+    pub const fn retry(&self) -> RetryPolicy {
+        self.retry
+    }
+
+    /// How to wait between attempts.
+    #[must_use]
+    pub fn pause(&self) -> &dyn Pause {
+        self.pause.as_ref()
+    }
+
     /// Takes a row through the node of `visit`, with as many attempts as the retry policy allows.
     ///
     /// # Panics

@@ -54,6 +54,47 @@ fn promise_no_silent_drop() {
 }
 
 #[test]
+fn promise_one_bad_row_never_sinks_a_run() {
+    let scratch = Scratch::new();
+    let kinds = ["60", "bad", "", "10"];
+    let rows: String = (0..200).map(|i| format!("{i},n{i},{}\n", kinds[i % 4])).collect();
+    scratch.write("in.csv", format!("id,name,score\n{rows}"));
+    let mut registry = elspeth_app::registry();
+    let info = registry.info(elspeth_plugin::PluginKind::Transform, "passthrough").unwrap().clone();
+    registry.add_transform(info, |_| Ok(Arc::new(Moody)));
+    let settings = TRIAGE
+        .replace("plugin: field_mapper", "plugin: passthrough")
+        .replace("    options:\n      mapping: {name: applicant}\n", "");
+    let report = scratch.run_with(&settings, registry).unwrap();
+    assert_eq!(report.run.status.as_str(), "completed");
+    // Of four rows one is no number, one has no score for the gate, two are judged; every tenth panics its transform.
+    let judged = |i: &u64| i % 4 != 1 && i % 10 != 0;
+    let count = |wanted: u64| (0..200).filter(judged).filter(|i| i % 4 == wanted).count() as u64;
+    assert_eq!(report.run.destinations["quarantine"], 50);
+    assert_eq!(report.run.destinations["approved"], count(0));
+    assert_eq!(report.run.destinations["rejected"], count(3));
+    assert_eq!(report.run.destinations["failed"], 150 - count(0) - count(3));
+}
+
+/// Panics at every tenth row.
+struct Moody;
+
+impl elspeth_plugin::Transform for Moody {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+        Ok(input.clone())
+    }
+
+    fn process(
+        &self,
+        row: elspeth_value::Row,
+        context: &elspeth_plugin::TransformContext<'_>,
+    ) -> elspeth_plugin::TransformResult {
+        assert!((context.token.get() >> 20) % 10 != 0, "not today");
+        Ok(elspeth_plugin::TransformOutput::Unchanged(row))
+    }
+}
+
+#[test]
 fn a_discarded_source_row_is_recorded_like_any_other() {
     let scratch = Scratch::new();
     scratch.write("in.csv", TRIAGE_CSV);
