@@ -110,7 +110,10 @@ fn resolve_columns(
             .with_help("name them, or leave `columns` out"));
     }
     resolve_headers(names, mapping).map_err(|e| {
-        let path = if matches!(e, NormaliseError::UnknownMapping(_)) { "field_mapping" } else { "columns" };
+        let path = match e {
+            NormaliseError::UnknownMapping(_) | NormaliseError::MappingTarget { .. } => "field_mapping",
+            NormaliseError::Empty { .. } | NormaliseError::Collision(_) => "columns",
+        };
         OptionError::new(path, e.to_string())
     })
 }
@@ -273,6 +276,7 @@ impl Settings {
                 NormaliseError::UnknownMapping(_) => {
                     "use the normalised names of the header on the left side"
                 }
+                NormaliseError::MappingTarget { .. } => "give the field another name on the right side",
             };
             at(&e.to_string()).with_help(help)
         })
