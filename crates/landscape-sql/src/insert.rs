@@ -195,18 +195,36 @@ impl<T: Table> Work for Insert<'_, T> {
     }
 }
 
-/// Statements that are known already.
-pub(crate) struct Fixed(std::vec::IntoIter<Statement>);
+/// Statements that the database's thread executes one after the other without being spoken to in between: each time it
+/// is, two threads change places. Their text has anonymous parameters only.
+pub(crate) struct Group {
+    sql: String,
+    values: Values,
+}
 
-impl Fixed {
-    pub(crate) fn boxed(statements: Vec<Statement>) -> Box<dyn Work> {
-        Box::new(Self(statements.into_iter()))
+impl Group {
+    pub(crate) fn new() -> Self {
+        Self { sql: String::new(), values: Values::default() }
+    }
+
+    /// Adds a statement, whose values are to be bound next.
+    pub(crate) fn then(&mut self, sql: &str) -> &mut Values {
+        if !self.sql.is_empty() {
+            self.sql.push(';');
+        }
+        self.sql.push_str(sql);
+        &mut self.values
+    }
+
+    pub(crate) fn boxed<'w>(self) -> Box<dyn Work + 'w> {
+        Box::new(Some(self))
     }
 }
 
-impl Work for Fixed {
+impl Work for Option<Group> {
     fn next(&mut self, _texts: &mut Texts) -> Option<Statement> {
-        self.0.next()
+        let group = self.take()?;
+        Some(Statement { sql: AssertSqlSafe(group.sql).into_sql_str(), values: group.values })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The database as a whole: where it is, and who may have it open.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,15 +37,26 @@ impl SqliteLandscape {
     /// # Errors
     /// [`LandscapeError::Store`] for an unusable URL, or when no scratch folder can be made.
     pub fn at(text: &str) -> Result<Self, LandscapeError> {
-        let location = Location::parse(text)?;
-        match location.path().map(Path::to_owned) {
-            Some(path) => Ok(Self { location, path, patience: PATIENCE, scratch: None }),
-            None => {
+        match Location::parse(text)? {
+            Location::File(path) => Ok(Self::in_file(path)),
+            Location::Memory => {
                 let scratch = scratch()?;
                 let path = scratch.path().join("audit.db");
-                Ok(Self { location, path, patience: PATIENCE, scratch: Some(Arc::new(scratch)) })
+                Ok(Self {
+                    location: Location::Memory,
+                    path,
+                    patience: PATIENCE,
+                    scratch: Some(Arc::new(scratch)),
+                })
             }
         }
+    }
+
+    /// Names a database by its file's path, whatever characters that has, without touching it.
+    #[must_use]
+    pub fn in_file(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self { location: Location::File(path.clone()), path, patience: PATIENCE, scratch: None }
     }
 
     /// Waits as long for another process's lock before it fails with a retryable error; 5 seconds if not set.

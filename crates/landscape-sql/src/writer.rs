@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use elspeth_contracts::{EpochNo, Micros};
+use elspeth_contracts::Micros;
 use elspeth_landscape::integrity::EpochHashes;
 use elspeth_landscape::{
     ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart,
@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 
 use crate::error::store_error;
-use crate::insert::{Fixed, Insert, Statement, Texts, Work, execute, execute_all};
+use crate::insert::{Group, Insert, Texts, Work, execute, execute_all};
 use crate::landscape::Scratch;
 use crate::tables::{
     Artifacts, Calls, Edges, Epochs, Intents, NodeStates, Nodes, Operations, RoutingEvents, Rows, Runs,
@@ -143,17 +143,15 @@ impl SqliteWriter {
             Stage::Empty | Stage::Lost => None,
         };
         let work = commit_work(run.run_no, staged, acted, hashes, now);
-        let start = if staged.is_some() { "SAVEPOINT acted" } else { "BEGIN IMMEDIATE" };
-        self.connection.execute(start).await?;
-        let done = match execute_all(&mut self.connection, &mut run.texts, work).await {
-            Ok(()) => self.end().await,
-            Err(error) => Err(error),
-        };
+        if staged.is_none() {
+            self.begin().await?;
+        }
+        let done = execute_all(&mut self.connection, &mut run.texts, work).await;
         match (&done, &run.stage) {
             (Ok(()), _) => run.stage = Stage::Empty,
             (Err(_), Stage::Empty | Stage::Lost) => self.abandon().await?,
             (Err(_), Stage::Staged(_)) => {
-                if self.connection.execute("ROLLBACK TO acted").await.is_err() {
+                if self.connection.execute("ROLLBACK TO decided").await.is_err() {
                     run.stage = Stage::Lost;
                 }
             }
@@ -310,11 +308,13 @@ impl LandscapeWriter for SqliteWriter {
     }
 }
 
-/// Commit A, without the epoch's own record.
+/// Commit A, without the epoch's own record. It ends at a savepoint, to which a failed commit goes back.
 fn decided_work(run_no: i64, decided: &DecidedEpoch) -> Vec<Box<dyn Work + '_>> {
-    let mut others = Operations::insert(run_no, &decided.operations);
-    others.extend(Intents::insert(run_no, decided.epoch, &decided.intents));
-    others.extend(Epochs::bodies(run_no, decided.epoch, &decided.bodies));
+    let mut others = Group::new();
+    Operations::insert(&mut others, run_no, &decided.operations);
+    Intents::insert(&mut others, run_no, decided.epoch, &decided.intents);
+    Epochs::bodies(&mut others, run_no, decided.epoch, &decided.bodies);
+    others.then("SAVEPOINT decided");
     vec![
         Insert::boxed(Rows, &decided.rows),
         Insert::boxed(Tokens, &decided.tokens),
@@ -325,11 +325,11 @@ fn decided_work(run_no: i64, decided: &DecidedEpoch) -> Vec<Box<dyn Work + '_>> 
         Insert::boxed(Calls, &decided.calls),
         Insert::boxed(ValidationErrors, &decided.validation_errors),
         Insert::boxed(TransformErrors, &decided.transform_errors),
-        Fixed::boxed(others),
+        others.boxed(),
     ]
 }
 
-/// Commit B of the epoch before, and commit A's own record.
+/// Commit B of the epoch before, commit A's own record, and the end of the transaction.
 fn commit_work<'a>(
     run_no: i64,
     staged: Option<&Staged>,
@@ -337,29 +337,37 @@ fn commit_work<'a>(
     hashes: &EpochHashes,
     now: Micros,
 ) -> Vec<Box<dyn Work + 'a>> {
-    let mut work = acted.map_or_else(Vec::new, |acted| acted_work(run_no, acted, now));
-    let mut own = match (staged, acted) {
-        (Some(staged), _) => Epochs::decided(run_no, staged, hashes, now),
-        (None, Some(acted)) => vec![Epochs::advance_checkpoint(run_no, acted.epoch, hashes)],
-        (None, None) => Vec::new(),
+    let mut others = Group::new();
+    let mut work = match acted {
+        Some(acted) => acted_work(run_no, acted, now, &mut others),
+        None => Vec::new(),
     };
-    own.push(Runs::heartbeat(run_no, now));
-    work.push(Fixed::boxed(own));
+    match (staged, acted) {
+        (Some(staged), _) => Epochs::decided(&mut others, run_no, staged, hashes, now),
+        (None, Some(acted)) => Epochs::advance_checkpoint(&mut others, run_no, acted.epoch, hashes),
+        (None, None) => {}
+    }
+    Runs::heartbeat_in(&mut others, run_no, now);
+    others.then("COMMIT");
+    work.push(others.boxed());
     work
 }
 
-fn acted_work(run_no: i64, acted: &ActedEpoch, now: Micros) -> Vec<Box<dyn Work + '_>> {
-    let epoch: EpochNo = acted.epoch;
-    let mut others: Vec<Statement> = Operations::insert(run_no, &acted.operations);
-    others.extend(Artifacts::insert(run_no, &acted.artifacts));
-    others.extend(Epochs::sink_positions(run_no, epoch, &acted.sinks));
-    others.push(Intents::delete(run_no, epoch));
-    others.push(Epochs::acted(run_no, acted, now));
+fn acted_work<'a>(
+    run_no: i64,
+    acted: &'a ActedEpoch,
+    now: Micros,
+    others: &mut Group,
+) -> Vec<Box<dyn Work + 'a>> {
+    Operations::insert(others, run_no, &acted.operations);
+    Artifacts::insert(others, run_no, &acted.artifacts);
+    Epochs::sink_positions(others, run_no, acted.epoch, &acted.sinks);
+    Intents::delete(others, run_no, acted.epoch);
+    Epochs::acted(others, run_no, acted, now);
     vec![
         Insert::boxed(SinkStates, &acted.sink_states),
         Insert::boxed(TransformErrors, &acted.transform_errors),
         Insert::boxed(RoutingEvents, &acted.routing),
         Insert::boxed(TokenOutcomes, &acted.outcomes),
-        Fixed::boxed(others),
     ]
 }

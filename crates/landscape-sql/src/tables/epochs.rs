@@ -4,7 +4,7 @@ use elspeth_contracts::{EpochNo, Micros};
 use elspeth_landscape::integrity::EpochHashes;
 use elspeth_landscape::{ActedEpoch, DecidedEpoch, SinkProgress};
 
-use crate::insert::{Statement, Values};
+use crate::insert::Group;
 
 pub(crate) struct Epochs;
 
@@ -43,9 +43,9 @@ impl Epochs {
         "INSERT INTO checkpoints(run_no, epoch, source_position, hash_state) VALUES(?, ?, ?, ?)";
     const FORGET_CHECKPOINTS: &'static str = "DELETE FROM checkpoints WHERE run_no = ? AND epoch < ?";
     const ADVANCE_CHECKPOINT: &'static str =
-        "UPDATE checkpoints SET hash_state = ?3 WHERE run_no = ?1 AND epoch = ?2";
-    const ACTED: &'static str = "UPDATE epochs SET acted_at = coalesce(acted_at, ?3),
-        record_count = record_count + ?4 WHERE run_no = ?1 AND epoch = ?2";
+        "UPDATE checkpoints SET hash_state = ? WHERE run_no = ? AND epoch = ?";
+    const ACTED: &'static str = "UPDATE epochs SET acted_at = coalesce(acted_at, ?),
+        record_count = record_count + ? WHERE run_no = ? AND epoch = ?";
     const SINK_POSITION: &'static str =
         "INSERT INTO sink_positions(run_no, sink, epoch, position) VALUES(?, ?, ?, ?)
         ON CONFLICT(run_no, sink) DO UPDATE SET epoch = excluded.epoch, position = excluded.position";
@@ -55,9 +55,18 @@ impl Epochs {
         "SELECT run_no, epoch, block FROM bodies WHERE run_no = ? AND epoch = ?";
 
     /// Commit A's own record, and where to continue after it.
-    pub(crate) fn decided(run_no: i64, staged: &Staged, hashes: &EpochHashes, now: Micros) -> Vec<Statement> {
-        let mut epoch = at(run_no, staged.epoch);
-        epoch
+    pub(crate) fn decided(
+        group: &mut Group,
+        run_no: i64,
+        staged: &Staged,
+        hashes: &EpochHashes,
+        now: Micros,
+    ) {
+        let epoch = staged.epoch.0;
+        group
+            .then(Self::INSERT)
+            .int(run_no)
+            .unsigned(epoch)
             .maybe_int(staged.first_row)
             .maybe_int(staged.last_row)
             .unsigned(staged.row_count)
@@ -66,56 +75,34 @@ impl Epochs {
             .int(now.0)
             .hash(&hashes.chain)
             .hash(&hashes.content);
-        let mut checkpoint = at(run_no, staged.epoch);
-        checkpoint.text(&staged.source_position).text(&hashes.state);
-        let oldest_kept = EpochNo(staged.epoch.0.saturating_sub(1));
-        vec![
-            Statement::fixed(Self::INSERT, epoch),
-            Statement::fixed(Self::CHECKPOINT, checkpoint),
-            Statement::fixed(Self::FORGET_CHECKPOINTS, at(run_no, oldest_kept)),
-        ]
+        let checkpoint = group.then(Self::CHECKPOINT);
+        checkpoint.int(run_no).unsigned(epoch).text(&staged.source_position).text(&hashes.state);
+        group.then(Self::FORGET_CHECKPOINTS).int(run_no).unsigned(epoch.saturating_sub(1));
     }
 
     /// Marks commit B. A publication comes after it and leaves its time alone.
-    pub(crate) fn acted(run_no: i64, acted: &ActedEpoch, now: Micros) -> Statement {
-        let mut values = at(run_no, acted.epoch);
-        values.int(now.0).unsigned(acted.records());
-        Statement::fixed(Self::ACTED, values)
+    pub(crate) fn acted(group: &mut Group, run_no: i64, acted: &ActedEpoch, now: Micros) {
+        group.then(Self::ACTED).int(now.0).unsigned(acted.records()).int(run_no).unsigned(acted.epoch.0);
     }
 
     /// After a commit B alone: the hashes go on from here.
-    pub(crate) fn advance_checkpoint(run_no: i64, epoch: EpochNo, hashes: &EpochHashes) -> Statement {
-        let mut values = at(run_no, epoch);
-        values.text(&hashes.state);
-        Statement::fixed(Self::ADVANCE_CHECKPOINT, values)
+    pub(crate) fn advance_checkpoint(group: &mut Group, run_no: i64, epoch: EpochNo, hashes: &EpochHashes) {
+        group.then(Self::ADVANCE_CHECKPOINT).text(&hashes.state).int(run_no).unsigned(epoch.0);
     }
 
-    pub(crate) fn sink_positions(run_no: i64, epoch: EpochNo, sinks: &[SinkProgress]) -> Vec<Statement> {
-        sinks
-            .iter()
-            .map(|progress| {
-                let mut values = Values::default();
-                values.int(run_no).step(progress.sink).unsigned(epoch.0).text(&progress.position);
-                Statement::fixed(Self::SINK_POSITION, values)
-            })
-            .collect()
+    pub(crate) fn sink_positions(group: &mut Group, run_no: i64, epoch: EpochNo, sinks: &[SinkProgress]) {
+        for progress in sinks {
+            let values = group.then(Self::SINK_POSITION);
+            values.int(run_no).step(progress.sink).unsigned(epoch.0).text(&progress.position);
+        }
     }
 
     /// Nothing, when there are no bodies.
-    pub(crate) fn bodies(run_no: i64, epoch: EpochNo, block: &[u8]) -> Vec<Statement> {
-        if block.is_empty() {
-            return Vec::new();
+    pub(crate) fn bodies(group: &mut Group, run_no: i64, epoch: EpochNo, block: &[u8]) {
+        if !block.is_empty() {
+            group.then(Self::BODIES).int(run_no).unsigned(epoch.0).blob(block);
         }
-        let mut values = at(run_no, epoch);
-        values.blob(block);
-        vec![Statement::fixed(Self::BODIES, values)]
     }
-}
-
-fn at(run_no: i64, epoch: EpochNo) -> Values {
-    let mut values = Values::default();
-    values.int(run_no).unsigned(epoch.0);
-    values
 }
 
 fn count(length: usize) -> u64 {

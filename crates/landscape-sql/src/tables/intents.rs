@@ -3,7 +3,7 @@
 use elspeth_contracts::EpochNo;
 use elspeth_landscape::SinkIntent;
 
-use crate::insert::{Statement, Values};
+use crate::insert::Group;
 
 pub(crate) struct Intents;
 
@@ -11,21 +11,15 @@ impl Intents {
     const INSERT: &'static str = "INSERT INTO sink_intents(run_no, epoch, sink, tokens) VALUES(?, ?, ?, ?)";
     const DELETE: &'static str = "DELETE FROM sink_intents WHERE run_no = ? AND epoch = ?";
 
-    pub(crate) fn insert(run_no: i64, epoch: EpochNo, intents: &[SinkIntent]) -> Vec<Statement> {
-        intents
-            .iter()
-            .map(|intent| {
-                let mut values = Values::default();
-                values.int(run_no).unsigned(epoch.0).step(intent.sink).blob(&packed(intent));
-                Statement::fixed(Self::INSERT, values)
-            })
-            .collect()
+    pub(crate) fn insert(group: &mut Group, run_no: i64, epoch: EpochNo, intents: &[SinkIntent]) {
+        for intent in intents {
+            let values = group.then(Self::INSERT);
+            values.int(run_no).unsigned(epoch.0).step(intent.sink).blob(&packed(intent));
+        }
     }
 
-    pub(crate) fn delete(run_no: i64, epoch: EpochNo) -> Statement {
-        let mut values = Values::default();
-        values.int(run_no).unsigned(epoch.0);
-        Statement::fixed(Self::DELETE, values)
+    pub(crate) fn delete(group: &mut Group, run_no: i64, epoch: EpochNo) {
+        group.then(Self::DELETE).int(run_no).unsigned(epoch.0);
     }
 }
 
