@@ -1,3 +1,5 @@
+//! What has no canonical form, and why. Every variant names the value or key that is to blame.
+
 use thiserror::Error;
 
 /// Why a value has no canonical form.

@@ -1,9 +1,10 @@
 //! The `schema` option, which every plugin takes.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use elspeth_plugin::OptionError;
-use elspeth_value::Contract;
+use elspeth_value::{Contract, ContractError};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
@@ -16,11 +17,23 @@ impl SchemaOption {
     /// The contract; one that knows nothing when there is no `schema`.
     pub(crate) fn contract(&self) -> Result<Contract, OptionError> {
         let Some(schema) = &self.0 else { return Ok(Contract::observed()) };
-        Contract::from_settings(schema).map_err(|e| {
-            let path = e.field_index.map_or("schema".to_owned(), |index| format!("schema.fields.{index}"));
-            OptionError::new(path, e.message).with_help(e.help)
-        })
+        Contract::from_settings(schema).map_err(in_options)
     }
+
+    /// The contract of a source, which can only have fields that its names become.
+    pub(crate) fn source_contract(
+        &self,
+        field_mapping: &BTreeMap<String, String>,
+    ) -> Result<Contract, OptionError> {
+        let contract = self.contract()?;
+        contract.check_source_names(field_mapping).map_err(in_options)?;
+        Ok(contract)
+    }
+}
+
+fn in_options(error: ContractError) -> OptionError {
+    let path = error.field_index.map_or("schema".to_owned(), |index| format!("schema.fields.{index}"));
+    OptionError::new(path, error.message).with_help(error.help)
 }
 
 impl JsonSchema for SchemaOption {

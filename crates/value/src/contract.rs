@@ -4,13 +4,14 @@
 //! ([`Contract::check`]), takes parsed rows at the border ([`Contract::coerce_row`]), and is compared with the contract at the
 //! other end of an edge before any row flows ([`Contract::conflicts_with`]). It knows no graph and no plugin.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{CoerceError, Row, Value, coerce_value};
+use crate::{CoerceError, Row, Value, coerce_value, normalise_header};
 
 /// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -170,6 +171,26 @@ impl Contract {
     /// [`ContractError`], with the advice on what to write.
     pub fn from_settings(schema: &serde_json::Value) -> Result<Self, ContractError> {
         crate::declare::contract(schema)
+    }
+
+    /// Whether a source can deliver the declared fields at all: its names are normalised, then renamed by `field_mapping`
+    /// (normalised name -> final name), so that a field called `Amount` would be missing from every row.
+    ///
+    /// # Errors
+    /// [`ContractError`], with the name that the source gives.
+    pub fn check_source_names(&self, field_mapping: &BTreeMap<String, String>) -> Result<(), ContractError> {
+        let lists = self.guaranteed_fields.iter().chain(&self.required_fields);
+        let declared = self.fields.iter().enumerate().map(|(at, field)| (Some(at), &field.name));
+        for (field_index, name) in declared.chain(lists.map(|name| (None, name))) {
+            let given = normalise_header(name).filter(|given| given != name);
+            if let Some(given) =
+                given.filter(|_| !field_mapping.values().any(|target| target == name.as_str()))
+            {
+                let message = format!("the source cannot have a field `{name}`: it normalises names");
+                return Err(ContractError { field_index, message, help: format!("write `{given}`") });
+            }
+        }
+        Ok(())
     }
 
     /// The JSON Schema of a `schema:` mapping, for editors and for checks of whole settings files.

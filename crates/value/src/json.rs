@@ -45,7 +45,7 @@ impl Value {
             Self::Decimal(_) | Self::Date(_) | Self::DateTime(_) | Self::Float(_) => self.write_quoted(out),
             Self::Bytes(bytes) => write_bytes(out, bytes),
             Self::List(items) => write_list(items, out),
-            Self::Map(map) => write_entries(map.iter(), out),
+            Self::Map(map) => write_map(map, out),
         }
     }
 
@@ -118,10 +118,9 @@ impl Value {
     }
 }
 
-/// Appends a JSON object with its entries in this order.
-pub(crate) fn write_entries<'a>(entries: impl Iterator<Item = (&'a str, &'a Value)>, out: &mut Vec<u8>) {
+fn write_map(map: &Map, out: &mut Vec<u8>) {
     out.push(b'{');
-    for (at, (key, value)) in entries.enumerate() {
+    for (at, (key, value)) in map.iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }

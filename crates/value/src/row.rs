@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use compact_str::CompactString;
 use elspeth_canonical::{CanonicalError, ContentHash, HashVersion, compare_keys, write_str};
 
-use crate::json::write_entries;
 use crate::{Map, Value};
 
 /// How many shapes one shape remembers that were made of it by [`Row::set`] and [`Row::remove`].
@@ -21,8 +20,10 @@ const REMEMBERED: usize = 16;
 #[derive(Debug)]
 pub struct Shape {
     names: Box<[CompactString]>,
-    /// Slots in canonical order, each with the bytes before its value: `{` or `,`, the escaped key, `:`.
-    canonical: Box<[(usize, Box<[u8]>)]>,
+    /// By slot, the bytes before its value: `,`, the escaped name, `:`.
+    keys: Box<[Box<[u8]>]>,
+    /// The slots in canonical order.
+    canonical: Box<[usize]>,
     /// Shapes with one field more or less. Rows of one shape that are changed alike so share their new shape too.
     derived: Mutex<Vec<(Change, Arc<Shape>)>>,
 }
@@ -63,14 +64,13 @@ impl Shape {
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = CompactString>) -> Arc<Self> {
         let names: Box<[CompactString]> = names.into_iter().collect();
-        let mut order: Vec<usize> = (0..names.len()).collect();
-        order.sort_by(|a, b| compare_keys(&names[*a], &names[*b]));
-        for pair in order.windows(2) {
+        let mut canonical: Box<[usize]> = (0..names.len()).collect();
+        canonical.sort_by(|a, b| compare_keys(&names[*a], &names[*b]));
+        for pair in canonical.windows(2) {
             assert_ne!(names[pair[0]], names[pair[1]], "the fields of a shape have distinct names");
         }
-        let canonical =
-            order.iter().enumerate().map(|(at, slot)| (*slot, key_bytes(at, &names[*slot]))).collect();
-        Arc::new(Self { names, canonical, derived: Mutex::default() })
+        let keys = names.iter().map(|name| key_bytes(name)).collect();
+        Arc::new(Self { names, keys, canonical, derived: Mutex::default() })
     }
 
     /// The names in order.
@@ -110,11 +110,20 @@ impl Shape {
     }
 }
 
-fn key_bytes(at: usize, name: &str) -> Box<[u8]> {
-    let mut bytes = vec![if at == 0 { b'{' } else { b',' }];
+fn key_bytes(name: &str) -> Box<[u8]> {
+    let mut bytes = vec![b','];
     write_str(&mut bytes, name);
     bytes.push(b':');
     bytes.into_boxed_slice()
+}
+
+/// Turns what was appended since `start`, entries with a comma before each, into an object.
+fn close_object(out: &mut Vec<u8>, start: usize) {
+    match out.get_mut(start) {
+        Some(first_comma) => *first_comma = b'{',
+        None => out.push(b'{'),
+    }
+    out.push(b'}');
 }
 
 impl Row {
@@ -163,23 +172,25 @@ impl Row {
     /// [`CanonicalError`] when some value has no canonical form; `out` is then cut back to where it was.
     pub fn write_canonical(&self, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
         let start = out.len();
-        for (slot, key) in &self.shape.canonical {
-            out.extend_from_slice(key);
+        for slot in &self.shape.canonical {
+            out.extend_from_slice(&self.shape.keys[*slot]);
             if let Err(error) = self.values[*slot].write_canonical(out) {
                 out.truncate(start);
                 return Err(error);
             }
         }
-        if self.values.is_empty() {
-            out.push(b'{');
-        }
-        out.push(b'}');
+        close_object(out, start);
         Ok(())
     }
 
     /// Appends the row as a JSON object for people and sinks, in field order (see [`Value::write_json`]).
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        write_entries(self.iter(), out);
+        let start = out.len();
+        for (key, value) in self.shape.keys.iter().zip(&self.values) {
+            out.extend_from_slice(key);
+            value.write_json(out);
+        }
+        close_object(out, start);
     }
 
     /// The row as a JSON object in field order.

@@ -86,7 +86,7 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Source>, Vec<O
     let mut errors = Vec::new();
     let mut note = |e: OptionError| errors.push(e);
     let path = input_path(&options.path).map_err(&mut note);
-    let contract = options.schema.contract().map_err(&mut note);
+    let contract = options.schema.source_contract(&options.field_mapping).map_err(&mut note);
     let delimiter = parse_delimiter(&options.delimiter).map_err(&mut note);
     let encoding = TextEncoding::of_label(&options.encoding).map_err(&mut note);
     let columns = options.columns.map(|names| resolve_columns(&names, &options.field_mapping)).transpose();

@@ -4,6 +4,7 @@
 //! no object, or does not meet the schema is an invalid item with its line number. When an array breaks off, what is
 //! left of it is one invalid item.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use elspeth_canonical::HashVersion;
@@ -76,7 +77,7 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Source>, Vec<O
     let mut errors = Vec::new();
     let mut note = |e: OptionError| errors.push(e);
     let path = input_path(&options.path).map_err(&mut note);
-    let contract = options.schema.contract().map_err(&mut note);
+    let contract = options.schema.source_contract(&BTreeMap::new()).map_err(&mut note);
     let encoding = TextEncoding::of_label(&options.encoding).map_err(&mut note);
     let format = options.format.unwrap_or_else(|| JsonFormat::of_path(Path::new(&options.path)));
     let data_key = match (format, options.data_key) {

@@ -36,6 +36,24 @@ fn sources_name_every_option_that_makes_no_sense() {
     check(
         "source",
         "csv",
+        json!({"path": "a", "columns": ["a"], "field_mapping": {"a": "two words"}}),
+        &[
+            "field_mapping: field_mapping renames `a` to `two words`, but names have letters, digits and `_`, and no digit first (no help)",
+        ],
+    );
+    for source in ["csv", "json"] {
+        check(
+            "source",
+            source,
+            json!({"path": "a.json", "schema": {"mode": "fixed", "fields": ["id: int", "Amount: float"]}}),
+            &[
+                "schema.fields.1: the source cannot have a field `Amount`: it normalises names (write `amount`)",
+            ],
+        );
+    }
+    check(
+        "source",
+        "csv",
         json!({"path": "a", "columns": ["a"], "field_mapping": {"b": "c"}}),
         &["field_mapping: field_mapping names `b`, which is not a field of the source (no help)"],
     );

@@ -171,3 +171,20 @@ fn guarantees_are_required_and_promised_fields() {
         ["a", "b", "c", "d"].into_iter().filter(|name| contract.guarantees(name)).collect();
     assert_eq!(guaranteed, ["a", "c"]);
 }
+
+#[test]
+fn a_source_cannot_deliver_names_that_it_would_normalise() {
+    let mapping = std::collections::BTreeMap::from([("customer".to_owned(), "CustomerID".to_owned())]);
+    let check = |schema: serde_json::Value| contract(schema).check_source_names(&mapping);
+    assert_eq!(
+        check(
+            json!({"mode": "fixed", "fields": ["amount: int", "CustomerID: str", "_1st: str", "class_: str"]})
+        ),
+        Ok(())
+    );
+    let error = check(json!({"mode": "fixed", "fields": ["id: int", "Amount: float"]})).unwrap_err();
+    assert_eq!((error.field_index, error.help.as_str()), (Some(1), "write `amount`"));
+    assert!(error.message.contains("`Amount`"), "{error}");
+    let error = check(json!({"mode": "observed", "required_fields": ["_id"]})).unwrap_err();
+    assert_eq!((error.field_index, error.help.as_str()), (None, "write `id`"));
+}

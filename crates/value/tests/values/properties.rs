@@ -13,7 +13,8 @@ fn any_key() -> impl Strategy<Value = CompactString> {
 }
 
 fn any_date() -> impl Strategy<Value = Date> {
-    (1..=9999_i32, 1..=365_u16).prop_map(|(year, day)| Date::from_ordinal_date(year, day).expect("within the year"))
+    (1..=9999_i32, 1..=365_u16)
+        .prop_map(|(year, day)| Date::from_ordinal_date(year, day).expect("within the year"))
 }
 
 fn any_moment() -> impl Strategy<Value = OffsetDateTime> {
