@@ -42,7 +42,7 @@ pub(crate) async fn open_reader(choice: &DatabaseChoice) -> Result<Reader, AppEr
 /// The store of a URL.
 pub(crate) fn landscape(url: &DatabaseUrl) -> Result<SqliteLandscape, AppError> {
     match url {
-        DatabaseUrl::SqliteFile(path) => Ok(SqliteLandscape::at(&path.display().to_string())?),
+        DatabaseUrl::SqliteFile(path) => Ok(SqliteLandscape::in_file(path)),
         DatabaseUrl::SqliteMemory => Ok(SqliteLandscape::at(":memory:")?),
         DatabaseUrl::Postgres(_) => Err(AppError::NotFound {
             message: "a record on PostgreSQL is not available yet".to_owned(),
