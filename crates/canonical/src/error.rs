@@ -17,6 +17,9 @@ pub enum CanonicalError {
     /// Two entries of one map have the same key.
     #[error("duplicate key `{0}`")]
     DuplicateKey(String),
+    /// Lists and maps inside one another beyond a bound.
+    #[error("lists and maps nest deeper than {0} levels")]
+    TooDeep(u32),
     /// The value's own serialiser failed.
     #[error("{0}")]
     Custom(String),

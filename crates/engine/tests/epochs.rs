@@ -81,6 +81,21 @@ fn a_panicking_or_lying_transform_fails_only_its_rows() {
     }
 }
 
+fn nesting(mut row: Row, _context: &TransformContext<'_>) -> TransformResult {
+    let deep = (0..elspeth_value::MAX_NESTING + 100).fold(Value::Null, |inner, _| Value::List(vec![inner]));
+    row.set("deep", deep);
+    Ok(TransformOutput::One(row))
+}
+
+#[test]
+fn an_output_without_canonical_form_fails_only_its_rows() {
+    let pipeline = pipeline(&Setup::default(), nesting);
+    let (epochs, end) = run(&pipeline, numbers(2));
+    end.unwrap();
+    assert_eq!(epochs[0].decided.transform_errors[0].reason.kind, FailureKind::Unhashable);
+    assert_eq!(arrivals(&epochs, &pipeline, "failed"), [0, 1], "the rows as they came go to the error sink");
+}
+
 fn refused_by_the_service(row: Row, context: &TransformContext<'_>) -> TransformResult {
     if number(&row) == 3 && context.attempt < 2 || number(&row) == 4 {
         let reason = elspeth_contracts::ErrorReason::new(FailureKind::TransformError, "busy").retryable();

@@ -12,13 +12,21 @@ use serde_json::Value as Json;
 use crate::text::{write_date, write_datetime, write_decimal, write_python_float};
 use crate::{Map, Value};
 
+/// How deep lists and maps of a value may nest to have a canonical form. Every source refuses deeper ones before.
+pub const MAX_NESTING: u32 = 128;
+
 impl Value {
     /// Appends canonical JSON (RFC 8785): moments as UTC RFC 3339 text, days and decimals as text, bytes tagged.
     ///
     /// # Errors
-    /// [`CanonicalError`] for an integer beyond +-(2^53-1) or a float that is not finite, at any depth; what was appended
-    /// until then stays in `out`.
+    /// [`CanonicalError`] for an integer beyond +-(2^53-1) or a float that is not finite, at any depth, and for values that
+    /// nest deeper than [`MAX_NESTING`]; what was appended until then stays in `out`.
     pub fn write_canonical(&self, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+        self.write_canonical_within(MAX_NESTING, out)
+    }
+
+    fn write_canonical_within(&self, levels: u32, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+        let deeper = || levels.checked_sub(1).ok_or(CanonicalError::TooDeep(MAX_NESTING));
         match self {
             Self::Null => write_null(out),
             Self::Bool(value) => write_bool(out, *value),
@@ -27,8 +35,8 @@ impl Value {
             Self::Str(text) => write_str(out, text),
             Self::Decimal(_) | Self::Date(_) | Self::DateTime(_) => self.write_quoted(out),
             Self::Bytes(bytes) => write_bytes(out, bytes),
-            Self::List(items) => write_canonical_list(items, out)?,
-            Self::Map(map) => write_canonical_map(map, out)?,
+            Self::List(items) => write_canonical_list(items, deeper()?, out)?,
+            Self::Map(map) => write_canonical_map(map, deeper()?, out)?,
         }
         Ok(())
     }
@@ -142,29 +150,30 @@ fn write_list(items: &[Value], out: &mut Vec<u8>) {
     out.push(b']');
 }
 
-fn write_canonical_list(items: &[Value], out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+fn write_canonical_list(items: &[Value], levels: u32, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
     out.push(b'[');
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        item.write_canonical(out)?;
+        item.write_canonical_within(levels, out)?;
     }
     out.push(b']');
     Ok(())
 }
 
-fn write_canonical_map(map: &Map, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+fn write_canonical_map(map: &Map, levels: u32, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
     if map.iter().is_sorted_by(|(a, _), (b, _)| compare_keys(a, b).is_lt()) {
-        return write_canonical_entries(map.iter(), out);
+        return write_canonical_entries(map.iter(), levels, out);
     }
     let mut entries: Vec<_> = map.iter().collect();
     entries.sort_by(|(a, _), (b, _)| compare_keys(a, b));
-    write_canonical_entries(entries.into_iter(), out)
+    write_canonical_entries(entries.into_iter(), levels, out)
 }
 
 fn write_canonical_entries<'a>(
     entries: impl Iterator<Item = (&'a str, &'a Value)>,
+    levels: u32,
     out: &mut Vec<u8>,
 ) -> Result<(), CanonicalError> {
     out.push(b'{');
@@ -174,7 +183,7 @@ fn write_canonical_entries<'a>(
         }
         write_str(out, key);
         out.push(b':');
-        value.write_canonical(out)?;
+        value.write_canonical_within(levels, out)?;
     }
     out.push(b'}');
     Ok(())

@@ -57,6 +57,7 @@ pub use coercer::Coercer;
 pub use contract::{
     Contract, ContractError, FieldSpec, FieldType, RefusedRow, SchemaConflict, SchemaMode, Violation,
 };
+pub use json::MAX_NESTING;
 pub use normalise::{FieldResolution, NormaliseError, normalise_header, resolve_headers};
 pub use row::{Row, Shape};
 pub use text::write_python_float;
