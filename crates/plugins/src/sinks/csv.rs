@@ -1,13 +1,16 @@
 //! The `csv` sink.
 //!
-//! Columns are the schema's, then other fields in the order in which the rows of the first epoch have them; they are
-//! fixed from then on, since the header line is written. A later row with a field that has no column is refused.
+//! Columns are the schema's, then other fields in the order in which rows first have them. Rows are staged with the
+//! columns known by then; when later rows have brought further ones, publishing writes the file once more, with the whole
+//! header line and the earlier records padded by empty cells. Until then, the hash and size that a write reports are those
+//! of the staged bytes. So the file depends on the rows and their order alone, not on how they are cut into epochs.
+//! A schema of mode `fixed` allows no further columns: rows with other fields are refused.
 //!
 //! `mode: append` keeps what the file holds: the run works on a copy and the longer file takes its place when the run
-//! completes, so that a run that fails leaves the file as it was. Its header line decides the columns.
+//! completes, so that a run that fails leaves the file as it was. Its header line decides the columns, and rows with
+//! other fields are refused. A file that is missing or empty is written as by `mode: write`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use compact_str::CompactString;
 use elspeth_contracts::{Determinism, EpochNo, ErrorReason, FailureKind};
@@ -15,12 +18,14 @@ use elspeth_plugin::{
     OptionError, PluginInfo, PluginKind, Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition,
     SinkRow, Target, Written, parse_options,
 };
-use elspeth_value::{Contract, Row, SchemaMode, Shape};
+use elspeth_value::{Contract, Row, SchemaMode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::csv_columns::{Columns, Growth, Width};
 use super::csv_existing::{Existing, read_existing};
-use super::csv_text::CsvText;
+use super::csv_padding::Padding;
+use super::csv_text::{CsvText, encode_line};
 use super::folders::check_target;
 use super::headers::{Headers, HeadersOption};
 use super::staged_file::{Beginning, Stage, StagedFile, StagedPosition};
@@ -126,29 +131,24 @@ struct CsvSink {
 struct Output {
     file: StagedFile,
     headers: Headers,
-    columns: Option<Vec<CompactString>>,
+    columns: Columns,
     rows: u64,
     /// Whether the file's own last line lacks its end.
     open_line: bool,
     text: CsvText,
-    slots: Slots,
-}
-
-/// Where one shape of rows has the columns.
-#[derive(Default)]
-struct Slots {
-    shape: Option<Arc<Shape>>,
-    of_column: Vec<Option<usize>>,
-    /// A field for which there is no column.
-    homeless: Option<CompactString>,
+    line: Vec<u8>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Position {
     file: StagedPosition,
     rows: u64,
+    /// Nothing before the first record, with which the header line is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     columns: Option<Vec<CompactString>>,
+    /// Which records have fewer columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    grown: Vec<Growth>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     open_line: bool,
 }
@@ -191,7 +191,7 @@ impl Sink for CsvSink {
 
     fn publish(&mut self) -> Result<Option<Produced>, SinkError> {
         let output = self.open.as_mut().ok_or_else(|| unopened("csv"))?;
-        output.file.publish()?;
+        output.publish(&self.settings)?;
         Ok(Some(output.file.produced(output.rows)))
     }
 }
@@ -204,15 +204,12 @@ impl Settings {
         let (columns, open_line) = match existing {
             Some(existing) => (Some(existing.columns), file.lacks_line_end(&self.line_end())?),
             None => {
-                file.commit(&self.early_header(&headers, None)?, 0)?;
+                file.commit(&self.early_header(&headers)?, 0)?;
                 (None, false)
             }
         };
-        Ok(self.output(
-            file,
-            headers,
-            Position { file: StagedPosition::default(), rows: 0, columns, open_line },
-        ))
+        let at = Position { file: file.position(), rows: 0, columns, grown: Vec::new(), open_line };
+        Ok(self.output(file, headers, at))
     }
 
     fn proceed(
@@ -221,16 +218,29 @@ impl Settings {
         headers: Headers,
         position: &SinkPosition,
     ) -> Result<Output, SinkError> {
-        let position: Position = parse_position(position)?;
-        let tail = self.early_header(&headers, position.columns.as_ref())?;
-        let file = StagedFile::reopen(stage, &position.file, &tail)?;
-        Ok(self.output(file, headers, position))
+        let at: Position = parse_position(position)?;
+        let file = match &at.columns {
+            None => StagedFile::reopen(stage, &at.file, &self.early_header(&headers)?)?,
+            Some(columns) => match self.padding(&headers, columns, &at.grown)? {
+                None => StagedFile::reopen(stage, &at.file, &[])?,
+                Some(padding) => StagedFile::reopen_rewritten(stage, &at.file, &padding)?,
+            },
+        };
+        Ok(self.output(file, headers, at))
     }
 
     fn output(&self, file: StagedFile, headers: Headers, at: Position) -> Output {
+        let width = match (&at.file.base, self.contract.mode) {
+            (Some(_), _) => Width::OfFile,
+            (None, SchemaMode::Fixed) => Width::OfSchema,
+            (None, SchemaMode::Flexible | SchemaMode::Observed) => Width::Grows,
+        };
+        let columns = match at.columns {
+            Some(names) => Columns::begun(names, width, at.grown),
+            None => Columns::before_the_first(self.schema_columns(), width),
+        };
         let text = CsvText::new(self.delimiter);
-        let Position { rows, columns, open_line, .. } = at;
-        Output { file, headers, columns, rows, open_line, text, slots: Slots::default() }
+        Output { file, headers, columns, rows: at.rows, open_line: at.open_line, text, line: Vec::new() }
     }
 
     /// What the file to append to holds; nothing when there is none, or an empty one.
@@ -247,27 +257,17 @@ impl Settings {
     }
 
     /// The header line as it would be if no row came: the file's tail as long as none has come.
-    fn early_header(
-        &self,
-        headers: &Headers,
-        columns: Option<&Vec<CompactString>>,
-    ) -> Result<Vec<u8>, SinkError> {
-        if columns.is_some() || self.contract.fields.is_empty() {
-            return Ok(Vec::new());
-        }
-        let columns: Vec<_> = self.contract.fields.iter().map(|f| f.name.clone()).collect();
-        let mut bytes = Vec::new();
-        self.write_header(&mut bytes, headers, &columns)?;
-        Ok(bytes)
+    fn early_header(&self, headers: &Headers) -> Result<Vec<u8>, SinkError> {
+        let columns: Vec<_> = self.schema_columns().collect();
+        if columns.is_empty() { Ok(Vec::new()) } else { self.header(headers, &columns) }
     }
 
-    /// Appends byte order mark and header line.
-    fn write_header(
-        &self,
-        out: &mut Vec<u8>,
-        headers: &Headers,
-        columns: &[CompactString],
-    ) -> Result<(), SinkError> {
+    fn schema_columns(&self) -> impl Iterator<Item = CompactString> {
+        self.contract.fields.iter().map(|f| f.name.clone())
+    }
+
+    /// Byte order mark and header line.
+    fn header(&self, headers: &Headers, columns: &[CompactString]) -> Result<Vec<u8>, SinkError> {
         if let Some((one, other, header)) = headers.clash(columns.iter().map(CompactString::as_str)) {
             let message = format!(
                 "cannot write `{}`: its columns `{one}` and `{other}` would both be called `{header}`",
@@ -278,12 +278,34 @@ impl Settings {
         let mut line = Vec::new();
         let names = columns.iter().map(|column| headers.of(column));
         CsvText::new(self.delimiter).write_header(&mut line, names);
-        out.extend_from_slice(self.encoding.mark());
-        self.encode(&line, out).map_err(|character| {
+        let mut bytes = self.encoding.mark().to_vec();
+        self.encode(&line, &mut bytes).map_err(|character| {
             let (path, encoding) = (self.path.display(), self.encoding.name());
             SinkError::new(format!("cannot write the header of `{path}`: {encoding} has no `{character}`"))
                 .with_help("use `encoding: utf-8`, or other names in `headers`")
-        })
+        })?;
+        Ok(bytes)
+    }
+
+    /// How earlier records become as long as the last; nothing when all are.
+    fn padding(
+        &self,
+        headers: &Headers,
+        columns: &[CompactString],
+        grown: &[Growth],
+    ) -> Result<Option<Padding>, SinkError> {
+        let Some(first) = grown.first() else { return Ok(None) };
+        let first_columns = columns.get(..first.columns).ok_or_else(|| {
+            SinkError::new("the sink's recorded position has more columns at first than later")
+        })?;
+        Ok(Some(Padding {
+            encoding: self.encoding,
+            delimiter: self.delimiter,
+            short_header: self.header(headers, first_columns)?,
+            long_header: self.header(headers, columns)?,
+            columns: columns.len(),
+            grown: grown.to_vec(),
+        }))
     }
 
     fn check(&self, row: &Row) -> Result<(), ErrorReason> {
@@ -298,7 +320,7 @@ impl Settings {
 
     fn encode(&self, line: &[u8], out: &mut Vec<u8>) -> Result<(), char> {
         let line = std::str::from_utf8(line).expect("lines are made of text and ASCII");
-        self.encoding.encode(line, out)
+        encode_line(self.encoding, line, out)
     }
 }
 
@@ -306,61 +328,77 @@ impl Output {
     fn write(&mut self, settings: &Settings, rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
         let mut bytes = Vec::with_capacity(rows.len() * 64);
         let mut refused = Vec::new();
-        let columns = match self.columns.take() {
-            Some(columns) => columns,
-            None => {
-                let columns = columns_of(&settings.contract, rows);
-                settings.write_header(&mut bytes, &self.headers, &columns)?;
-                columns
-            }
-        };
-        let mut line = Vec::new();
         for (index, row) in rows.iter().enumerate() {
-            match self.format(settings, &columns, row.row, &mut line) {
-                Err(reason) => refused.push(Refusal { index, reason }),
+            let before = self.columns.len();
+            match self.add(settings, row.row, &mut bytes) {
                 Ok(()) => {
-                    if std::mem::take(&mut self.open_line) {
-                        bytes.extend(settings.line_end());
-                    }
-                    append_line(settings, &line, &mut bytes, row.row)
-                        .unwrap_or_else(|reason| refused.push(Refusal { index, reason }));
+                    self.columns.keep(before, self.rows);
+                    self.rows += 1;
+                }
+                Err(reason) => {
+                    self.columns.back_to(before);
+                    refused.push(Refusal { index, reason });
                 }
             }
         }
-        self.columns = Some(columns);
-        self.file.commit(&bytes, bytes.len())?;
-        self.rows += (rows.len() - refused.len()) as u64;
+        // The early header stays when there is nothing to follow it.
+        if !bytes.is_empty() {
+            self.file.commit(&bytes, bytes.len())?;
+        }
         Ok(Written { refused, position: self.position(), produced: Some(self.file.produced(self.rows)) })
     }
 
-    /// Puts the row's line, as UTF-8, into `line`.
-    fn format(
-        &mut self,
-        settings: &Settings,
-        columns: &[CompactString],
-        row: &Row,
-        line: &mut Vec<u8>,
-    ) -> Result<(), ErrorReason> {
+    /// Appends the row's record, behind the header line if it is the first.
+    fn add(&mut self, settings: &Settings, row: &Row, bytes: &mut Vec<u8>) -> Result<(), ErrorReason> {
         settings.check(row)?;
-        self.slots.look_at(row.shape(), columns);
-        if let Some(field) = &self.slots.homeless {
-            let message = format!(
-                "there is no column for the field `{field}` in `{}`: its header line is written; name the field in the sink's schema to have the column from the start",
-                settings.path.display()
-            );
-            return Err(ErrorReason::new(FailureKind::SinkRefused, message).on_field(field.as_str()));
+        let header = self.make_room(settings, row)?;
+        let (values, start) = (row.values(), bytes.len());
+        self.line.clear();
+        self.text.write_line(
+            &mut self.line,
+            self.columns.slots().iter().map(|slot| slot.map(|slot| &values[slot])),
+        );
+        bytes.extend(header);
+        if self.open_line {
+            bytes.extend(settings.line_end());
         }
-        line.clear();
-        let values = row.values();
-        self.text.write_line(line, self.slots.of_column.iter().map(|slot| slot.map(|slot| &values[slot])));
+        append_line(settings, &self.line, bytes, row).inspect_err(|_| bytes.truncate(start))?;
+        self.open_line = false;
         Ok(())
+    }
+
+    /// Sees to it that all fields of the row have a column; gives the header line if it must be written now.
+    fn make_room(&mut self, settings: &Settings, row: &Row) -> Result<Vec<u8>, ErrorReason> {
+        let before = self.columns.len();
+        self.columns.fit(row.shape()).map_err(|(field, why)| {
+            let path = settings.path.display();
+            let message = format!("there is no column for the field `{field}` in `{path}`: {why}");
+            ErrorReason::new(FailureKind::SinkRefused, message).on_field(field.as_str())
+        })?;
+        let is_begun = self.columns.are_begun();
+        if is_begun && self.columns.len() == before {
+            return Ok(Vec::new());
+        }
+        let header = settings.header(&self.headers, &self.columns.names()).map_err(|e| {
+            let help = e.help.map(|help| format!("; {help}")).unwrap_or_default();
+            ErrorReason::new(FailureKind::SinkRefused, format!("{}{help}", e.message))
+        })?;
+        Ok(if is_begun { Vec::new() } else { header })
+    }
+
+    fn publish(&mut self, settings: &Settings) -> Result<(), SinkError> {
+        match settings.padding(&self.headers, &self.columns.names(), self.columns.grown())? {
+            None => self.file.publish(),
+            Some(padding) => self.file.publish_rewritten(&padding),
+        }
     }
 
     fn position(&self) -> SinkPosition {
         let position = Position {
             file: self.file.position(),
             rows: self.rows,
-            columns: self.columns.clone(),
+            columns: self.columns.are_begun().then(|| self.columns.names()),
+            grown: self.columns.grown().to_vec(),
             open_line: self.open_line,
         };
         SinkPosition(serde_json::to_value(position).expect("text, numbers and lists are JSON"))
@@ -376,37 +414,4 @@ fn append_line(settings: &Settings, line: &[u8], bytes: &mut Vec<u8>, row: &Row)
         let reason = ErrorReason::new(FailureKind::SinkRefused, message);
         field.map_or(reason.clone(), |field| reason.on_field(field))
     })
-}
-
-/// The schema's fields, then the others in the order in which the rows have them.
-fn columns_of(contract: &Contract, rows: &[SinkRow<'_>]) -> Vec<CompactString> {
-    let mut columns: Vec<_> = contract.fields.iter().map(|f| f.name.clone()).collect();
-    if contract.mode == SchemaMode::Fixed {
-        return columns;
-    }
-    let mut last: Option<&Arc<Shape>> = None;
-    for row in rows {
-        let shape = row.row.shape();
-        if last.is_some_and(|last| Arc::ptr_eq(last, shape)) {
-            continue;
-        }
-        last = Some(shape);
-        for name in shape.names() {
-            if !columns.contains(name) {
-                columns.push(name.clone());
-            }
-        }
-    }
-    columns
-}
-
-impl Slots {
-    fn look_at(&mut self, shape: &Arc<Shape>, columns: &[CompactString]) {
-        if self.shape.as_ref().is_some_and(|known| Arc::ptr_eq(known, shape)) {
-            return;
-        }
-        self.of_column = columns.iter().map(|column| shape.slot(column)).collect();
-        self.homeless = shape.names().iter().find(|name| !columns.contains(name)).cloned();
-        self.shape = Some(Arc::clone(shape));
-    }
 }

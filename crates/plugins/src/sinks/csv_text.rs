@@ -3,6 +3,7 @@
 use elspeth_value::{Value, write_python_float};
 
 use super::json_text::plain_text;
+use crate::text_encoding::TextEncoding;
 
 /// Writes the lines of one file; keeps its scratch from cell to cell.
 #[derive(Debug)]
@@ -72,6 +73,16 @@ impl CsvText {
         }
         write_text(out, &self.scratch, self.delimiter);
     }
+}
+
+/// Appends a line in the file's encoding; gives the first character that cannot be written, and then appends nothing.
+///
+/// The line end goes by itself: where an encoding switches character sets, it must be back in ASCII *before* it, or a
+/// reader would find two switches in a row when the next line begins with another one.
+pub(crate) fn encode_line(encoding: TextEncoding, line: &str, out: &mut Vec<u8>) -> Result<(), char> {
+    let (text, end) = line.strip_suffix('\n').map_or((line, ""), |text| (text, "\n"));
+    encoding.encode(text, out)?;
+    encoding.encode(end, out)
 }
 
 /// Ends the line that began at `start`. A line of one empty cell gets quotes, or it would read as no record at all.

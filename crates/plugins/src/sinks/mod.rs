@@ -1,7 +1,9 @@
 //! The built-in sinks.
 
 pub(crate) mod csv;
+mod csv_columns;
 mod csv_existing;
+mod csv_padding;
 mod csv_text;
 mod folders;
 mod headers;

@@ -7,6 +7,10 @@
 //!
 //! The content is a *body*, which only grows, and a *tail* behind it, which the next commit overwrites (the `]` of a
 //! JSON array), so that the file is well-formed after every commit.
+//!
+//! A sink whose final form differs from what it stages publishes by [`Rewriting`].
+
+mod rewriting;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -18,6 +22,7 @@ use elspeth_plugin::{Produced, SinkError};
 use serde::{Deserialize, Serialize};
 
 use super::folders;
+pub(crate) use rewriting::Rewriting;
 
 const PIECE: usize = 1024 * 1024;
 
@@ -31,6 +36,8 @@ pub(crate) struct StagedFile {
     body: Digest,
     tail: Vec<u8>,
     base: Option<Base>,
+    /// What is under the target's name, when it is not body and tail as they were staged.
+    published: Option<Digest>,
 }
 
 /// Where a staged file continues.
@@ -99,7 +106,7 @@ impl StagedFile {
         }
         file.sync_data().map_err(|e| failed("write", &staging, &e))?;
         folders::sync_parent(&staging)?;
-        Ok(Self { target, staging, file: Some(file), body, tail: Vec::new(), base })
+        Ok(Self { target, staging, file: Some(file), body, tail: Vec::new(), base, published: None })
     }
 
     /// Opens the staged file where `position` says and cuts off what follows; a file that is published already, with
@@ -112,16 +119,7 @@ impl StagedFile {
         position: &StagedPosition,
         tail: &[u8],
     ) -> Result<Self, SinkError> {
-        let target = folders::resolve_target(stage.target)?;
-        let staging = staging_path(&target, stage.run_id);
-        let mut reopened = Self {
-            target,
-            staging,
-            file: None,
-            body: Digest::new(stage.version),
-            tail: tail.to_vec(),
-            base: position.base.clone(),
-        };
+        let mut reopened = Self::unopened(stage, position, tail)?;
         if reopened.staging.exists() {
             reopened.reopen_staging(position)?;
         } else {
@@ -195,10 +193,13 @@ impl StagedFile {
         }
     }
 
-    /// What the file is, tail included.
+    /// What the file is, tail included: as it is staged, and once it is published as it is under its name.
     pub(crate) fn produced(&self, rows: u64) -> Produced {
-        let mut whole = self.body.clone();
-        whole.update(&self.tail);
+        let whole = self.published.clone().unwrap_or_else(|| {
+            let mut staged = self.body.clone();
+            staged.update(&self.tail);
+            staged
+        });
         Produced {
             artifact_type: "file",
             path: self.target.display().to_string(),
@@ -206,6 +207,19 @@ impl StagedFile {
             size_bytes: whole.len,
             rows,
         }
+    }
+
+    fn unopened(stage: Stage<'_>, position: &StagedPosition, tail: &[u8]) -> Result<Self, SinkError> {
+        let target = folders::resolve_target(stage.target)?;
+        Ok(Self {
+            staging: staging_path(&target, stage.run_id),
+            target,
+            file: None,
+            body: Digest::new(stage.version),
+            tail: tail.to_vec(),
+            base: position.base.clone(),
+            published: None,
+        })
     }
 
     fn reopen_staging(&mut self, position: &StagedPosition) -> Result<(), SinkError> {
@@ -224,11 +238,7 @@ impl StagedFile {
     }
 
     fn recognise_published(&mut self, position: &StagedPosition) -> Result<(), SinkError> {
-        let gone = |_| {
-            SinkError::new(format!("the unfinished output `{}` is gone", self.staging.display()))
-                .with_help("put it back, or start a new run")
-        };
-        let mut file = File::open(&self.target).map_err(gone)?;
+        let mut file = File::open(&self.target).map_err(|_| self.gone())?;
         self.body = digest(&mut file, position.offset, self.body.version)
             .map_err(|e| failed("read", &self.target, &e))?;
         let mut rest = Vec::new();
@@ -238,7 +248,12 @@ impl StagedFile {
         if self.body.len == position.offset && rest == self.tail && self.compare(position).is_ok() {
             return Ok(());
         }
-        Err(gone(io::Error::other("not the published output")))
+        Err(self.gone())
+    }
+
+    fn gone(&self) -> SinkError {
+        SinkError::new(format!("the unfinished output `{}` is gone", self.staging.display()))
+            .with_help("put it back, or start a new run")
     }
 
     fn compare(&self, position: &StagedPosition) -> Result<(), SinkError> {

@@ -145,6 +145,20 @@ fn epochs() -> Vec<Vec<Row>> {
     ]
 }
 
+/// Rows that bring new fields in every epoch, and one that brings many.
+fn widening() -> Vec<Vec<Row>> {
+    let quoted = || text("two\nlines, \"quoted\",\n");
+    vec![
+        vec![row(&[])],
+        vec![row(&[("a", Value::Null)]), row(&[("a", quoted())])],
+        vec![],
+        vec![row(&[("b", quoted())]), row(&[("c", Value::Int(1)), ("b", text(""))]), row(&[])],
+        vec![row(&[("c", Value::Float(0.5)), ("a", text("\u{20ac} no latin"))])],
+        vec![row(&[("e", text("\u{20ac}")), ("d", Value::Bool(false)), ("id", Value::Int(2))])],
+        vec![row(&[("a", text("last"))])],
+    ]
+}
+
 fn at(folder: &Path, name: &str, mut options: Json) -> Json {
     options["path"] = json!(folder.join(name));
     options
@@ -160,10 +174,18 @@ fn the_csv_sink_conforms() {
         json!({"encoding": "latin-1"}),
         json!({"encoding": "utf-16"}),
         json!({"encoding": "ascii", "validate_input": true}),
+        json!({"encoding": "iso-2022-jp", "delimiter": "~", "headers": {"c": "Column, the third"}}),
+        json!({"schema": {"mode": "observed"}, "mode": "append"}),
     ]
     .into_iter()
     .enumerate()
     {
+        let scratch = Scratch::new();
+        check_sink(
+            scratch.path(),
+            |folder| sink("csv", &at(folder, "out.csv", options.clone())),
+            &widening(),
+        );
         let scratch = Scratch::new();
         check_sink(
             scratch.path(),

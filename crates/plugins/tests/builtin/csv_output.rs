@@ -5,7 +5,7 @@ use elspeth_value::{Row, Value};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use crate::driving::{context, output, row, sink, text, write};
+use crate::driving::{context, output, row, sink, text};
 
 fn csv(options: Json, epochs: &[Vec<Row>]) -> (String, Vec<String>) {
     let scratch = Scratch::new();
@@ -48,7 +48,7 @@ fn values_are_written_as_python_writes_them_and_quoted_only_where_needed() {
 }
 
 #[test]
-fn columns_are_the_schemas_then_those_of_the_first_epoch_in_order_of_appearance() {
+fn columns_are_the_schemas_then_the_others_in_order_of_appearance() {
     let first = vec![
         row(&[("z", Value::Int(1)), ("b", Value::Int(2))]),
         row(&[("y", Value::Int(3)), ("a", text("x")), ("z", Value::Int(4))]),
@@ -60,10 +60,8 @@ fn columns_are_the_schemas_then_those_of_the_first_epoch_in_order_of_appearance(
     ];
     let schema = json!({"mode": "flexible", "fields": ["a: str?", "b: int?"]});
     let (written, refused) = csv(json!({"schema": schema}), &[first, late]);
-    assert_eq!(written, "a,b,z,y\n,2,1,\nx,,4,3\n,,5,\ny,,,8\n");
-    assert_eq!(refused.len(), 1);
-    assert!(refused[0].starts_with("1: there is no column for the field `late` in `"), "{}", refused[0]);
-    assert!(refused[0].ends_with("name the field in the sink's schema to have the column from the start"));
+    assert_eq!(written, "a,b,z,y,late\n,2,1,,\nx,,4,3,\n,,5,,\n,,7,,6\ny,,,8,\n");
+    assert_eq!(refused, [""; 0]);
 }
 
 #[test]
@@ -96,7 +94,9 @@ fn without_validation_the_schema_only_names_the_columns() {
     let (written, refused) = csv(json!({"schema": schema}), &[rows]);
     assert_eq!(written, "id,note\nseven,n\n");
     assert!(
-        refused.len() == 1 && refused[0].starts_with("1: there is no column for the field `raw`"),
+        refused.len() == 1
+            && refused[0].starts_with("1: there is no column for the field `raw`")
+            && refused[0].ends_with("the sink's schema is fixed and does not name it"),
         "{refused:?}"
     );
 }
@@ -124,11 +124,26 @@ fn headers_are_named_as_asked() {
     ] {
         assert_eq!(csv(json!({"headers": headers}), std::slice::from_ref(&rows)).0, expected);
     }
+}
+
+#[test]
+fn two_columns_with_one_header_are_an_error_of_the_settings_or_of_the_row_that_brings_the_second() {
     let scratch = Scratch::new();
-    let mut sink = sink("csv", &json!({"path": scratch.join("out.csv"), "headers": {"total": "id"}}));
-    sink.open(&context(&[]), None).unwrap();
-    let error = write(sink.as_mut(), &rows).unwrap_err();
+    let schema = json!({"mode": "flexible", "fields": ["id: int", "total: int"]});
+    let options = json!({"path": scratch.join("out.csv"), "headers": {"total": "id"}, "schema": schema});
+    let error = sink("csv", &options).open(&context(&[]), None).unwrap_err();
     assert!(error.message.contains("its columns `id` and `total` would both be called `id`"), "{error}");
+    let rows = vec![
+        row(&[("id", Value::Int(1))]),
+        row(&[("id", Value::Int(2)), ("total", Value::Int(2))]),
+        row(&[("id", Value::Int(3)), ("note", text("n"))]),
+    ];
+    let (written, refused) = csv(json!({"headers": {"total": "id"}}), &[rows]);
+    assert_eq!(written, "id,note\n1,\n3,n\n");
+    assert!(refused.len() == 1 && refused[0].starts_with("1: cannot write `"), "{refused:?}");
+    assert!(refused[0].ends_with(
+        "its columns `id` and `total` would both be called `id`; give them different names in `headers`"
+    ));
 }
 
 #[test]
@@ -173,6 +188,12 @@ fn appending_keeps_what_is_there_and_takes_its_columns() {
         let (bytes, refused) = output("csv", &options, std::slice::from_ref(&rows));
         assert_eq!((String::from_utf8(bytes).unwrap().as_str(), refused.len()), (after, 0), "{before:?}");
     }
+    let further = vec![rows[0].clone(), row(&[("id", Value::Int(4)), ("more", Value::Int(5))])];
+    let options = json!({"path": scratch.write("out.csv", "id,name\n"), "mode": "append"});
+    let (bytes, refused) = output("csv", &options, &[further]);
+    assert_eq!(bytes, b"id,name\n2,b\n");
+    assert!(refused.len() == 1 && refused[0].starts_with("1: there is no column for the field `more` in `"));
+    assert!(refused[0].ends_with("the file that the run appends to has none"));
     let new = json!({"path": scratch.join("new.csv"), "mode": "append"});
     assert_eq!(output("csv", &new, std::slice::from_ref(&rows)).0, b"id,name\n2,b\n3,\n");
     assert_eq!(output("csv", &new, std::slice::from_ref(&rows)).0, b"id,name\n2,b\n3,\n2,b\n3,\n");

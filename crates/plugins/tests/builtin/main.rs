@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod csv_growth;
+#[cfg(test)]
 mod csv_input;
 #[cfg(test)]
 mod csv_output;
