@@ -130,6 +130,29 @@ fn a_run_that_breaks_conservation_is_sealed_as_failed() {
 }
 
 #[test]
+fn a_breach_can_be_found_before_anything_is_published() {
+    let scratch = Scratch::new();
+    block_on(async {
+        let landscape = database(&scratch);
+        let mut recorder = begin(&landscape, 'A').await;
+        record(&mut recorder, &[with_leaves(plain_epoch(0, 0..3))]).await;
+        recorder.check_conservation().await.unwrap();
+
+        let (decided, mut acted) = with_leaves(plain_epoch(1, 3..6));
+        acted.outcomes.remove(1);
+        acted.sink_states.remove(1);
+        record(&mut recorder, &[(decided, acted)]).await;
+        let found = recorder.check_conservation().await;
+        assert!(matches!(found, Err(LandscapeError::Corrupt(_))), "{found:?}");
+        let sealed = recorder.seal(seal(RunStatus::Completed)).await;
+        assert!(
+            matches!(sealed, Err(LandscapeError::Corrupt(_))),
+            "an earlier check does not speak for later epochs"
+        );
+    });
+}
+
+#[test]
 fn an_interrupted_run_is_not_asked_for_conservation() {
     let scratch = Scratch::new();
     block_on(async {

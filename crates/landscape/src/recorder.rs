@@ -17,6 +17,8 @@ pub struct Recorder {
     topology_hash: ContentHash,
     state: RecorderState,
     staged: Option<Staged>,
+    /// Conservation was checked, and nothing about tokens was committed since.
+    checked: bool,
 }
 
 impl Recorder {
@@ -35,6 +37,7 @@ impl Recorder {
             topology_hash: start.topology_hash,
             state: RecorderState::new(start),
             staged: None,
+            checked: false,
         })
     }
 
@@ -52,7 +55,7 @@ impl Recorder {
             id: "the last one".to_owned(),
             what: "its integrity state cannot be read".to_owned(),
         })?;
-        Ok(Self { writer, version, topology_hash, state, staged: None })
+        Ok(Self { writer, version, topology_hash, state, staged: None, checked: false })
     }
 
     /// Writes an epoch's decisions; not durable before [`Recorder::commit`].
@@ -85,6 +88,7 @@ impl Recorder {
         let next = self.state.after(acted, self.staged.as_ref(), now)?;
         self.writer.commit(acted, &next.hashes(), now).await?;
         self.state = next;
+        self.checked &= self.staged.is_none() && acted.is_none_or(|acted| acted.outcomes.is_empty());
         self.staged = None;
         Ok(())
     }
@@ -113,8 +117,18 @@ impl Recorder {
         self.state.records()
     }
 
-    /// Ends the run; when it is to be completed, checks conservation first and fails it on a breach. Gives back the seal
-    /// as it was recorded, with both roots.
+    /// Checks the rules of conservation, so that nothing is published of a run that breaks one.
+    ///
+    /// # Errors
+    /// [`LandscapeError::Corrupt`] on a breach, or the store's.
+    pub async fn check_conservation(&mut self) -> Result<(), LandscapeError> {
+        let breach = self.writer.conservation().await?.into_iter().next();
+        self.checked = breach.is_none();
+        breach.map_or(Ok(()), |breach| Err(corruption(breach).into()))
+    }
+
+    /// Ends the run; when it is to be completed, checks conservation first (unless that was done) and fails it on a
+    /// breach. Gives back the seal as it was recorded, with both roots.
     ///
     /// # Errors
     /// [`LandscapeError::Corrupt`] on a breach (the run is sealed as failed), or the store's.
@@ -123,8 +137,10 @@ impl Recorder {
             self.rollback().await?;
         }
         let breach = match seal.status {
-            RunStatus::Completed => self.writer.conservation().await?.into_iter().next().map(corruption),
-            RunStatus::Running | RunStatus::Failed | RunStatus::Interrupted => None,
+            RunStatus::Completed if !self.checked => {
+                self.writer.conservation().await?.into_iter().next().map(corruption)
+            }
+            RunStatus::Completed | RunStatus::Running | RunStatus::Failed | RunStatus::Interrupted => None,
         };
         if let Some(breach) = &breach {
             seal.status = RunStatus::Failed;

@@ -132,6 +132,7 @@ async fn epochs(
         engine.join().map_err(|_| RunError::Internal("the engine's thread panicked".to_owned()))??;
     course.source = source_record(finished.source.as_ref());
     if finished.exhausted {
+        recorder.check_conservation().await?;
         let published = actor.publish(course.last).await?;
         recorder.commit(Some(&published), clock.now()).await?;
     }
