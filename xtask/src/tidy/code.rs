@@ -13,7 +13,6 @@ struct Ban {
     instead: &'static str,
 }
 
-#[derive(Clone, Copy, PartialEq)]
 enum Place {
     Anywhere,
     Delivered,
@@ -52,22 +51,19 @@ fn bans() -> Vec<Ban> {
 }
 
 fn banned(bans: &[Ban], source: &Source) -> Vec<String> {
-    let mut findings = Vec::new();
-    for (line, code) in source.code_lines() {
-        let here = if source.is_test(line) { Place::Tests } else { Place::Delivered };
-        let delivered = here == Place::Delivered && source.in_src();
-        for ban in bans.iter().filter(|ban| ban.pattern.is_match(code)) {
-            let applies = match ban.place {
-                Place::Anywhere => true,
-                Place::Delivered => delivered,
-                Place::Tests => here == Place::Tests,
-            };
-            if applies {
-                findings.push(source.finding(line, ban.instead));
-            }
-        }
-    }
-    findings
+    let mut found: Vec<(usize, &str)> = bans.iter().flat_map(|ban| breaches(ban, source)).collect();
+    found.sort_by_key(|(line, _)| *line);
+    found.into_iter().map(|(line, instead)| source.finding(line, instead)).collect()
+}
+
+fn breaches<'b>(ban: &'b Ban, source: &Source) -> Vec<(usize, &'b str)> {
+    let lines = ban.pattern.find_iter(&source.code).map(|found| source.line_of(found.start()));
+    let applies = |line: &usize| match ban.place {
+        Place::Anywhere => true,
+        Place::Delivered => source.in_src() && !source.is_test(*line),
+        Place::Tests => source.is_test(*line),
+    };
+    lines.filter(applies).map(|line| (line, ban.instead)).collect()
 }
 
 fn length(source: &Source) -> Option<String> {

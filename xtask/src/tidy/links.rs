@@ -1,9 +1,15 @@
 //! Links in Markdown files lead to files that exist.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 use crate::error::Error;
 use crate::workspace::Workspace;
+
+static LINK: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\]\(<?([^)\s>]+)>?(?:\s[^)]*)?\)").expect("the pattern is fixed and valid")
+});
 
 pub(crate) fn check(workspace: &Workspace, files: &[String]) -> Result<Vec<String>, Error> {
     let mut findings = Vec::new();
@@ -15,7 +21,6 @@ pub(crate) fn check(workspace: &Workspace, files: &[String]) -> Result<Vec<Strin
 }
 
 fn dead_links(path: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
-    let link = Regex::new(r"\]\(<?([^)\s>]+)>?(?:\s[^)]*)?\)").expect("the pattern is fixed and valid");
     let mut findings = Vec::new();
     let mut fenced = false;
     for (number, line) in text.lines().enumerate() {
@@ -23,7 +28,7 @@ fn dead_links(path: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Stri
         if fenced {
             continue;
         }
-        for found in link.captures_iter(line) {
+        for found in LINK.captures_iter(line) {
             let target = found[1].split('#').next().unwrap_or_default();
             if outside(&found[1]) || exists(&resolve(path, target)) {
                 continue;

@@ -1,12 +1,20 @@
 //! One Rust file as the rules see it.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use regex::Regex;
 
 use super::mask::mask;
 use crate::error::Error;
 use crate::workspace::Workspace;
+
+static TEST_MODULE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"#\[cfg\((?:all\()?test\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\([a-z]+\))? )?mod (\w+)\s*[{;]",
+    )
+    .expect("the pattern is fixed and valid")
+});
 
 /// A Rust file: its text, its code (no comments, no literals), and which of its lines are test code.
 pub(crate) struct Source {
@@ -44,9 +52,9 @@ impl Source {
         self.test_lines.get(line).copied().unwrap_or(false)
     }
 
-    /// Lines of code, counted from 0.
-    pub(crate) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.code.lines().enumerate()
+    /// The line, counted from 0, that holds a byte of the code.
+    pub(crate) fn line_of(&self, at: usize) -> usize {
+        line_of(&self.code, at)
     }
 
     pub(crate) fn finding(&self, line: usize, what: impl std::fmt::Display) -> String {
@@ -57,7 +65,7 @@ impl Source {
 /// Marks the lines of every `#[cfg(test)] mod name { ... }`.
 fn test_lines(code: &str) -> Vec<bool> {
     let mut marks = vec![false; code.lines().count()];
-    for found in test_module().find_iter(code).filter(|found| found.as_str().ends_with('{')) {
+    for found in TEST_MODULE.find_iter(code).filter(|found| found.as_str().ends_with('{')) {
         let end = closing_brace(code, found.end());
         let first = line_of(code, found.start());
         let last = line_of(code, end);
@@ -72,7 +80,7 @@ fn test_lines(code: &str) -> Vec<bool> {
 fn mark_test_files(sources: &mut [Source]) {
     let mut stems = BTreeSet::new();
     for source in sources.iter() {
-        for found in test_module().captures_iter(&source.code).filter(|found| found[0].ends_with(';')) {
+        for found in TEST_MODULE.captures_iter(&source.code).filter(|found| found[0].ends_with(';')) {
             stems.insert(format!("{}{}", module_folder(&source.path), &found[1]));
         }
     }
@@ -91,13 +99,6 @@ fn module_folder(path: &str) -> String {
         "lib.rs" | "main.rs" | "mod.rs" => format!("{folder}/"),
         _ => format!("{folder}/{}/", name.trim_end_matches(".rs")),
     }
-}
-
-fn test_module() -> Regex {
-    Regex::new(
-        r"#\[cfg\((?:all\()?test\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\([a-z]+\))? )?mod (\w+)\s*[{;]",
-    )
-    .expect("the pattern is fixed and valid")
 }
 
 fn closing_brace(code: &str, start: usize) -> usize {
