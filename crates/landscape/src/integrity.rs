@@ -21,7 +21,8 @@ mod merkle;
 
 use elspeth_canonical::ContentHash;
 
-pub(crate) use chain::{RecorderState, Staged};
+pub(crate) use chain::RecorderState;
+pub use chain::{ActedDigest, DecidedDigest};
 pub use leaf::LeafEncoder;
 pub use merkle::{MerkleTree, TreeState};
 

@@ -1,7 +1,7 @@
 use elspeth_canonical::{ContentHash, HashVersion};
-use elspeth_contracts::{ErrorReason, FailureKind, Micros, RunStatus};
+use elspeth_contracts::{EpochNo, ErrorReason, FailureKind, Micros, RunStatus};
 
-use crate::integrity::{RecorderState, Staged};
+use crate::integrity::{ActedDigest, DecidedDigest, RecorderState};
 use crate::{
     ActedEpoch, ConservationBreach, Corruption, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal,
     RunStart,
@@ -16,7 +16,7 @@ pub struct Recorder {
     version: HashVersion,
     topology_hash: ContentHash,
     state: RecorderState,
-    staged: Option<Staged>,
+    staged: Option<DecidedDigest>,
     /// Conservation was checked, and nothing about tokens was committed since.
     checked: bool,
 }
@@ -63,9 +63,22 @@ impl Recorder {
     /// # Errors
     /// [`LandscapeError`] of the store; [`LandscapeError::Corrupt`] when the epoch is not what it must be.
     pub async fn stage(&mut self, decided: &DecidedEpoch) -> Result<(), LandscapeError> {
+        self.stage_hashed(decided, DecidedDigest::of(self.version, decided)).await
+    }
+
+    /// The same, with the digest that another thread made of `decided` meanwhile.
+    ///
+    /// # Errors
+    /// As [`Recorder::stage`].
+    pub async fn stage_hashed(
+        &mut self,
+        decided: &DecidedEpoch,
+        digest: DecidedDigest,
+    ) -> Result<(), LandscapeError> {
         self.check_stageable(decided)?;
+        check_digest(decided.epoch, digest.epoch())?;
         self.writer.stage(decided).await?;
-        self.staged = Some(Staged::new(self.version, decided));
+        self.staged = Some(digest);
         Ok(())
     }
 
@@ -85,7 +98,24 @@ impl Recorder {
     /// # Errors
     /// [`LandscapeError`] of the store; [`LandscapeError::Corrupt`] when `acted` tells of tokens without outcome.
     pub async fn commit(&mut self, acted: Option<&ActedEpoch>, now: Micros) -> Result<(), LandscapeError> {
-        let next = self.state.after(acted, self.staged.as_ref(), now)?;
+        let digest = acted.map(|acted| ActedDigest::of(self.version, acted)).transpose()?;
+        self.commit_hashed(acted.zip(digest.as_ref()), now).await
+    }
+
+    /// The same, with the digest that another thread made of `acted` meanwhile.
+    ///
+    /// # Errors
+    /// [`LandscapeError`] of the store; [`LandscapeError::Corrupt`] when the digest is of another epoch.
+    pub async fn commit_hashed(
+        &mut self,
+        acted: Option<(&ActedEpoch, &ActedDigest)>,
+        now: Micros,
+    ) -> Result<(), LandscapeError> {
+        if let Some((acted, digest)) = acted {
+            check_digest(acted.epoch, digest.epoch())?;
+        }
+        let next = self.state.after(acted, self.staged.as_ref(), now);
+        let acted = acted.map(|(acted, _)| acted);
         self.writer.commit(acted, &next.hashes(), now).await?;
         self.state = next;
         self.checked &= self.staged.is_none() && acted.is_none_or(|acted| acted.outcomes.is_empty());
@@ -152,6 +182,14 @@ impl Recorder {
         self.writer.seal(&seal).await?;
         breach.map_or(Ok(seal), |breach| Err(breach.into()))
     }
+}
+
+fn check_digest(of: EpochNo, digest: EpochNo) -> Result<(), Corruption> {
+    if of == digest {
+        return Ok(());
+    }
+    let what = format!("it was given with the digest of epoch {}", digest.0);
+    Err(Corruption { table: "epochs", id: of.0.to_string(), what })
 }
 
 fn corruption(breach: ConservationBreach) -> Corruption {

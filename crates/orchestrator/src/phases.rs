@@ -7,6 +7,7 @@ use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, EpochNo, ErrorReason, RunId, RunStatus};
 use elspeth_engine::{EngineError, EngineOptions, EpochWork, Finished, Pipeline, drive};
 use elspeth_executors::{DeckContext, Dispatcher, SinkDeck, caught};
+use elspeth_landscape::integrity::DecidedDigest;
 use elspeth_landscape::{LandscapeError, LandscapeWriter, Recorder, RunSeal, SourceRecord};
 use elspeth_plugin::{SinkContext, Source, SourceError};
 use tokio::sync::mpsc;
@@ -106,8 +107,9 @@ async fn epochs(
     loop {
         let wait = if acting.is_some() { IDLE } else { PULSE };
         match tokio::time::timeout(wait, decided.recv()).await {
-            Ok(Some(work)) => {
-                acting = Some(commit(work, recorder, acting.take(), &actor, (clock.as_ref(), course)).await?);
+            Ok(Some(decided)) => {
+                acting =
+                    Some(commit(decided, recorder, acting.take(), &actor, (clock.as_ref(), course)).await?);
                 observer.progress(course.progress(clock.as_ref()));
             }
             Ok(None) => break,
@@ -134,26 +136,26 @@ async fn epochs(
     if finished.exhausted {
         recorder.check_conservation().await?;
         let published = actor.publish(course.last).await?;
-        recorder.commit(Some(&published), clock.now()).await?;
+        recorder.commit_hashed(Some((&published.epoch, &published.digest)), clock.now()).await?;
     }
     Ok(finished.exhausted)
 }
 
 /// Stages an epoch while the sinks still write the one before, commits both, and lets the sinks act on it.
 async fn commit(
-    work: EpochWork,
+    Decided { work, digest }: Decided,
     recorder: &mut Recorder,
     acting: Option<Acting>,
     actor: &Actor,
     (clock, course): (&dyn Clock, &mut Course),
 ) -> Result<Acting, RunError> {
-    let staged = recorder.stage(&work.decided).await;
+    let staged = recorder.stage_hashed(&work.decided, digest).await;
     let acted = match acting {
         Some(pending) => Some(pending.done().await?),
         None => None,
     };
     staged?;
-    recorder.commit(acted.as_ref(), clock.now()).await?;
+    recorder.commit_hashed(acted.as_ref().map(|a| (&a.epoch, &a.digest)), clock.now()).await?;
     course.rows += work.decided.rows.len() as u64;
     course.last = work.decided.epoch;
     actor.act(work).await
@@ -162,7 +164,13 @@ async fn commit(
 /// Commits what the sinks did, without waiting for another epoch.
 async fn finish(pending: Acting, recorder: &mut Recorder, clock: &dyn Clock) -> Result<(), RunError> {
     let acted = pending.done().await?;
-    Ok(recorder.commit(Some(&acted), clock.now()).await?)
+    Ok(recorder.commit_hashed(Some((&acted.epoch, &acted.digest)), clock.now()).await?)
+}
+
+/// An epoch as the engine's thread gives it: decided, and hashed there, off the way of the record.
+struct Decided {
+    work: EpochWork,
+    digest: DecidedDigest,
 }
 
 type Engine = JoinHandle<Result<Finished, EngineError>>;
@@ -171,7 +179,7 @@ fn start_threads(
     plan: RunPlan,
     run_start_us: u64,
     stop: &Arc<AtomicBool>,
-) -> Result<(Actor, Engine, mpsc::Receiver<EpochWork>), RunError> {
+) -> Result<(Actor, Engine, mpsc::Receiver<Decided>), RunError> {
     let context = SinkContext {
         run_id: plan.run_id,
         sink: String::new(),
@@ -203,10 +211,14 @@ fn start_threads(
     };
     let (decided, epochs) = mpsc::channel(1);
     let (source, stop) = (plan.source, Arc::clone(stop));
+    let version = plan.hash_version;
     let engine = std::thread::spawn(move || {
-        drive(&pipeline, source, &stop, |work| decided.blocking_send(work).is_ok())
+        drive(&pipeline, source, &stop, |work| {
+            let digest = DecidedDigest::of(version, &work.decided);
+            decided.blocking_send(Decided { work, digest }).is_ok()
+        })
     });
-    Ok((Actor::spawn(deck, plan.graph), engine, epochs))
+    Ok((Actor::spawn(deck, plan.graph, version), engine, epochs))
 }
 
 impl Course {

@@ -38,13 +38,21 @@ pub(crate) struct RecorderState {
     records: u64,
 }
 
-/// A staged epoch, hashed.
+/// An epoch's decisions, hashed. Needs nothing of what came before, so that any thread can make it.
 #[derive(Debug, Clone)]
-pub(crate) struct Staged {
+pub struct DecidedDigest {
     epoch: EpochNo,
     digest: ContentHash,
     leaves: Vec<ContentHash>,
     records: u64,
+}
+
+/// What was done with an epoch, hashed. Needs nothing of what came before, so that any thread can make it.
+#[derive(Debug, Clone)]
+pub struct ActedDigest {
+    epoch: EpochNo,
+    digest: ContentHash,
+    leaves: Vec<ContentHash>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,8 +77,10 @@ struct StoredState {
     records: u64,
 }
 
-impl Staged {
-    pub(crate) fn new(version: HashVersion, decided: &DecidedEpoch) -> Self {
+impl DecidedDigest {
+    /// The digest of `decided` by the run's version.
+    #[must_use]
+    pub fn of(version: HashVersion, decided: &DecidedEpoch) -> Self {
         let mut out = Encoder::default();
         out.raw(RECORDS);
         out.u64(decided.epoch.0);
@@ -87,6 +97,27 @@ impl Staged {
         out.whole(&decided.operations);
         let digest = version.hash(out.bytes());
         Self { epoch: decided.epoch, digest, leaves: decided.row_leaves.clone(), records: decided.records() }
+    }
+
+    /// Which epoch it is of.
+    pub(crate) const fn epoch(&self) -> EpochNo {
+        self.epoch
+    }
+}
+
+impl ActedDigest {
+    /// The digest of `acted` by the run's version.
+    ///
+    /// # Errors
+    /// [`Corruption`] when it tells of tokens without outcome.
+    pub fn of(version: HashVersion, acted: &ActedEpoch) -> Result<Self, Corruption> {
+        let leaves = acted_leaves(version, acted)?;
+        Ok(Self { epoch: acted.epoch, digest: acted_digest(version, acted), leaves })
+    }
+
+    /// Which epoch it is of.
+    pub(crate) const fn epoch(&self) -> EpochNo {
+        self.epoch
     }
 }
 
@@ -122,14 +153,14 @@ impl RecorderState {
     /// The state after a commit of `acted` and `staged` at `now`.
     pub(crate) fn after(
         &self,
-        acted: Option<&ActedEpoch>,
-        staged: Option<&Staged>,
+        acted: Option<(&ActedEpoch, &ActedDigest)>,
+        staged: Option<&DecidedDigest>,
         now: Micros,
-    ) -> Result<Self, Corruption> {
+    ) -> Self {
         let mut next = self.clone();
-        if let Some(acted) = acted {
-            next.link_acted(acted, now);
-            acted_leaves(self.version, acted)?.into_iter().for_each(|leaf| next.acted.push(leaf));
+        if let Some((acted, hashed)) = acted {
+            next.link_acted(hashed, now);
+            hashed.leaves.iter().for_each(|leaf| next.acted.push(*leaf));
             next.keep_artifacts(acted);
             next.records += acted.records();
         }
@@ -139,14 +170,14 @@ impl RecorderState {
             staged.leaves.iter().for_each(|leaf| next.decided.push(*leaf));
             next.records += staged.records;
         }
-        Ok(next)
+        next
     }
 
     /// What comes when no decided epoch waits for it is the publication; the record keeps no commit time for that.
-    fn link_acted(&mut self, acted: &ActedEpoch, now: Micros) {
+    fn link_acted(&mut self, acted: &ActedDigest, now: Micros) {
         let awaited = self.open_epoch.take() == Some(acted.epoch);
         let (half, at) = if awaited { (ACTED, Some(now)) } else { (PUBLISHED, None) };
-        self.link(half, acted.epoch, at, acted_digest(self.version, acted));
+        self.link(half, acted.epoch, at, acted.digest);
     }
 
     fn link(&mut self, half: u8, epoch: EpochNo, at: Option<Micros>, digest: ContentHash) {

@@ -13,10 +13,21 @@ use elspeth_contracts::{
 };
 
 use super::acted::acted_leaves;
-use super::{LeafEncoder, RecorderState, Staged};
+use super::{ActedDigest, DecidedDigest, LeafEncoder, RecorderState};
 use crate::{ActedEpoch, DecidedEpoch, RunSeal, RunStart, SourceRecord};
 
 pub(super) const VERSION: HashVersion = HashVersion::Sha256V1;
+
+/// The state after a commit, digests made on the spot.
+pub(super) fn after(
+    state: &RecorderState,
+    acted: Option<&ActedEpoch>,
+    staged: Option<&DecidedDigest>,
+    now: Micros,
+) -> RecorderState {
+    let digest = acted.map(|acted| ActedDigest::of(VERSION, acted).unwrap());
+    state.after(acted.zip(digest.as_ref()), staged, now)
+}
 
 pub(super) fn hash(byte: u8) -> ContentHash {
     ContentHash::from_bytes([byte; 32])
@@ -260,12 +271,12 @@ fn leaves_have_their_golden_hashes() {
 fn chain_and_roots_have_their_golden_hashes() {
     let begun = RecorderState::new(&start());
     assert_eq!(chain(&begun), "bf1eb5cc6bce881fcca8f8c18bfcc6247dd6cf15b1ededa4e2b971b19f8945a3");
-    let staged = Staged::new(VERSION, &decided());
-    let decided = begun.after(None, Some(&staged), Micros(1_000_200)).unwrap();
+    let staged = DecidedDigest::of(VERSION, &decided());
+    let decided = after(&begun, None, Some(&staged), Micros(1_000_200));
     assert_eq!(chain(&decided), "e1feb6897fe32c690d530caee448e8c66908ad046e697195f7239ed237c75893");
-    let acted = decided.after(Some(&acted()), None, Micros(1_000_300)).unwrap();
+    let acted = after(&decided, Some(&acted()), None, Micros(1_000_300));
     assert_eq!(chain(&acted), "35fbfabcfcb566a6cad0b15a3ee4d1624805a4e0c0d616617858fd11bdceaeca");
-    let ended = acted.after(Some(&published()), None, Micros(1_000_350)).unwrap();
+    let ended = after(&acted, Some(&published()), None, Micros(1_000_350));
     assert_eq!(chain(&ended), "543f281f1d52b421582ebf2ceec85b56c9b95296d1ec3e213125444fecde02c0");
 
     let content_root = ended.content_root(hash(0x77), &seal());

@@ -10,16 +10,17 @@ use proptest::prelude::*;
 
 use super::acted::acted_leaves;
 use super::golden::{
-    VERSION, acted, artifact, chain, decided, decided_leaf, hash, published, seal, start, state, step, token,
+    VERSION, acted, after, artifact, chain, decided, decided_leaf, hash, published, seal, start, state, step,
+    token,
 };
-use super::{LeafEncoder, RecorderState, Staged};
+use super::{DecidedDigest, LeafEncoder, RecorderState};
 use crate::{ActedEpoch, DecidedEpoch};
 
 fn committed(decided: &DecidedEpoch, acted: &ActedEpoch) -> RecorderState {
-    let staged = Staged::new(VERSION, decided);
+    let staged = DecidedDigest::of(VERSION, decided);
     let begun = RecorderState::new(&start());
-    let decided = begun.after(None, Some(&staged), Micros(10)).unwrap();
-    decided.after(Some(acted), None, Micros(20)).unwrap()
+    let decided = after(&begun, None, Some(&staged), Micros(10));
+    after(&decided, Some(acted), None, Micros(20))
 }
 
 fn content_root(state: &RecorderState) -> ContentHash {
@@ -206,16 +207,16 @@ fn run_of(rows: u64, cuts: &[bool], times: i64, published_alone: bool) -> Record
     while from < rows {
         let more = (from..rows - 1).take_while(|row| !cuts[usize::try_from(*row).unwrap()]).count() as u64;
         let to = from + more + 1;
-        let staged = Staged::new(VERSION, &epoch_of(number, from..to, times));
+        let staged = DecidedDigest::of(VERSION, &epoch_of(number, from..to, times));
         if published_alone && let Some(acted) = waiting.take() {
-            state = state.after(Some(&acted), None, Micros(times)).unwrap();
+            state = after(&state, Some(&acted), None, Micros(times));
         }
-        state = state.after(waiting.as_ref(), Some(&staged), Micros(times)).unwrap();
+        state = after(&state, waiting.as_ref(), Some(&staged), Micros(times));
         waiting = Some(acts_of(number, from..to, times));
         (from, number) = (to, number + 1);
     }
-    state = state.after(waiting.as_ref(), None, Micros(times)).unwrap();
-    state.after(Some(&ActedEpoch { epoch: EpochNo(number - 1), ..published() }), None, Micros(times)).unwrap()
+    state = after(&state, waiting.as_ref(), None, Micros(times));
+    after(&state, Some(&ActedEpoch { epoch: EpochNo(number - 1), ..published() }), None, Micros(times))
 }
 
 fn row_state(row: u64, at: u16, times: i64) -> NodeStateRecord {
@@ -275,8 +276,8 @@ proptest! {
         let state = run_of(rows, &cuts, 7, false);
         let again = RecorderState::from_stored(VERSION, &state.hashes().state).unwrap();
         prop_assert_eq!(&again, &state);
-        let staged = Staged::new(VERSION, &decided());
-        let next = |state: &RecorderState| state.after(None, Some(&staged), Micros(9)).unwrap();
+        let staged = DecidedDigest::of(VERSION, &decided());
+        let next = |state: &RecorderState| after(state, None, Some(&staged), Micros(9));
         prop_assert_eq!(next(&again), next(&state));
     }
 }
