@@ -7,7 +7,7 @@ pub enum PluginKind {
     Source,
     /// [`crate::Transform`].
     Transform,
-    /// A batch transform; named by aggregations.
+    /// [`crate::BatchTransform`]; named by aggregations.
     Aggregation,
     /// [`crate::Sink`].
     Sink,

@@ -1,10 +1,10 @@
 //! What a plugin is: the traits, what each is given, and the registry by which settings name them.
 //!
 //! A plugin is described by [`PluginInfo`] and made by a factory that the [`Registry`] knows by kind and name. Sources
-//! ([`Source`]) and sinks ([`Sink`]) are driven by one thread each; transforms ([`Transform`]) are shared by all workers.
-//! All of them are plain blocking code: the engine decides on which thread they run. Options are read by
-//! [`parse_options`], whose errors name the path, the option that was probably meant and those that exist. What a trait
-//! promises beyond its types, [`conformance`] checks.
+//! ([`Source`]) and sinks ([`Sink`]) are driven by one thread each; transforms ([`Transform`]) and batch transforms
+//! ([`BatchTransform`]) are shared by all workers. All of them are plain blocking code: the engine decides on which thread
+//! they run. Options are read by [`parse_options`], whose errors name the path, the option that was probably meant and
+//! those that exist. What a trait promises beyond its types, [`conformance`] checks.
 //!
 //! Invariant: a plugin never sees the record. What it returns is recorded by its executor.
 //!
@@ -71,6 +71,7 @@
 //! # Ok::<(), elspeth_plugin::UnknownPlugin>(())
 //! ```
 
+mod batch;
 pub mod conformance;
 mod info;
 mod options;
@@ -79,9 +80,10 @@ mod sink;
 mod source;
 mod transform;
 
+pub use batch::{BatchContext, BatchOutput, BatchTransform};
 pub use info::{OptionError, PluginInfo, PluginKind};
 pub use options::parse_options;
-pub use registry::{Registry, SinkFactory, SourceFactory, TransformFactory, UnknownPlugin};
+pub use registry::{BatchFactory, Registry, SinkFactory, SourceFactory, TransformFactory, UnknownPlugin};
 pub use sink::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Target, Written};
 pub use source::{
     InvalidRecord, RawRecord, ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition,

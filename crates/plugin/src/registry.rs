@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{OptionError, PluginInfo, PluginKind, Sink, Source, Transform};
+use crate::{BatchTransform, OptionError, PluginInfo, PluginKind, Sink, Source, Transform};
 
 /// Makes a source of its options. Must not touch the outside: that is [`Source::open`]'s.
 pub type SourceFactory = fn(&serde_json::Value) -> Result<Box<dyn Source>, Vec<OptionError>>;
 /// Makes a transform of its options. Must not touch the outside.
 pub type TransformFactory = fn(&serde_json::Value) -> Result<Arc<dyn Transform>, Vec<OptionError>>;
+/// Makes a batch transform of its options. Must not touch the outside.
+pub type BatchFactory = fn(&serde_json::Value) -> Result<Arc<dyn BatchTransform>, Vec<OptionError>>;
 /// Makes a sink of its options. Must not touch the outside: that is [`Sink::open`]'s.
 pub type SinkFactory = fn(&serde_json::Value) -> Result<Box<dyn Sink>, Vec<OptionError>>;
 
@@ -16,6 +18,7 @@ pub struct Registry {
     infos: BTreeMap<(PluginKind, &'static str), PluginInfo>,
     sources: BTreeMap<&'static str, SourceFactory>,
     transforms: BTreeMap<&'static str, TransformFactory>,
+    aggregations: BTreeMap<&'static str, BatchFactory>,
     sinks: BTreeMap<&'static str, SinkFactory>,
 }
 
@@ -48,6 +51,12 @@ impl Registry {
     pub fn add_transform(&mut self, info: PluginInfo, factory: TransformFactory) {
         self.transforms.insert(info.name, factory);
         self.infos.insert((PluginKind::Transform, info.name), info);
+    }
+
+    /// Adds a batch transform, which aggregations can name.
+    pub fn add_aggregation(&mut self, info: PluginInfo, factory: BatchFactory) {
+        self.aggregations.insert(info.name, factory);
+        self.infos.insert((PluginKind::Aggregation, info.name), info);
     }
 
     /// Adds a sink.
@@ -87,6 +96,14 @@ impl Registry {
     /// [`UnknownPlugin`].
     pub fn transform(&self, name: &str) -> Result<TransformFactory, UnknownPlugin> {
         self.transforms.get(name).copied().ok_or_else(|| self.unknown(PluginKind::Transform, name))
+    }
+
+    /// The factory of a batch transform.
+    ///
+    /// # Errors
+    /// [`UnknownPlugin`].
+    pub fn aggregation(&self, name: &str) -> Result<BatchFactory, UnknownPlugin> {
+        self.aggregations.get(name).copied().ok_or_else(|| self.unknown(PluginKind::Aggregation, name))
     }
 
     /// The factory of a sink.

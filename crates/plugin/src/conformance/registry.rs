@@ -49,7 +49,9 @@ fn check_unknown_option(registry: &Registry, info: &PluginInfo, who: &str) {
             registry.transform(info.name).map(|make| make(&options).err().unwrap_or_default())
         }
         PluginKind::Sink => registry.sink(info.name).map(|make| make(&options).err().unwrap_or_default()),
-        PluginKind::Aggregation => return,
+        PluginKind::Aggregation => {
+            registry.aggregation(info.name).map(|make| make(&options).err().unwrap_or_default())
+        }
     }
     .unwrap_or_else(|e| panic!("{who} is described but cannot be made: {e}"));
     let error = errors.iter().find(|e| e.path == UNKNOWN);
