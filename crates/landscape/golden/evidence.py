@@ -54,6 +54,22 @@ for tag, records in [(2, tokens), (3, parents), (4, states), (5, contexts), (6, 
 decided_leaf = H(u8(0) + leaf_bytes)
 print("decided leaf ", decided_leaf.hex())
 
+# Batch 5 of step 2 took the second token; its flush failed once, then gave one token.
+OUTPUT = u64(((1 << 35) | 5) << 20)
+batches = [
+    u64(5) + u8(0) + u16(2) + u8(3) + optional(u8(2)) + optional(text("no answer")),
+    u64(5) + u8(1) + u16(2) + u8(2) + optional(u8(2)) + optional(None),
+]
+members = [u64(5) + u32(0) + T1]
+outputs = [u64(5) + u32(0) + OUTPUT]
+released_tokens = [OUTPUT + optional(None) + optional(None)]
+
+leaf_bytes = b""
+for tag, records in [(15, batches), (16, members), (17, outputs), (2, released_tokens)]:
+    leaf_bytes += b"".join(u8(tag) + record for record in records)
+release_leaf = H(u8(0) + leaf_bytes)
+print("release leaf ", release_leaf.hex())
+
 # What sinks did with it: refused by sink 3, taken by failsink 4.
 sink_states = [
     state_key(T0, 3, 0) + u8(3) + optional(None) + optional(None),
@@ -91,8 +107,9 @@ def timed(records, *times):
 
 decided = (
     u64(0) + i64(1_000_100)
-    + listed(1, timed([row], 5)) + listed(2, tokens) + listed(3, parents) + listed(4, timed(states, 6, 7))
+    + listed(1, timed([row], 5)) + listed(2, tokens + released_tokens) + listed(3, parents) + listed(4, timed(states, 6, 7))
     + listed(5, contexts) + listed(6, routing) + listed(7, timed(calls, 8)) + listed(8, validation) + listed(9, errors)
+    + listed(15, batches) + listed(16, members) + listed(17, outputs)
     + listed(10, timed([u16(0) + u64(0) + u8(0) + u8(1) + u32(1) + optional(None)], 9, 10))
 )
 chain = link(begin, 0, 0, 1_000_200, decided)
@@ -116,7 +133,7 @@ print("chain ends   ", chain.hex())
 # Sink 4 took a diverted row, so its artifact's content is left out.
 content_root = H(
     b"elspeth-content-root-v1\0" + text("sha256-rfc8785-v1") + digest(0x77) + text("[]") + text("{}")
-    + u64(1) + decided_leaf + u64(1) + acted_leaf
+    + u64(1) + decided_leaf + u64(1) + release_leaf + u64(1) + acted_leaf
     + u32(1) + u16(4) + u32(1) + text("file") + u64(2) + optional(None)
 )
 print("content root ", content_root.hex())

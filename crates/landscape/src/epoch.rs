@@ -2,9 +2,10 @@
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    ArtifactRecord, CallRecord, EpochNo, Micros, NodeStateRecord, OperationRecord, RoutingEventRecord,
-    RowIndex, RowRecord, StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord,
-    TokenRecord, TransformErrorRecord, ValidationErrorRecord,
+    ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EpochNo, Micros,
+    NodeStateRecord, OperationRecord, RoutingEventRecord, RowIndex, RowRecord, StateContextRecord, Step,
+    TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord,
+    ValidationErrorRecord,
 };
 
 /// Commit A: everything that was sensed and decided. Every list is in canonical order (row index, then token path,
@@ -19,7 +20,7 @@ pub struct DecidedEpoch {
     pub rows: Vec<RowRecord>,
     /// Tokens made.
     pub tokens: Vec<TokenRecord>,
-    /// Parents of forked, expanded and merged tokens.
+    /// Parents of forked, expanded and merged tokens. Those of a batch's outputs are the batch's members.
     pub token_parents: Vec<TokenParentRecord>,
     /// States of every node but sinks.
     pub states: Vec<NodeStateRecord>,
@@ -33,16 +34,29 @@ pub struct DecidedEpoch {
     pub validation_errors: Vec<ValidationErrorRecord>,
     /// Why nodes failed.
     pub transform_errors: Vec<TransformErrorRecord>,
+    /// Attempts to flush batches, by batch and attempt.
+    pub batches: Vec<BatchRecord>,
+    /// Tokens that batches accepted, by batch and ordinal. One is recorded when it is accepted, so mostly in an epoch
+    /// before the flush.
+    pub batch_members: Vec<BatchMemberRecord>,
+    /// Tokens that came of batches, by batch and ordinal.
+    pub batch_outputs: Vec<BatchOutputRecord>,
     /// The source load.
     pub operations: Vec<OperationRecord>,
     /// One content leaf per row, in row order (see `integrity`).
     pub row_leaves: Vec<ContentHash>,
+    /// One content leaf per release (a batch's flush, a merge that waited across rows), in the order of (cause, step,
+    /// number), where the cause is the row whose processing brought it about.
+    pub release_leaves: Vec<ContentHash>,
     /// The packed bodies of this epoch (see `elspeth_payload`); empty when there are none.
     pub bodies: Vec<u8>,
     /// What each sink is about to write, in sink order.
     pub intents: Vec<SinkIntent>,
     /// Where the source continues after this epoch: the source's own JSON.
     pub source_position: String,
+    /// What stays open after this epoch (batches that take members, merges that wait): the engine's own JSON; empty when
+    /// nothing does.
+    pub buffers: String,
 }
 
 impl DecidedEpoch {
@@ -65,6 +79,9 @@ impl DecidedEpoch {
             self.calls.len(),
             self.validation_errors.len(),
             self.transform_errors.len(),
+            self.batches.len(),
+            self.batch_members.len(),
+            self.batch_outputs.len(),
             self.operations.len(),
         ];
         lists.iter().sum::<usize>() as u64

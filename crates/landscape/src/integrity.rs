@@ -1,8 +1,9 @@
 //! Hashes that make an edited record visible. Byte for byte defined in `docs/evidence-format.md`.
 //!
-//! - [`LeafEncoder`] turns what was decided about one row into one leaf; an epoch's acts give one leaf per token. Both
-//!   kinds go into a [`MerkleTree`] of their own; together they make the *content root*, which depends on nothing but
-//!   input, settings and program: not on time, host, run id, workers or epochs.
+//! - [`LeafEncoder`] turns what was decided about one row into one leaf, and what a release decided (a batch's flush, a
+//!   merge that waited across rows) into another; an epoch's acts give one leaf per token. Each kind goes into a
+//!   [`MerkleTree`] of its own; together they make the *content root*, which depends on nothing but input, settings and
+//!   program: not on time, host, run id, workers or epochs.
 //! - Every half of an epoch (decided, acted) is hashed with all its fields, times included, and chained to what came
 //!   before; with the seal that makes the *record root*.
 //!

@@ -1,4 +1,4 @@
-//! What a [`crate::Recorder`] carries from commit to commit: the chain, both trees, the newest artifacts.
+//! What a [`crate::Recorder`] carries from commit to commit: the chain, the trees, the newest artifacts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,7 @@ pub(crate) struct RecorderState {
     version: HashVersion,
     chain: ContentHash,
     decided: MerkleTree,
+    released: MerkleTree,
     acted: MerkleTree,
     /// The artifacts of each sink's newest write.
     artifacts: BTreeMap<Step, Vec<ArtifactState>>,
@@ -44,6 +45,7 @@ pub struct DecidedDigest {
     epoch: EpochNo,
     digest: ContentHash,
     leaves: Vec<ContentHash>,
+    release_leaves: Vec<ContentHash>,
     records: u64,
 }
 
@@ -70,6 +72,7 @@ struct StoredState {
     format: u32,
     chain: ContentHash,
     decided: TreeState,
+    released: TreeState,
     acted: TreeState,
     artifacts: BTreeMap<u16, Vec<ArtifactState>>,
     timed: BTreeSet<u16>,
@@ -94,9 +97,17 @@ impl DecidedDigest {
         out.whole(&decided.calls);
         out.whole(&decided.validation_errors);
         out.whole(&decided.transform_errors);
+        out.whole(&decided.batches);
+        out.whole(&decided.batch_members);
+        out.whole(&decided.batch_outputs);
         out.whole(&decided.operations);
-        let digest = version.hash(out.bytes());
-        Self { epoch: decided.epoch, digest, leaves: decided.row_leaves.clone(), records: decided.records() }
+        Self {
+            epoch: decided.epoch,
+            digest: version.hash(out.bytes()),
+            leaves: decided.row_leaves.clone(),
+            release_leaves: decided.release_leaves.clone(),
+            records: decided.records(),
+        }
     }
 
     /// Which epoch it is of.
@@ -142,6 +153,7 @@ impl RecorderState {
             version,
             chain: run_digest(start),
             decided: MerkleTree::new(version),
+            released: MerkleTree::new(version),
             acted: MerkleTree::new(version),
             artifacts: BTreeMap::new(),
             timed: BTreeSet::new(),
@@ -168,6 +180,7 @@ impl RecorderState {
             next.link(DECIDED, staged.epoch, Some(now), staged.digest);
             next.open_epoch = Some(staged.epoch);
             staged.leaves.iter().for_each(|leaf| next.decided.push(*leaf));
+            staged.release_leaves.iter().for_each(|leaf| next.released.push(*leaf));
             next.records += staged.records;
         }
         next
@@ -221,6 +234,7 @@ impl RecorderState {
             format: FORMAT,
             chain: self.chain,
             decided: self.decided.state(),
+            released: self.released.state(),
             acted: self.acted.state(),
             artifacts: self
                 .artifacts
@@ -243,6 +257,7 @@ impl RecorderState {
             version,
             chain: stored.chain,
             decided: MerkleTree::from_state(version, stored.decided)?,
+            released: MerkleTree::from_state(version, stored.released)?,
             acted: MerkleTree::from_state(version, stored.acted)?,
             artifacts: artifacts.collect::<Option<_>>()?,
             timed: stored.timed.into_iter().map(Step::new).collect::<Option<_>>()?,
@@ -259,7 +274,7 @@ impl RecorderState {
         out.hash(topology_hash);
         out.text(&seal.source.field_resolution);
         out.text(&seal.source.contract);
-        for tree in [&self.decided, &self.acted] {
+        for tree in [&self.decided, &self.released, &self.acted] {
             out.u64(tree.size());
             out.hash(tree.root());
         }

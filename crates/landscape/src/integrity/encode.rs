@@ -3,9 +3,10 @@
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    ArtifactRecord, CallRecord, EdgeRecord, ErrorReason, NodeRecord, NodeStateRecord, OperationRecord,
-    RoutingEventRecord, RowIndex, RowRecord, StateContextRecord, Step, TokenKey, TokenOutcomeRecord,
-    TokenParentRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
+    ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EdgeRecord, ErrorReason,
+    NodeRecord, NodeStateRecord, OperationRecord, RoutingEventRecord, RowIndex, RowRecord,
+    StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
+    TransformErrorRecord, ValidationErrorRecord,
 };
 
 /// Bytes under construction.
@@ -99,6 +100,12 @@ impl Encoder {
 
     fn step(&mut self, step: Step) {
         self.u16(step.get());
+    }
+
+    fn batch_place(&mut self, (batch_no, ordinal): (u64, u32), token: TokenKey) {
+        self.u64(batch_no);
+        self.u32(ordinal);
+        self.u64(token.get());
     }
 
     /// Tag and content: the form in content leaves.
@@ -381,5 +388,49 @@ impl Record for EdgeRecord {
         out.step(self.to);
         out.text(&self.label);
         out.u8(self.mode.code());
+    }
+}
+
+impl Record for BatchRecord {
+    const TAG: u8 = 15;
+    type Key = (u64, u8);
+
+    fn key(&self) -> Self::Key {
+        (self.batch_no, self.attempt)
+    }
+
+    fn content(&self, out: &mut Encoder) {
+        out.u64(self.batch_no);
+        out.u8(self.attempt);
+        out.step(self.step);
+        out.u8(self.status.code());
+        out.optional(self.trigger, |out, trigger| out.u8(trigger.code()));
+        out.optional(self.reason.as_deref(), Encoder::text);
+    }
+}
+
+impl Record for BatchMemberRecord {
+    const TAG: u8 = 16;
+    type Key = (u64, u32);
+
+    fn key(&self) -> Self::Key {
+        (self.batch_no, self.ordinal)
+    }
+
+    fn content(&self, out: &mut Encoder) {
+        out.batch_place(self.key(), self.token);
+    }
+}
+
+impl Record for BatchOutputRecord {
+    const TAG: u8 = 17;
+    type Key = (u64, u32);
+
+    fn key(&self) -> Self::Key {
+        (self.batch_no, self.ordinal)
+    }
+
+    fn content(&self, out: &mut Encoder) {
+        out.batch_place(self.key(), self.token);
     }
 }

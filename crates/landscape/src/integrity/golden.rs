@@ -5,11 +5,12 @@
 
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{
-    ArtifactRecord, CallRecord, CallStatus, CallType, Determinism, EdgeMode, EdgeNo, EdgeRecord, EpochNo,
-    ErrorReason, FailureKind, Grade, Micros, NodeId, NodeRecord, NodeStateRecord, NodeStateStatus, NodeType,
-    OperationKind, OperationRecord, OperationStatus, Outcome, RoutingEventRecord, RowIndex, RowRecord,
-    RunStatus, StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
-    TransformErrorRecord, ValidationErrorRecord,
+    ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, BatchStatus, CallRecord, CallStatus,
+    CallType, Determinism, EdgeMode, EdgeNo, EdgeRecord, EpochNo, ErrorReason, FailureKind, Grade, Micros,
+    NodeId, NodeRecord, NodeStateRecord, NodeStateStatus, NodeType, OperationKind, OperationRecord,
+    OperationStatus, Outcome, RoutingEventRecord, RowIndex, RowRecord, RunStatus, StateContextRecord, Step,
+    TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord,
+    TriggerType, ValidationErrorRecord,
 };
 
 use super::acted::acted_leaves;
@@ -54,7 +55,13 @@ pub(super) fn state(at: (TokenKey, u16, u8), status: NodeStateStatus, times: (i6
     }
 }
 
-/// Row 3, which a transform changed after one retry and a gate forked, in an epoch of its own.
+/// The token that batch 5 gave.
+pub(super) fn output() -> TokenKey {
+    TokenKey::of_batch(5, 0).unwrap()
+}
+
+/// Row 3, which a transform changed after one retry and a gate forked, in an epoch of its own. Batch 5 took its second
+/// token and gave another one, the second time it was tried.
 pub(super) fn decided() -> DecidedEpoch {
     let (first, second) = (token(3, 0), token(3, 1));
     let row_index = RowIndex::new(3).unwrap();
@@ -71,6 +78,7 @@ pub(super) fn decided() -> DecidedEpoch {
         tokens: vec![
             TokenRecord::plain(first),
             TokenRecord { token: second, branch: Some("left".to_owned()), group: Some(9) },
+            TokenRecord::plain(output()),
         ],
         token_parents: vec![TokenParentRecord { token: second, parent: first, ordinal: 0 }],
         states: vec![state((first, 1, 0), NodeStateStatus::Failed, (6, 7)), done],
@@ -115,11 +123,30 @@ pub(super) fn decided() -> DecidedEpoch {
             reason: busy,
             destination: None,
         }],
+        batches: vec![
+            batch(0, BatchStatus::Failed, Some("no answer")),
+            batch(1, BatchStatus::Completed, None),
+        ],
+        batch_members: vec![BatchMemberRecord { batch_no: 5, ordinal: 0, token: second }],
+        batch_outputs: vec![BatchOutputRecord { batch_no: 5, ordinal: 0, token: output() }],
         operations: vec![operation(0, OperationKind::SourceLoad, 1, (9, 10))],
+        buffers: r#"{"open":[]}"#.to_owned(),
         ..DecidedEpoch::default()
     };
     epoch.row_leaves = vec![decided_leaf(&epoch)];
+    epoch.release_leaves = vec![release_leaf(&epoch)];
     epoch
+}
+
+fn batch(attempt: u8, status: BatchStatus, reason: Option<&str>) -> BatchRecord {
+    BatchRecord {
+        batch_no: 5,
+        step: step(2),
+        attempt,
+        status,
+        trigger: Some(TriggerType::Condition),
+        reason: reason.map(str::to_owned),
+    }
 }
 
 fn operation(at: u16, kind: OperationKind, attempts: u32, times: (i64, i64)) -> OperationRecord {
@@ -138,7 +165,7 @@ fn operation(at: u16, kind: OperationKind, attempts: u32, times: (i64, i64)) -> 
 pub(super) fn decided_leaf(epoch: &DecidedEpoch) -> ContentHash {
     let mut leaf = LeafEncoder::new(VERSION);
     epoch.rows.iter().for_each(|r| leaf.row(r));
-    epoch.tokens.iter().for_each(|r| leaf.token(r));
+    tokens_of(epoch, false).for_each(|r| leaf.token(r));
     epoch.token_parents.iter().for_each(|r| leaf.parent(r));
     epoch.states.iter().for_each(|r| leaf.state(r));
     epoch.contexts.iter().for_each(|r| leaf.context(r));
@@ -147,6 +174,19 @@ pub(super) fn decided_leaf(epoch: &DecidedEpoch) -> ContentHash {
     epoch.validation_errors.iter().for_each(|r| leaf.validation_error(r));
     epoch.transform_errors.iter().for_each(|r| leaf.transform_error(r));
     leaf.finish()
+}
+
+pub(super) fn release_leaf(epoch: &DecidedEpoch) -> ContentHash {
+    let mut leaf = LeafEncoder::new(VERSION);
+    epoch.batches.iter().for_each(|r| leaf.batch(r));
+    epoch.batch_members.iter().for_each(|r| leaf.batch_member(r));
+    epoch.batch_outputs.iter().for_each(|r| leaf.batch_output(r));
+    tokens_of(epoch, true).for_each(|r| leaf.token(r));
+    leaf.finish()
+}
+
+fn tokens_of(epoch: &DecidedEpoch, batches: bool) -> impl Iterator<Item = &TokenRecord> {
+    epoch.tokens.iter().filter(move |r| matches!(r.token.origin(), TokenOrigin::Batch(_)) == batches)
 }
 
 /// The row is refused by sink 3 and taken by its failsink 4.
@@ -262,6 +302,10 @@ fn leaves_have_their_golden_hashes() {
         decided_leaf(&decided()).to_string(),
         "ac29b0926fa42600364a92b13f272ecbdeb4535abfdaf23eaf52f60baea9f293"
     );
+    assert_eq!(
+        release_leaf(&decided()).to_string(),
+        "02a7072427a9e63b77610be66a649df30e955f77d02447284bd1c92e59f46fd7"
+    );
     let leaves = acted_leaves(VERSION, &acted()).unwrap();
     assert_eq!(leaves.len(), 1);
     assert_eq!(leaves[0].to_string(), "2007532b29cb4a34ffd121ae3153db66dcaac52970fa43c3203ab494e756f2be");
@@ -273,15 +317,15 @@ fn chain_and_roots_have_their_golden_hashes() {
     assert_eq!(chain(&begun), "bf1eb5cc6bce881fcca8f8c18bfcc6247dd6cf15b1ededa4e2b971b19f8945a3");
     let staged = DecidedDigest::of(VERSION, &decided());
     let decided = after(&begun, None, Some(&staged), Micros(1_000_200));
-    assert_eq!(chain(&decided), "e1feb6897fe32c690d530caee448e8c66908ad046e697195f7239ed237c75893");
+    assert_eq!(chain(&decided), "3178e577dbe7278e884b71cf5fd8c8c34940dfea8f7039ab54fdb66cd0736fa5");
     let acted = after(&decided, Some(&acted()), None, Micros(1_000_300));
-    assert_eq!(chain(&acted), "35fbfabcfcb566a6cad0b15a3ee4d1624805a4e0c0d616617858fd11bdceaeca");
+    assert_eq!(chain(&acted), "02f268ca81e1ab8072513e325a3b27018e571308bbbeb32f3168b0fdf24ce0ad");
     let ended = after(&acted, Some(&published()), None, Micros(1_000_350));
-    assert_eq!(chain(&ended), "543f281f1d52b421582ebf2ceec85b56c9b95296d1ec3e213125444fecde02c0");
+    assert_eq!(chain(&ended), "95c90031da51315a9c1ff5613fc4d9ceb3bd470d418f09d5873dbc400519555a");
 
     let content_root = ended.content_root(hash(0x77), &seal());
-    assert_eq!(content_root.to_string(), "2815341daf8961e1d905fef38cc3d8926e8c02a7a493da78a8812952ba0e5957");
+    assert_eq!(content_root.to_string(), "f33be0fa5facf3a59b725725600cec66c75b4bf1dd7d5035f3481b16c79ee87b");
     let record_root = ended.record_root(&seal(), content_root);
-    assert_eq!(record_root.to_string(), "6ce5a1f3a2eeb75f6899712265d36abc40a671e403f94b6fb20adc6f7037502d");
-    assert_eq!(ended.records(), 12 + 7 + 1);
+    assert_eq!(record_root.to_string(), "b87b8dff0313a3ac05cc94e0f7d446b8da2f9cc7ad9030f81295c069ffc25e1f");
+    assert_eq!(ended.records(), 17 + 7 + 1);
 }

@@ -2,16 +2,16 @@
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    EpochNo, Micros, NodeStateRecord, NodeStateStatus, Outcome, RowIndex, RowRecord, RunStatus,
-    TokenOutcomeRecord, TokenRecord,
+    BatchStatus, EpochNo, Micros, NodeStateRecord, NodeStateStatus, Outcome, RowIndex, RowRecord, RunStatus,
+    TokenOutcomeRecord, TokenRecord, TriggerType,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::acted::acted_leaves;
 use super::golden::{
-    VERSION, acted, after, artifact, chain, decided, decided_leaf, hash, published, seal, start, state, step,
-    token,
+    VERSION, acted, after, artifact, chain, decided, decided_leaf, hash, output, published, release_leaf,
+    seal, start, state, step, token,
 };
 use super::{DecidedDigest, LeafEncoder, RecorderState};
 use crate::{ActedEpoch, DecidedEpoch};
@@ -73,6 +73,56 @@ fn each_change_of_content_moves_leaf_and_chain() {
         let changed = (decided_leaf(&epoch), chain(&committed(&epoch, &acted())));
         assert!(changed.0 != original.0 && changed.1 != original.1, "change {number}");
     }
+}
+
+/// Every field of every record that only releases have, changed one at a time.
+#[test]
+fn each_change_of_a_batch_moves_release_leaf_and_chain() {
+    let changes: Vec<fn(&mut DecidedEpoch)> = vec![
+        |e| e.batches[0].batch_no = 6,
+        |e| e.batches[1].attempt = 2,
+        |e| e.batches[0].step = step(3),
+        |e| e.batches[0].status = BatchStatus::Completed,
+        |e| e.batches[0].trigger = None,
+        |e| e.batches[0].trigger = Some(TriggerType::Timeout),
+        |e| e.batches[0].reason = None,
+        |e| e.batches.truncate(1),
+        |e| e.batch_members[0].batch_no = 6,
+        |e| e.batch_members[0].ordinal = 1,
+        |e| e.batch_members[0].token = token(3, 0),
+        |e| e.batch_members.clear(),
+        |e| e.batch_outputs[0].batch_no = 6,
+        |e| e.batch_outputs[0].ordinal = 1,
+        |e| e.batch_outputs[0].token = token(3, 0),
+        |e| e.batch_outputs.clear(),
+        |e| e.tokens.retain(|record| record.token != output()),
+    ];
+    let original = (release_leaf(&decided()), chain(&committed(&decided(), &acted())));
+    for (number, change) in changes.iter().enumerate() {
+        let mut epoch = decided();
+        change(&mut epoch);
+        let changed = (release_leaf(&epoch), chain(&committed(&epoch, &acted())));
+        assert!(changed.0 != original.0 && changed.1 != original.1, "change {number}");
+    }
+}
+
+#[test]
+fn a_leaf_moves_the_content_root_and_is_of_one_kind() {
+    let root = |change: fn(&mut DecidedEpoch)| {
+        let mut epoch = decided();
+        change(&mut epoch);
+        content_root(&committed(&epoch, &acted()))
+    };
+    let roots = [
+        root(|_| {}),
+        root(|e| e.row_leaves[0] = hash(1)),
+        root(|e| e.release_leaves[0] = hash(1)),
+        root(|e| e.release_leaves.clear()),
+        root(|e| std::mem::swap(&mut e.row_leaves, &mut e.release_leaves)),
+        root(|e| e.row_leaves.append(&mut e.release_leaves)),
+    ];
+    let different: std::collections::BTreeSet<_> = roots.iter().collect();
+    assert_eq!(different.len(), roots.len());
 }
 
 #[test]
