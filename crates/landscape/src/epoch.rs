@@ -8,8 +8,7 @@ use elspeth_contracts::{
     ValidationErrorRecord,
 };
 
-/// Commit A: everything that was sensed and decided. Every list is in canonical order (row index, then token path,
-/// then step and attempt).
+/// Commit A: everything that was sensed and decided. Every list is in key order, except where it says otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct DecidedEpoch {
     /// Its number.
@@ -108,7 +107,8 @@ pub struct ActedEpoch {
     pub transform_errors: Vec<TransformErrorRecord>,
     /// Diverts to failsinks.
     pub routing: Vec<RoutingEventRecord>,
-    /// Terminal outcomes of the epoch's tokens, in canonical order.
+    /// Terminal outcomes that the epoch brought about, in the order of their cause (the row whose processing brought each
+    /// about), then of the token. The content root has them in this order, so it must not depend on where epochs end.
     pub outcomes: Vec<TokenOutcomeRecord>,
     /// Sink writes.
     pub operations: Vec<OperationRecord>,

@@ -7,17 +7,17 @@ use super::LeafEncoder;
 use super::encode::{Record, in_key_order};
 use crate::{ActedEpoch, Corruption};
 
-/// The leaves of an epoch's acts, by token.
+/// The leaves of an epoch's acts, in the order of its outcomes.
 pub(crate) fn acted_leaves(version: HashVersion, acted: &ActedEpoch) -> Result<Vec<ContentHash>, Corruption> {
     let mut leaf = LeafEncoder::new(version);
-    let mut states = Follower::new(&acted.sink_states, |s| s.token);
-    let mut routing = Follower::new(&acted.routing, |r| r.token);
-    let mut errors = Follower::new(&acted.transform_errors, |e| e.token);
+    let mut states = Led::new(&acted.sink_states, |s| s.token);
+    let mut routing = Led::new(&acted.routing, |r| r.token);
+    let mut errors = Led::new(&acted.transform_errors, |e| e.token);
     let mut leaves = Vec::with_capacity(acted.outcomes.len());
-    for outcome in in_key_order(&acted.outcomes) {
-        states.up_to(outcome.token, |s| leaf.state(s));
-        routing.up_to(outcome.token, |r| leaf.routing(r));
-        errors.up_to(outcome.token, |e| leaf.transform_error(e));
+    for outcome in &acted.outcomes {
+        states.to(outcome.token).for_each(|s| leaf.state(s));
+        routing.to(outcome.token).for_each(|r| leaf.routing(r));
+        errors.to(outcome.token).for_each(|e| leaf.transform_error(e));
         leaf.outcome(outcome);
         leaves.push(leaf.finish());
     }
@@ -27,39 +27,43 @@ pub(crate) fn acted_leaves(version: HashVersion, acted: &ActedEpoch) -> Result<V
     Ok(leaves)
 }
 
-/// Goes through records of tokens beside the outcomes of the same tokens.
-struct Follower<'a, R> {
+/// Records of tokens by key, each of which leads to the token's first outcome.
+struct Led<'a, R> {
     records: Vec<&'a R>,
+    given: Vec<bool>,
     next: usize,
     token: fn(&R) -> TokenKey,
-    stray: Option<TokenKey>,
 }
 
-impl<'a, R: Record> Follower<'a, R> {
+impl<'a, R: Record> Led<'a, R> {
     fn new(records: &'a [R], token: fn(&R) -> TokenKey) -> Self {
-        Self { records: in_key_order(records), next: 0, token, stray: None }
+        let records = in_key_order(records);
+        Self { given: vec![false; records.len()], records, next: 0, token }
     }
 
-    /// Gives every record of `token`; what lies before it belongs to no outcome.
-    fn up_to(&mut self, token: TokenKey, mut give: impl FnMut(&R)) {
-        while let Some(record) = self.records.get(self.next).filter(|r| (self.token)(r) <= token) {
-            if (self.token)(record) < token {
-                self.stray.get_or_insert((self.token)(record));
-            }
-            give(record);
+    /// Every record of `token`, unless they were given already. Outcomes mostly are in token order, so that the place to
+    /// look at is mostly where the last search ended.
+    fn to(&mut self, token: TokenKey) -> impl Iterator<Item = &'a R> {
+        let of = self.token;
+        if self.records.get(self.next).is_none_or(|record| of(record) != token) {
+            self.next = self.records.partition_point(|record| of(record) < token);
+        }
+        let from = self.next;
+        while self.records.get(self.next).is_some_and(|record| of(record) == token) && !self.given[self.next]
+        {
+            self.given[self.next] = true;
             self.next += 1;
         }
+        self.records[from..self.next].iter().copied()
     }
 
+    /// Whatever was not given belongs to no outcome.
     fn end(self, table: &'static str) -> Result<(), Corruption> {
-        let left = self.records.get(self.next).map(|r| (self.token)(r));
-        match self.stray.or(left) {
-            None => Ok(()),
-            Some(token) => Err(Corruption {
-                table,
-                id: format!("token {}", token.get()),
-                what: "a sink's record about a token that has no outcome in the same epoch".to_owned(),
-            }),
-        }
+        let Some(stray) = self.given.iter().position(|given| !given) else { return Ok(()) };
+        Err(Corruption {
+            table,
+            id: format!("token {}", (self.token)(self.records[stray]).get()),
+            what: "a sink's record about a token that has no outcome in the same epoch".to_owned(),
+        })
     }
 }

@@ -2,8 +2,8 @@
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    BatchStatus, EpochNo, Micros, NodeStateRecord, NodeStateStatus, Outcome, RowIndex, RowRecord, RunStatus,
-    TokenOutcomeRecord, TokenRecord, TriggerType,
+    BatchRecord, BatchStatus, EpochNo, Micros, NodeStateRecord, NodeStateStatus, Outcome, RowIndex,
+    RowRecord, RunStatus, TokenKey, TokenOutcomeRecord, TokenRecord, TriggerType,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -188,16 +188,21 @@ fn the_content_of_an_artifact_counts_where_nothing_was_diverted() {
 }
 
 #[test]
-fn the_order_in_which_acts_are_told_does_not_matter() {
+fn leaves_of_acts_are_in_the_order_of_the_outcomes_whatever_that_of_what_led_to_them() {
     let mut act = acted();
     let second = TokenOutcomeRecord::at_sink(token(2, 0), Outcome::Completed, step(4));
     act.sink_states.push(state((token(2, 0), 4, 0), NodeStateStatus::Completed, (0, 0)));
     act.outcomes.push(second);
     let told = acted_leaves(VERSION, &act).unwrap();
     act.sink_states.reverse();
-    act.outcomes.reverse();
     assert_eq!(acted_leaves(VERSION, &act).unwrap(), told);
-    assert_eq!(told[1], acted_leaves(VERSION, &acted()).unwrap()[0], "leaves are in token order");
+    assert_eq!(told[0], acted_leaves(VERSION, &acted()).unwrap()[0]);
+    act.outcomes.reverse();
+    assert_eq!(acted_leaves(VERSION, &act).unwrap(), [told[1], told[0]]);
+    let chain_of = |act: &ActedEpoch| chain(&committed(&decided(), act));
+    let reversed = chain_of(&act);
+    act.outcomes.reverse();
+    assert_eq!(chain_of(&act), reversed, "the chain has them by token");
 }
 
 #[test]
@@ -249,7 +254,8 @@ fn what_begins_differently_ends_differently() {
     }
 }
 
-/// Rows one after the other, cut into epochs after the rows that `cuts` says.
+/// Rows one after the other, cut into epochs after the rows that `cuts` says. Of every four rows, three make a batch and the
+/// last goes to a sink by itself.
 fn run_of(rows: u64, cuts: &[bool], times: i64, published_alone: bool) -> RecorderState {
     let mut state = RecorderState::new(&start());
     let (mut from, mut number) = (0, 0);
@@ -288,15 +294,43 @@ fn epoch_of(number: u64, rows: std::ops::Range<u64>, times: i64) -> DecidedEpoch
         epoch.rows.push(record);
         epoch.tokens.push(TokenRecord::plain(token(row, 0)));
         epoch.states.push(row_state(row, 1, times));
+        if let Some(batch_no) = flushed_by(row) {
+            let batch = BatchRecord { batch_no, ..decided().batches[1].clone() };
+            leaf.batch(&batch);
+            epoch.release_leaves.push(leaf.finish());
+            epoch.batches.push(batch);
+        }
     }
     epoch
+}
+
+/// The batch that the row fills.
+fn flushed_by(row: u64) -> Option<u64> {
+    (row % 4 == 2).then_some(row / 4)
+}
+
+fn of_batch(row: u64, batch_no: u64) -> impl Iterator<Item = TokenOutcomeRecord> {
+    let consumed = move |member| TokenOutcomeRecord {
+        token: token(member, 0),
+        outcome: Outcome::ConsumedInBatch,
+        sink: None,
+        group: None,
+        batch_no: Some(batch_no),
+        error_at: None,
+    };
+    let output = TokenKey::of_batch(batch_no, 0).unwrap();
+    (row - 2..=row).map(consumed).chain([TokenOutcomeRecord::at_sink(output, Outcome::Completed, step(4))])
 }
 
 fn acts_of(number: u64, rows: std::ops::Range<u64>, times: i64) -> ActedEpoch {
     let mut acted = ActedEpoch { epoch: EpochNo(number), ..ActedEpoch::default() };
     for row in rows {
-        acted.sink_states.push(row_state(row, 4, times));
-        acted.outcomes.push(TokenOutcomeRecord::at_sink(token(row, 0), Outcome::Completed, step(4)));
+        if let Some(batch_no) = flushed_by(row) {
+            acted.outcomes.extend(of_batch(row, batch_no));
+        } else if row % 4 == 3 {
+            acted.sink_states.push(row_state(row, 4, times));
+            acted.outcomes.push(TokenOutcomeRecord::at_sink(token(row, 0), Outcome::Completed, step(4)));
+        }
         acted.artifacts = vec![artifact(row + 1)];
     }
     acted
