@@ -147,6 +147,7 @@ fn declaration() -> GraphSpec {
             determinism: Determinism::Deterministic,
         },
         config: "{}".to_owned(),
+        service: None,
         kind,
     };
     let sink = || NodeKind::Sink { on_write_failure: to("discard"), needs: Contract::observed() };
@@ -158,6 +159,7 @@ fn declaration() -> GraphSpec {
         on_error: to("impossible"),
         needs: Contract::observed(),
         output: Box::new(|_| Ok(Contract::observed())),
+        expands: false,
     };
     GraphSpec {
         nodes: vec![

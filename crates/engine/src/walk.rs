@@ -214,7 +214,10 @@ impl<'a> Walker<'a> {
     ) -> Option<Travel> {
         let on_error = match &self.pipeline.graph.node(step).spec {
             NodeSpec::Transform { on_error, .. } | NodeSpec::Gate { on_error, .. } => *on_error,
-            NodeSpec::Source { .. } | NodeSpec::Sink { .. } => Destination::Discard,
+            NodeSpec::Source { .. }
+            | NodeSpec::Aggregation { .. }
+            | NodeSpec::Coalesce { .. }
+            | NodeSpec::Sink { .. } => Destination::Discard,
         };
         let token = at.token;
         let error_at = Some((step, attempt));

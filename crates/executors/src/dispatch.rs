@@ -38,7 +38,10 @@ impl Dispatcher {
         let mut steps = Vec::with_capacity(graph.nodes().len());
         for node in graph.nodes() {
             steps.push(match &node.spec {
-                NodeSpec::Source { .. } | NodeSpec::Sink { .. } => None,
+                NodeSpec::Source { .. }
+                | NodeSpec::Aggregation { .. }
+                | NodeSpec::Coalesce { .. }
+                | NodeSpec::Sink { .. } => None,
                 NodeSpec::Transform { on_success, .. } => {
                     let plugin =
                         transforms.get(&node.step).ok_or_else(|| MissingPlugin(node.name.clone()))?;

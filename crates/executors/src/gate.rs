@@ -1,6 +1,6 @@
 use elspeth_contracts::{EdgeNo, ErrorReason, FailureKind};
 use elspeth_expr::{Expr, Scope};
-use elspeth_graph::GateRoute;
+use elspeth_graph::{GateRoute, RouteTo};
 use elspeth_value::{Row, Value};
 
 use crate::{Scratch, StepExecutor, Verdict, Visit};
@@ -18,7 +18,7 @@ impl GateExecutor {
     /// An executor for that condition and those routes.
     #[must_use]
     pub fn new(condition: Expr, routes: Vec<GateRoute>) -> Self {
-        let on = |label| routes.iter().find(|r| r.label == label).map(|r| r.edge);
+        let on = |label| routes.iter().find(|r| r.label == label).and_then(edge);
         let (on_true, on_false) = (on("true"), on("false"));
         Self { condition, routes, on_true, on_false }
     }
@@ -36,7 +36,7 @@ impl GateExecutor {
     }
 
     fn labelled(&self, label: &str) -> Option<EdgeNo> {
-        self.routes.iter().find(|r| r.label == label).map(|r| r.edge)
+        self.routes.iter().find(|r| r.label == label).and_then(edge)
     }
 
     fn unknown_label(&self, result: &Value) -> ErrorReason {
@@ -48,6 +48,13 @@ impl GateExecutor {
             known.join(", ")
         );
         ErrorReason::new(FailureKind::UnknownLabel, message)
+    }
+}
+
+fn edge(route: &GateRoute) -> Option<EdgeNo> {
+    match route.to {
+        RouteTo::Edge(edge) => Some(edge),
+        RouteTo::Fork => None,
     }
 }
 

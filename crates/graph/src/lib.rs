@@ -29,6 +29,7 @@
 //!         determinism: Determinism::IoRead,
 //!     },
 //!     config: "{}".to_owned(),
+//!     service: None,
 //!     kind,
 //! };
 //! let source = |target: &str| NodeKind::Source {
@@ -63,6 +64,9 @@ mod suggest;
 
 pub use builder::BuildResult;
 pub use error::{GraphError, GraphWarning};
-pub use model::{Destination, Edge, ExecutionGraph, GateRoute, Node, NodeSpec};
+pub use model::{
+    CoalescePolicy, Destination, Edge, ExecutionGraph, ForkBranch, GateRoute, Merge, Node, NodeSpec,
+    OutputMode, RouteTo, Trigger,
+};
 pub use spec::{GraphSpec, SettingPath};
 pub use suggest::{advise, nearest};

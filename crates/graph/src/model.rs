@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{Determinism, EdgeMode, EdgeNo, NodeId, NodeType, Step};
@@ -14,6 +15,8 @@ pub struct ExecutionGraph {
     pub(crate) edges: Vec<Edge>,
     pub(crate) topology_hash: ContentHash,
     pub(crate) by_name: BTreeMap<String, Step>,
+    /// For each edge, the coalesces that a token on it can still arrive at as its branch, in step order.
+    pub(crate) reaching: Vec<Vec<Step>>,
 }
 
 /// A plugin instance or built-in step.
@@ -39,6 +42,8 @@ pub struct Node {
     pub input: Contract,
     /// What goes out.
     pub output: Contract,
+    /// The service whose rate limit its work is subject to.
+    pub service: Option<String>,
     /// What it does with rows.
     pub spec: NodeSpec,
 }
@@ -60,14 +65,44 @@ pub enum NodeSpec {
         /// For failures (`__error_<name>__`).
         on_error: Destination,
     },
-    /// Chooses an edge.
+    /// Chooses an edge, or forks.
     Gate {
         /// What is asked of each row.
         condition: Expr,
         /// One per label, in settings order.
         routes: Vec<GateRoute>,
+        /// The children of a row that takes [`RouteTo::Fork`], in settings order; empty when no label does that.
+        fork: Vec<ForkBranch>,
         /// For failures (`__error_<name>__`).
         on_error: Destination,
+    },
+    /// Collects rows into batches and works on each batch as a whole.
+    Aggregation {
+        /// For its outputs, or for the members themselves.
+        on_success: EdgeNo,
+        /// For members of batches that fail (`__error_<name>__`).
+        on_error: Destination,
+        /// When a batch is worked on, besides the end of the source.
+        trigger: Trigger,
+        /// What goes on.
+        output_mode: OutputMode,
+        /// How many rows each batch must give.
+        expected_output_count: Option<u64>,
+    },
+    /// Joins the branches of one fork.
+    Coalesce {
+        /// For merged rows.
+        on_success: EdgeNo,
+        /// Names of the branches, in settings order; all of one fork.
+        branches: Vec<String>,
+        /// Which of them must have arrived.
+        policy: CoalescePolicy,
+        /// How their rows become one.
+        merge: Merge,
+        /// How long a merge waits after its first arrival.
+        timeout: Option<Duration>,
+        /// Whether its tokens can wait for later rows: there is an aggregation between the fork and here.
+        crosses_rows: bool,
     },
     /// Writes rows.
     Sink {
@@ -82,7 +117,71 @@ pub struct GateRoute {
     /// The result that takes it.
     pub label: String,
     /// Where it leads.
+    pub to: RouteTo,
+}
+
+/// Where a label leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteTo {
+    /// Along one edge.
+    Edge(EdgeNo),
+    /// To one child for each of the gate's `fork` branches.
+    Fork,
+}
+
+/// One way out of a fork.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForkBranch {
+    /// Its name, and the label of its edge.
+    pub name: String,
+    /// Where the child goes first, by a copy edge.
     pub edge: EdgeNo,
+    /// The coalesce it feeds, directly or through other nodes.
+    pub coalesce: Option<Step>,
+}
+
+/// When a batch is worked on, besides the end of the source: at the first of these that comes true.
+#[derive(Debug, Clone, Default)]
+pub struct Trigger {
+    /// With so many members; at least 1.
+    pub count: Option<u64>,
+    /// So long after the first member was accepted; more than nothing.
+    pub timeout: Option<Duration>,
+    /// When this is true of the open batch (`batch_count`, `batch_age_seconds`).
+    pub condition: Option<Expr>,
+}
+
+/// What goes on from an aggregation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputMode {
+    /// New tokens.
+    Transform,
+    /// The members.
+    Passthrough,
+}
+
+/// Which branches must have arrived before a merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoalescePolicy {
+    /// All.
+    RequireAll,
+    /// So many; at least 1 and at most all.
+    Quorum(u32),
+    /// All that are not lost, or those that are there at the timeout.
+    BestEffort,
+    /// Any one.
+    First,
+}
+
+/// How the rows of branches become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merge {
+    /// All fields; of a field in several branches, the value of the later branch in settings order.
+    Union,
+    /// One field for each branch.
+    Nested,
+    /// The row of the branch at that index.
+    Select(usize),
 }
 
 /// Where rows go that cannot go on.
@@ -118,7 +217,53 @@ impl Node {
             NodeSpec::Source { .. } => NodeType::Source,
             NodeSpec::Transform { .. } => NodeType::Transform,
             NodeSpec::Gate { .. } => NodeType::Gate,
+            NodeSpec::Aggregation { .. } => NodeType::Aggregation,
+            NodeSpec::Coalesce { .. } => NodeType::Coalesce,
             NodeSpec::Sink { .. } => NodeType::Sink,
+        }
+    }
+}
+
+impl Trigger {
+    /// Whether only the end of the source makes a batch complete.
+    #[must_use]
+    pub const fn is_end_only(&self) -> bool {
+        self.count.is_none() && self.timeout.is_none() && self.condition.is_none()
+    }
+}
+
+impl OutputMode {
+    /// As settings write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transform => "transform",
+            Self::Passthrough => "passthrough",
+        }
+    }
+}
+
+impl CoalescePolicy {
+    /// As settings write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequireAll => "require_all",
+            Self::Quorum(_) => "quorum",
+            Self::BestEffort => "best_effort",
+            Self::First => "first",
+        }
+    }
+}
+
+impl Merge {
+    /// As settings write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Union => "union",
+            Self::Nested => "nested",
+            Self::Select(_) => "select",
         }
     }
 }
@@ -157,6 +302,15 @@ impl ExecutionGraph {
     /// Sinks in step order.
     pub fn sinks(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|n| n.node_type() == NodeType::Sink)
+    }
+
+    /// Whether a token on `edge` can still arrive at `coalesce` as the branch that it is on, or as part of it.
+    ///
+    /// Not along error edges, which end in sinks, nor through what ends a branch (a transform-mode aggregation). Edges before
+    /// the fork are on no branch of it.
+    #[must_use]
+    pub fn reaches(&self, edge: EdgeNo, coalesce: Step) -> bool {
+        self.reaching[edge.index()].contains(&coalesce)
     }
 
     /// Hash over every node (id, plugin, config hash) and edge.

@@ -1,9 +1,12 @@
 use std::fmt;
+use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::Determinism;
 use elspeth_expr::Expr;
 use elspeth_value::Contract;
+
+use crate::OutputMode;
 
 /// Where in the settings something is said: keys and list indexes joined by `.`, such as `gates.2.routes.high`.
 ///
@@ -47,6 +50,8 @@ pub struct NodeDecl {
     pub plugin: PluginRef,
     /// Its settings as they are recorded: canonical JSON.
     pub config: String,
+    /// The service whose rate limit its work is subject to.
+    pub service: Option<String>,
     /// What it is and how it is connected.
     pub kind: NodeKind,
 }
@@ -88,8 +93,10 @@ pub enum NodeKind {
         needs: Contract,
         /// What it makes of it.
         output: OutputContract,
+        /// Whether it may make several rows of one.
+        expands: bool,
     },
-    /// Chooses an edge.
+    /// Chooses an edge, or forks.
     Gate {
         /// The connection that it consumes.
         input: Ref,
@@ -97,10 +104,44 @@ pub enum NodeKind {
         condition: Option<Expr>,
         /// Where the condition is written.
         condition_at: SettingPath,
-        /// Sink or connection for each label, in settings order.
+        /// Sink, connection or [`FORK`] for each label, in settings order.
         routes: Vec<RouteDecl>,
+        /// Sink or connection for each branch of the fork, which bears the name of the branch.
+        fork_to: Vec<Ref>,
         /// Sink or `discard` for failures.
         on_error: Ref,
+    },
+    /// Collects rows into batches.
+    Aggregation {
+        /// The connection that it consumes.
+        input: Ref,
+        /// Sink or connection for its outputs.
+        on_success: Ref,
+        /// Sink or `discard` for members of batches that fail.
+        on_error: Ref,
+        /// What it needs of its input.
+        needs: Contract,
+        /// What it makes of it.
+        output: OutputContract,
+        /// When a batch is worked on.
+        trigger: TriggerDecl,
+        /// What goes on.
+        output_mode: OutputMode,
+        /// How many rows each batch must give.
+        expected_output_count: Option<u64>,
+    },
+    /// Joins the branches of a fork.
+    Coalesce {
+        /// Its branches, in settings order.
+        branches: Vec<BranchDecl>,
+        /// Sink or connection for merged rows.
+        on_success: Ref,
+        /// Which branches must have arrived.
+        policy: PolicyDecl,
+        /// How their rows become one.
+        merge: MergeDecl,
+        /// How long a merge waits.
+        timeout: Option<Duration>,
     },
     /// Writes rows.
     Sink {
@@ -116,9 +157,56 @@ pub enum NodeKind {
 pub struct RouteDecl {
     /// The result that takes it.
     pub label: Ref,
-    /// Sink or connection.
+    /// Sink, connection or [`FORK`].
     pub target: Ref,
 }
+
+/// When a batch is worked on, as declared.
+#[derive(Debug, Default)]
+pub struct TriggerDecl {
+    /// With so many members.
+    pub count: Option<u64>,
+    /// So long after the first member.
+    pub timeout: Option<Duration>,
+    /// When this is true. `None` too when it could not be parsed and somebody has reported that already.
+    pub condition: Option<Expr>,
+}
+
+/// One branch of a coalesce as declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BranchDecl {
+    /// The branch of a fork.
+    pub name: Ref,
+    /// The connection in which it ends; the branch itself when nothing works on it.
+    pub input: Ref,
+}
+
+/// Which branches must have arrived, as declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyDecl {
+    /// All.
+    RequireAll,
+    /// So many.
+    Quorum(Option<u64>),
+    /// Those that arrive in time.
+    BestEffort,
+    /// Any one.
+    First,
+}
+
+/// How the rows of branches become one, as declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MergeDecl {
+    /// All fields.
+    Union,
+    /// One field for each branch.
+    Nested,
+    /// The row of that branch.
+    Select(Option<Ref>),
+}
+
+/// The word that stands for the branches of `fork_to` where routes name targets.
+pub const FORK: &str = "fork";
 
 /// The word that stands for "no sink" where rows go that cannot go on.
 pub const DISCARD: &str = "discard";
@@ -165,6 +253,14 @@ impl fmt::Display for SettingPath {
     }
 }
 
+impl RouteDecl {
+    /// Whether rows of this label are copied to the branches of the gate.
+    #[must_use]
+    pub fn is_fork(&self) -> bool {
+        self.target.name == FORK
+    }
+}
+
 impl Ref {
     /// A name and where it is written.
     #[must_use]
@@ -182,20 +278,49 @@ impl fmt::Debug for NodeKind {
                 .field("on_invalid", on_invalid)
                 .field("contract", contract)
                 .finish(),
-            Self::Transform { input, on_success, on_error, needs, output: _ } => f
+            Self::Transform { input, on_success, on_error, needs, output: _, expands } => f
                 .debug_struct("Transform")
                 .field("input", input)
                 .field("on_success", on_success)
                 .field("on_error", on_error)
                 .field("needs", needs)
+                .field("expands", expands)
                 .finish_non_exhaustive(),
-            Self::Gate { input, condition, condition_at: _, routes, on_error } => f
+            Self::Gate { input, condition, condition_at: _, routes, fork_to, on_error } => f
                 .debug_struct("Gate")
                 .field("input", input)
                 .field("condition", &condition.as_ref().map(Expr::text))
                 .field("routes", routes)
+                .field("fork_to", fork_to)
                 .field("on_error", on_error)
                 .finish_non_exhaustive(),
+            Self::Aggregation {
+                input,
+                on_success,
+                on_error,
+                needs,
+                output: _,
+                trigger,
+                output_mode,
+                expected_output_count,
+            } => f
+                .debug_struct("Aggregation")
+                .field("input", input)
+                .field("on_success", on_success)
+                .field("on_error", on_error)
+                .field("needs", needs)
+                .field("trigger", trigger)
+                .field("output_mode", output_mode)
+                .field("expected_output_count", expected_output_count)
+                .finish_non_exhaustive(),
+            Self::Coalesce { branches, on_success, policy, merge, timeout } => f
+                .debug_struct("Coalesce")
+                .field("branches", branches)
+                .field("on_success", on_success)
+                .field("policy", policy)
+                .field("merge", merge)
+                .field("timeout", timeout)
+                .finish(),
             Self::Sink { on_write_failure, needs } => f
                 .debug_struct("Sink")
                 .field("on_write_failure", on_write_failure)

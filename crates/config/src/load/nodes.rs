@@ -100,6 +100,7 @@ impl Declaring<'_> {
             on_error: Ref::new(&settings.on_error, at.child("on_error")),
             needs: made.as_ref().map_or_else(Contract::observed, |transform| transform.input_contract()),
             output: output_contract(made.clone()),
+            expands: made.as_ref().is_some_and(|transform| transform.expands()),
         };
         if let Some(transform) = made {
             self.done.instances.transforms.push((settings.name.clone(), transform));
@@ -122,6 +123,7 @@ impl Declaring<'_> {
             condition: self.condition(&settings.condition, &condition_at),
             condition_at,
             routes: routes.collect(),
+            fork_to: Vec::new(),
             on_error: Ref::new(&settings.on_error, at.child("on_error")),
         };
         let plugin = PluginRef {
@@ -214,7 +216,7 @@ impl Declaring<'_> {
             self.done.findings.push(Finding::new("not-canonical", at.clone(), message));
         });
         let config = config.ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-        self.done.spec.nodes.push(NodeDecl { name, at, plugin, config, kind });
+        self.done.spec.nodes.push(NodeDecl { name, at, plugin, config, service: None, kind });
     }
 }
 

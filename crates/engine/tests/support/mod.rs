@@ -159,6 +159,7 @@ fn graph() -> ExecutionGraph {
             determinism: Determinism::Deterministic,
         },
         config: "{}".into(),
+        service: None,
         kind,
     };
     let sink = |n: &str| {
@@ -175,6 +176,7 @@ fn graph() -> ExecutionGraph {
         on_error: name("failed"),
         needs: Contract::observed(),
         output: Box::new(|_| Ok(Contract::observed())),
+        expands: false,
     };
     let gate = NodeKind::Gate {
         input: name("worked"),
@@ -184,6 +186,7 @@ fn graph() -> ExecutionGraph {
             RouteDecl { label: name("true"), target: name("even") },
             RouteDecl { label: name("false"), target: name("odd") },
         ],
+        fork_to: Vec::new(),
         on_error: name("discard"),
     };
     let spec = GraphSpec {

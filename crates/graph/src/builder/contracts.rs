@@ -1,10 +1,10 @@
 use elspeth_contracts::EdgeMode;
-use elspeth_expr::{Expr, ExprType};
+use elspeth_expr::{Expr, ExprError, ExprType};
 use elspeth_value::{Contract, SchemaConflict};
 
-use super::Findings;
 use super::wiring::{Wire, field_advice};
-use crate::spec::{GraphSpec, NodeKind, RouteDecl, SettingPath};
+use super::{Findings, merge};
+use crate::spec::{GraphSpec, NodeDecl, NodeKind, OutputContract, RouteDecl, SettingPath};
 use crate::{GraphError, GraphWarning};
 
 /// What comes into a node and what goes out.
@@ -50,14 +50,20 @@ fn sides_of(
         NodeKind::Source { contract, .. } => Sides { input: contract.clone(), output: contract.clone() },
         NodeKind::Transform { input, needs, output, .. } => {
             let fits = check_edge(spec, position, (needs, &input.at), incoming, findings);
-            let input = first();
-            let output = output(&input).unwrap_or_else(|message| {
-                if fits {
-                    findings.push(GraphError::new("schema-conflict", &node.at.child("options"), message));
-                }
-                Contract::observed()
-            });
-            Sides { input, output }
+            worked_on(first(), output, (node, fits), findings)
+        }
+        NodeKind::Aggregation { input, needs, output, trigger, .. } => {
+            let fits = check_edge(spec, position, (needs, &input.at), incoming, findings);
+            if let Some(condition) = &trigger.condition {
+                check_trigger(condition, &node.at.child("trigger").child("condition"), findings);
+            }
+            worked_on(first(), output, (node, fits), findings)
+        }
+        NodeKind::Coalesce { branches, policy, merge, .. } => {
+            let arriving = |number| incoming.iter().find(|(wire, _)| wire.input == number);
+            let contracts = (0..branches.len()).map(|n| arriving(n).map(|(_, contract)| contract));
+            let merged = merge::merged(branches, &contracts.collect::<Vec<_>>(), merge, *policy);
+            Sides { input: merged.clone(), output: merged }
         }
         NodeKind::Gate { condition, condition_at, routes, .. } => {
             let input = first();
@@ -73,6 +79,22 @@ fn sides_of(
             Sides { input: needs.clone(), output: needs.clone() }
         }
     }
+}
+
+/// The sides of a node whose plugin says what it makes of its rows.
+fn worked_on(
+    input: Contract,
+    output: &OutputContract,
+    (node, fits): (&NodeDecl, bool),
+    findings: &mut Findings,
+) -> Sides {
+    let output = output(&input).unwrap_or_else(|message| {
+        if fits {
+            findings.push(GraphError::new("schema-conflict", &node.at.child("options"), message));
+        }
+        Contract::observed()
+    });
+    Sides { input, output }
 }
 
 fn check_edge(
@@ -140,18 +162,38 @@ fn check_condition(
     findings: &mut Findings,
 ) {
     match condition.check(input) {
-        Err(errors) => {
-            for error in errors {
-                let mut found = GraphError::new("expression-type", at, error.message);
-                found.help = error.help;
-                found.span = Some(error.span);
-                findings.push(found);
-            }
-        }
+        Err(errors) => report_types(errors, at, findings),
         Ok(ExprType::Bool) => check_boolean_labels(routes, at, findings),
         Ok(ExprType::Int) => warn_of_labels(routes, "a whole number", |l| l.parse::<i64>().is_ok(), findings),
         Ok(ExprType::Float) => warn_of_labels(routes, "a number", |l| l.parse::<f64>().is_ok(), findings),
         Ok(ExprType::Unknown | ExprType::Null | ExprType::Str | ExprType::List | ExprType::Map) => {}
+    }
+}
+
+/// A trigger asks whether; a result that is never true or false is a mistake.
+fn check_trigger(condition: &Expr, at: &SettingPath, findings: &mut Findings) {
+    let what = match condition.check(&Contract::observed()) {
+        Err(errors) => return report_types(errors, at, findings),
+        Ok(ExprType::Bool | ExprType::Unknown) => return,
+        Ok(ExprType::Int) => "a whole number",
+        Ok(ExprType::Float) => "a number",
+        Ok(ExprType::Str) => "text",
+        Ok(ExprType::Null) => "nothing",
+        Ok(ExprType::List | ExprType::Map) => "a collection",
+    };
+    let message = format!("the condition gives {what}, where a trigger asks for true or false");
+    findings.push(
+        GraphError::new("trigger-not-boolean", at, message)
+            .help("compare it, such as `row['batch_count'] >= 100`"),
+    );
+}
+
+fn report_types(errors: Vec<ExprError>, at: &SettingPath, findings: &mut Findings) {
+    for error in errors {
+        let mut found = GraphError::new("expression-type", at, error.message);
+        found.help = error.help;
+        found.span = Some(error.span);
+        findings.push(found);
     }
 }
 

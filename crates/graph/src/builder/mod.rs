@@ -1,7 +1,11 @@
 //! From a declaration to a graph: each rule in its own file, all findings collected.
 
 mod assemble;
+mod branches;
+mod coalesces;
 mod contracts;
+mod forks;
+mod merge;
 mod names;
 mod order;
 mod ports;
@@ -46,14 +50,17 @@ impl ExecutionGraph {
         names::check(&spec, &mut findings);
         let wiring = wiring::connect(&spec, &mut findings);
         check_routes(&spec, &mut findings);
+        forks::check(&spec, &mut findings);
+        coalesces::check(&spec, &wiring.meant, &mut findings);
         check_size(&spec, &wiring.wires, &mut findings);
         let order = order::sort(&spec, &wiring, &mut findings);
         let wires = wiring.wires;
+        let branches = order.as_ref().map(|order| branches::trace(&spec, &wires, order, &mut findings));
         // Contracts are carried as far as there is an order, whatever else is wrong.
         let sides = order.as_ref().map(|order| contracts::propagate(&spec, &wires, order, &mut findings));
-        match (order, sides) {
-            (Some(order), Some(sides)) if findings.errors.is_empty() && is_whole(&spec) => {
-                Ok((assemble(Checked { spec, wires, order, sides }), findings.warnings))
+        match (order, sides, branches) {
+            (Some(order), Some(sides), Some(branches)) if findings.errors.is_empty() && is_whole(&spec) => {
+                Ok((assemble(Checked { spec, wires, order, sides, branches }), findings.warnings))
             }
             _ => Err(findings.errors),
         }
@@ -65,7 +72,13 @@ fn is_whole(spec: &GraphSpec) -> bool {
     let has_gap = |node: &NodeDecl| {
         let unread = match &node.kind {
             NodeKind::Gate { condition, routes, .. } => condition.is_none() || routes.is_empty(),
-            NodeKind::Source { .. } | NodeKind::Transform { .. } | NodeKind::Sink { .. } => false,
+            NodeKind::Coalesce { branches, .. } => {
+                branches.iter().any(|b| b.name.name.is_empty() || b.input.name.is_empty())
+            }
+            NodeKind::Source { .. }
+            | NodeKind::Transform { .. }
+            | NodeKind::Aggregation { .. }
+            | NodeKind::Sink { .. } => false,
         };
         unread || node.kind.ports().iter().any(|port| port.target.name.is_empty())
     };

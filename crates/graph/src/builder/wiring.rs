@@ -3,9 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use elspeth_contracts::EdgeMode;
 
 use super::Findings;
-use super::ports::{Leads, Port};
+use super::ports::{Leads, Port, PortLabel};
 use crate::GraphError;
-use crate::spec::{DISCARD, GraphSpec, NodeKind, Ref, SettingPath};
+use crate::spec::{DISCARD, GraphSpec, NodeDecl, NodeKind, Ref, SettingPath};
 use crate::suggest::{advise, nearest};
 
 /// An edge between two declared nodes, by their positions in the spec.
@@ -17,6 +17,8 @@ pub(super) struct Wire {
     pub(super) mode: EdgeMode,
     /// Which of the producer's ports.
     pub(super) port: usize,
+    /// Which of the consumer's inputs; 0 for sinks, which have none.
+    pub(super) input: usize,
     /// Where the producer names the target.
     pub(super) at: SettingPath,
 }
@@ -33,9 +35,17 @@ pub(super) struct Wiring {
 /// What every name stands for.
 struct Names<'a> {
     sinks: BTreeMap<&'a str, usize>,
-    consumers: BTreeMap<&'a str, (usize, &'a Ref)>,
+    consumers: BTreeMap<&'a str, Consumer<'a>>,
     /// First producer of each connection: its position and where it says so.
     producers: BTreeMap<&'a str, (usize, &'a Ref)>,
+}
+
+/// Who takes the rows of a connection.
+#[derive(Clone, Copy)]
+struct Consumer<'a> {
+    position: usize,
+    input: usize,
+    at: &'a Ref,
 }
 
 /// Connects every port with its sink or consumer and reports what cannot be connected.
@@ -66,7 +76,8 @@ fn sinks(spec: &GraphSpec) -> BTreeMap<&str, usize> {
 impl<'a> Names<'a> {
     fn find_consumers(&mut self, spec: &'a GraphSpec, findings: &mut Findings) {
         for (position, node) in spec.nodes.iter().enumerate() {
-            for input in node.kind.inputs().into_iter().filter(|i| !i.name.is_empty()) {
+            let inputs = node.kind.inputs().into_iter().enumerate();
+            for (number, input) in inputs.filter(|(_, input)| !input.name.is_empty()) {
                 if self.sinks.contains_key(input.name.as_str()) {
                     findings.push(
                         GraphError::new(
@@ -76,15 +87,11 @@ impl<'a> Names<'a> {
                         )
                         .help("a sink ends the way of a row; give the connection or the sink another name"),
                     );
-                } else if let Some((first, _)) = self.consumers.get(input.name.as_str()) {
-                    let message =
-                        format!("`{}` is already consumed by `{}`", input.name, spec.nodes[*first].name.name);
-                    findings.push(
-                        GraphError::new("duplicate-consumer", &input.at, message)
-                            .help("a connection has exactly one consumer; only a gate's `fork` copies rows"),
-                    );
+                } else if let Some(first) = self.consumers.get(input.name.as_str()) {
+                    let first = (&spec.nodes[first.position], first.input);
+                    findings.errors.extend(consumed_twice(first, (node, number), input));
                 } else {
-                    self.consumers.insert(&input.name, (position, input));
+                    self.consumers.insert(&input.name, Consumer { position, input: number, at: input });
                 }
             }
         }
@@ -94,7 +101,10 @@ impl<'a> Names<'a> {
         for (position, node) in spec.nodes.iter().enumerate() {
             for port in node.kind.ports() {
                 let name = port.target.name.as_str();
-                if port.is_closed() || port.leads == Leads::ToSinkOrDiscard || self.sinks.contains_key(name) {
+                if port.is_closed()
+                    || port.leads != Leads::ToSinkOrConnection
+                    || self.sinks.contains_key(name)
+                {
                     continue;
                 }
                 let (first, at) = *self.producers.entry(name).or_insert((position, port.target));
@@ -116,12 +126,13 @@ impl<'a> Names<'a> {
         let node = &spec.nodes[from];
         for (number, port) in node.kind.ports().iter().enumerate().filter(|(_, port)| !port.is_closed()) {
             match self.target(port) {
-                Some(to) => wiring.wires.push(Wire {
+                Some((to, input)) => wiring.wires.push(Wire {
                     from,
                     to,
                     label: port.edge_label(&node.name.name, spec.nodes[to].is_sink()),
                     mode: port.mode(),
                     port: number,
+                    input,
                     at: port.target.at.clone(),
                 }),
                 // Sinks are known by name even when their settings could not be read; consumers are not.
@@ -129,29 +140,50 @@ impl<'a> Names<'a> {
                 None => {
                     let names = self.sinks.keys().chain(self.consumers.keys()).copied();
                     wiring.meant.extend(nearest(&port.target.name, names).map(str::to_owned));
-                    findings.push(self.unknown_target(port));
+                    findings.push(self.unknown_target(port, &node.name));
                 }
             }
         }
     }
 
-    fn target(&self, port: &Port<'_>) -> Option<usize> {
+    /// The node that a port leads to, and which of its inputs.
+    fn target(&self, port: &Port<'_>) -> Option<(usize, usize)> {
         let name = port.target.name.as_str();
-        let sink = self.sinks.get(name).copied();
+        let sink = self.sinks.get(name).map(|to| (*to, 0));
         match port.leads {
+            Leads::ToBranches => None,
             Leads::ToSinkOrDiscard => sink,
-            Leads::ToSinkOrConnection => sink.or_else(|| self.consumers.get(name).map(|(to, _)| *to)),
+            Leads::ToSinkOrConnection => {
+                sink.or_else(|| self.consumers.get(name).map(|consumer| (consumer.position, consumer.input)))
+            }
         }
     }
 
-    fn unknown_target(&self, port: &Port<'_>) -> GraphError {
+    fn unknown_target(&self, port: &Port<'_>, node: &Ref) -> GraphError {
         let name = port.target.name.as_str();
         let at = &port.target.at;
         match port.leads {
-            Leads::ToSinkOrConnection => {
-                let message = format!("`{name}` is neither a sink nor the `input` of any node");
-                GraphError::new("unknown-target", at, message).help(self.target_advice(name))
-            }
+            Leads::ToSinkOrConnection | Leads::ToBranches => match port.label {
+                PortLabel::Branch(_) => {
+                    let message = format!("the branch `{name}` leads nowhere");
+                    GraphError::new("branch-without-destination", at, message).help(self.branch_advice(name))
+                }
+                PortLabel::Plain if port.target == node => {
+                    let message =
+                        format!("nothing consumes the connection `{name}`, which `{name}` produces");
+                    let help =
+                        format!("let a node have `input: {name}`, or say by `on_success` where its rows go");
+                    GraphError::new("unknown-target", at, message).help(help)
+                }
+                PortLabel::Plain
+                | PortLabel::Route(_)
+                | PortLabel::Quarantine
+                | PortLabel::Error
+                | PortLabel::Failsink => {
+                    let message = format!("`{name}` is neither a sink nor the `input` of any node");
+                    GraphError::new("unknown-target", at, message).help(self.target_advice(name))
+                }
+            },
             Leads::ToSinkOrDiscard
                 if self.consumers.contains_key(name) || self.producers.contains_key(name) =>
             {
@@ -177,21 +209,55 @@ impl<'a> Names<'a> {
         }
     }
 
+    fn branch_advice(&self, name: &str) -> String {
+        let known = self.sinks.keys().chain(self.consumers.keys()).copied();
+        match nearest(name, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "name it in the `branches` of a coalesce, let a node have `input: {name}`, or give it the name of a sink"
+            ),
+        }
+    }
+
     fn report_unproduced(&self, spec: &GraphSpec, meant: &BTreeSet<String>, findings: &mut Findings) {
         if spec.incomplete {
             return;
         }
-        for (name, (_, input)) in &self.consumers {
-            if !self.producers.contains_key(name) && !meant.contains(*name) {
+        for (name, Consumer { position, input, at }) in &self.consumers {
+            let branch = spec.nodes[*position].branches().get(*input);
+            // That there is no such branch is said of the coalesce.
+            let is_branch = branch.is_some_and(|b| b.name.name == b.input.name);
+            if !self.producers.contains_key(name) && !meant.contains(*name) && !is_branch {
                 let help = match nearest(name, self.producers.keys().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("let the source, a transform or a gate lead to `{name}`"),
                 };
                 let message = format!("nothing produces the connection `{name}`");
-                findings.push(GraphError::new("unknown-connection", &input.at, message).help(help));
+                findings.push(GraphError::new("unknown-connection", &at.at, message).help(help));
             }
         }
     }
+}
+
+/// What is wrong with a connection that two inputs name: of two coalesces with the same branch, that is said elsewhere.
+fn consumed_twice(
+    (first, first_input): (&NodeDecl, usize),
+    (second, second_input): (&NodeDecl, usize),
+    input: &Ref,
+) -> Option<GraphError> {
+    let branches = (first.branches().get(first_input), second.branches().get(second_input));
+    let help = match branches {
+        (Some(a), Some(b)) if a.name.name == b.name.name => return None,
+        (Some(_), Some(_)) | (None, None) => {
+            "a connection has exactly one consumer; only a gate's `fork` copies rows".to_owned()
+        }
+        (Some(branch), None) | (None, Some(branch)) => format!(
+            "to work on the branch before it is merged, write `{}: <connection in which that work ends>` under `branches`",
+            branch.name.name
+        ),
+    };
+    let message = format!("`{}` is already consumed by `{}`", input.name, first.name.name);
+    Some(GraphError::new("duplicate-consumer", &input.at, message).help(help))
 }
 
 fn check_failsinks(spec: &GraphSpec, names: &Names<'_>, findings: &mut Findings) {

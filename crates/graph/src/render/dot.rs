@@ -14,7 +14,7 @@ pub(super) fn render(graph: &ExecutionGraph) -> String {
     );
     for node in graph.nodes() {
         let (shape, fill) = look(node);
-        let label = format!("{}\\n{}", escaped(&node.name), escaped(&cut(subtitle(node), SCHEMA_LENGTH)));
+        let label = format!("{}\\n{}", escaped(&node.name), escaped(&cut(&subtitle(node), SCHEMA_LENGTH)));
         let id = escaped(&node.id.0);
         writeln!(out, "  \"{id}\" [label=\"{label}\", shape={shape}, fillcolor=\"{fill}\"];")
             .expect("text can be written to");
@@ -42,6 +42,8 @@ const fn look(node: &Node) -> (&'static str, &'static str) {
         NodeSpec::Source { .. } => ("oval", "#dbeafe"),
         NodeSpec::Transform { .. } => ("box", "#ede9fe"),
         NodeSpec::Gate { .. } => ("hexagon", "#fef3c7"),
+        NodeSpec::Aggregation { .. } => ("box3d", "#fce7f3"),
+        NodeSpec::Coalesce { .. } => ("invtrapezium", "#ccfbf1"),
         NodeSpec::Sink { .. } => ("cylinder", "#dcfce7"),
     }
 }

@@ -102,7 +102,7 @@ fn ranks(graph: &ExecutionGraph) -> Vec<usize> {
 }
 
 fn node_item(node: &Node, rank: usize) -> Item {
-    let subtitle = cut(subtitle(node), SUBTITLE_LENGTH);
+    let subtitle = cut(&subtitle(node), SUBTITLE_LENGTH);
     let width = text_width(&node.name, TITLE_SIZE).max(text_width(&subtitle, SMALL_SIZE)) + 44.0;
     let kind = ItemKind::Node { index: node.step.index(), title: node.name.clone(), subtitle };
     Item::new(kind, rank * 2, (width.max(96.0), 48.0))

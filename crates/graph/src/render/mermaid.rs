@@ -26,16 +26,21 @@ pub(super) fn render(graph: &ExecutionGraph) -> String {
     out.push_str("  classDef source fill:#dbeafe,stroke:#2563eb,color:#111\n");
     out.push_str("  classDef transform fill:#ede9fe,stroke:#7c3aed,color:#111\n");
     out.push_str("  classDef gate fill:#fef3c7,stroke:#d97706,color:#111\n");
+    out.push_str("  classDef aggregation fill:#fce7f3,stroke:#db2777,color:#111\n");
+    out.push_str("  classDef coalesce fill:#ccfbf1,stroke:#0d9488,color:#111\n");
     out.push_str("  classDef sink fill:#dcfce7,stroke:#16a34a,color:#111\n");
     out
 }
 
 fn shape(node: &Node) -> String {
-    let text = format!("<b>{}</b><br/>{}", escaped(&node.name), escaped(&cut(subtitle(node), SCHEMA_LENGTH)));
+    let text =
+        format!("<b>{}</b><br/>{}", escaped(&node.name), escaped(&cut(&subtitle(node), SCHEMA_LENGTH)));
     let (open, close) = match node.spec {
         NodeSpec::Source { .. } => ("([", "])"),
         NodeSpec::Transform { .. } => ("[", "]"),
         NodeSpec::Gate { .. } => ("{{", "}}"),
+        NodeSpec::Aggregation { .. } => ("[[", "]]"),
+        NodeSpec::Coalesce { .. } => ("(", ")"),
         NodeSpec::Sink { .. } => ("[(", ")]"),
     };
     format!("n{}{open}\"{text}\"{close}:::{}", node.step.get(), node.node_type())

@@ -25,7 +25,11 @@ impl ExecutionGraph {
             (EdgeMode::Divert, NodeSpec::Source { .. }) => Contract::observed(),
             (
                 EdgeMode::Divert,
-                NodeSpec::Transform { .. } | NodeSpec::Gate { .. } | NodeSpec::Sink { .. },
+                NodeSpec::Transform { .. }
+                | NodeSpec::Gate { .. }
+                | NodeSpec::Aggregation { .. }
+                | NodeSpec::Coalesce { .. }
+                | NodeSpec::Sink { .. },
             ) => node.input.clone(),
             (EdgeMode::Move | EdgeMode::Copy, _) => node.output.clone(),
         }

@@ -195,7 +195,10 @@ fn cylinder(item: &Item) -> String {
 fn foot(out: &mut String, graph: &ExecutionGraph, height: f64) {
     let y = height - 16.0;
     let mut x = 28.0;
-    for (mode, words) in [(EdgeMode::Move, "rows"), (EdgeMode::Divert, "errors and refused rows")] {
+    let has_copies = graph.edges().iter().any(|edge| edge.mode == EdgeMode::Copy);
+    let copies = has_copies.then_some((EdgeMode::Copy, "copies of a fork"));
+    let others = [(EdgeMode::Move, "rows"), (EdgeMode::Divert, "errors and refused rows")];
+    for (mode, words) in others.into_iter().chain(copies) {
         let (colour, style) = stroke(mode);
         put!(
             out,

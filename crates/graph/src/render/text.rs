@@ -1,6 +1,8 @@
+use std::borrow::Cow;
+
 use elspeth_value::{Contract, SchemaMode};
 
-use crate::{Node, NodeSpec};
+use crate::{CoalescePolicy, Merge, Node, NodeSpec, Trigger};
 
 /// A contract in a few words: `id int, name str?, ...`.
 pub(super) fn schema_words(contract: &Contract) -> String {
@@ -37,11 +39,42 @@ const fn mode_name(mode: SchemaMode) -> &'static str {
     }
 }
 
-/// What a node does, below its name: the condition of a gate, the plugin of anything else.
-pub(super) fn subtitle(node: &Node) -> &str {
+/// What a node does, below its name: the condition of a gate, how a coalesce merges, the plugin of anything else.
+pub(super) fn subtitle(node: &Node) -> Cow<'_, str> {
     match &node.spec {
-        NodeSpec::Gate { condition, .. } => condition.text().trim(),
-        NodeSpec::Source { .. } | NodeSpec::Transform { .. } | NodeSpec::Sink { .. } => &node.plugin,
+        NodeSpec::Gate { condition, .. } => condition.text().trim().into(),
+        NodeSpec::Aggregation { trigger, .. } => {
+            format!("{}, {}", node.plugin, trigger_words(trigger)).into()
+        }
+        NodeSpec::Coalesce { branches, policy, merge, timeout, .. } => {
+            let wait = timeout.map_or_else(String::new, |timeout| format!(", {} s", timeout.as_secs_f64()));
+            format!("{}{wait}, {}", policy_words(*policy), merge_words(*merge, branches)).into()
+        }
+        NodeSpec::Source { .. } | NodeSpec::Transform { .. } | NodeSpec::Sink { .. } => (&node.plugin).into(),
+    }
+}
+
+fn trigger_words(trigger: &Trigger) -> String {
+    let count = trigger.count.map(|count| format!("every {count}"));
+    let timeout = trigger.timeout.map(|timeout| format!("after {} s", timeout.as_secs_f64()));
+    let condition = trigger.condition.as_ref().map(|condition| condition.text().trim().to_owned());
+    let words: Vec<String> = [count, timeout, condition].into_iter().flatten().collect();
+    if words.is_empty() { "at the end".to_owned() } else { words.join(" or ") }
+}
+
+fn policy_words(policy: CoalescePolicy) -> String {
+    match policy {
+        CoalescePolicy::Quorum(count) => format!("quorum {count}"),
+        CoalescePolicy::RequireAll | CoalescePolicy::BestEffort | CoalescePolicy::First => {
+            policy.as_str().to_owned()
+        }
+    }
+}
+
+fn merge_words(merge: Merge, branches: &[String]) -> String {
+    match merge {
+        Merge::Select(branch) => format!("select {}", branches[branch]),
+        Merge::Union | Merge::Nested => merge.as_str().to_owned(),
     }
 }
 

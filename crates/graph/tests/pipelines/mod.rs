@@ -47,6 +47,7 @@ pub(crate) fn transform_of(
         on_error: Ref::new(on_error, at.child("on_error")),
         needs,
         output: Box::new(output),
+        expands: false,
     };
     node(name, at, "passthrough", kind)
 }
@@ -62,6 +63,7 @@ pub(crate) fn gate(name: &str, input: &str, condition: &str, routes: &[(&str, &s
         condition: Some(Expr::parse(condition, Root::Row).expect("an expression")),
         condition_at: at.child("condition"),
         routes: routes.collect(),
+        fork_to: Vec::new(),
         on_error: Ref::new("discard", at.child("on_error")),
     };
     node(name, at, "gate", kind)
@@ -88,6 +90,7 @@ fn node(name: &str, at: SettingPath, plugin: &str, kind: NodeKind) -> NodeDecl {
             determinism: Determinism::Deterministic,
         },
         config: format!("{{\"plugin\":\"{plugin}\"}}"),
+        service: None,
         kind,
     }
 }
