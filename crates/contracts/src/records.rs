@@ -70,7 +70,8 @@ pub struct TokenRecord {
     pub token: TokenKey,
     /// The fork branch it travels.
     pub branch: Option<String>,
-    /// Ties the children of one fork, expansion or join together.
+    /// Ties the children of one fork, expansion or join together: of a child the number of its parent, of a merged token
+    /// its own.
     pub group: Option<u64>,
 }
 
@@ -195,10 +196,26 @@ pub struct OperationRecord {
     pub error: Option<ErrorReason>,
 }
 
-/// One batch of an aggregation.
+/// A release: tokens that had waited at a node across rows went on from there, by the flush of a batch or by a merge of
+/// branches that came with different rows. What happens to them from there on is part of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReleaseRecord {
+    /// Number within the run; that of the batch, and of the tokens that were made ([`TokenKey::of_batch`]).
+    pub number: u64,
+    /// The node that released.
+    pub step: Step,
+    /// The epoch in which it is recorded; its bodies are there.
+    pub epoch: EpochNo,
+    /// The row whose processing brought it about.
+    pub row: RowIndex,
+    /// Whether it came after that row instead, as the last one read: by a timer, or at the end of the source.
+    pub after: bool,
+}
+
+/// One attempt to flush a batch of an aggregation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchRecord {
-    /// Number within the run, in canonical order.
+    /// Number within the run.
     pub batch_no: u64,
     /// The aggregation.
     pub step: Step,

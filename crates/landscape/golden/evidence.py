@@ -62,6 +62,7 @@ batches = [
 ]
 members = [u64(5) + u32(0) + T1]
 outputs = [u64(5) + u32(0) + OUTPUT]
+releases = [u64(5) + u16(2) + u64(0) + u64(3) + u8(1)]
 released_tokens = [OUTPUT + optional(None) + optional(None)]
 
 leaf_bytes = b""
@@ -109,7 +110,7 @@ decided = (
     u64(0) + i64(1_000_100)
     + listed(1, timed([row], 5)) + listed(2, tokens + released_tokens) + listed(3, parents) + listed(4, timed(states, 6, 7))
     + listed(5, contexts) + listed(6, routing) + listed(7, timed(calls, 8)) + listed(8, validation) + listed(9, errors)
-    + listed(15, batches) + listed(16, members) + listed(17, outputs)
+    + listed(15, batches) + listed(16, members) + listed(17, outputs) + listed(18, releases)
     + listed(10, timed([u16(0) + u64(0) + u8(0) + u8(1) + u32(1) + optional(None)], 9, 10))
 )
 chain = link(begin, 0, 0, 1_000_200, decided)

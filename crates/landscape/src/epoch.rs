@@ -3,9 +3,9 @@
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
     ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EpochNo, Micros,
-    NodeStateRecord, OperationRecord, RoutingEventRecord, RowIndex, RowRecord, StateContextRecord, Step,
-    TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord,
-    ValidationErrorRecord,
+    NodeStateRecord, OperationRecord, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord,
+    StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
+    TransformErrorRecord, ValidationErrorRecord,
 };
 
 /// Commit A: everything that was sensed and decided. Every list is in key order, except where it says otherwise.
@@ -44,8 +44,10 @@ pub struct DecidedEpoch {
     pub operations: Vec<OperationRecord>,
     /// One content leaf per row, in row order (see `integrity`).
     pub row_leaves: Vec<ContentHash>,
-    /// One content leaf per release (a batch's flush, a merge that waited across rows), in the order of (cause, step,
-    /// number), where the cause is the row whose processing brought it about.
+    /// Batches flushed, merges that waited across rows, in the order of (cause, step, number), where the cause is the row
+    /// whose processing brought it about.
+    pub releases: Vec<ReleaseRecord>,
+    /// One content leaf per release, in the same order.
     pub release_leaves: Vec<ContentHash>,
     /// The packed bodies of this epoch (see `elspeth_payload`); empty when there are none.
     pub bodies: Vec<u8>,
@@ -81,6 +83,7 @@ impl DecidedEpoch {
             self.batches.len(),
             self.batch_members.len(),
             self.batch_outputs.len(),
+            self.releases.len(),
             self.operations.len(),
         ];
         lists.iter().sum::<usize>() as u64

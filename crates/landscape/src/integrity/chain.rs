@@ -100,6 +100,7 @@ impl DecidedDigest {
         out.whole(&decided.batches);
         out.whole(&decided.batch_members);
         out.whole(&decided.batch_outputs);
+        out.whole(&decided.releases);
         out.whole(&decided.operations);
         Self {
             epoch: decided.epoch,

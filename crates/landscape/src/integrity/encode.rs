@@ -4,7 +4,7 @@
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
     ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EdgeRecord, ErrorReason,
-    NodeRecord, NodeStateRecord, OperationRecord, RoutingEventRecord, RowIndex, RowRecord,
+    NodeRecord, NodeStateRecord, OperationRecord, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord,
     StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
     TransformErrorRecord, ValidationErrorRecord,
 };
@@ -432,5 +432,22 @@ impl Record for BatchOutputRecord {
 
     fn content(&self, out: &mut Encoder) {
         out.batch_place(self.key(), self.token);
+    }
+}
+
+impl Record for ReleaseRecord {
+    const TAG: u8 = 18;
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.number
+    }
+
+    fn content(&self, out: &mut Encoder) {
+        out.u64(self.number);
+        out.step(self.step);
+        out.u64(self.epoch.0);
+        out.u64(self.row.get());
+        out.u8(u8::from(self.after));
     }
 }

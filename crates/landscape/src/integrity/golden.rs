@@ -8,9 +8,9 @@ use elspeth_contracts::{
     ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, BatchStatus, CallRecord, CallStatus,
     CallType, Determinism, EdgeMode, EdgeNo, EdgeRecord, EpochNo, ErrorReason, FailureKind, Grade, Micros,
     NodeId, NodeRecord, NodeStateRecord, NodeStateStatus, NodeType, OperationKind, OperationRecord,
-    OperationStatus, Outcome, RoutingEventRecord, RowIndex, RowRecord, RunStatus, StateContextRecord, Step,
-    TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord,
-    TriggerType, ValidationErrorRecord,
+    OperationStatus, Outcome, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord, RunStatus,
+    StateContextRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
+    TransformErrorRecord, TriggerType, ValidationErrorRecord,
 };
 
 use super::acted::acted_leaves;
@@ -129,6 +129,13 @@ pub(super) fn decided() -> DecidedEpoch {
         ],
         batch_members: vec![BatchMemberRecord { batch_no: 5, ordinal: 0, token: second }],
         batch_outputs: vec![BatchOutputRecord { batch_no: 5, ordinal: 0, token: output() }],
+        releases: vec![ReleaseRecord {
+            number: 5,
+            step: step(2),
+            epoch: EpochNo(0),
+            row: row_index,
+            after: true,
+        }],
         operations: vec![operation(0, OperationKind::SourceLoad, 1, (9, 10))],
         buffers: r#"{"open":[]}"#.to_owned(),
         ..DecidedEpoch::default()
@@ -317,15 +324,15 @@ fn chain_and_roots_have_their_golden_hashes() {
     assert_eq!(chain(&begun), "bf1eb5cc6bce881fcca8f8c18bfcc6247dd6cf15b1ededa4e2b971b19f8945a3");
     let staged = DecidedDigest::of(VERSION, &decided());
     let decided = after(&begun, None, Some(&staged), Micros(1_000_200));
-    assert_eq!(chain(&decided), "3178e577dbe7278e884b71cf5fd8c8c34940dfea8f7039ab54fdb66cd0736fa5");
+    assert_eq!(chain(&decided), "ea06337300c5d8e1c350e6bd83a7df7c69c8f3e055901da7b2ee5081b7789e14");
     let acted = after(&decided, Some(&acted()), None, Micros(1_000_300));
-    assert_eq!(chain(&acted), "02f268ca81e1ab8072513e325a3b27018e571308bbbeb32f3168b0fdf24ce0ad");
+    assert_eq!(chain(&acted), "c40f0bf08f89fde75b3534504e0fa3586056271d35259336d17dbc665d921d34");
     let ended = after(&acted, Some(&published()), None, Micros(1_000_350));
-    assert_eq!(chain(&ended), "95c90031da51315a9c1ff5613fc4d9ceb3bd470d418f09d5873dbc400519555a");
+    assert_eq!(chain(&ended), "318b3f4d026e2d3ed4fd171a8b9b97e87877c3a2a9cad1ed872a63e2f51a6f83");
 
     let content_root = ended.content_root(hash(0x77), &seal());
     assert_eq!(content_root.to_string(), "f33be0fa5facf3a59b725725600cec66c75b4bf1dd7d5035f3481b16c79ee87b");
     let record_root = ended.record_root(&seal(), content_root);
-    assert_eq!(record_root.to_string(), "b87b8dff0313a3ac05cc94e0f7d446b8da2f9cc7ad9030f81295c069ffc25e1f");
-    assert_eq!(ended.records(), 17 + 7 + 1);
+    assert_eq!(record_root.to_string(), "8c496eab4e87e36f4b35d95aa5a4deafa795b7eacb006405cd93f10cb89c1f0d");
+    assert_eq!(ended.records(), 18 + 7 + 1);
 }

@@ -97,12 +97,25 @@ fn each_change_of_a_batch_moves_release_leaf_and_chain() {
         |e| e.batch_outputs.clear(),
         |e| e.tokens.retain(|record| record.token != output()),
     ];
+    let of_release: [fn(&mut DecidedEpoch); 6] = [
+        |e| e.releases[0].number = 6,
+        |e| e.releases[0].step = step(3),
+        |e| e.releases[0].epoch.0 = 1,
+        |e| e.releases[0].row = RowIndex::new(4).unwrap(),
+        |e| e.releases[0].after = false,
+        |e| e.releases.clear(),
+    ];
     let original = (release_leaf(&decided()), chain(&committed(&decided(), &acted())));
     for (number, change) in changes.iter().enumerate() {
         let mut epoch = decided();
         change(&mut epoch);
         let changed = (release_leaf(&epoch), chain(&committed(&epoch, &acted())));
         assert!(changed.0 != original.0 && changed.1 != original.1, "change {number}");
+    }
+    for (number, change) in of_release.iter().enumerate() {
+        let mut epoch = decided();
+        change(&mut epoch);
+        assert_ne!(chain(&committed(&epoch, &acted())), original.1, "change {number} of the release");
     }
 }
 
