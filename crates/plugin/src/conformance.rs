@@ -1,8 +1,8 @@
 //! Checks that every plugin of a kind must pass; call them from a plugin's own tests.
 //!
 //! Each check makes plugins by a factory, drives them as the engine would, also through crashes, and panics with a
-//! sentence when a promise of the trait is not kept: [`check_source`], [`check_transform`], [`check_sink`], and
-//! [`check_registry`] for what plugins say of themselves.
+//! sentence when a promise of the trait is not kept: [`check_source`], [`check_transform`], [`check_batch_transform`],
+//! [`check_sink`], and [`check_registry`] for what plugins say of themselves.
 //!
 //! ```
 //! use elspeth_canonical::HashVersion;
@@ -35,11 +35,13 @@
 //! check_source(|| Box::new(Nothing));
 //! ```
 
+mod batch;
 mod registry;
 mod sink;
 mod source;
 mod transform;
 
+pub use batch::check_batch_transform;
 pub use registry::check_registry;
 pub use sink::check_sink;
 pub use source::check_source;

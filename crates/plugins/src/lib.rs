@@ -6,7 +6,8 @@
 //! | kind | plugins |
 //! |---|---|
 //! | source | `csv`, `json`, `null` |
-//! | transform | `passthrough`, `field_mapper`, `truncate`, `keyword_filter` |
+//! | transform | `passthrough`, `field_mapper`, `truncate`, `keyword_filter`, `json_explode` |
+//! | aggregation | `batch_stats`, `batch_replicate` |
 //! | sink | `csv`, `json` |
 //!
 //! Sources read their file once, in a window of bounded size, and set every record aside that is none, with its line
@@ -38,6 +39,8 @@
 //! assert_eq!(bob.reason.message, "field `id` must be int: `x` is not an integer");
 //! ```
 
+mod aggregations;
+mod contracts;
 mod delimiter;
 mod json_format;
 mod schema_option;
@@ -59,6 +62,9 @@ pub fn builtin() -> Registry {
     registry.add_transform(transforms::field_mapper::info(), transforms::field_mapper::make);
     registry.add_transform(transforms::truncate::info(), transforms::truncate::make);
     registry.add_transform(transforms::keyword_filter::info(), transforms::keyword_filter::make);
+    registry.add_transform(transforms::json_explode::info(), transforms::json_explode::make);
+    registry.add_aggregation(aggregations::batch_stats::info(), aggregations::batch_stats::make);
+    registry.add_aggregation(aggregations::batch_replicate::info(), aggregations::batch_replicate::make);
     registry.add_sink(sinks::csv::info(), sinks::csv::make);
     registry.add_sink(sinks::json::info(), sinks::json::make);
     registry

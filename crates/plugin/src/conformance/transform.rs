@@ -93,7 +93,7 @@ fn check_threads_do_not_matter(transform: &Arc<dyn Transform>, rows: &[Row], exp
 }
 
 /// No fields at all; and for each row, each field missing, null and of every other type.
-fn odd_rows(rows: &[Row]) -> Vec<Row> {
+pub(super) fn odd_rows(rows: &[Row]) -> Vec<Row> {
     let values = [
         Value::Null,
         Value::Bool(true),

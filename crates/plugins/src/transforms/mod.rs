@@ -1,6 +1,7 @@
 //! The built-in transforms.
 
 pub(crate) mod field_mapper;
+pub(crate) mod json_explode;
 pub(crate) mod keyword_filter;
 mod mapping_plan;
 mod mapping_schema;

@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use elspeth_plugin::conformance::{check_registry, check_sink, check_source, check_transform};
+use elspeth_plugin::conformance::{
+    check_batch_transform, check_registry, check_sink, check_source, check_transform,
+};
 use elspeth_plugins::builtin;
 use elspeth_testkit::Scratch;
 use elspeth_value::{Row, Value};
 use serde_json::{Value as Json, json};
 
-use crate::driving::{row, sink, source, text, transform};
+use crate::driving::{aggregation, row, sink, source, text, transform};
 
 #[test]
 fn all_plugins_describe_themselves_and_refuse_unknown_options() {
@@ -23,9 +25,12 @@ fn all_plugins_describe_themselves_and_refuse_unknown_options() {
             "source/json",
             "source/null",
             "transform/field_mapper",
+            "transform/json_explode",
             "transform/keyword_filter",
             "transform/passthrough",
             "transform/truncate",
+            "aggregation/batch_replicate",
+            "aggregation/batch_stats",
             "sink/csv",
             "sink/json",
         ]
@@ -106,6 +111,7 @@ fn rows() -> Vec<Row> {
             ("id", Value::Int(2)),
             ("name", text("a \"quoted\", name\nof two lines")),
             ("meta", Value::Null),
+            ("tags", Value::List(vec![text("a"), Value::Null, Value::Int(3)])),
         ]),
         row(&[("id", Value::Int(3)), ("name", text(""))]),
         row(&[("name", text("password: 123")), ("id", Value::Int(-4))]),
@@ -126,12 +132,33 @@ fn the_transforms_conform() {
             json!({"mapping": {"id": "id", "meta.source": "m"}, "select_only": true, "strict": true}),
         ),
         ("field_mapper", json!({"computed": {"twice": "row['id'] * 2", "size": "len(row['name'])"}})),
+        ("json_explode", json!({"array_field": "tags"})),
+        ("json_explode", json!({"array_field": "tags", "output_field": "name", "include_index": false})),
+        ("json_explode", json!({"array_field": "name"})),
         ("truncate", json!({"fields": {"name": 5}, "suffix": "..", "strict": true})),
         ("truncate", json!({"fields": {"name": 5, "other": 1}})),
         ("keyword_filter", json!({"fields": "all", "blocked_patterns": ["(?i)PASSWORD", "\\bweb\\b"]})),
         ("keyword_filter", json!({"fields": ["name", "id"], "blocked_patterns": ["^a"]})),
     ] {
         check_transform(|| transform(name, &options), &rows());
+    }
+}
+
+#[test]
+fn the_batch_transforms_conform() {
+    for (name, options) in [
+        ("batch_stats", json!({"value_field": "id"})),
+        ("batch_stats", json!({"value_field": "id", "group_by": "meta", "compute_mean": false})),
+        (
+            "batch_stats",
+            json!({"value_field": "id", "min": true, "max": true, "stddev": true, "median": true, "percentiles": [0, 99.9]}),
+        ),
+        ("batch_stats", json!({"value_field": "name", "group_by": "id"})),
+        ("batch_replicate", json!({"copies_field": "id"})),
+        ("batch_replicate", json!({"default_copies": 3, "include_copy_index": false})),
+    ] {
+        check_batch_transform(|| aggregation(name, &options), &rows());
+        check_batch_transform(|| aggregation(name, &options), &[]);
     }
 }
 

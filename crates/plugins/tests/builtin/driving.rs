@@ -6,8 +6,9 @@ use std::sync::Arc;
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{EpochNo, ErrorReason, FailureKind, RowIndex, RunId, TokenKey};
 use elspeth_plugin::{
-    OptionError, RawRecord, ReadProgress, Sink, SinkContext, SinkError, SinkRow, Source, SourceError,
-    SourceItem, Transform, TransformContext, TransformOutput, Written,
+    BatchContext, BatchOutput, BatchTransform, OptionError, RawRecord, ReadProgress, Sink, SinkContext,
+    SinkError, SinkRow, Source, SourceError, SourceItem, Transform, TransformContext, TransformOutput,
+    Written,
 };
 use elspeth_plugins::builtin;
 use elspeth_value::{FieldResolution, Row, Shape, Value};
@@ -25,6 +26,10 @@ pub(crate) fn transform(name: &str, options: &Json) -> Arc<dyn Transform> {
     builtin().transform(name).unwrap()(options).unwrap_or_else(|e| panic!("{options}: {e:?}"))
 }
 
+pub(crate) fn aggregation(name: &str, options: &Json) -> Arc<dyn BatchTransform> {
+    builtin().aggregation(name).unwrap()(options).unwrap_or_else(|e| panic!("{options}: {e:?}"))
+}
+
 pub(crate) fn sink(name: &str, options: &Json) -> Box<dyn Sink> {
     builtin().sink(name).unwrap()(options).unwrap_or_else(|e| panic!("{options}: {e:?}"))
 }
@@ -34,6 +39,7 @@ pub(crate) fn refused(kind: &str, name: &str, options: &Json) -> Vec<String> {
     let errors: Vec<OptionError> = match kind {
         "source" => builtin().source(name).unwrap()(options).err(),
         "transform" => builtin().transform(name).unwrap()(options).err(),
+        "aggregation" => builtin().aggregation(name).unwrap()(options).err(),
         _ => builtin().sink(name).unwrap()(options).err(),
     }
     .unwrap_or_else(|| panic!("{options} was taken"));
@@ -113,6 +119,27 @@ pub(crate) fn process(transform: &dyn Transform, row: Row) -> Result<String, Err
         TransformOutput::One(row) => shown(&row),
         TransformOutput::Many(rows) => rows.iter().map(shown).collect::<Vec<_>>().join(" + "),
     })
+}
+
+#[derive(Default)]
+struct Flushed(Vec<String>);
+
+impl BatchOutput for Flushed {
+    fn emit(&mut self, row: Row) {
+        self.0.push(shown(&row));
+    }
+
+    fn quarantine(&mut self, member: u64, reason: ErrorReason) {
+        self.0.push(format!("{member} {}: {}", reason.kind, reason.message));
+    }
+}
+
+/// What becomes of a batch: outputs as JSON and `member kind: reason`, in the order in which they were given.
+pub(crate) fn flush(plugin: &dyn BatchTransform, members: &[Row]) -> Result<Vec<String>, ErrorReason> {
+    let context = BatchContext { run_id: run_id(), batch_no: 0, node: "test", attempt: 0 };
+    let mut flushed = Flushed::default();
+    plugin.process(&mut members.iter().cloned(), &context, &mut flushed)?;
+    Ok(flushed.0)
 }
 
 /// For a run whose source had these headers.

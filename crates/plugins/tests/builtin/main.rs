@@ -3,6 +3,10 @@
 //! Each module says that it is for tests, so that what they share counts as test code too.
 
 #[cfg(test)]
+mod batch_replicate;
+#[cfg(test)]
+mod batch_stats;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod csv_growth;
@@ -12,6 +16,8 @@ mod csv_input;
 mod csv_output;
 #[cfg(test)]
 mod driving;
+#[cfg(test)]
+mod json_explode;
 #[cfg(test)]
 mod json_input;
 #[cfg(test)]

@@ -1,0 +1,6 @@
+//! The built-in batch transforms, which aggregations name.
+
+pub(crate) mod batch_replicate;
+pub(crate) mod batch_stats;
+mod number;
+mod statistics;
