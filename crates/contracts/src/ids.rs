@@ -187,13 +187,26 @@ impl RowIndex {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenKey(u64);
 
-/// What a token came from.
+/// What a token came from; the walk in which it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrigin {
     /// A source row, or a fork or expansion of one.
     Row(RowIndex),
-    /// The flush of the batch with that number.
+    /// The release with that number: the flush of a batch, or a merge that waited across rows.
     Batch(u64),
+}
+
+impl TokenOrigin {
+    /// The first and the last number that a token from there can have.
+    #[must_use]
+    pub const fn tokens(self) -> (TokenKey, TokenKey) {
+        let slot = match self {
+            Self::Row(row) => row.0,
+            Self::Batch(batch) => BATCH_ORIGIN | batch,
+        };
+        let first = slot << ORDINAL_BITS;
+        (TokenKey(first), TokenKey(first | (TokenKey::ORDINAL_LIMIT as u64 - 1)))
+    }
 }
 
 impl TokenKey {
@@ -338,6 +351,8 @@ mod tests {
             let key = TokenKey::of_row(RowIndex::new(row).unwrap(), ordinal).unwrap();
             prop_assert_eq!(run().parse_token_id(run().token_id(key)), Some(key));
             prop_assert_eq!(key.origin(), TokenOrigin::Row(RowIndex::new(row).unwrap()));
+            let (first, last) = key.origin().tokens();
+            prop_assert!(first <= key && key <= last && last.get() - first.get() == u64::from(TokenKey::ORDINAL_LIMIT) - 1);
             prop_assert_eq!(key.ordinal(), ordinal);
         }
 
@@ -345,6 +360,10 @@ mod tests {
         fn tokens_of_batches_never_meet_tokens_of_rows(batch in 0..RowIndex::LIMIT, ordinal in 0..TokenKey::ORDINAL_LIMIT) {
             let key = TokenKey::of_batch(batch, ordinal).unwrap();
             prop_assert_eq!(key.origin(), TokenOrigin::Batch(batch));
+            let (first, last) = key.origin().tokens();
+            prop_assert!(first <= key && key <= last);
+            prop_assert_eq!((first.ordinal(), last.ordinal()), (0, TokenKey::ORDINAL_LIMIT - 1));
+            prop_assert_eq!((first.origin(), last.origin()), (key.origin(), key.origin()));
             prop_assert_eq!(TokenKey::from_u64(key.get()), Some(key));
         }
     }

@@ -16,13 +16,26 @@ const OUTCOMES: &str =
     "SELECT outcome, count(*) AS tokens FROM token_outcomes WHERE run_no = ? AND terminal = 1
     GROUP BY outcome";
 const ROWS: &str = "SELECT count(*) FROM rows WHERE run_no = ?";
-/// Tokens that wait in open batches: buffered, and nothing after that.
-const BUFFERED: &str =
-    "SELECT count(*) FROM token_outcomes b WHERE b.run_no = ?1 AND b.terminal = 0 AND NOT EXISTS
-    (SELECT 1 FROM token_outcomes t WHERE t.run_no = b.run_no AND t.token = b.token AND t.terminal = 1)";
-/// Merges that failed: one for each row and coalesce, however many branches had come.
-const COALESCE_FAILED: &str = "SELECT count(*) FROM (SELECT DISTINCT e.token >> 20, e.step FROM transform_errors e
-    JOIN nodes n ON n.run_no = e.run_no AND n.step = e.step AND n.node_type = 4 WHERE e.run_no = ?) AS merges";
+/// Tokens that wait in open batches: members of batches that were not flushed, and those that were recorded as buffered,
+/// as long as nothing came after that. Batches are few, so they are visited one after the other by their numbers.
+const BUFFERED: &str = "WITH RECURSIVE batch(n) AS (
+        SELECT min(m.batch_no) FROM batch_members m WHERE m.run_no = ?1
+        UNION ALL
+        SELECT (SELECT min(m.batch_no) FROM batch_members m WHERE m.run_no = ?1 AND m.batch_no > batch.n)
+        FROM batch WHERE batch.n IS NOT NULL),
+    waiting(token) AS (
+        SELECT m.token FROM batch CROSS JOIN batch_members m ON m.run_no = ?1 AND m.batch_no = batch.n
+        WHERE NOT EXISTS (SELECT 1 FROM batches b WHERE b.run_no = ?1 AND b.batch_no = batch.n AND b.status IN (2, 3))
+        UNION
+        SELECT token FROM token_outcomes WHERE run_no = ?1 AND terminal = 0)
+    SELECT count(*) FROM waiting WHERE NOT EXISTS
+        (SELECT 1 FROM token_outcomes t WHERE t.run_no = ?1 AND t.token = waiting.token AND t.terminal = 1)";
+/// Merges that failed, however many branches had come: the state of one of them tells of the merge. What came too late
+/// for a merge does not make it fail.
+const COALESCE_FAILED: &str = "SELECT count(*) FROM transform_errors e
+    JOIN nodes n ON n.run_no = e.run_no AND n.step = e.step AND n.node_type = 4
+    JOIN state_contexts c ON c.run_no = e.run_no AND c.token = e.token AND c.step = e.step AND c.attempt = e.attempt
+    WHERE e.run_no = ? AND e.reason ->> 'kind' <> 'late_arrival_after_merge'";
 const DESTINATIONS: &str = "SELECT n.name, coalesce(s.tokens, 0) AS tokens FROM nodes n LEFT JOIN
     (SELECT step, count(*) AS tokens FROM sink_states WHERE run_no = ?1 AND status = 2 GROUP BY step) s
     ON s.step = n.step WHERE n.run_no = ?1 AND n.node_type = 5";

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use elspeth_contracts::{
-    ArtifactRecord, CallRecord, EdgeRecord, EpochNo, NodeRecord, NodeStateRecord, RoutingEventRecord,
-    RowIndex, RowRecord, StateContextRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord,
-    TokenParentRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
+    ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EdgeRecord, EpochNo,
+    NodeRecord, NodeStateRecord, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord, StateContextRecord,
+    Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord,
+    ValidationErrorRecord,
 };
 use elspeth_landscape::{
-    Counters, Failure, FailureCount, LandscapeError, LandscapeReader, RunRecord, RunRef, RunSummary,
+    BatchSize, Counters, Failure, FailureCount, LandscapeError, LandscapeReader, Page, RunRecord, RunRef,
+    RunSummary,
 };
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Arguments as _, Sqlite, Transaction};
@@ -18,8 +20,9 @@ use crate::error::store_error;
 use crate::landscape::Scratch;
 use crate::stored::{Origin, Stored};
 use crate::tables::{
-    Artifacts, Calls, Edges, Epochs, NodeStates, Nodes, RoutingEvents, Rows, Runs, StateContexts,
-    TokenOutcomes, TokenParents, Tokens, TransformErrors, ValidationErrors,
+    Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, NodeStates, Nodes, Releases,
+    RoutingEvents, Rows, Runs, StateContexts, TokenOutcomes, TokenParents, Tokens, TransformErrors,
+    ValidationErrors,
 };
 use crate::{counters, failures};
 
@@ -130,6 +133,16 @@ fn number(token: TokenKey) -> i64 {
     token.get().cast_signed()
 }
 
+/// The first and the last token of an origin.
+fn numbers(origin: TokenOrigin) -> (Option<i64>, Option<i64>) {
+    let (first, last) = origin.tokens();
+    (Some(number(first)), Some(number(last)))
+}
+
+fn paged(run_no: i64, batch_no: u64, page: Page) -> [Option<i64>; 4] {
+    [Some(run_no), Some(batch_no.cast_signed()), Some(i64::from(page.from)), Some(i64::from(page.limit))]
+}
+
 /// The row whose first token this is; the source's state is that token's.
 fn first_of_row(token: TokenKey) -> Option<i64> {
     match token.origin() {
@@ -172,8 +185,7 @@ impl LandscapeReader for SqliteReader {
     }
 
     async fn tokens_of_row(&self, run_no: i64, row: RowIndex) -> Result<Vec<TokenRecord>, LandscapeError> {
-        let first = TokenKey::of_row(row, 0).map(number);
-        let last = TokenKey::of_row(row, TokenKey::ORDINAL_LIMIT - 1).map(number);
+        let (first, last) = numbers(TokenOrigin::Row(row));
         self.list(Tokens::SELECT, &[Some(run_no), first, last], Tokens::ORIGIN, Tokens::read).await
     }
 
@@ -184,6 +196,77 @@ impl LandscapeReader for SqliteReader {
 
     async fn parents(&self, run_no: i64, token: TokenKey) -> Result<Vec<TokenParentRecord>, LandscapeError> {
         self.of_token(TokenParents::SELECT, (run_no, token), TokenParents::ORIGIN, TokenParents::read).await
+    }
+
+    async fn children(
+        &self,
+        run_no: i64,
+        parent: TokenKey,
+        origin: TokenOrigin,
+    ) -> Result<Vec<TokenRecord>, LandscapeError> {
+        let (first, last) = numbers(origin);
+        let key = [Some(run_no), Some(number(parent)), first, last];
+        self.list(Tokens::SELECT_CHILDREN, &key, Tokens::ORIGIN, Tokens::read).await
+    }
+
+    async fn memberships(
+        &self,
+        run_no: i64,
+        origin: TokenOrigin,
+    ) -> Result<Vec<BatchMemberRecord>, LandscapeError> {
+        let (first, last) = numbers(origin);
+        let key = [Some(run_no), first, last];
+        self.list(BatchMembers::SELECT_BY_TOKEN, &key, BatchMembers::ORIGIN, BatchMembers::read).await
+    }
+
+    async fn batch(&self, run_no: i64, batch_no: u64) -> Result<Vec<BatchRecord>, LandscapeError> {
+        let key = [Some(run_no), Some(batch_no.cast_signed())];
+        self.list(Batches::SELECT, &key, Batches::ORIGIN, Batches::read).await
+    }
+
+    async fn batch_size(&self, run_no: i64, batch_no: u64) -> Result<BatchSize, LandscapeError> {
+        let key = [Some(run_no), Some(batch_no.cast_signed())];
+        let count = |sql, origin| self.list(sql, &key, origin, |stored| stored.unsigned("tokens"));
+        let members = count(BatchMembers::COUNT, BatchMembers::ORIGIN).await?;
+        let outputs = count(BatchOutputs::COUNT, BatchOutputs::ORIGIN).await?;
+        Ok(BatchSize { members: members.into_iter().sum(), outputs: outputs.into_iter().sum() })
+    }
+
+    async fn batch_members(
+        &self,
+        run_no: i64,
+        batch_no: u64,
+        page: Page,
+    ) -> Result<Vec<BatchMemberRecord>, LandscapeError> {
+        let key = paged(run_no, batch_no, page);
+        self.list(BatchMembers::SELECT, &key, BatchMembers::ORIGIN, BatchMembers::read).await
+    }
+
+    async fn batch_outputs(
+        &self,
+        run_no: i64,
+        batch_no: u64,
+        page: Page,
+    ) -> Result<Vec<BatchOutputRecord>, LandscapeError> {
+        let key = paged(run_no, batch_no, page);
+        self.list(BatchOutputs::SELECT, &key, BatchOutputs::ORIGIN, BatchOutputs::read).await
+    }
+
+    async fn made_by_batch(
+        &self,
+        run_no: i64,
+        token: TokenKey,
+    ) -> Result<Option<BatchOutputRecord>, LandscapeError> {
+        let TokenOrigin::Batch(batch_no) = token.origin() else { return Ok(None) };
+        let key = [Some(run_no), Some(batch_no.cast_signed()), Some(number(token))];
+        let found =
+            self.list(BatchOutputs::SELECT_BY_TOKEN, &key, BatchOutputs::ORIGIN, BatchOutputs::read).await?;
+        Ok(found.into_iter().next())
+    }
+
+    async fn release(&self, run_no: i64, number: u64) -> Result<Option<ReleaseRecord>, LandscapeError> {
+        let key = [Some(run_no), Some(number.cast_signed())];
+        Ok(self.list(Releases::SELECT, &key, Releases::ORIGIN, Releases::read).await?.pop())
     }
 
     async fn states(&self, run_no: i64, token: TokenKey) -> Result<Vec<NodeStateRecord>, LandscapeError> {

@@ -119,6 +119,15 @@ impl<'r> Stored<'r> {
         from(self.int(column)?).map_err(|unknown| self.corrupt(format!("`{column}`: {unknown}")))
     }
 
+    pub(crate) fn maybe_code<E>(
+        &self,
+        column: &str,
+        from: fn(i64) -> Result<E, UnknownCode>,
+    ) -> Result<Option<E>, LandscapeError> {
+        let Some(code) = self.maybe_int(column)? else { return Ok(None) };
+        from(code).map(Some).map_err(|unknown| self.corrupt(format!("`{column}`: {unknown}")))
+    }
+
     pub(crate) fn token(&self, column: &str) -> Result<TokenKey, LandscapeError> {
         let value = self.unsigned(column)?;
         TokenKey::from_u64(value)

@@ -17,6 +17,7 @@ macro_rules! view {
 /// Every view: its name and its query, each after those that it uses.
 pub(crate) const ALL: &[(&str, &str)] = &[
     view!("all_states"),
+    view!("open_batches"),
     view!("v_runs"),
     view!("v_nodes"),
     view!("v_edges"),
@@ -31,13 +32,16 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     view!("v_operations"),
     view!("v_artifacts"),
     view!("v_batches"),
+    view!("v_batch_members"),
+    view!("v_batch_outputs"),
+    view!("v_releases"),
     view!("v_epochs"),
     view!("v_explain"),
 ];
 
 /// The low 40 bits, half of an id's random part.
 const HALF: &str = "1099511627775";
-/// The first number that a batch's token can have.
+/// The first number that a token of a release can have.
 const BATCH_TOKENS: &str = "36028797018963968";
 
 /// The query in plain SQL.
@@ -84,6 +88,7 @@ fn meaning(word: &str, arguments: &[&str]) -> String {
         }
         ("call_id", [run, call]) => public_id(run, 4, "0", call),
         ("by_row", [table]) => by_row(table),
+        ("first_released", [""]) => BATCH_TOKENS.to_owned(),
         ("input", [state]) => input(state),
         ("output", [state]) => {
             format!("CASE {state}.status WHEN 2 THEN coalesce({state}.output_hash, {}) END", input(state))
@@ -145,8 +150,13 @@ fn input(s: &str) -> String {
     };
     let own = carried(&format!("h.token = {s}.token AND (h.step, h.attempt) < ({s}.step, {s}.attempt)"));
     let parents = carried("h.token = up.token");
+    // A token that came to a sink with a row of its own, and from there to the sink for refused ones.
+    let at_sink = format!(
+        "(SELECT h.input_hash FROM sink_states h WHERE h.run_no = {s}.run_no AND h.token = {s}.token
+            AND h.input_hash IS NOT NULL LIMIT 1)"
+    );
     format!(
-        "CASE WHEN {s}.step > 0 THEN coalesce({s}.input_hash, {own},
+        "CASE WHEN {s}.step > 0 THEN coalesce({s}.input_hash, {own}, {at_sink},
         (SELECT w.source_data_hash FROM rows w WHERE w.run_no = {s}.run_no AND w.row_index << 20 = {s}.token
             AND w.row_index = {s}.row_index),
         (WITH RECURSIVE up(depth, token) AS (

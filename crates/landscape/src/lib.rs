@@ -60,4 +60,4 @@ pub use run::{
     ConservationBreach, Counters, Failure, RunRecord, RunRef, RunSeal, RunStart, RunSummary, SourceRecord,
 };
 pub use shown::Shown;
-pub use store::{FailureCount, LandscapeReader, LandscapeWriter};
+pub use store::{BatchSize, FailureCount, LandscapeReader, LandscapeWriter, Page};

@@ -1,8 +1,9 @@
 use async_trait::async_trait;
 use elspeth_contracts::{
-    ArtifactRecord, CallRecord, EdgeRecord, EpochNo, Micros, NodeRecord, NodeStateRecord, RoutingEventRecord,
-    RowIndex, RowRecord, StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord,
-    TokenRecord, TransformErrorRecord, ValidationErrorRecord,
+    ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EdgeRecord, EpochNo,
+    Micros, NodeRecord, NodeStateRecord, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord,
+    StateContextRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
+    TransformErrorRecord, ValidationErrorRecord,
 };
 
 use crate::integrity::EpochHashes;
@@ -61,12 +62,54 @@ pub trait LandscapeReader: Send + Sync {
     async fn counters(&self, run_no: i64) -> Result<Counters, LandscapeError>;
     /// One row and the epoch it was committed in.
     async fn row(&self, run_no: i64, row: RowIndex) -> Result<Option<(RowRecord, EpochNo)>, LandscapeError>;
-    /// Every token of a row.
+    /// Every token that was made while the row itself was processed. Those made of it later have the release as origin
+    /// and are found by [`LandscapeReader::children`] and [`LandscapeReader::memberships`].
     async fn tokens_of_row(&self, run_no: i64, row: RowIndex) -> Result<Vec<TokenRecord>, LandscapeError>;
     /// One token.
     async fn token(&self, run_no: i64, token: TokenKey) -> Result<Option<TokenRecord>, LandscapeError>;
     /// Parents, by ordinal.
     async fn parents(&self, run_no: i64, token: TokenKey) -> Result<Vec<TokenParentRecord>, LandscapeError>;
+    /// Tokens of `origin` that have `parent` among their parents, by number. A parent's children are of its own origin, or
+    /// of the release with which it went on; a merged token's number is the group of its parents' outcomes.
+    async fn children(
+        &self,
+        run_no: i64,
+        parent: TokenKey,
+        origin: TokenOrigin,
+    ) -> Result<Vec<TokenRecord>, LandscapeError>;
+    /// The batches that tokens of `origin` are or were members of, by token and batch. May take a pass through all
+    /// members of the run.
+    async fn memberships(
+        &self,
+        run_no: i64,
+        origin: TokenOrigin,
+    ) -> Result<Vec<BatchMemberRecord>, LandscapeError>;
+    /// Attempts to flush a batch, by attempt; none while it takes members.
+    async fn batch(&self, run_no: i64, batch_no: u64) -> Result<Vec<BatchRecord>, LandscapeError>;
+    /// How many members and outputs a batch has.
+    async fn batch_size(&self, run_no: i64, batch_no: u64) -> Result<BatchSize, LandscapeError>;
+    /// Members of a batch in order, `page` of them.
+    async fn batch_members(
+        &self,
+        run_no: i64,
+        batch_no: u64,
+        page: Page,
+    ) -> Result<Vec<BatchMemberRecord>, LandscapeError>;
+    /// Outputs of a batch in order, `page` of them.
+    async fn batch_outputs(
+        &self,
+        run_no: i64,
+        batch_no: u64,
+        page: Page,
+    ) -> Result<Vec<BatchOutputRecord>, LandscapeError>;
+    /// The batch that made a token, and its place among the outputs; `None` when no batch did.
+    async fn made_by_batch(
+        &self,
+        run_no: i64,
+        token: TokenKey,
+    ) -> Result<Option<BatchOutputRecord>, LandscapeError>;
+    /// The release of that number.
+    async fn release(&self, run_no: i64, number: u64) -> Result<Option<ReleaseRecord>, LandscapeError>;
     /// States at every node, sinks included, by step and attempt.
     async fn states(&self, run_no: i64, token: TokenKey) -> Result<Vec<NodeStateRecord>, LandscapeError>;
     /// More about some of its states, by step and attempt.
@@ -109,6 +152,24 @@ pub trait LandscapeReader: Send + Sync {
     async fn failures(&self, run_no: i64, limit: u64) -> Result<Vec<Failure>, LandscapeError>;
     /// Failures counted by step, kind and destination.
     async fn failure_counts(&self, run_no: i64) -> Result<Vec<FailureCount>, LandscapeError>;
+}
+
+/// A part of a long list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// The position of its first entry.
+    pub from: u32,
+    /// The most entries.
+    pub limit: u32,
+}
+
+/// How large a batch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BatchSize {
+    /// Tokens that it took.
+    pub members: u64,
+    /// Tokens that came of it.
+    pub outputs: u64,
 }
 
 /// How often one kind of failure happened at one node.

@@ -195,6 +195,18 @@ CREATE TABLE batch_outputs (
     PRIMARY KEY (run_no, batch_no, ordinal)
 ) STRICT, WITHOUT ROWID;
 
+-- What let tokens go on that had waited across rows: flushes of batches, and merges of branches that came with different
+-- rows. `after` says that it came after that row, by a timer or at the end of the source.
+CREATE TABLE releases (
+    run_no    INTEGER NOT NULL,
+    number    INTEGER NOT NULL,
+    step      INTEGER NOT NULL,
+    epoch     INTEGER NOT NULL,
+    row_index INTEGER NOT NULL,
+    after     INTEGER NOT NULL DEFAULT 0 CHECK (after BETWEEN 0 AND 1),
+    PRIMARY KEY (run_no, number)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE artifacts (
     run_no          INTEGER NOT NULL,
     epoch           INTEGER NOT NULL,
@@ -266,6 +278,7 @@ CREATE TABLE checkpoints (
     run_no          INTEGER NOT NULL,
     epoch           INTEGER NOT NULL,
     source_position TEXT    NOT NULL,
+    buffers         TEXT    NOT NULL DEFAULT '',
     hash_state      TEXT    NOT NULL,
     PRIMARY KEY (run_no, epoch),
     FOREIGN KEY (run_no, epoch) REFERENCES epochs

@@ -18,6 +18,7 @@ pub(crate) struct Staged {
     row_count: u64,
     record_count: u64,
     source_position: String,
+    buffers: String,
 }
 
 impl Staged {
@@ -31,6 +32,7 @@ impl Staged {
             row_count: count(decided.rows.len()),
             record_count: decided.records(),
             source_position: decided.source_position.clone(),
+            buffers: decided.buffers.clone(),
         }
     }
 }
@@ -40,7 +42,7 @@ impl Epochs {
         "INSERT INTO epochs(run_no, epoch, first_row, last_row, row_count, record_count,
         started_at, decided_at, chain_hash, content_root) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     const CHECKPOINT: &'static str =
-        "INSERT INTO checkpoints(run_no, epoch, source_position, hash_state) VALUES(?, ?, ?, ?)";
+        "INSERT INTO checkpoints(run_no, epoch, source_position, buffers, hash_state) VALUES(?, ?, ?, ?, ?)";
     const FORGET_CHECKPOINTS: &'static str = "DELETE FROM checkpoints WHERE run_no = ? AND epoch < ?";
     const ADVANCE_CHECKPOINT: &'static str =
         "UPDATE checkpoints SET hash_state = ? WHERE run_no = ? AND epoch = ?";
@@ -76,7 +78,12 @@ impl Epochs {
             .hash(&hashes.chain)
             .hash(&hashes.content);
         let checkpoint = group.then(Self::CHECKPOINT);
-        checkpoint.int(run_no).unsigned(epoch).text(&staged.source_position).text(&hashes.state);
+        checkpoint
+            .int(run_no)
+            .unsigned(epoch)
+            .text(&staged.source_position)
+            .text(&staged.buffers)
+            .text(&hashes.state);
         group.then(Self::FORGET_CHECKPOINTS).int(run_no).unsigned(epoch.saturating_sub(1));
     }
 

@@ -1,6 +1,8 @@
 //! One file for each table, or pair of tables of one shape: how its records are written and read back.
 
 mod artifacts;
+mod batch_tokens;
+mod batches;
 mod calls;
 mod edges;
 mod epochs;
@@ -8,6 +10,7 @@ mod intents;
 mod node_states;
 mod nodes;
 mod operations;
+mod releases;
 mod routing_events;
 mod rows;
 mod runs;
@@ -19,6 +22,8 @@ mod transform_errors;
 mod validation_errors;
 
 pub(crate) use artifacts::Artifacts;
+pub(crate) use batch_tokens::{BatchMembers, BatchOutputs};
+pub(crate) use batches::Batches;
 pub(crate) use calls::Calls;
 pub(crate) use edges::Edges;
 pub(crate) use epochs::{Epochs, Staged};
@@ -26,6 +31,7 @@ pub(crate) use intents::Intents;
 pub(crate) use node_states::{NodeStates, SinkStates};
 pub(crate) use nodes::Nodes;
 pub(crate) use operations::Operations;
+pub(crate) use releases::Releases;
 pub(crate) use routing_events::RoutingEvents;
 pub(crate) use rows::Rows;
 pub(crate) use runs::Runs;

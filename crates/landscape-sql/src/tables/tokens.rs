@@ -38,6 +38,13 @@ impl Tokens {
     /// The tokens of a range of numbers.
     pub(crate) const SELECT: &'static str = "SELECT run_no, token, branch, group_no FROM tokens WHERE run_no = ? AND token BETWEEN ? AND ? ORDER BY token";
 
+    /// Tokens of a range of numbers that have `?2` among their parents. Which numbers those are is known from the parent,
+    /// so this needs no index by parent.
+    pub(crate) const SELECT_CHILDREN: &'static str =
+        "SELECT t.run_no, t.token, t.branch, t.group_no FROM token_parents p
+        CROSS JOIN tokens t ON t.run_no = p.run_no AND t.token = p.token
+        WHERE p.run_no = ?1 AND p.parent = ?2 AND p.token BETWEEN ?3 AND ?4 ORDER BY p.token";
+
     pub(crate) fn read(stored: &Stored<'_>) -> Result<TokenRecord, LandscapeError> {
         Ok(TokenRecord {
             token: stored.token("token")?,

@@ -80,6 +80,8 @@ pub(crate) fn nodes() -> Vec<NodeRecord> {
         ("score", NodeType::Gate),
         ("approved", NodeType::Sink),
         ("refused", NodeType::Sink),
+        ("totals", NodeType::Aggregation),
+        ("merged", NodeType::Coalesce),
     ];
     (0..)
         .zip(kinds)
@@ -90,7 +92,7 @@ pub(crate) fn nodes() -> Vec<NodeRecord> {
             node_type,
             plugin: "csv".to_owned(),
             plugin_version: "1.2.3".to_owned(),
-            determinism: Determinism::ALL[usize::from(number)],
+            determinism: Determinism::ALL[usize::from(number) % Determinism::ALL.len()],
             config: "{\"a\":1}".to_owned(),
             config_hash: hash(3),
             input_schema: "null".to_owned(),
@@ -182,8 +184,8 @@ fn eventful_decisions() -> DecidedEpoch {
         rows: vec![valid_row(0), invalid, valid_row(2), valid_row(3)],
         tokens: vec![
             TokenRecord::plain(token(0)),
-            TokenRecord { token: child(0, 1), branch: Some("left".to_owned()), group: Some(u64::MAX) },
-            TokenRecord { token: child(0, 2), branch: Some("right".to_owned()), group: Some(u64::MAX) },
+            branch_of(child(0, 1), token(0), "left"),
+            branch_of(child(0, 2), token(0), "right"),
             TokenRecord::plain(token(1)),
             TokenRecord::plain(token(2)),
             TokenRecord::plain(token(3)),
@@ -242,7 +244,12 @@ fn eventful_decisions() -> DecidedEpoch {
         bodies: vec![1, 2, 3],
         intents: vec![SinkIntent { sink: step(APPROVED), tokens: vec![child(0, 1), token(3)] }],
         source_position: "{\"row\":4}".to_owned(),
+        ..DecidedEpoch::default()
     }
+}
+
+fn branch_of(token: TokenKey, parent: TokenKey, branch: &str) -> TokenRecord {
+    TokenRecord { token, branch: Some(branch.to_owned()), group: Some(parent.get()) }
 }
 
 fn eventful_acts() -> ActedEpoch {
@@ -251,7 +258,7 @@ fn eventful_acts() -> ActedEpoch {
         token,
         outcome,
         sink: sink.map(step),
-        group: (outcome == Outcome::Forked).then_some(u64::MAX),
+        group: (outcome == Outcome::Forked).then_some(token.get()),
         batch_no: None,
         error_at,
     };

@@ -401,7 +401,8 @@ fn intents_and_positions_are_what_resume_needs() {
         assert_eq!(intents, [(0, i64::from(step(3).get()), packed)]);
         let mut before = acted;
         for number in 1..=3 {
-            let (decided, acted) = plain_epoch(number, number * 10..number * 10 + 2);
+            let (mut decided, acted) = plain_epoch(number, number * 10..number * 10 + 2);
+            decided.buffers = format!("{{\"open\":{number}}}");
             writer.stage(&decided).await.unwrap();
             writer.commit(Some(&before), &hashes(u8::try_from(number).unwrap()), Micros(3)).await.unwrap();
             before = acted;
@@ -410,12 +411,13 @@ fn intents_and_positions_are_what_resume_needs() {
         let intents: i64 =
             sqlx::query_scalar("SELECT count(*) FROM sink_intents").fetch_one(&mut connection).await.unwrap();
         assert_eq!(intents, 0, "every epoch was acted on");
-        let kept: Vec<(i64, String, String)> =
-            sqlx::query_as("SELECT epoch, source_position, hash_state FROM checkpoints ORDER BY epoch")
-                .fetch_all(&mut connection)
-                .await
-                .unwrap();
-        let expected = [(2, "{\"row\":22}", "{\"records\":2}"), (3, "{\"row\":32}", "{\"records\":50}")];
+        let sql =
+            "SELECT epoch, source_position || ' ' || buffers, hash_state FROM checkpoints ORDER BY epoch";
+        let kept: Vec<(i64, String, String)> = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
+        let expected = [
+            (2, "{\"row\":22} {\"open\":2}", "{\"records\":2}"),
+            (3, "{\"row\":32} {\"open\":3}", "{\"records\":50}"),
+        ];
         assert_eq!(
             kept,
             expected.map(|(epoch, source, hashes)| (epoch, source.to_owned(), hashes.to_owned()))
