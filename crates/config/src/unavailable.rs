@@ -12,17 +12,13 @@ const LATER_EXPORTERS: [&str; 2] = ["azure_monitor", "datadog"];
 /// Everything that the settings use of it.
 pub(crate) fn find(settings: &Settings) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (section, count) in [
-        ("aggregations", settings.aggregations.len()),
-        ("coalesce", settings.coalesce.len()),
-        ("depends_on", settings.depends_on.len()),
-        ("commencement_gates", settings.commencement_gates.len()),
-    ] {
+    for (section, count) in
+        [("depends_on", settings.depends_on.len()), ("commencement_gates", settings.commencement_gates.len())]
+    {
         for index in 0..count {
             found.push(not_yet(SettingPath::new(section).child(index), &format!("`{section}`")));
         }
     }
-    forks(settings, &mut found);
     landscape(&settings.landscape, &mut found);
     if settings.run_mode != RunMode::Live {
         found.push(not_yet(SettingPath::new("run_mode"), "any `run_mode` but `live`"));
@@ -31,12 +27,10 @@ pub(crate) fn find(settings: &Settings) -> Vec<Finding> {
         found.push(not_yet(SettingPath::new("replay_from"), "`replay_from`"));
     }
     exporters(settings, &mut found);
+    if settings.rate_limit.persistence_path.is_some() && settings.services().next().is_some() {
+        found.push(not_yet(SettingPath::new("rate_limit.persistence_path"), "`persistence_path`"));
+    }
     found
-}
-
-/// Whether a gate's target asks for a fork.
-pub(crate) fn is_fork(target: &str) -> bool {
-    target == "fork"
 }
 
 /// Whether the dialect has that exporter, and this version has not.
@@ -51,18 +45,6 @@ fn not_yet(at: SettingPath, what: &str) -> Finding {
         format!("{what} is part of the settings, but this version cannot do it yet"),
     )
     .help("remove it, or use a later version")
-}
-
-fn forks(settings: &Settings, found: &mut Vec<Finding>) {
-    for (index, gate) in settings.gates.iter().enumerate() {
-        let path = SettingPath::new("gates").child(index);
-        for (label, _) in gate.routes.iter().filter(|(_, target)| is_fork(target)) {
-            found.push(not_yet(path.child("routes").child(label), "a `fork`"));
-        }
-        if !gate.fork_to.is_empty() {
-            found.push(not_yet(path.child("fork_to"), "`fork_to`"));
-        }
-    }
 }
 
 fn landscape(landscape: &LandscapeSettings, found: &mut Vec<Finding>) {

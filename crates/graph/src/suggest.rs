@@ -1,9 +1,11 @@
 /// The candidate that `name` was probably meant to be.
 ///
-/// At most a third of the letters may differ (swapped neighbours count once), so that advice is rarely silly.
+/// At most a third of the letters may differ (swapped neighbours count once), or one of two, so that advice is rarely
+/// silly.
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).max(1);
+    let letters = name.chars().count();
+    let limit = if letters > 1 { (letters / 3).max(1) } else { 0 };
     let lower = name.to_lowercase();
     candidates
         .into_iter()
@@ -45,6 +47,7 @@ mod tests {
     #[test]
     fn a_different_word_finds_nothing() {
         assert_eq!(nearest("rejected", ["output", "high"]), None);
+        assert_eq!(nearest("a", ["b", "c"]), None);
         assert_eq!(advise("rejected", "sinks", ["b", "a"]), "sinks: `a`, `b`");
         assert_eq!(advise("rejected", "sinks", []), "there are no sinks");
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use elspeth_canonical::{ContentHash, HashVersion, to_canonical_vec};
 use elspeth_contracts::Step;
 use elspeth_graph::{ExecutionGraph, SettingPath};
-use elspeth_plugin::{Registry, Sink, Source, Transform};
+use elspeth_plugin::{BatchTransform, Registry, Sink, Source, Transform};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -55,6 +55,8 @@ pub struct Plugins {
     pub source: Box<dyn Source>,
     /// In step order.
     pub transforms: Vec<(Step, Arc<dyn Transform>)>,
+    /// In step order.
+    pub aggregations: Vec<(Step, Arc<dyn BatchTransform>)>,
     /// In step order.
     pub sinks: Vec<(Step, Box<dyn Sink>)>,
 }
@@ -211,7 +213,7 @@ impl Loading<'_> {
         let known = Known { settings: &settings, recorded: &recorded, bad_options, registry: self.registry };
         let Declared { mut spec, instances, findings } = declare(&known);
         self.report(findings);
-        spec.incomplete = checked.incomplete || rules::has_later_nodes(&settings);
+        spec.incomplete = checked.incomplete;
         let file = self.locator.source.as_ref().map_or(Path::new(""), |source| Path::new(&source.name));
         let clashes = files::clashes(&settings, &users(file, &instances), environment.working_directory());
         self.report(clashes.errors);
@@ -239,13 +241,8 @@ impl Loading<'_> {
                 Some(graph)
             }
             Err(errors) => {
-                let condition = |at: &SettingPath| {
-                    let index =
-                        at.as_str().strip_prefix("gates.")?.split('.').next()?.parse::<usize>().ok()?;
-                    settings.gates.get(index).map(|gate| gate.condition.as_str())
-                };
                 let errors = errors.into_iter().map(|error| {
-                    let condition = condition(&error.at);
+                    let condition = condition(settings, &error.at);
                     Finding::of_graph(error, condition)
                 });
                 self.report(errors.collect());
@@ -265,6 +262,17 @@ impl Loading<'_> {
     }
 }
 
+/// The expression of the gate or aggregation that a path leads into.
+fn condition<'a>(settings: &'a Settings, at: &SettingPath) -> Option<&'a str> {
+    let (section, rest) = at.as_str().split_once('.')?;
+    let index = rest.split('.').next()?.parse::<usize>().ok()?;
+    match section {
+        "gates" => settings.gates.get(index).map(|gate| gate.condition.as_str()),
+        "aggregations" => settings.aggregations.get(index)?.trigger.as_ref()?.condition.as_deref(),
+        _ => None,
+    }
+}
+
 fn users<'a>(file: &'a Path, instances: &'a Instances) -> files::Users<'a> {
     files::Users {
         file,
@@ -277,11 +285,14 @@ fn placed(instances: Instances, graph: &ExecutionGraph) -> Option<Plugins> {
     let step = |name: &str| graph.named(name).map(|node| node.step);
     let mut transforms: Vec<(Step, Arc<dyn Transform>)> =
         instances.transforms.into_iter().map(|(name, t)| Some((step(&name)?, t))).collect::<Option<_>>()?;
+    let mut aggregations: Vec<(Step, Arc<dyn BatchTransform>)> =
+        instances.aggregations.into_iter().map(|(name, a)| Some((step(&name)?, a))).collect::<Option<_>>()?;
     let mut sinks: Vec<(Step, Box<dyn Sink>)> =
         instances.sinks.into_iter().map(|(name, s)| Some((step(&name)?, s))).collect::<Option<_>>()?;
     transforms.sort_by_key(|(step, _)| *step);
+    aggregations.sort_by_key(|(step, _)| *step);
     sinks.sort_by_key(|(step, _)| *step);
-    Some(Plugins { source: instances.source?, transforms, sinks })
+    Some(Plugins { source: instances.source?, transforms, aggregations, sinks })
 }
 
 /// In the order of the file; what is said twice of one setting is said once, and a setting whose variable is missing is

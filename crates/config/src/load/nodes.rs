@@ -1,25 +1,32 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use elspeth_canonical::to_canonical_vec;
 use elspeth_contracts::Determinism;
 use elspeth_expr::{Expr, Root};
 use elspeth_graph::SettingPath;
 use elspeth_graph::spec::{
-    DISCARD, GraphSpec, NodeDecl, NodeKind, OutputContract, PluginRef, Ref, RouteDecl,
+    BranchDecl, DISCARD, GraphSpec, MergeDecl, NodeDecl, NodeKind, OutputContract, PluginRef, PolicyDecl,
+    Ref, RouteDecl, TriggerDecl,
 };
-use elspeth_plugin::{OptionError, PluginInfo, PluginKind, Registry, Sink, Source, Transform};
+use elspeth_plugin::{
+    BatchTransform, OptionError, PluginInfo, PluginKind, Registry, Sink, Source, Transform,
+};
 use elspeth_value::Contract;
 use serde_json::Value;
 
 use crate::finding::Finding;
-use crate::settings::{GateSettings, Options, Settings, SinkSettings, TransformSettings};
-use crate::unavailable::is_fork;
+use crate::settings::{
+    AggregationSettings, Branches, CoalescePolicy, CoalesceSettings, GateSettings, MergeStrategy, Options,
+    OutputMode, Settings, SinkSettings, TransformSettings, TriggerSettings,
+};
 
 /// Plugin instances by the names of their nodes.
 #[derive(Default)]
 pub(super) struct Instances {
     pub(super) source: Option<Box<dyn Source>>,
     pub(super) transforms: Vec<(String, Arc<dyn Transform>)>,
+    pub(super) aggregations: Vec<(String, Arc<dyn BatchTransform>)>,
     pub(super) sinks: Vec<(String, Box<dyn Sink>)>,
 }
 
@@ -52,6 +59,12 @@ pub(super) fn declare(known: &Known<'_>) -> Declared {
     }
     for (index, gate) in settings.gates.iter().enumerate() {
         declaring.gate(gate, &SettingPath::new("gates").child(index));
+    }
+    for (index, aggregation) in settings.aggregations.iter().enumerate() {
+        declaring.aggregation(aggregation, &SettingPath::new("aggregations").child(index));
+    }
+    for (index, coalesce) in settings.coalesce.iter().enumerate() {
+        declaring.coalesce(coalesce, &SettingPath::new("coalesce").child(index));
     }
     for (name, sink) in &settings.sinks {
         declaring.sink(name, sink, &SettingPath::new("sinks").child(name));
@@ -106,7 +119,8 @@ impl Declaring<'_> {
             self.done.instances.transforms.push((settings.name.clone(), transform));
         }
         let name = Ref::new(&settings.name, at.child("name"));
-        self.node(name, at.clone(), plugin_ref(info.as_ref(), &settings.plugin), kind);
+        let plugin = plugin_ref(info.as_ref(), &settings.plugin);
+        self.node(name, at.clone(), plugin, kind).service.clone_from(&settings.service);
     }
 
     fn gate(&mut self, settings: &GateSettings, at: &SettingPath) {
@@ -114,24 +128,73 @@ impl Declaring<'_> {
         let routes_at = at.child("routes");
         let routes = settings.routes.iter().map(|(label, target)| {
             let at = routes_at.child(label);
-            // That a fork is not available has been reported.
-            let target = if is_fork(target) { "" } else { target };
             RouteDecl { label: Ref::new(label, at.key()), target: Ref::new(target, at) }
         });
         let kind = NodeKind::Gate {
             input: Ref::new(&settings.input, at.child("input")),
-            condition: self.condition(&settings.condition, &condition_at),
+            condition: self.condition((&settings.condition, Root::Row), &condition_at),
             condition_at,
             routes: routes.collect(),
-            fork_to: Vec::new(),
+            fork_to: texts(&settings.fork_to, &at.child("fork_to")),
             on_error: Ref::new(&settings.on_error, at.child("on_error")),
         };
-        let plugin = PluginRef {
-            name: "gate".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            determinism: Determinism::Deterministic,
+        self.node(Ref::new(&settings.name, at.child("name")), at.clone(), built_in("gate"), kind);
+    }
+
+    fn aggregation(&mut self, settings: &AggregationSettings, at: &SettingPath) {
+        let info = self.info(PluginKind::Aggregation, &settings.plugin, at);
+        let made = info.as_ref().and_then(|info| {
+            let factory = self.known.registry.aggregation(info.name).ok()?;
+            self.make(info, &settings.options, &at.child("options"), factory)
+        });
+        let name = Ref::new(&settings.name, at.child("name"));
+        let kind = NodeKind::Aggregation {
+            input: Ref::new(&settings.input, at.child("input")),
+            on_success: onward(settings.on_success.as_deref(), &name, at),
+            on_error: Ref::new(&settings.on_error, at.child("on_error")),
+            needs: made.as_ref().map_or_else(Contract::observed, |plugin| plugin.input_contract()),
+            output: batch_contract(made.clone()),
+            trigger: self.trigger(settings.trigger.as_ref(), &at.child("trigger")),
+            output_mode: settings.output_mode.into(),
+            expected_output_count: settings.expected_output_count,
         };
-        self.node(Ref::new(&settings.name, at.child("name")), at.clone(), plugin, kind);
+        if let Some(plugin) = made {
+            self.done.instances.aggregations.push((settings.name.clone(), plugin));
+        }
+        let plugin = plugin_ref(info.as_ref(), &settings.plugin);
+        self.node(name, at.clone(), plugin, kind).service.clone_from(&settings.service);
+    }
+
+    fn trigger(&mut self, settings: Option<&TriggerSettings>, at: &SettingPath) -> TriggerDecl {
+        let Some(settings) = settings else { return TriggerDecl::default() };
+        let text = settings.condition.as_deref();
+        TriggerDecl {
+            count: settings.count,
+            timeout: settings.timeout_seconds.and_then(duration),
+            condition: text.and_then(|text| self.condition((text, Root::Trigger), &at.child("condition"))),
+        }
+    }
+
+    fn coalesce(&mut self, settings: &CoalesceSettings, at: &SettingPath) {
+        let name = Ref::new(&settings.name, at.child("name"));
+        let selected = || settings.select_branch.as_ref().map(|b| Ref::new(b, at.child("select_branch")));
+        let kind = NodeKind::Coalesce {
+            branches: branches(&settings.branches, &at.child("branches")),
+            on_success: onward(settings.on_success.as_deref(), &name, at),
+            policy: match settings.policy {
+                CoalescePolicy::RequireAll => PolicyDecl::RequireAll,
+                CoalescePolicy::Quorum => PolicyDecl::Quorum(settings.quorum_count),
+                CoalescePolicy::BestEffort => PolicyDecl::BestEffort,
+                CoalescePolicy::First => PolicyDecl::First,
+            },
+            merge: match settings.merge {
+                MergeStrategy::Union => MergeDecl::Union,
+                MergeStrategy::Nested => MergeDecl::Nested,
+                MergeStrategy::Select => MergeDecl::Select(selected()),
+            },
+            timeout: settings.timeout_seconds.and_then(duration),
+        };
+        self.node(name, at.clone(), built_in("coalesce"), kind);
     }
 
     fn sink(&mut self, name: &str, settings: &SinkSettings, at: &SettingPath) {
@@ -192,11 +255,11 @@ impl Declaring<'_> {
         }
     }
 
-    fn condition(&mut self, text: &str, at: &SettingPath) -> Option<Expr> {
+    fn condition(&mut self, (text, root): (&str, Root), at: &SettingPath) -> Option<Expr> {
         if text.is_empty() {
             return None;
         }
-        Expr::parse(text, Root::Row)
+        Expr::parse(text, root)
             .map_err(|error| {
                 self.done.findings.push(Finding {
                     code: "expression",
@@ -209,14 +272,16 @@ impl Declaring<'_> {
             .ok()
     }
 
-    fn node(&mut self, name: Ref, at: SettingPath, plugin: PluginRef, kind: NodeKind) {
+    fn node(&mut self, name: Ref, at: SettingPath, plugin: PluginRef, kind: NodeKind) -> &mut NodeDecl {
         let recorded = self.known.recorded.pointer(&pointer(&at)).unwrap_or(&Value::Null);
         let config = to_canonical_vec(recorded).map_err(|error| {
             let message = format!("this cannot be recorded: {error}");
             self.done.findings.push(Finding::new("not-canonical", at.clone(), message));
         });
         let config = config.ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-        self.done.spec.nodes.push(NodeDecl { name, at, plugin, config, service: None, kind });
+        let nodes = &mut self.done.spec.nodes;
+        nodes.push(NodeDecl { name, at, plugin, config, service: None, kind });
+        nodes.last_mut().expect("a node was just added")
     }
 }
 
@@ -241,6 +306,59 @@ fn plugin_ref(info: Option<&PluginInfo>, name: &str) -> PluginRef {
         version: info.map_or_else(String::new, |i| i.version.to_owned()),
         determinism: info.map_or(Determinism::NonDeterministic, |i| i.determinism),
     }
+}
+
+fn built_in(name: &str) -> PluginRef {
+    PluginRef {
+        name: name.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        determinism: Determinism::Deterministic,
+    }
+}
+
+/// Where outputs go; without `on_success` to the connection of the node's own name.
+fn onward(on_success: Option<&str>, name: &Ref, at: &SettingPath) -> Ref {
+    on_success.map_or_else(|| name.clone(), |target| Ref::new(target, at.child("on_success")))
+}
+
+fn texts(names: &[String], at: &SettingPath) -> Vec<Ref> {
+    names.iter().enumerate().map(|(index, name)| Ref::new(name, at.child(index))).collect()
+}
+
+fn branches(settings: &Branches, at: &SettingPath) -> Vec<BranchDecl> {
+    match settings {
+        Branches::Direct(names) => {
+            texts(names, at).into_iter().map(|name| BranchDecl { input: name.clone(), name }).collect()
+        }
+        Branches::Through(map) => {
+            let branch = |(name, input): (&String, &String)| {
+                let at = at.child(name);
+                BranchDecl { name: Ref::new(name, at.key()), input: Ref::new(input, at) }
+            };
+            map.iter().map(branch).collect()
+        }
+    }
+}
+
+/// The schema allows what a duration can hold; the least is what clocks can tell.
+fn duration(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok().map(|duration| duration.max(Duration::from_micros(1)))
+}
+
+impl From<OutputMode> for elspeth_graph::OutputMode {
+    fn from(mode: OutputMode) -> Self {
+        match mode {
+            OutputMode::Transform => Self::Transform,
+            OutputMode::Passthrough => Self::Passthrough,
+        }
+    }
+}
+
+fn batch_contract(plugin: Option<Arc<dyn BatchTransform>>) -> OutputContract {
+    Box::new(move |input| match &plugin {
+        Some(plugin) => plugin.output_contract(input),
+        None => Ok(Contract::observed()),
+    })
 }
 
 fn output_contract(transform: Option<Arc<dyn Transform>>) -> OutputContract {

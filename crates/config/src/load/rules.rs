@@ -1,22 +1,18 @@
 //! Rules about settings that neither a type nor the graph can state.
 
-use elspeth_graph::{SettingPath, advise};
+use elspeth_graph::{SettingPath, advise, nearest};
 use elspeth_telemetry::Exporter;
 use serde_json::Value;
 
 use crate::DatabaseUrl;
 use crate::finding::Finding;
-use crate::settings::{CheckpointFrequency, LandscapeBackend, Settings, TelemetrySettings};
+use crate::settings::{
+    Branches, CheckpointFrequency, CoalescePolicy, LandscapeBackend, MergeStrategy, Settings,
+    TelemetrySettings,
+};
 use crate::unavailable::is_later_exporter;
 
 const EXPORTERS: [&str; 2] = ["otlp", "console"];
-
-/// Whether there are nodes whose connections the graph does not know.
-pub(super) fn has_later_nodes(settings: &Settings) -> bool {
-    let forks =
-        settings.gates.iter().any(|g| !g.fork_to.is_empty() || g.routes.values().any(|t| t == "fork"));
-    forks || !settings.aggregations.is_empty() || !settings.coalesce.is_empty()
-}
 
 /// Errors and warnings.
 pub(super) fn check(settings: &Settings, bad_options: &[String]) -> (Vec<Finding>, Vec<Finding>) {
@@ -35,19 +31,8 @@ pub(super) fn check(settings: &Settings, bad_options: &[String]) -> (Vec<Finding
             format!("`max_delay_seconds` ({greatest}) is less than `initial_delay_seconds` ({first})");
         errors.push(Finding::new("out-of-range", at, message).help("raise the one or lower the other"));
     }
-    for service in settings.rate_limit.services.keys() {
-        let at = SettingPath::new("rate_limit.services").child(service).key();
-        let message = format!("no node of this pipeline calls a service `{service}`, so this limits nothing");
-        warnings.push(Finding::new("unused-limit", at, message));
-    }
-    if settings.rate_limit.persistence_path.is_some() {
-        let at = SettingPath::new("rate_limit.persistence_path");
-        warnings.push(Finding::new(
-            "unused-limit",
-            at,
-            "no node of this pipeline calls a service, so nothing is counted",
-        ));
-    }
+    joins(settings, &mut errors, &mut warnings);
+    rate_limit(settings, &mut warnings);
     if settings.telemetry.enabled && settings.telemetry.exporters.is_empty() {
         let at = SettingPath::new("telemetry.enabled");
         let finding = Finding::new("no-exporters", at, "telemetry is enabled, but nobody gets it");
@@ -95,6 +80,57 @@ fn checkpoint(settings: &Settings, errors: &mut Vec<Finding>) {
         let at = SettingPath::new("checkpoint.frequency");
         let finding = Finding::new("missing-key", at, "`every_n` needs a `checkpoint_interval`");
         errors.push(finding.help("add `checkpoint_interval: <rows>`"));
+    }
+}
+
+/// Settings of coalesces that only some policies and merges ask for, and names that a mapping leaves empty.
+fn joins(settings: &Settings, errors: &mut Vec<Finding>, warnings: &mut Vec<Finding>) {
+    for (index, coalesce) in settings.coalesce.iter().enumerate() {
+        let at = SettingPath::new("coalesce").child(index);
+        if let Branches::Through(branches) = &coalesce.branches
+            && branches.contains_key("")
+        {
+            let at = at.child("branches").child("").key();
+            errors.push(
+                Finding::new("bad-name", at, "a branch needs a name").help("write one before the colon"),
+            );
+        }
+        let mut unused = |key: &str, only_for: &str| {
+            let message = format!("`{key}` has no effect without `{only_for}`");
+            let finding = Finding::new("unused-setting", at.child(key), message);
+            warnings.push(finding.help(format!("add `{only_for}`, or remove `{key}`")));
+        };
+        if coalesce.quorum_count.is_some() && coalesce.policy != CoalescePolicy::Quorum {
+            unused("quorum_count", "policy: quorum");
+        }
+        if coalesce.select_branch.is_some() && coalesce.merge != MergeStrategy::Select {
+            unused("select_branch", "merge: select");
+        }
+    }
+}
+
+fn rate_limit(settings: &Settings, warnings: &mut Vec<Finding>) {
+    let limits = &settings.rate_limit;
+    for service in limits.services.keys().filter(|name| settings.services().all(|(_, used)| used != **name)) {
+        let at = SettingPath::new("rate_limit.services").child(service).key();
+        let message = format!("no node of this pipeline calls a service `{service}`, so this limits nothing");
+        warnings.push(Finding::new("unused-limit", at, message));
+    }
+    if limits.persistence_path.is_some() && settings.services().next().is_none() {
+        let at = SettingPath::new("rate_limit.persistence_path");
+        let message = "no node of this pipeline calls a service, so nothing is counted";
+        warnings.push(Finding::new("unused-limit", at, message));
+    }
+    for (at, service) in settings.services().filter(|(_, service)| !limits.services.contains_key(*service)) {
+        let names = limits.services.keys().map(String::as_str);
+        if let Some(near) = nearest(service, names).filter(|_| limits.enabled) {
+            let message = format!(
+                "`rate_limit.services` has no `{service}`, so the default applies: {} requests a minute",
+                limits.default_requests_per_minute
+            );
+            let finding = Finding::new("default-limit", at, message);
+            warnings.push(finding.help(format!("did you mean `{near}`?")));
+        }
     }
 }
 

@@ -90,11 +90,15 @@ impl<'s> Checker<'s> {
         self.conditions(schema, value, path);
     }
 
-    /// `anyOf`: the first alternative that fits; else what is wrong by the one that comes nearest.
+    /// `anyOf`: the first alternative that fits; else what is wrong by the one that comes nearest, of those that take values
+    /// of that type.
     fn one_of(&mut self, alternatives: &'s [Value], value: &mut Value, path: &SettingPath) {
+        let takes = |schema: &&Value| accepts(types(resolve(self.root, schema)), value);
+        let (likely, others): (Vec<&Value>, Vec<&Value>) = alternatives.iter().partition(takes);
+        let fits_some_type = !likely.is_empty();
+        let count = if fits_some_type { likely.len() } else { others.len() };
         let mut best: Option<(Checked, Value)> = None;
-        let by_type = alternatives.iter().filter(|s| accepts(types(resolve(self.root, s)), value));
-        for schema in by_type.chain(alternatives) {
+        for (index, schema) in likely.into_iter().chain(others).enumerate() {
             let mut attempt = value.clone();
             let mut checker =
                 Checker { root: self.root, done: Checked::default(), options: self.options.clone() };
@@ -103,11 +107,11 @@ impl<'s> Checker<'s> {
                 *value = attempt;
                 return;
             }
-            if best.as_ref().is_none_or(|(done, _)| checker.done.findings.len() < done.findings.len()) {
+            let nearer = |(done, _): &(Checked, Value)| checker.done.findings.len() < done.findings.len();
+            if index < count && best.as_ref().is_none_or(nearer) {
                 best = Some((checker.done, attempt));
             }
         }
-        let fits_some_type = alternatives.iter().any(|s| accepts(types(resolve(self.root, s)), value));
         if !fits_some_type {
             let all: Vec<&str> = alternatives.iter().flat_map(|s| types(resolve(self.root, s))).collect();
             self.wrong_type((&Value::Null, &all), value, path);
@@ -259,7 +263,8 @@ impl<'s> Checker<'s> {
                 let description =
                     resolve(self.root, schema).get("description").or_else(|| schema.get("description"));
                 let says = description.and_then(Value::as_str).unwrap_or_default();
-                let first = says.lines().next().unwrap_or_default().trim_end_matches('.');
+                let first = says.lines().next().and_then(|line| line.split(". ").next());
+                let first = first.unwrap_or_default().trim_end_matches('.');
                 let help = if first.is_empty() {
                     format!("add `{key}:`")
                 } else {

@@ -1,13 +1,15 @@
 //! The settings file as types. Their documentation is the description that editors show, by way of the JSON Schema.
 
+mod joins;
 mod later;
 mod nodes;
 mod operation;
 
-pub use later::{
-    AggregationSettings, Branches, CoalescePolicy, CoalesceSettings, CommencementGate, Dependency,
-    ExportFormat, ExportSettings, MergeStrategy, OutputMode, RunMode, TriggerSettings,
+pub use joins::{
+    AggregationSettings, Branches, CoalescePolicy, CoalesceSettings, MergeStrategy, OutputMode,
+    TriggerSettings,
 };
+pub use later::{CommencementGate, Dependency, ExportFormat, ExportSettings, RunMode};
 pub use nodes::{GateSettings, Options, SinkSettings, SourceSettings, TransformSettings};
 pub use operation::{
     Backpressure, CheckpointFrequency, CheckpointSettings, ConcurrencySettings, EpochBounds,
@@ -16,8 +18,9 @@ pub use operation::{
     TelemetrySettings,
 };
 
+use elspeth_graph::SettingPath;
 use indexmap::IndexMap;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A pipeline: where rows come from, what is decided about them, where they go, and how all of that is recorded.
@@ -77,4 +80,23 @@ pub struct Settings {
     /// Where secrets come from.
     #[serde(default)]
     pub secrets: SecretsSettings,
+}
+
+impl Settings {
+    /// The services that nodes name, with where they do.
+    pub(crate) fn services(&self) -> impl Iterator<Item = (SettingPath, &str)> {
+        let transforms = self.transforms.iter().map(|node| node.service.as_deref()).enumerate();
+        let aggregations = self.aggregations.iter().map(|node| node.service.as_deref()).enumerate();
+        let all = transforms
+            .map(|node| ("transforms", node))
+            .chain(aggregations.map(|node| ("aggregations", node)));
+        all.filter_map(|(section, (index, service))| {
+            Some((SettingPath::new(section).child(index).child("service"), service?))
+        })
+    }
+}
+
+/// A mapping from names to names.
+fn named_texts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "additionalProperties": {"type": "string", "minLength": 1}})
 }

@@ -1,5 +1,5 @@
 use indexmap::IndexMap;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Options of a plugin; which ones there are is the plugin's matter.
@@ -39,6 +39,10 @@ pub struct TransformSettings {
     /// Sink for rows that fail, or `discard`.
     #[schemars(length(min = 1))]
     pub on_error: String,
+    /// The service that it calls, whose limit under `rate_limit` it keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub service: Option<String>,
     /// Options of the plugin.
     #[serde(default)]
     pub options: Options,
@@ -58,10 +62,11 @@ pub struct GateSettings {
     #[schemars(length(min = 1))]
     pub condition: String,
     /// Sink or connection (or `fork`) for each result of the condition.
-    #[schemars(schema_with = "routes")]
+    #[schemars(schema_with = "super::named_texts")]
     pub routes: IndexMap<String, String>,
-    /// The branches of a fork.
+    /// The branches of a fork: sinks or connections, each of which gets a copy of the row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(inner(length(min = 1)))]
     pub fork_to: Vec<String>,
     /// Sink for rows for which the condition has no result, or `discard`.
     #[serde(default = "discard")]
@@ -83,10 +88,6 @@ pub struct SinkSettings {
     /// Options of the plugin.
     #[serde(default)]
     pub options: Options,
-}
-
-fn routes(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "object", "additionalProperties": {"type": "string", "minLength": 1}})
 }
 
 fn discard() -> String {

@@ -254,6 +254,15 @@ impl CheckpointSettings {
     }
 }
 
+impl RateLimitSettings {
+    /// How many requests a minute a service may get; `None` when limits do not apply.
+    #[must_use]
+    pub fn requests_per_minute(&self, service: &str) -> Option<u32> {
+        let own = self.services.get(service).map(|limit| limit.requests_per_minute);
+        self.enabled.then(|| own.unwrap_or(self.default_requests_per_minute))
+    }
+}
+
 impl HashName {
     /// The digest with its canonical form.
     #[must_use]

@@ -86,7 +86,7 @@ fn check_policy(node: &NodeDecl, declared: PolicyDecl, branches: usize, findings
             format!("a quorum of {count} is not possible with {branches} branches"),
         ),
     };
-    findings.push(error.help(format!("add `quorum_count: <n>`, from 1 to {branches}")));
+    findings.push(error.help(format!("write `quorum_count: <n>`, from 1 to {branches}")));
 }
 
 fn check_timeout(node: &NodeDecl, policy: PolicyDecl, has_timeout: bool, findings: &mut Findings) {

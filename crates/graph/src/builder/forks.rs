@@ -8,19 +8,13 @@ use crate::spec::{FORK, GraphSpec, NodeDecl, NodeKind, Ref, RouteDecl, SettingPa
 pub(super) fn check(spec: &GraphSpec, findings: &mut Findings) {
     for node in &spec.nodes {
         if let NodeKind::Gate { routes, fork_to, .. } = &node.kind {
-            check_both(spec, node, routes, fork_to, findings);
+            check_both(node, routes, fork_to, findings);
             check_branches(spec, routes, fork_to, findings);
         }
     }
 }
 
-fn check_both(
-    spec: &GraphSpec,
-    node: &NodeDecl,
-    routes: &[RouteDecl],
-    fork_to: &[Ref],
-    findings: &mut Findings,
-) {
+fn check_both(node: &NodeDecl, routes: &[RouteDecl], fork_to: &[Ref], findings: &mut Findings) {
     let fork = routes.iter().find(|route| route.is_fork());
     match fork {
         Some(route) if fork_to.is_empty() => {
@@ -30,7 +24,7 @@ fn check_both(
                     .help("add `fork_to: [<branch>, <branch>]`, a name for each copy of the row"),
             );
         }
-        None if !fork_to.is_empty() && !(routes.is_empty() && spec.incomplete) => {
+        None if !fork_to.is_empty() && !routes.is_empty() => {
             let message =
                 format!("`{}` has branches, but no label of its `routes` leads to `{FORK}`", node.name.name);
             findings.push(
@@ -54,7 +48,7 @@ fn check_branches(spec: &GraphSpec, routes: &[RouteDecl], fork_to: &[Ref], findi
         }
     }
     let is_sink = |name: &str| spec.nodes.iter().any(|node| node.is_sink() && node.name.name == name);
-    for route in routes {
+    for route in routes.iter().filter(|route| !route.is_fork()) {
         let name = route.target.name.as_str();
         if let Some(branch) = seen.get(name).filter(|_| !is_sink(name)) {
             let message =

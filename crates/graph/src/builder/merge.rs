@@ -66,9 +66,10 @@ fn is_unknown(contract: &Contract) -> bool {
 
 /// The type is that of all branches, when they agree and none of them may have such a field without naming it.
 fn field_of_all(name: &CompactString, known: &[&Contract]) -> FieldSpec {
+    let may_have = |contract: &&&Contract| contract.mode != SchemaMode::Fixed || contract.guarantees(name);
     let types: Vec<Option<FieldType>> = known
         .iter()
-        .filter(|contract| contract.field(name).is_some() || contract.mode != SchemaMode::Fixed)
+        .filter(|contract| contract.field(name).is_some() || may_have(contract))
         .map(|contract| contract.field(name).map(|field| field.ty))
         .collect();
     let agreed = types.windows(2).all(|pair| pair[0] == pair[1]);

@@ -30,13 +30,17 @@ pub(super) fn check(spec: &GraphSpec, findings: &mut Findings) {
     }
     let mut checked: BTreeSet<&str> =
         spec.nodes.iter().filter(|n| n.is_sink()).map(|n| n.name.name.as_str()).collect();
-    for (label, connection) in spec.nodes.iter().flat_map(|n| n.kind.names()) {
-        if let Some(label) = label {
-            check_label(label, findings);
-        }
-        // A connection is written at both of its ends; the first is enough.
-        if let Some(connection) = connection.filter(|c| checked.insert(c.name.as_str())) {
-            check_name(connection, "connection", CONNECTION_LIMIT, findings);
+    for node in &spec.nodes {
+        for (label, connection) in node.kind.names() {
+            if let Some(label) = label {
+                check_label(label, findings);
+            }
+            // A connection is written at both of its ends; the first is enough. One that is the node's own name was checked
+            // as such.
+            let connection = connection.filter(|c| **c != node.name && checked.insert(c.name.as_str()));
+            if let Some(connection) = connection {
+                check_name(connection, "connection", CONNECTION_LIMIT, findings);
+            }
         }
     }
 }
@@ -79,9 +83,14 @@ fn check_label(label: &Ref, findings: &mut Findings) {
     }
 }
 
+/// Whether the engine keeps that name to itself.
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || name.starts_with("__")
+}
+
 fn reserved(name: &Ref, what: &str) -> Option<GraphError> {
     let text = name.name.as_str();
-    (RESERVED.contains(&text) || text.starts_with("__")).then(|| {
+    is_reserved(text).then(|| {
         GraphError::new("reserved-name", &name.at, format!("`{text}` cannot be a {what}: it is reserved"))
             .help("`continue`, `fork`, `on_success` and names that begin with `__` are the engine's own")
     })

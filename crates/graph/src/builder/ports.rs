@@ -28,7 +28,7 @@ pub(super) enum PortLabel<'a> {
 pub(super) enum Leads {
     ToSinkOrConnection,
     /// Nowhere itself: the branches of the fork are ports of their own.
-    ToBranches,
+    IntoBranches,
     ToSinkOrDiscard,
 }
 
@@ -37,7 +37,7 @@ impl Port<'_> {
     pub(super) fn is_closed(&self) -> bool {
         let nowhere = match self.leads {
             Leads::ToSinkOrConnection => false,
-            Leads::ToBranches => true,
+            Leads::IntoBranches => true,
             Leads::ToSinkOrDiscard => self.target.name == DISCARD,
         };
         nowhere || self.target.name.is_empty()
@@ -97,7 +97,7 @@ impl NodeKind {
                 let routes = routes.iter().map(|route| Port {
                     target: &route.target,
                     label: PortLabel::Route(&route.label.name),
-                    leads: if route.is_fork() { Leads::ToBranches } else { Leads::ToSinkOrConnection },
+                    leads: if route.is_fork() { Leads::IntoBranches } else { Leads::ToSinkOrConnection },
                 });
                 let branches = fork_to.iter().map(|branch| onward(branch, PortLabel::Branch(&branch.name)));
                 routes.chain(branches).chain([divert(on_error, PortLabel::Error)]).collect()

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use elspeth_contracts::EdgeMode;
 
 use super::Findings;
+use super::names;
 use super::ports::{Leads, Port, PortLabel};
 use crate::GraphError;
 use crate::spec::{DISCARD, GraphSpec, NodeDecl, NodeKind, Ref, SettingPath};
@@ -137,6 +138,8 @@ impl<'a> Names<'a> {
                 }),
                 // Sinks are known by name even when their settings could not be read; consumers are not.
                 None if spec.incomplete && port.leads == Leads::ToSinkOrConnection => {}
+                // That nothing can have such a name has been reported.
+                None if names::is_reserved(&port.target.name) => {}
                 None => {
                     let names = self.sinks.keys().chain(self.consumers.keys()).copied();
                     wiring.meant.extend(nearest(&port.target.name, names).map(str::to_owned));
@@ -151,7 +154,7 @@ impl<'a> Names<'a> {
         let name = port.target.name.as_str();
         let sink = self.sinks.get(name).map(|to| (*to, 0));
         match port.leads {
-            Leads::ToBranches => None,
+            Leads::IntoBranches => None,
             Leads::ToSinkOrDiscard => sink,
             Leads::ToSinkOrConnection => {
                 sink.or_else(|| self.consumers.get(name).map(|consumer| (consumer.position, consumer.input)))
@@ -163,7 +166,7 @@ impl<'a> Names<'a> {
         let name = port.target.name.as_str();
         let at = &port.target.at;
         match port.leads {
-            Leads::ToSinkOrConnection | Leads::ToBranches => match port.label {
+            Leads::ToSinkOrConnection | Leads::IntoBranches => match port.label {
                 PortLabel::Branch(_) => {
                     let message = format!("the branch `{name}` leads nowhere");
                     GraphError::new("branch-without-destination", at, message).help(self.branch_advice(name))
@@ -230,7 +233,7 @@ impl<'a> Names<'a> {
             if !self.producers.contains_key(name) && !meant.contains(*name) && !is_branch {
                 let help = match nearest(name, self.producers.keys().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("let the source, a transform or a gate lead to `{name}`"),
+                    None => format!("let the source or a node lead to `{name}`"),
                 };
                 let message = format!("nothing produces the connection `{name}`");
                 findings.push(GraphError::new("unknown-connection", &at.at, message).help(help));

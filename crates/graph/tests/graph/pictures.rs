@@ -1,10 +1,8 @@
 //! Pictures of graphs: what they hold, that nothing in them overlaps, and that hostile names do no harm.
 
-mod pipelines;
-
+use crate::pipelines::{built, gate, schema, sink, sink_of, source, source_of, transform};
 use elspeth_graph::ExecutionGraph;
 use elspeth_value::Contract;
-use pipelines::{built, gate, schema, sink, sink_of, source, source_of, transform};
 
 fn tree() -> ExecutionGraph {
     built(vec![

@@ -1,24 +1,9 @@
 //! Every rule of wiring: what it refuses, where it says so, and what it advises.
 
-mod pipelines;
-
+use crate::pipelines::{
+    advice, built, errors, gate, schema, sink, sink_of, source, source_of, spec, transform, transform_of,
+};
 use elspeth_graph::ExecutionGraph;
-use elspeth_graph::spec::NodeDecl;
-use pipelines::{built, gate, schema, sink, sink_of, source, source_of, spec, transform, transform_of};
-
-/// Errors as `code at`, in the order of their places.
-fn errors(nodes: Vec<NodeDecl>) -> Vec<String> {
-    let errors = ExecutionGraph::build(spec(nodes)).expect_err("an invalid pipeline");
-    let mut errors: Vec<String> = errors.iter().map(|e| format!("{} {}", e.code, e.at)).collect();
-    errors.sort();
-    errors
-}
-
-/// The helps of all errors of that code.
-fn advice(nodes: Vec<NodeDecl>, code: &str) -> Vec<String> {
-    let errors = ExecutionGraph::build(spec(nodes)).expect_err("an invalid pipeline");
-    errors.into_iter().filter(|e| e.code == code).filter_map(|e| e.help).collect()
-}
 
 #[test]
 fn a_straight_pipeline_is_numbered_in_order_of_flow() {

@@ -1,0 +1,6 @@
+//! Graphs from declarations: what is refused, what is built, how it is drawn.
+
+mod joins;
+mod pictures;
+mod pipelines;
+mod wiring;
