@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use elspeth_landscape::LandscapeError;
+use rusqlite::{Connection, OpenFlags};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Executor as _};
 
-use crate::error::{forbids_writing, store_error};
+use crate::error::{forbids_writing, store_error, write_error};
 use crate::schema::{self, Found};
 
 /// Compiled statements that a writer keeps: the texts of one run's inserts are far fewer.
@@ -26,13 +27,28 @@ fn options(path: &Path, patience: Duration) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Opens the database for writing; creates folders, file and tables where they do not exist.
-pub(crate) async fn writer(path: &Path, patience: Duration) -> Result<SqliteConnection, LandscapeError> {
+/// Opens the connection that writes runs. The database is there and of the newest version.
+pub(crate) fn writer(path: &Path, patience: Duration) -> Result<Connection, LandscapeError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(patience)?;
+        connection.set_prepared_statement_cache_capacity(WRITER_STATEMENTS);
+        connection.execute_batch(&format!(
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
+            PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -16384;"
+        ))?;
+        Ok(connection)
+    };
+    open().map_err(|error| write_error(format!("opening audit database {}", path.display()), &error))
+}
+
+/// Brings the database to the newest version; creates folders, file and tables where they do not exist.
+pub(crate) async fn prepare(path: &Path, patience: Duration) -> Result<SqliteConnection, LandscapeError> {
     let context = || format!("opening audit database {}", path.display());
     create_parent(path)?;
     let mut connection = options(path, patience)
         .create_if_missing(true)
-        .statement_cache_capacity(WRITER_STATEMENTS)
         .connect()
         .await
         .map_err(|error| store_error(context(), &error))?;
@@ -41,15 +57,15 @@ pub(crate) async fn writer(path: &Path, patience: Duration) -> Result<SqliteConn
         let page_size = sqlx::AssertSqlSafe(format!("PRAGMA page_size = {PAGE_SIZE}"));
         connection.execute(sqlx::raw_sql(page_size)).await.map_err(|error| store_error(context(), &error))?;
     }
-    let settings = format!(
-        "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -16384;"
-    );
-    connection
-        .execute(sqlx::raw_sql(sqlx::AssertSqlSafe(settings)))
-        .await
-        .map_err(|error| store_error(context(), &error))?;
+    connection.execute("PRAGMA journal_mode = WAL").await.map_err(|error| store_error(context(), &error))?;
     schema::migrate(&mut connection, &location).await?;
     Ok(connection)
+}
+
+/// One more connection that asks about the run that is being written.
+pub(crate) async fn checker(path: &Path, patience: Duration) -> Result<SqliteConnection, LandscapeError> {
+    let connecting = options(path, patience).read_only(true).connect().await;
+    connecting.map_err(|error| store_error(format!("opening audit database {}", path.display()), &error))
 }
 
 /// Options with which readers can open the database; checks that it is one of ours and of a known version.

@@ -41,3 +41,17 @@ fn primary_code(error: &sqlx::Error) -> Option<i64> {
     let code: i64 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
 }
+
+/// The same for the connection that writes.
+pub(crate) fn write_error(context: impl Into<String>, error: &rusqlite::Error) -> LandscapeError {
+    let code = error.sqlite_error().map(|failure| i64::from(failure.extended_code & 0xff));
+    let message = match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
+    };
+    LandscapeError::Store {
+        context: context.into(),
+        message,
+        retryable: code.is_some_and(|code| RETRYABLE.contains(&code)),
+    }
+}

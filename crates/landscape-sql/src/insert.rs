@@ -1,4 +1,4 @@
-//! Multi-row inserts with cached statement text.
+//! Multi-row inserts with cached statement text, and statements of fixed text.
 //!
 //! A statement's text depends on the table, on the columns that its records need and on their number. The number is one of
 //! [`SIZES`], so that few texts exist and the database compiles each of them once. `run_no` is
@@ -6,17 +6,14 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{Step, TokenKey};
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr as _, SqlStr};
+use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
+use rusqlite::{CachedStatement, Connection};
 
-/// Numbers of records of one statement. An epoch of the usual size takes one statement for each table.
-const SIZES: [usize; 10] = [1000, 500, 200, 100, 50, 20, 10, 5, 2, 1];
+/// Numbers of records of one statement. From 64 on, more records to a statement make no difference.
+const SIZES: [usize; 3] = [64, 8, 1];
 
 /// How the records of one table are written.
 pub(crate) trait Table: 'static {
@@ -43,28 +40,49 @@ pub(crate) fn shape<const N: usize>(flags: [bool; N]) -> u8 {
     flags.iter().rev().fold(0, |shape, flag| shape << 1 | u8::from(*flag))
 }
 
-/// Values to be bound, in order.
-#[derive(Default)]
-pub(crate) struct Values(SqliteArguments);
+/// Takes values in the order of the parameters: straight into a statement, or to be kept until its turn.
+pub(crate) struct Values<'c> {
+    target: Target<'c>,
+    bound: usize,
+    failed: Option<rusqlite::Error>,
+}
 
-impl Values {
-    fn with_capacity(values: usize) -> Self {
-        let mut arguments = SqliteArguments::default();
-        arguments.reserve(values, 0);
-        Self(arguments)
+enum Target<'c> {
+    Statement(CachedStatement<'c>),
+    Kept(Vec<Value>),
+}
+
+/// A value of which the database makes its own copy.
+struct Borrowed<'v>(ValueRef<'v>);
+
+impl ToSql for Borrowed<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.0))
+    }
+}
+
+impl Default for Values<'_> {
+    fn default() -> Self {
+        Self { target: Target::Kept(Vec::new()), bound: 0, failed: None }
+    }
+}
+
+impl<'c> Values<'c> {
+    fn into(statement: CachedStatement<'c>) -> Self {
+        Self { target: Target::Statement(statement), bound: 0, failed: None }
     }
 
     pub(crate) fn int(&mut self, value: i64) -> &mut Self {
-        self.add(value)
+        self.add(ValueRef::Integer(value))
     }
 
     /// Numbers of 64 bits are stored bit by bit.
     pub(crate) fn unsigned(&mut self, value: u64) -> &mut Self {
-        self.add(value.cast_signed())
+        self.int(value.cast_signed())
     }
 
     pub(crate) fn maybe_int(&mut self, value: Option<i64>) -> &mut Self {
-        self.add(value)
+        self.add(value.map_or(ValueRef::Null, ValueRef::Integer))
     }
 
     pub(crate) fn token(&mut self, token: TokenKey) -> &mut Self {
@@ -76,69 +94,137 @@ impl Values {
     }
 
     pub(crate) fn maybe_step(&mut self, step: Option<Step>) -> &mut Self {
-        self.add(step.map(|step| i64::from(step.get())))
+        self.maybe_int(step.map(|step| i64::from(step.get())))
     }
 
     pub(crate) fn hash(&mut self, hash: &ContentHash) -> &mut Self {
-        self.add(&hash.as_bytes()[..])
+        self.blob(hash.as_bytes())
     }
 
     pub(crate) fn maybe_hash(&mut self, hash: Option<&ContentHash>) -> &mut Self {
-        self.add(hash.map(|hash| &hash.as_bytes()[..]))
+        self.add(hash.map_or(ValueRef::Null, |hash| ValueRef::Blob(hash.as_bytes())))
     }
 
     pub(crate) fn blob(&mut self, bytes: &[u8]) -> &mut Self {
-        self.add(bytes)
+        self.add(ValueRef::Blob(bytes))
     }
 
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
-        self.add(text)
+        self.add(ValueRef::Text(text.as_bytes()))
     }
 
     pub(crate) fn maybe_text(&mut self, text: Option<&str>) -> &mut Self {
-        self.add(text)
+        self.add(text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())))
     }
 
-    fn add<'t, T>(&mut self, value: T) -> &mut Self
-    where
-        T: sqlx::Encode<'t, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-    {
-        self.0.add(value).expect("integers, texts and bytes always encode");
+    fn add(&mut self, value: ValueRef<'_>) -> &mut Self {
+        self.bound += 1;
+        match &mut self.target {
+            Target::Statement(statement) => {
+                if let Err(error) = statement.raw_bind_parameter(self.bound, Borrowed(value)) {
+                    self.failed.get_or_insert(error);
+                }
+            }
+            Target::Kept(values) => values.push(owned(value)),
+        }
         self
+    }
+
+    fn execute(self) -> rusqlite::Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        match self.target {
+            Target::Statement(mut statement) => statement.raw_execute().map(|_| ()),
+            Target::Kept(_) => unreachable!("only a statement's own values are executed"),
+        }
     }
 }
 
-/// A statement ready to be executed.
+fn owned(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_owned()),
+    }
+}
+
+/// A statement of fixed text with its values.
 pub(crate) struct Statement {
-    sql: SqlStr,
-    values: Values,
+    sql: &'static str,
+    values: Values<'static>,
 }
 
 impl Statement {
-    /// One of fixed text.
-    pub(crate) fn fixed(sql: &'static str, values: Values) -> Self {
-        Self { sql: sql.into_sql_str(), values }
+    pub(crate) fn fixed(sql: &'static str, values: Values<'static>) -> Self {
+        Self { sql, values }
+    }
+
+    pub(crate) fn execute(self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare_cached(self.sql)?;
+        match self.values.target {
+            Target::Kept(values) => statement.execute(rusqlite::params_from_iter(values)).map(|_| ()),
+            Target::Statement(_) => unreachable!("a fixed statement's values are kept"),
+        }
     }
 }
 
-/// The texts used so far by the writer of one run.
-pub(crate) struct Texts {
+/// Statements of fixed text, one after the other.
+#[derive(Default)]
+pub(crate) struct Group(Vec<Statement>);
+
+impl Group {
+    /// Adds a statement, whose values are to be bound next.
+    pub(crate) fn then(&mut self, sql: &'static str) -> &mut Values<'static> {
+        self.0.push(Statement::fixed(sql, Values::default()));
+        &mut self.0.last_mut().expect("it was just pushed").values
+    }
+
+    pub(crate) fn add(&mut self, statement: Statement) {
+        self.0.push(statement);
+    }
+
+    pub(crate) fn execute(self, connection: &Connection) -> rusqlite::Result<()> {
+        self.0.into_iter().try_for_each(|statement| statement.execute(connection))
+    }
+}
+
+/// Inserts the records of one run, with the texts used so far.
+pub(crate) struct Inserts {
     run_no: i64,
-    known: HashMap<(&'static str, u8, usize), Arc<str>>,
+    texts: HashMap<(&'static str, u8, usize), String>,
 }
 
-impl Texts {
+impl Inserts {
     pub(crate) fn new(run_no: i64) -> Self {
-        Self { run_no, known: HashMap::new() }
+        Self { run_no, texts: HashMap::new() }
     }
 
-    fn get<T: Table>(&mut self, shape: u8, records: usize) -> Arc<str> {
+    /// Inserts all of `records`, which are in key order.
+    pub(crate) fn all<T: Table>(
+        &mut self,
+        connection: &Connection,
+        _table: T,
+        mut records: &[T::Record],
+    ) -> rusqlite::Result<()> {
+        while let Some(size) = SIZES.iter().find(|size| **size <= records.len()) {
+            let (now, later) = records.split_at(*size);
+            records = later;
+            let shape = now.iter().fold(0, |shape, record| shape | T::needs(record));
+            let mut values = Values::into(connection.prepare_cached(self.text::<T>(shape, *size))?);
+            for record in now {
+                T::bind(record, shape, &mut values);
+            }
+            values.execute()?;
+        }
+        Ok(())
+    }
+
+    fn text<T: Table>(&mut self, shape: u8, records: usize) -> &str {
         let run_no = self.run_no;
-        let text = self
-            .known
-            .entry((T::NAME, shape, records))
-            .or_insert_with(|| text::<T>(run_no, shape, records).into());
-        Arc::clone(text)
+        self.texts.entry((T::NAME, shape, records)).or_insert_with(|| text::<T>(run_no, shape, records))
     }
 }
 
@@ -160,112 +246,4 @@ fn text<T: Table>(run_no: i64, shape: u8, records: usize) -> String {
 
 fn unusual<T: Table>(shape: u8) -> impl Iterator<Item = &'static &'static str> {
     T::UNUSUAL.iter().enumerate().filter(move |(bit, _)| shape & (1 << bit) != 0).map(|(_, column)| column)
-}
-
-/// A source of statements.
-pub(crate) trait Work: Send {
-    /// The next one.
-    fn next(&mut self, texts: &mut Texts) -> Option<Statement>;
-}
-
-/// Records that are to be inserted.
-pub(crate) struct Insert<'r, T: Table> {
-    records: &'r [T::Record],
-}
-
-impl<'r, T: Table> Insert<'r, T> {
-    /// All of `records`, which are in key order.
-    pub(crate) fn boxed(_table: T, records: &'r [T::Record]) -> Box<dyn Work + 'r> {
-        Box::new(Self { records })
-    }
-}
-
-impl<T: Table> Work for Insert<'_, T> {
-    fn next(&mut self, texts: &mut Texts) -> Option<Statement> {
-        let size = *SIZES.iter().find(|size| **size <= self.records.len())?;
-        let (now, later) = self.records.split_at(size);
-        self.records = later;
-        let shape = now.iter().fold(0, |shape, record| shape | T::needs(record));
-        let columns = T::COLUMNS.len() + unusual::<T>(shape).count();
-        let mut values = Values::with_capacity(size * columns);
-        for record in now {
-            T::bind(record, shape, &mut values);
-        }
-        Some(Statement { sql: AssertSqlSafe(texts.get::<T>(shape, size)).into_sql_str(), values })
-    }
-}
-
-/// Statements that the database's thread executes one after the other without being spoken to in between: each time it
-/// is, two threads change places. Their text has anonymous parameters only.
-pub(crate) struct Group {
-    sql: String,
-    values: Values,
-}
-
-impl Group {
-    pub(crate) fn new() -> Self {
-        Self { sql: String::new(), values: Values::default() }
-    }
-
-    /// Adds a statement, whose values are to be bound next.
-    pub(crate) fn then(&mut self, sql: &str) -> &mut Values {
-        if !self.sql.is_empty() {
-            self.sql.push(';');
-        }
-        self.sql.push_str(sql);
-        &mut self.values
-    }
-
-    pub(crate) fn boxed<'w>(self) -> Box<dyn Work + 'w> {
-        Box::new(Some(self))
-    }
-}
-
-impl Work for Option<Group> {
-    fn next(&mut self, _texts: &mut Texts) -> Option<Statement> {
-        let group = self.take()?;
-        Some(Statement { sql: AssertSqlSafe(group.sql).into_sql_str(), values: group.values })
-    }
-}
-
-/// Executes all of it in order. While the database's thread works on one statement, the next one's values are gathered.
-pub(crate) async fn execute_all(
-    connection: &mut SqliteConnection,
-    texts: &mut Texts,
-    work: Vec<Box<dyn Work + '_>>,
-) -> Result<(), sqlx::Error> {
-    let mut work = work.into_iter().peekable();
-    let mut ready = next_statement(&mut work, texts);
-    while let Some(statement) = ready {
-        let mut running = pin!(execute(connection, statement));
-        let early = std::future::poll_fn(|context| Poll::Ready(running.as_mut().poll(context))).await;
-        ready = next_statement(&mut work, texts);
-        match early {
-            Poll::Ready(result) => result?,
-            Poll::Pending => running.await?,
-        };
-    }
-    Ok(())
-}
-
-fn next_statement<'w>(
-    work: &mut std::iter::Peekable<impl Iterator<Item = Box<dyn Work + 'w>>>,
-    texts: &mut Texts,
-) -> Option<Statement> {
-    while let Some(first) = work.peek_mut() {
-        if let Some(statement) = first.next(texts) {
-            return Some(statement);
-        }
-        work.next();
-    }
-    None
-}
-
-/// Executes one statement; how many records it changed.
-pub(crate) async fn execute(
-    connection: &mut SqliteConnection,
-    statement: Statement,
-) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query_with(statement.sql, statement.values.0).execute(connection).await?;
-    Ok(done.rows_affected())
 }

@@ -17,8 +17,8 @@ pub(crate) type Scratch = tempfile::TempDir;
 
 /// How long a statement waits for another process's lock.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Connections that one reader uses at most.
-const READERS: u32 = 4;
+/// Connections that one reader uses at most. Each reads the whole schema when it is opened.
+const READERS: u32 = 1;
 
 /// An audit database on SQLite.
 #[derive(Debug, Clone)]
@@ -78,8 +78,10 @@ impl SqliteLandscape {
     /// [`LandscapeError::Store`] when it cannot be opened or is another program's, [`LandscapeError::SchemaVersion`]
     /// when a newer program wrote it.
     pub async fn writer(&self) -> Result<SqliteWriter, LandscapeError> {
-        let connection = connect::writer(&self.path, self.patience).await?;
-        Ok(SqliteWriter::new(connection, self.location.to_string(), self.patience)
+        let checker = connect::prepare(&self.path, self.patience).await?;
+        let connection = connect::writer(&self.path, self.patience)?;
+        let location = self.location.to_string();
+        Ok(SqliteWriter::new((connection, checker), self.path.clone(), location, self.patience)
             .keeping(self.scratch.clone()))
     }
 

@@ -34,6 +34,7 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
 //! ```
 
+mod census;
 mod connect;
 mod conservation;
 mod counters;

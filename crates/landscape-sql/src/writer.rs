@@ -1,5 +1,6 @@
 //! The one connection that writes a run.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,22 +10,30 @@ use elspeth_landscape::integrity::EpochHashes;
 use elspeth_landscape::{
     ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart,
 };
+use futures_util::future::try_join;
+use rusqlite::Connection;
+use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 
-use crate::error::store_error;
-use crate::insert::{Group, Insert, Texts, Work, execute, execute_all};
+use crate::error::{store_error, write_error};
+use crate::insert::{Group, Inserts};
 use crate::landscape::Scratch;
 use crate::tables::{
     Artifacts, Calls, Edges, Epochs, Intents, NodeStates, Nodes, Operations, RoutingEvents, Rows, Runs,
     SinkStates, Staged, StateContexts, TokenOutcomes, TokenParents, Tokens, TransformErrors,
     ValidationErrors,
 };
-use crate::{conservation, counters};
+use crate::{connect, conservation, counters};
 
 /// Writes one run at a time into an SQLite database. Made by [`crate::SqliteLandscape`].
+///
+/// `stage`, `commit` and `seal` work on the thread that polls them: what they do is the record's critical path, and
+/// handing every statement to another thread costs as much as the statement.
 pub struct SqliteWriter {
-    connection: SqliteConnection,
+    connection: Connection,
+    /// Asks about the run, between commits.
+    checker: SqliteConnection,
+    path: PathBuf,
     location: String,
     patience: Duration,
     run: Option<OpenRun>,
@@ -35,7 +44,7 @@ pub struct SqliteWriter {
 /// The run that is being written.
 struct OpenRun {
     run_no: i64,
-    texts: Texts,
+    inserts: Inserts,
     stage: Stage,
 }
 
@@ -49,9 +58,21 @@ enum Stage {
     Lost,
 }
 
+/// What a commit adds to what is staged.
+struct Closing<'a> {
+    acted: Option<&'a ActedEpoch>,
+    hashes: &'a EpochHashes,
+    now: Micros,
+}
+
 impl SqliteWriter {
-    pub(crate) fn new(connection: SqliteConnection, location: String, patience: Duration) -> Self {
-        Self { connection, location, patience, run: None, _scratch: None }
+    pub(crate) fn new(
+        (connection, checker): (Connection, SqliteConnection),
+        path: PathBuf,
+        location: String,
+        patience: Duration,
+    ) -> Self {
+        Self { connection, checker, path, location, patience, run: None, _scratch: None }
     }
 
     /// The same, keeping a scratch folder.
@@ -66,21 +87,19 @@ impl SqliteWriter {
         &self.location
     }
 
-    /// Closes the connection; whatever is staged is thrown away. The last one to close a database folds its
+    /// Closes the database; whatever is staged is thrown away. The last one to close a database folds its
     /// write-ahead log into the file.
     ///
     /// # Errors
     /// [`LandscapeError::Store`] when the database cannot be closed properly.
     pub async fn close(self) -> Result<(), LandscapeError> {
-        let location = self.location;
-        self.connection
-            .close()
-            .await
-            .map_err(|error| store_error(format!("closing audit database {location}"), &error))
+        let what = || format!("closing audit database {}", self.location);
+        self.connection.close().map_err(|(_, error)| write_error(what(), &error))?;
+        self.checker.close().await.map_err(|error| store_error(what(), &error))
     }
 
-    fn failed(&self, what: &str, error: &sqlx::Error) -> LandscapeError {
-        store_error(format!("{what} in audit database {}", self.location), error)
+    fn failed(&self, what: &str, error: &rusqlite::Error) -> LandscapeError {
+        write_error(format!("{what} in audit database {}", self.location), error)
     }
 
     fn out_of_order(&self, what: &str) -> LandscapeError {
@@ -91,145 +110,162 @@ impl SqliteWriter {
         }
     }
 
-    /// Takes the open run out, so that it and the connection can be borrowed at once.
-    fn take_run(&mut self) -> Result<OpenRun, LandscapeError> {
-        self.run.take().ok_or_else(|| self.out_of_order("no run was begun on this writer"))
-    }
-
-    async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        self.connection.execute("BEGIN IMMEDIATE").await.map(|_| ())
-    }
-
-    async fn end(&mut self) -> Result<(), sqlx::Error> {
-        self.connection.execute("COMMIT").await.map(|_| ())
-    }
-
-    /// Ends the open transaction, if the failure that came before has not ended it already.
-    async fn abandon(&mut self) -> Result<(), sqlx::Error> {
-        match self.connection.execute("ROLLBACK").await {
-            Ok(_) => Ok(()),
-            Err(sqlx::Error::Database(error)) if error.message().contains("no transaction is active") => {
-                Ok(())
-            }
-            Err(error) => Err(error),
+    /// The run, when nothing of it is staged; `refusal` says what else would have to come first.
+    fn resting_run(&self, refusal: &str) -> Result<i64, LandscapeError> {
+        let run = self.open_run()?;
+        match run.stage {
+            Stage::Empty => Ok(run.run_no),
+            Stage::Staged(_) | Stage::Lost => Err(self.out_of_order(refusal)),
         }
     }
 
-    async fn stage_rows(&mut self, run: &mut OpenRun, decided: &DecidedEpoch) -> Result<(), sqlx::Error> {
-        self.begin().await?;
-        let work = decided_work(run.run_no, decided);
-        match execute_all(&mut self.connection, &mut run.texts, work).await {
-            Ok(()) => {
-                run.stage = Stage::Staged(Staged::of(decided));
-                Ok(())
-            }
-            Err(error) => {
-                self.abandon().await?;
-                Err(error)
-            }
-        }
-    }
-
-    /// After a failure, what was staged is still staged and can be committed again, unless the database lost it.
-    async fn commit_all(
-        &mut self,
-        run: &mut OpenRun,
-        acted: Option<&ActedEpoch>,
-        hashes: &EpochHashes,
-        now: Micros,
-    ) -> Result<(), sqlx::Error> {
-        let staged = match &run.stage {
-            Stage::Staged(staged) => Some(staged),
-            Stage::Empty | Stage::Lost => None,
-        };
-        let work = commit_work(run.run_no, staged, acted, hashes, now);
-        if staged.is_none() {
-            self.begin().await?;
-        }
-        let done = execute_all(&mut self.connection, &mut run.texts, work).await;
-        match (&done, &run.stage) {
-            (Ok(()), _) => run.stage = Stage::Empty,
-            (Err(_), Stage::Empty | Stage::Lost) => self.abandon().await?,
-            (Err(_), Stage::Staged(_)) => {
-                if self.connection.execute("ROLLBACK TO decided").await.is_err() {
-                    run.stage = Stage::Lost;
-                }
-            }
-        }
-        done
-    }
-
-    async fn register(&mut self, start: &RunStart) -> Result<OpenRun, sqlx::Error> {
-        execute(&mut self.connection, Runs::insert(start)).await?;
-        let row = sqlx::query(Runs::SELECT_NUMBER)
-            .bind(start.run_id.to_string())
-            .fetch_one(&mut self.connection)
-            .await?;
-        let run_no = row.try_get(0)?;
-        let mut texts = Texts::new(run_no);
-        let graph = vec![Insert::boxed(Nodes, &start.nodes), Insert::boxed(Edges, &start.edges)];
-        execute_all(&mut self.connection, &mut texts, graph).await?;
-        Ok(OpenRun { run_no, texts, stage: Stage::Empty })
+    fn open_run(&self) -> Result<&OpenRun, LandscapeError> {
+        self.run.as_ref().ok_or_else(|| self.out_of_order("no run was begun on this writer"))
     }
 
     /// Copies the write-ahead log into the database and empties it, so that the file alone is the whole record.
     ///
     /// A failure is none of the run's: everything is durable in the log, whoever opens the database next tries again,
     /// and a reader that is busy with the log is not waited for.
-    async fn fold_log(&mut self) {
-        let patience = self.patience.as_millis();
-        let fold = format!(
-            "PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = {patience};"
-        );
-        let _ = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(fold))).await;
+    fn fold_log(&self) {
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let _ = self.connection.busy_timeout(self.patience);
+    }
+}
+
+/// Does `work` in one durable transaction.
+fn transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    execute(connection, "BEGIN IMMEDIATE")?;
+    let done = work().and_then(|result| execute(connection, "COMMIT").map(|()| result));
+    if done.is_err() {
+        abandon(connection)?;
+    }
+    done
+}
+
+/// Ends the open transaction, if the failure that came before has not ended it already.
+fn abandon(connection: &Connection) -> rusqlite::Result<()> {
+    if connection.is_autocommit() { Ok(()) } else { execute(connection, "ROLLBACK") }
+}
+
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute(()).map(|_| ())
+}
+
+impl OpenRun {
+    /// Registers run, nodes and edges.
+    fn register(connection: &Connection, start: &RunStart) -> rusqlite::Result<Self> {
+        Runs::insert(start).execute(connection)?;
+        let run_no = connection.last_insert_rowid();
+        let mut inserts = Inserts::new(run_no);
+        inserts.all(connection, Nodes, &start.nodes)?;
+        inserts.all(connection, Edges, &start.edges)?;
+        Ok(Self { run_no, inserts, stage: Stage::Empty })
     }
 
-    async fn seal_in_transaction(&mut self, run_no: i64, seal: &RunSeal) -> Result<(), LandscapeError> {
-        let summary = counters::summary_json(&mut self.connection, run_no).await?;
-        execute(&mut self.connection, Runs::seal(run_no, seal, &summary))
-            .await
-            .map_err(|error| self.failed("sealing the run", &error))?;
-        Ok(())
+    fn stage(&mut self, connection: &Connection, decided: &DecidedEpoch) -> rusqlite::Result<()> {
+        execute(connection, "BEGIN IMMEDIATE")?;
+        match self.insert_decided(connection, decided) {
+            Ok(()) => {
+                self.stage = Stage::Staged(Staged::of(decided));
+                Ok(())
+            }
+            Err(error) => {
+                abandon(connection)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Commit A, without the epoch's own record. It ends at a savepoint, to which a failed commit goes back.
+    fn insert_decided(&mut self, connection: &Connection, decided: &DecidedEpoch) -> rusqlite::Result<()> {
+        let inserts = &mut self.inserts;
+        inserts.all(connection, Rows, &decided.rows)?;
+        inserts.all(connection, Tokens, &decided.tokens)?;
+        inserts.all(connection, TokenParents, &decided.token_parents)?;
+        inserts.all(connection, NodeStates, &decided.states)?;
+        inserts.all(connection, StateContexts, &decided.contexts)?;
+        inserts.all(connection, RoutingEvents, &decided.routing)?;
+        inserts.all(connection, Calls, &decided.calls)?;
+        inserts.all(connection, ValidationErrors, &decided.validation_errors)?;
+        inserts.all(connection, TransformErrors, &decided.transform_errors)?;
+        let mut others = Group::default();
+        Operations::insert(&mut others, self.run_no, &decided.operations);
+        Intents::insert(&mut others, self.run_no, decided.epoch, &decided.intents);
+        Epochs::bodies(&mut others, self.run_no, decided.epoch, &decided.bodies);
+        others.execute(connection)?;
+        execute(connection, "SAVEPOINT decided")
+    }
+
+    /// After a failure, what was staged is still staged and can be committed again, unless the database lost it.
+    fn commit(&mut self, connection: &Connection, closing: &Closing<'_>) -> rusqlite::Result<()> {
+        let staged = match std::mem::replace(&mut self.stage, Stage::Empty) {
+            Stage::Staged(staged) => staged,
+            Stage::Empty | Stage::Lost => {
+                return transaction(connection, || self.insert_acted(connection, None, closing));
+            }
+        };
+        let done = self
+            .insert_acted(connection, Some(&staged), closing)
+            .and_then(|()| execute(connection, "COMMIT"));
+        if done.is_err() {
+            let kept = execute(connection, "ROLLBACK TO decided").is_ok();
+            self.stage = if kept { Stage::Staged(staged) } else { Stage::Lost };
+        }
+        done
+    }
+
+    /// Commit B of the epoch before, and commit A's own record.
+    fn insert_acted(
+        &mut self,
+        connection: &Connection,
+        staged: Option<&Staged>,
+        Closing { acted, hashes, now }: &Closing<'_>,
+    ) -> rusqlite::Result<()> {
+        let (run_no, inserts) = (self.run_no, &mut self.inserts);
+        let mut others = Group::default();
+        if let Some(acted) = acted {
+            inserts.all(connection, SinkStates, &acted.sink_states)?;
+            inserts.all(connection, TransformErrors, &acted.transform_errors)?;
+            inserts.all(connection, RoutingEvents, &acted.routing)?;
+            inserts.all(connection, TokenOutcomes, &acted.outcomes)?;
+            Operations::insert(&mut others, run_no, &acted.operations);
+            Artifacts::insert(&mut others, run_no, &acted.artifacts);
+            Epochs::sink_positions(&mut others, run_no, acted.epoch, &acted.sinks);
+            Intents::delete(&mut others, run_no, acted.epoch);
+            Epochs::acted(&mut others, run_no, acted, *now);
+        }
+        match (staged, acted) {
+            (Some(staged), _) => Epochs::decided(&mut others, run_no, staged, hashes, *now),
+            (None, Some(acted)) => Epochs::advance_checkpoint(&mut others, run_no, acted.epoch, hashes),
+            (None, None) => {}
+        }
+        others.add(Runs::heartbeat(run_no, *now));
+        others.execute(connection)
     }
 }
 
 #[async_trait]
 impl LandscapeWriter for SqliteWriter {
     async fn begin_run(&mut self, start: &RunStart) -> Result<(), LandscapeError> {
-        const WHAT: &str = "registering the run";
         if self.run.is_some() {
             return Err(self.out_of_order("a run is open on this writer already"));
         }
-        self.begin().await.map_err(|error| self.failed(WHAT, &error))?;
-        let registered = match self.register(start).await {
-            Ok(run) => self.end().await.map(|()| run),
-            Err(error) => Err(error),
-        };
-        match registered {
-            Ok(run) => {
-                self.run = Some(run);
-                Ok(())
-            }
-            Err(error) => {
-                let error = self.failed(WHAT, &error);
-                self.abandon().await.map_err(|error| self.failed(WHAT, &error))?;
-                Err(error)
-            }
-        }
+        let connection = &self.connection;
+        let run = transaction(connection, || OpenRun::register(connection, start));
+        self.run = Some(run.map_err(|error| self.failed("registering the run", &error))?);
+        Ok(())
     }
 
     async fn stage(&mut self, decided: &DecidedEpoch) -> Result<(), LandscapeError> {
-        let mut run = self.take_run()?;
-        let result = match run.stage {
-            Stage::Staged(_) | Stage::Lost => Err(self.out_of_order("an epoch is staged already")),
-            Stage::Empty => {
-                let what = format!("staging epoch {}", decided.epoch.0);
-                let staged = self.stage_rows(&mut run, decided).await;
-                staged.map_err(|error| self.failed(&what, &error))
-            }
-        };
-        self.run = Some(run);
-        result
+        self.resting_run("an epoch is staged already")?;
+        let run = self.run.as_mut().expect("a resting run is an open one");
+        let staged = run.stage(&self.connection, decided);
+        staged.map_err(|error| self.failed(&format!("staging epoch {}", decided.epoch.0), &error))
     }
 
     async fn commit(
@@ -238,18 +274,12 @@ impl LandscapeWriter for SqliteWriter {
         hashes: &EpochHashes,
         now: Micros,
     ) -> Result<(), LandscapeError> {
-        let mut run = self.take_run()?;
-        let result = match &run.stage {
-            Stage::Lost => {
-                Err(self.out_of_order("the staged epoch was lost when its commit failed; roll it back"))
-            }
-            Stage::Empty | Stage::Staged(_) => {
-                let committed = self.commit_all(&mut run, acted, hashes, now).await;
-                committed.map_err(|error| self.failed("committing an epoch", &error))
-            }
-        };
-        self.run = Some(run);
-        result
+        if let Stage::Lost = self.open_run()?.stage {
+            return Err(self.out_of_order("the staged epoch was lost when its commit failed; roll it back"));
+        }
+        let run = self.run.as_mut().expect("it was just looked at");
+        let committed = run.commit(&self.connection, &Closing { acted, hashes, now });
+        committed.map_err(|error| self.failed("committing an epoch", &error))
     }
 
     async fn rollback(&mut self) -> Result<(), LandscapeError> {
@@ -257,117 +287,46 @@ impl LandscapeWriter for SqliteWriter {
         match std::mem::replace(&mut run.stage, Stage::Empty) {
             Stage::Empty => Ok(()),
             Stage::Staged(_) | Stage::Lost => {
-                self.abandon().await.map_err(|error| self.failed("rolling back an epoch", &error))
+                let done = abandon(&self.connection);
+                done.map_err(|error| self.failed("rolling back an epoch", &error))
             }
         }
     }
 
     async fn heartbeat(&mut self, now: Micros) -> Result<(), LandscapeError> {
-        let Some(run) = &self.run else {
-            return Err(self.out_of_order("no run was begun on this writer"));
-        };
-        let run_no = match run.stage {
-            Stage::Empty => run.run_no,
-            Stage::Staged(_) | Stage::Lost => return Ok(()),
-        };
-        execute(&mut self.connection, Runs::heartbeat(run_no, now))
-            .await
-            .map_err(|error| self.failed("showing a sign of life", &error))?;
-        Ok(())
+        let run = self.open_run()?;
+        match run.stage {
+            Stage::Empty => Runs::heartbeat(run.run_no, now)
+                .execute(&self.connection)
+                .map_err(|error| self.failed("showing a sign of life", &error)),
+            Stage::Staged(_) | Stage::Lost => Ok(()),
+        }
     }
 
     async fn seal(&mut self, seal: &RunSeal) -> Result<(), LandscapeError> {
-        const WHAT: &str = "sealing the run";
-        let Some(run) = &self.run else {
-            return Err(self.out_of_order("no run was begun on this writer"));
-        };
-        let run_no = match run.stage {
-            Stage::Empty => run.run_no,
-            Stage::Staged(_) | Stage::Lost => {
-                return Err(self.out_of_order("an epoch is staged; commit it or roll it back before sealing"));
-            }
-        };
-        self.begin().await.map_err(|error| self.failed(WHAT, &error))?;
-        let sealed = match self.seal_in_transaction(run_no, seal).await {
-            Ok(()) => self.end().await.map_err(|error| self.failed(WHAT, &error)),
-            Err(error) => Err(error),
-        };
-        match sealed {
-            Ok(()) => {
-                self.run = None;
-                self.fold_log().await;
-            }
-            Err(_) => self.abandon().await.map_err(|error| self.failed(WHAT, &error))?,
-        }
-        sealed
+        let run_no = self.resting_run("an epoch is staged; commit it or roll it back before sealing")?;
+        let summary = counters::summary_json(&mut self.checker, run_no).await?;
+        let connection = &self.connection;
+        let sealed = transaction(connection, || Runs::seal(run_no, seal, &summary).execute(connection));
+        sealed.map_err(|error| self.failed("sealing the run", &error))?;
+        self.run = None;
+        self.fold_log();
+        Ok(())
     }
 
     async fn conservation(&mut self) -> Result<Vec<ConservationBreach>, LandscapeError> {
-        let Some(run) = &self.run else { return Err(self.out_of_order("no run was begun on this writer")) };
-        conservation::breaches(&mut self.connection, run.run_no).await
+        let run_no = self.open_run()?.run_no;
+        let (second, third) = try_join(
+            connect::checker(&self.path, self.patience),
+            connect::checker(&self.path, self.patience),
+        )
+        .await?;
+        let mut others = [second, third];
+        let [second, third] = &mut others;
+        let found = conservation::breaches([&mut self.checker, second, third], run_no).await;
+        for connection in others {
+            connection.close().await.map_err(|error| store_error("closing the audit database", &error))?;
+        }
+        found
     }
-}
-
-/// Commit A, without the epoch's own record. It ends at a savepoint, to which a failed commit goes back.
-fn decided_work(run_no: i64, decided: &DecidedEpoch) -> Vec<Box<dyn Work + '_>> {
-    let mut others = Group::new();
-    Operations::insert(&mut others, run_no, &decided.operations);
-    Intents::insert(&mut others, run_no, decided.epoch, &decided.intents);
-    Epochs::bodies(&mut others, run_no, decided.epoch, &decided.bodies);
-    others.then("SAVEPOINT decided");
-    vec![
-        Insert::boxed(Rows, &decided.rows),
-        Insert::boxed(Tokens, &decided.tokens),
-        Insert::boxed(TokenParents, &decided.token_parents),
-        Insert::boxed(NodeStates, &decided.states),
-        Insert::boxed(StateContexts, &decided.contexts),
-        Insert::boxed(RoutingEvents, &decided.routing),
-        Insert::boxed(Calls, &decided.calls),
-        Insert::boxed(ValidationErrors, &decided.validation_errors),
-        Insert::boxed(TransformErrors, &decided.transform_errors),
-        others.boxed(),
-    ]
-}
-
-/// Commit B of the epoch before, commit A's own record, and the end of the transaction.
-fn commit_work<'a>(
-    run_no: i64,
-    staged: Option<&Staged>,
-    acted: Option<&'a ActedEpoch>,
-    hashes: &EpochHashes,
-    now: Micros,
-) -> Vec<Box<dyn Work + 'a>> {
-    let mut others = Group::new();
-    let mut work = match acted {
-        Some(acted) => acted_work(run_no, acted, now, &mut others),
-        None => Vec::new(),
-    };
-    match (staged, acted) {
-        (Some(staged), _) => Epochs::decided(&mut others, run_no, staged, hashes, now),
-        (None, Some(acted)) => Epochs::advance_checkpoint(&mut others, run_no, acted.epoch, hashes),
-        (None, None) => {}
-    }
-    Runs::heartbeat_in(&mut others, run_no, now);
-    others.then("COMMIT");
-    work.push(others.boxed());
-    work
-}
-
-fn acted_work<'a>(
-    run_no: i64,
-    acted: &'a ActedEpoch,
-    now: Micros,
-    others: &mut Group,
-) -> Vec<Box<dyn Work + 'a>> {
-    Operations::insert(others, run_no, &acted.operations);
-    Artifacts::insert(others, run_no, &acted.artifacts);
-    Epochs::sink_positions(others, run_no, acted.epoch, &acted.sinks);
-    Intents::delete(others, run_no, acted.epoch);
-    Epochs::acted(others, run_no, acted, now);
-    vec![
-        Insert::boxed(SinkStates, &acted.sink_states),
-        Insert::boxed(TransformErrors, &acted.transform_errors),
-        Insert::boxed(RoutingEvents, &acted.routing),
-        Insert::boxed(TokenOutcomes, &acted.outcomes),
-    ]
 }

@@ -4,7 +4,7 @@ use elspeth_canonical::HashVersion;
 use elspeth_contracts::{ExportStatus, Grade, Micros, RunId, RunStatus};
 use elspeth_landscape::{LandscapeError, RunRecord, RunSeal, RunStart, RunSummary, SourceRecord};
 
-use crate::insert::{Group, Statement, Values};
+use crate::insert::{Statement, Values};
 use crate::stored::{Origin, Stored, reason_json};
 
 pub(crate) struct Runs;
@@ -16,7 +16,6 @@ impl Runs {
         settings_path, config_hash, hash_version, topology_hash, grade, engine_version, source_identity,
         field_resolution, schema_contract, owner, heartbeat_at)
         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?5)";
-    pub(crate) const SELECT_NUMBER: &'static str = "SELECT run_no FROM runs WHERE run_id = ?";
     const HEARTBEAT: &'static str = "UPDATE runs SET heartbeat_at = ? WHERE run_no = ?";
     const SEAL: &'static str = "UPDATE runs SET completed_at = ?2, heartbeat_at = ?2, status = ?3, error = ?4,
         source_identity = ?5, field_resolution = ?6, schema_contract = ?7, content_root = ?8, record_root = ?9,
@@ -64,11 +63,6 @@ impl Runs {
         let mut values = Values::default();
         values.int(now.0).int(run_no);
         Statement::fixed(Self::HEARTBEAT, values)
-    }
-
-    /// The sign of life that a commit is.
-    pub(crate) fn heartbeat_in(group: &mut Group, run_no: i64, now: Micros) {
-        group.then(Self::HEARTBEAT).int(now.0).int(run_no);
     }
 
     pub(crate) fn seal(run_no: i64, seal: &RunSeal, summary: &str) -> Statement {
