@@ -3,10 +3,11 @@
 mod settings;
 
 use std::path::Path;
+use std::time::Duration;
 
 use elspeth_config::{DatabaseUrl, Loaded, preflight};
-use elspeth_graph::NodeSpec;
-use settings::{GATE, load, load_with};
+use elspeth_graph::{CoalescePolicy, Merge, NodeSpec, RouteTo};
+use settings::{GATE, JOINED, load, load_with};
 
 fn loaded(text: &str) -> Loaded {
     load(text).unwrap_or_else(|errors| panic!("{errors:#?}"))
@@ -31,6 +32,99 @@ fn unquoted_truth_values_are_route_labels() {
     let NodeSpec::Gate { routes, .. } = &loaded.graph.named("big").unwrap().spec else { panic!("a gate") };
     let labels: Vec<&str> = routes.iter().map(|r| r.label.as_str()).collect();
     assert_eq!(labels, ["true", "false"]);
+}
+
+#[test]
+fn forks_coalesces_and_aggregations_are_in_the_graph() {
+    let loaded = loaded(JOINED);
+    let graph = &loaded.graph;
+    let names: Vec<&str> = graph.nodes().iter().map(|n| n.name.as_str()).collect();
+    let expected =
+        ["source", "split", "check", "totals", "last", "joined", "big", "sums", "archive", "errors"];
+    assert_eq!(names, expected);
+    let step = |name: &str| graph.named(name).unwrap().step;
+    let NodeSpec::Gate { routes, fork, .. } = &graph.named("split").unwrap().spec else { panic!("a gate") };
+    assert_eq!(routes[0].to, RouteTo::Fork);
+    let branches: Vec<_> =
+        fork.iter().map(|b| (b.name.as_str(), graph.edge(b.edge).to, b.coalesce)).collect();
+    let joined = step("joined");
+    assert_eq!(
+        branches,
+        [
+            ("fast", joined, Some(joined)),
+            ("checked", step("check"), Some(joined)),
+            ("archive", step("archive"), None)
+        ]
+    );
+    let NodeSpec::Coalesce { branches, policy, merge, timeout, crosses_rows, .. } = &graph.node(joined).spec
+    else {
+        panic!("a coalesce")
+    };
+    assert_eq!(branches, &["fast", "checked"]);
+    assert_eq!((policy, merge), (&CoalescePolicy::BestEffort, &Merge::Union));
+    assert_eq!((timeout, crosses_rows), (&Some(Duration::from_millis(2500)), &false));
+    let NodeSpec::Aggregation { trigger, .. } = &graph.named("totals").unwrap().spec else {
+        panic!("a batch")
+    };
+    assert_eq!((trigger.count, trigger.timeout), (Some(100), Some(Duration::from_secs(60))));
+    assert!(trigger.condition.is_some());
+    let NodeSpec::Aggregation { trigger, .. } = &graph.named("last").unwrap().spec else { panic!("a batch") };
+    assert!(trigger.is_end_only());
+    let placed: Vec<_> = loaded.plugins.aggregations.iter().map(|(step, _)| *step).collect();
+    assert_eq!(placed, [step("totals"), step("last")]);
+    assert!(loaded.warnings.is_empty(), "{:#?}", loaded.warnings);
+}
+
+#[test]
+fn a_service_is_known_to_its_node_and_has_a_limit() {
+    let loaded = loaded(JOINED);
+    let service = |name: &str| loaded.graph.named(name).unwrap().service.as_deref();
+    let services = [service("check"), service("last"), service("totals"), service("split")];
+    assert_eq!(services, [Some("registry"), Some("scoring"), None, None]);
+    let limits = &loaded.settings.rate_limit;
+    assert_eq!(limits.requests_per_minute("scoring"), Some(600));
+    assert_eq!(limits.requests_per_minute("registry"), Some(60), "the default");
+    let off = load(&JOINED.replace("rate_limit: {", "rate_limit: {enabled: false, ")).unwrap();
+    assert_eq!(off.settings.rate_limit.requests_per_minute("scoring"), None);
+}
+
+#[test]
+fn the_order_of_branches_is_part_of_what_is_recorded() {
+    let swapped = JOINED.replace("{fast: fast, checked: was_checked}", "{checked: was_checked, fast: fast}");
+    let (one, two) = (loaded(JOINED), loaded(&swapped));
+    assert!(
+        one.resolved.contains(r#""branches":[{"fast":"fast"},{"checked":"was_checked"}]"#),
+        "{}",
+        one.resolved
+    );
+    assert_ne!(one.config_hash, two.config_hash);
+    assert_ne!(one.graph.topology_hash(), two.graph.topology_hash());
+}
+
+#[test]
+fn joins_that_say_too_much_or_may_lose_rows_are_warned_of() {
+    let warnings = |text: &str| -> Vec<String> {
+        loaded(text).warnings.iter().map(|w| format!("{} {}", w.code, w.setting)).collect()
+    };
+    let with = |settings: &str| {
+        JOINED.replace("    policy: best_effort\n    timeout_seconds: 2.5\n", &format!("    {settings}\n"))
+    };
+    assert_eq!(warnings(&with("policy: require_all")), ["error-edge-in-branch transforms.0.on_error"]);
+    assert_eq!(
+        warnings(&with(
+            "policy: first\n    timeout_seconds: 1\n    quorum_count: 1\n    select_branch: fast"
+        )),
+        [
+            "unused-setting coalesce.0.timeout_seconds",
+            "unused-setting coalesce.0.quorum_count",
+            "unused-setting coalesce.0.select_branch"
+        ]
+    );
+    let typo = JOINED.replace("service: scoring", "service: scorign");
+    assert_eq!(
+        warnings(&typo),
+        ["default-limit aggregations.1.service", "unused-limit rate_limit.services.scoring"]
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Options;
 
@@ -110,8 +110,17 @@ pub struct CoalesceSettings {
 pub enum Branches {
     /// Branches that lead here directly.
     Direct(#[schemars(inner(length(min = 1)))] Vec<String>),
-    /// Branch and the connection in which its own transforms end.
-    Through(#[schemars(schema_with = "super::named_texts")] IndexMap<String, String>),
+    /// Branch and the connection in which its own transforms end. Their order matters (in a union, later branches win), so
+    /// it is recorded: as a list of mappings.
+    Through(
+        #[serde(serialize_with = "in_order")]
+        #[schemars(schema_with = "super::named_texts")]
+        IndexMap<String, String>,
+    ),
+}
+
+fn in_order<S: Serializer>(branches: &IndexMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(branches.iter().map(|(name, input)| IndexMap::from([(name, input)])))
 }
 
 /// Which branches must have arrived.

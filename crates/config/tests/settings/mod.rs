@@ -30,6 +30,55 @@ sinks:
     options: {path: low.csv, schema: {mode: observed}}
 "#;
 
+/// A fork whose branches are joined again, one after a transform, and an aggregation of what was not forked.
+pub(crate) const JOINED: &str = r#"
+source:
+  plugin: csv
+  on_success: rows
+  options:
+    path: input.csv
+    on_validation_failure: errors
+    schema: {mode: fixed, fields: ["id: int", "amount: float"]}
+gates:
+  - name: split
+    input: rows
+    condition: row['amount'] > 1000
+    routes: {true: fork, false: small}
+    fork_to: [fast, checked, archive]
+transforms:
+  - name: check
+    plugin: passthrough
+    input: checked
+    on_success: was_checked
+    on_error: errors
+    service: registry
+coalesce:
+  - name: joined
+    branches: {fast: fast, checked: was_checked}
+    policy: best_effort
+    timeout_seconds: 2.5
+    on_success: big
+aggregations:
+  - name: totals
+    plugin: batch_stats
+    input: small
+    on_error: discard
+    trigger: {count: 100, timeout_seconds: 60, condition: "row['batch_age_seconds'] > 30 and row['batch_count'] > 1"}
+    options: {value_field: amount}
+  - name: last
+    plugin: batch_replicate
+    input: totals
+    on_success: sums
+    on_error: discard
+    service: scoring
+sinks:
+  big: {plugin: json, options: {path: big.jsonl, schema: {mode: observed}}}
+  sums: {plugin: json, options: {path: sums.jsonl, schema: {mode: observed}}}
+  archive: {plugin: json, options: {path: archive.jsonl, schema: {mode: observed}}}
+  errors: {plugin: json, options: {path: errors.jsonl, schema: {mode: observed}}}
+rate_limit: {services: {scoring: {requests_per_minute: 600}}}
+"#;
+
 /// Loads a text in an empty folder's environment.
 pub(crate) fn load(text: &str) -> Result<Loaded, Vec<Diagnostic>> {
     load_with(text, &[], Path::new("/nonexistent"))
