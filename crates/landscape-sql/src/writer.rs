@@ -19,9 +19,9 @@ use crate::error::{store_error, write_error};
 use crate::insert::{Group, Inserts};
 use crate::landscape::Scratch;
 use crate::tables::{
-    Artifacts, Calls, Edges, Epochs, Intents, NodeStates, Nodes, Operations, RoutingEvents, Rows, Runs,
-    SinkStates, Staged, StateContexts, TokenOutcomes, TokenParents, Tokens, TransformErrors,
-    ValidationErrors,
+    Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, Intents, NodeStates, Nodes,
+    Operations, Releases, RoutingEvents, Rows, Runs, SinkStates, Staged, StateContexts, TokenOutcomes,
+    TokenParents, Tokens, TransformErrors, ValidationErrors,
 };
 use crate::{connect, conservation, counters};
 
@@ -193,6 +193,10 @@ impl OpenRun {
         inserts.all(connection, Calls, &decided.calls)?;
         inserts.all(connection, ValidationErrors, &decided.validation_errors)?;
         inserts.all(connection, TransformErrors, &decided.transform_errors)?;
+        inserts.all(connection, Batches, &decided.batches)?;
+        inserts.all(connection, BatchMembers, &decided.batch_members)?;
+        inserts.all(connection, BatchOutputs, &decided.batch_outputs)?;
+        inserts.all(connection, Releases, &decided.releases)?;
         let mut others = Group::default();
         Operations::insert(&mut others, self.run_no, &decided.operations);
         Intents::insert(&mut others, self.run_no, decided.epoch, &decided.intents);

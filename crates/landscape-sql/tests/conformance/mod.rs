@@ -1,6 +1,8 @@
 //! What every audit store must do, whatever its database. `conformance_tests!` makes a test of each, for one [`Store`].
 
 pub(crate) mod asking;
+pub(crate) mod batched;
+pub(crate) mod batching;
 pub(crate) mod conserving;
 pub(crate) mod sample;
 pub(crate) mod writing;

@@ -5,6 +5,7 @@
 #[path = "../conformance/mod.rs"]
 mod conformance;
 mod files;
+mod trees;
 mod views;
 
 use std::future::Future;
@@ -72,6 +73,14 @@ conformance::conformance_tests! { File::fresh;
         failures_of_a_run_under_way_are_known_before_their_outcomes,
         failures_are_counted_by_node_kind_and_destination,
         tokens_at_a_sink_are_those_it_took_in_row_order;
+    batching:
+        batches_come_back_as_they_were_written,
+        long_lists_are_read_in_pages,
+        a_token_knows_its_batches,
+        children_are_found_where_they_were_made,
+        members_of_open_batches_count_as_buffered,
+        counters_of_trees_follow_from_the_record,
+        a_failed_merge_counts_once;
     conserving:
         a_sound_run_breaks_nothing,
         a_run_without_rows_breaks_nothing,
