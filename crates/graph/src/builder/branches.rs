@@ -28,6 +28,9 @@ pub(super) struct Join {
     fork: usize,
     /// Indexes of wires from which a token can arrive.
     pub(super) wires: BTreeSet<usize>,
+    /// Nodes that a row of one of its branches must pass, but for those between an inner fork and its coalesce: whether a
+    /// row that is lost there is missing here is for the inner one to say.
+    inside: BTreeSet<usize>,
     /// Whether tokens can wait for later rows on the way.
     pub(super) crosses_rows: bool,
 }
@@ -131,18 +134,18 @@ impl Tracing<'_> {
     /// Finds the fork of a coalesce; what goes out is on the branches that the fork itself is on.
     fn join(&mut self, position: usize, branches: &[BranchDecl], findings: &mut Findings) -> Strand {
         let before = findings.errors.len();
-        let mut fork: Option<usize> = None;
+        let mut first: Option<(usize, &BranchDecl)> = None;
         for (number, branch) in branches.iter().enumerate() {
             let Some(origin) = self.forks.get(branch.name.name.as_str()).copied() else { continue };
-            let first = *fork.get_or_insert(origin.0);
-            if first != origin.0 {
-                findings.push(self.several_forks(branch, (first, origin.0), &branches[0]));
+            let (fork, one) = *first.get_or_insert((origin.0, branch));
+            if fork != origin.0 {
+                findings.push(self.several_forks((branch, origin.0), (one, fork)));
             } else if self.is_fed(position, number, origin, findings) {
                 self.found.feeds.insert(origin, position);
             }
         }
-        match fork {
-            Some(fork) if findings.errors.len() == before => {
+        match first {
+            Some((fork, _)) if findings.errors.len() == before => {
                 let join = self.between(fork, position);
                 self.found.joins.insert(position, join);
                 self.leaving[fork].clone()
@@ -173,17 +176,16 @@ impl Tracing<'_> {
 
     fn several_forks(
         &self,
-        branch: &BranchDecl,
-        (first, second): (usize, usize),
-        one: &BranchDecl,
+        (branch, gate): (&BranchDecl, usize),
+        (one, other_gate): (&BranchDecl, usize),
     ) -> GraphError {
-        let gate = |position: usize| self.spec.nodes[position].name.name.as_str();
+        let name = |position: usize| self.spec.nodes[position].name.name.as_str();
         let message = format!(
             "`{}` is a branch of `{}`, but `{}` is one of `{}`: a coalesce joins the branches of one fork",
             branch.name.name,
-            gate(second),
+            name(gate),
             one.name.name,
-            gate(first)
+            name(other_gate)
         );
         GraphError::new("branches-of-several-forks", &branch.name.at, message).help(
             "join the branches of the inner fork in a coalesce of their own, and let its connection end the outer branch",
@@ -223,13 +225,12 @@ impl Tracing<'_> {
     /// Goes back from a coalesce to its fork.
     fn between(&self, fork: usize, coalesce: usize) -> Join {
         let mut join = Join { fork, ..Join::default() };
-        let mut seen = BTreeSet::from([fork]);
         let mut open = vec![coalesce];
         while let Some(position) = open.pop() {
             for index in &self.arriving[position] {
                 join.wires.insert(*index);
                 let before = self.before(self.wires[*index].from, &mut join);
-                if seen.insert(before) {
+                if before != fork && join.inside.insert(before) {
                     open.push(before);
                 }
             }
@@ -249,30 +250,17 @@ impl Tracing<'_> {
     }
 
     fn warn_of_error_edges(&self, order: &[usize], findings: &mut Findings) {
-        let mut warned = BTreeSet::new();
         for position in order {
-            let Some(join) = self.found.joins.get(position) else { continue };
             let coalesce = &self.spec.nodes[*position];
-            if !coalesce.requires_all() {
+            let Some(join) = self.found.joins.get(position).filter(|_| coalesce.requires_all()) else {
                 continue;
-            }
-            let from = join.wires.iter().map(|wire| self.wires[*wire].from);
-            let inner = |node: &usize| self.within_inner(*node, *position, join);
-            let inside: BTreeSet<usize> = from.filter(|node| *node != join.fork && !inner(node)).collect();
-            for node in inside.into_iter().filter(|node| warned.insert(*node)) {
-                if let Some(on_error) = self.spec.nodes[node].error_sink() {
-                    findings.warn(error_edge(&self.spec.nodes[node], on_error, coalesce));
+            };
+            for node in join.inside.iter().map(|inside| &self.spec.nodes[*inside]) {
+                if let Some(on_error) = node.error_sink() {
+                    findings.warn(error_edge(node, on_error, coalesce));
                 }
             }
         }
-    }
-
-    /// Whether a node lies before a coalesce within the branch: whether its failure loses the branch is that one's matter.
-    fn within_inner(&self, node: usize, outer: usize, join: &Join) -> bool {
-        self.found.joins.iter().any(|(position, inner)| {
-            let nested = *position != outer && inner.wires.is_subset(&join.wires);
-            nested && node != inner.fork && inner.wires.iter().any(|wire| self.wires[*wire].from == node)
-        })
     }
 }
 

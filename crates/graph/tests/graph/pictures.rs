@@ -1,7 +1,12 @@
 //! Pictures of graphs: what they hold, that nothing in them overlaps, and that hostile names do no harm.
 
-use crate::pipelines::{built, gate, schema, sink, sink_of, source, source_of, transform};
+use crate::pipelines::{
+    aggregation_when, built, coalesce, coalesce_of, fork, gate, schema, sink, sink_of, source, source_of,
+    transform,
+};
 use elspeth_graph::ExecutionGraph;
+use elspeth_graph::SettingPath;
+use elspeth_graph::spec::{MergeDecl, PolicyDecl, Ref};
 use elspeth_value::Contract;
 
 fn tree() -> ExecutionGraph {
@@ -73,7 +78,7 @@ fn an_svg_has_every_node_label_and_schema() {
 
 #[test]
 fn labels_never_overlap_and_stay_inside() {
-    for graph in [tree(), chain(3), chain(40)] {
+    for graph in [tree(), joins(), chain(3), chain(40)] {
         let svg = graph.to_svg();
         let boxes = label_boxes(&svg);
         for (i, a) in boxes.iter().enumerate() {
@@ -129,6 +134,98 @@ fn json_holds_everything_that_is_known() {
     assert_eq!(quarantine["mode"], "divert");
     assert_eq!(quarantine["schema"]["mode"], "observed");
     assert_eq!(json["edges"][0]["schema"]["fields"][2], "amount: float?");
+}
+
+/// A fork in a fork, both joined, and batches behind.
+fn joins() -> ExecutionGraph {
+    let selected = Ref::new("b", SettingPath::new("select_branch"));
+    let best = coalesce_of(
+        "best",
+        &["b", "a=both"],
+        None,
+        PolicyDecl::Quorum(Some(1)),
+        MergeDecl::Select(Some(selected)),
+    );
+    built(vec![
+        source("rows", "errors"),
+        fork("outer", "rows", &["a", "b", "log"], "out"),
+        fork("inner", "a", &["x", "y"], "out"),
+        transform("work", "x", "x_done", "errors"),
+        coalesce("both", &["x=x_done", "y"], None),
+        best,
+        aggregation_when("batch", "best", "out", "row['batch_age_seconds'] > 60"),
+        sink("out"),
+        sink("log"),
+        sink("errors"),
+    ])
+}
+
+#[test]
+fn forks_merges_and_batches_are_drawn() {
+    let graph = joins();
+    let svg = graph.to_svg();
+    for text in [
+        ">batch, every 10 or row['batch_ag",
+        ">require_all, union<",
+        ">quorum 1, select b<",
+        ">copies of a fork<",
+        "#ccfbf1",
+        "#fce7f3",
+    ] {
+        assert!(svg.contains(text), "{text} is not in the picture");
+    }
+    let copies = svg.matches("url(#head-copy)").count();
+    assert_eq!(copies, 5 + 1, "a line for each branch, and one in the legend");
+    assert!(!tree().to_svg().contains("copies of a fork"));
+
+    let mermaid = graph.to_mermaid();
+    for line in [
+        r#"(["<b>source</b><br/>csv"]):::source"#,
+        r#"("<b>both</b><br/>require_all, union"):::coalesce"#,
+        r#"[["<b>batch</b><br/>batch, every 10 or row['batch_age_seconds'] #gt; 60"]]:::aggregation"#,
+        r#"==>|"log<br/><i>observed</i>"|"#,
+        "classDef aggregation ",
+        "classDef coalesce ",
+    ] {
+        assert!(mermaid.contains(line), "{line} is not in\n{mermaid}");
+    }
+    assert_eq!(mermaid.matches("==>").count(), 5);
+
+    let dot = graph.to_dot();
+    assert_eq!(dot.matches("style=bold").count(), 5);
+    assert!(dot.contains("shape=box3d") && dot.contains("shape=invtrapezium"), "{dot}");
+}
+
+#[test]
+fn json_says_how_forks_join_and_when_batches_end() {
+    let graph = joins();
+    let json = graph.to_json();
+    let node = |name: &str| &json["nodes"][graph.named(name).unwrap().step.index()];
+    assert_eq!(
+        node("outer")["fork"][0],
+        serde_json::json!({"branch": "a", "to": "inner", "coalesce": "best"})
+    );
+    assert_eq!(node("outer")["fork"][2]["coalesce"], serde_json::Value::Null);
+    let best = node("best");
+    assert_eq!(
+        [
+            &best["policy"],
+            &best["quorum_count"],
+            &best["merge"],
+            &best["select_branch"],
+            &best["crosses_rows"]
+        ],
+        [&serde_json::json!("quorum"), &serde_json::json!(1), &"select".into(), &"b".into(), &false.into()]
+    );
+    assert_eq!(best["branches"], serde_json::json!(["b", "a"]));
+    assert_eq!(node("both")["type"], "coalesce");
+    let trigger = serde_json::json!({
+        "count": 10, "timeout_seconds": null, "condition": "row['batch_age_seconds'] > 60"
+    });
+    assert_eq!(node("batch")["trigger"], trigger);
+    assert_eq!(node("batch")["output_mode"], "transform");
+    let edge = json["edges"].as_array().unwrap().iter().find(|e| e["label"] == "log").unwrap();
+    assert_eq!((&edge["mode"], &edge["to"]), (&"copy".into(), &"log".into()));
 }
 
 #[test]
