@@ -34,6 +34,8 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
 //! ```
 
+#[cfg_attr(not(test), expect(dead_code, reason = "conservation takes these rules up"))]
+mod batch_rules;
 mod census;
 mod connect;
 mod conservation;
