@@ -2,7 +2,7 @@
 //!
 //! Each check makes plugins by a factory, drives them as the engine would, also through crashes, and panics with a
 //! sentence when a promise of the trait is not kept: [`check_source`], [`check_transform`], [`check_batch_transform`],
-//! [`check_sink`], and [`check_registry`] for what plugins say of themselves.
+//! [`check_sink`], [`check_table_sink`], and [`check_registry`] for what plugins say of themselves.
 //!
 //! ```
 //! use elspeth_canonical::HashVersion;
@@ -39,12 +39,14 @@ mod batch;
 mod registry;
 mod sink;
 mod source;
+mod table_sink;
 mod transform;
 
 pub use batch::check_batch_transform;
 pub use registry::check_registry;
 pub use sink::check_sink;
 pub use source::check_source;
+pub use table_sink::check_table_sink;
 pub use transform::check_transform;
 
 use elspeth_contracts::RunId;

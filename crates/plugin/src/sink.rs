@@ -107,13 +107,15 @@ pub struct Produced {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SinkPosition(pub serde_json::Value);
 
-/// A file that a sink writes.
+/// A file that a sink writes, or a table in one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The final path.
     pub path: PathBuf,
     /// Whether a file that is there already is kept and appended to.
     pub appends: bool,
+    /// The table, for sinks that write to a database; sinks with other tables may share the file.
+    pub table: Option<String>,
 }
 
 /// The sink itself failed.

@@ -8,11 +8,12 @@
 //! | source | `csv`, `json`, `null` |
 //! | transform | `passthrough`, `field_mapper`, `truncate`, `keyword_filter`, `json_explode` |
 //! | aggregation | `batch_stats`, `batch_replicate` |
-//! | sink | `csv`, `json` |
+//! | sink | `csv`, `json`, `database` |
 //!
 //! Sources read their file once, in a window of bounded size, and set every record aside that is none, with its line
 //! and what is left of its text; nothing that is in the file is in no item. Sinks write beside their target and give
-//! the file its name when it is complete (`sinks/staged_file.rs`, through which all their writing goes).
+//! the file its name when it is complete (`sinks/staged_file.rs`, through which all their writing goes); the `database` sink
+//! writes epochs as transactions (`sinks/database.rs`).
 //!
 //! Invariant: making a plugin touches nothing outside; opening it does.
 //!
@@ -67,5 +68,6 @@ pub fn builtin() -> Registry {
     registry.add_aggregation(aggregations::batch_replicate::info(), aggregations::batch_replicate::make);
     registry.add_sink(sinks::csv::info(), sinks::csv::make);
     registry.add_sink(sinks::json::info(), sinks::json::make);
+    registry.add_sink(sinks::database::info(), sinks::database::make);
     registry
 }

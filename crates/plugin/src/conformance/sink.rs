@@ -36,7 +36,7 @@ struct Left {
     produced: Option<(Vec<u8>, u64, u64)>,
 }
 
-fn context() -> SinkContext {
+pub(super) fn context() -> SinkContext {
     SinkContext {
         run_id: run_id(),
         sink: "conformance".to_owned(),
@@ -45,13 +45,13 @@ fn context() -> SinkContext {
     }
 }
 
-fn fresh(scratch: &Path, name: &str) -> PathBuf {
+pub(super) fn fresh(scratch: &Path, name: &str) -> PathBuf {
     let folder = scratch.join(name);
     fs::create_dir(&folder).expect("the scratch folder can be written");
     folder
 }
 
-fn check_unopened(sink: &dyn Sink, unopened: &mut dyn Sink) {
+pub(super) fn check_unopened(sink: &dyn Sink, unopened: &mut dyn Sink) {
     sink.preflight().expect("an empty folder is good to write to");
     assert!(unopened.write(EpochNo(0), &[]).is_err(), "an unopened sink takes rows");
     assert!(unopened.publish().is_err(), "an unopened sink publishes");
@@ -90,7 +90,7 @@ fn check_plain_run(folder: &Path, make: &impl Fn(&Path) -> Box<dyn Sink>, epochs
     left(folder, sink.as_ref(), produced)
 }
 
-fn write(sink: &mut dyn Sink, epoch: usize, rows: &[Row]) -> Written {
+pub(super) fn write(sink: &mut dyn Sink, epoch: usize, rows: &[Row]) -> Written {
     let number = EpochNo(epoch as u64);
     let sink_rows: Vec<_> = rows.iter().enumerate().map(|(n, row)| sink_row(n, row)).collect();
     let written =
@@ -104,7 +104,7 @@ fn write(sink: &mut dyn Sink, epoch: usize, rows: &[Row]) -> Written {
     written
 }
 
-fn sink_row(n: usize, row: &Row) -> SinkRow<'_> {
+pub(super) fn sink_row(n: usize, row: &Row) -> SinkRow<'_> {
     let index = RowIndex::new(n as u64).expect("few rows");
     SinkRow { token_id: run_id().token_id(TokenKey::of_row(index, 0).expect("ordinal 0")), row }
 }
@@ -181,7 +181,7 @@ fn check_published_twice(folder: &Path, make: &impl Fn(&Path) -> Box<dyn Sink>, 
 }
 
 /// As the record keeps it.
-fn stored_and_loaded(position: &SinkPosition) -> SinkPosition {
+pub(super) fn stored_and_loaded(position: &SinkPosition) -> SinkPosition {
     let text = serde_json::to_string(position).expect("a position is JSON");
     serde_json::from_str(&text).expect("a position is JSON")
 }
@@ -212,7 +212,7 @@ fn assert_same(after: &Left, plain: &Left, when: &str) {
 }
 
 /// All files below a folder, with their bytes, in order of their paths.
-fn files_in(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(super) fn files_in(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("the scratch folder can be read") {
         let path = entry.expect("the scratch folder can be read").path();

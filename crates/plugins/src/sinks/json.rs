@@ -178,7 +178,8 @@ impl Sink for JsonSink {
     }
 
     fn targets(&self) -> Vec<Target> {
-        vec![Target { path: self.settings.path.clone(), appends: self.settings.mode == WriteMode::Append }]
+        let appends = self.settings.mode == WriteMode::Append;
+        vec![Target { path: self.settings.path.clone(), appends, table: None }]
     }
 
     fn preflight(&self) -> Result<(), SinkError> {

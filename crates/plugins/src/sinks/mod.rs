@@ -5,6 +5,7 @@ mod csv_columns;
 mod csv_existing;
 mod csv_padding;
 mod csv_text;
+pub(crate) mod database;
 mod folders;
 mod headers;
 pub(crate) mod json;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use elspeth_plugin::conformance::{
-    check_batch_transform, check_registry, check_sink, check_source, check_transform,
+    check_batch_transform, check_registry, check_sink, check_source, check_table_sink, check_transform,
 };
 use elspeth_plugins::builtin;
 use elspeth_testkit::Scratch;
@@ -32,6 +32,7 @@ fn all_plugins_describe_themselves_and_refuse_unknown_options() {
             "aggregation/batch_replicate",
             "aggregation/batch_stats",
             "sink/csv",
+            "sink/database",
             "sink/json",
         ]
     );
@@ -265,5 +266,28 @@ fn the_json_sink_conforms() {
         let make = |folder: &Path| sink("json", &at(folder, name, options.clone()));
         check_sink(Scratch::new().path(), make, &epochs());
         check_sink(Scratch::new().path(), make, &[]);
+    }
+}
+
+#[test]
+fn the_database_sink_conforms() {
+    let fields = json!(["id: int?", "name: str?", "meta: any?"]);
+    for options in [
+        json!({}),
+        json!({"if_exists": "replace"}),
+        json!({"schema": {"mode": "flexible", "fields": fields}}),
+        json!({"schema": {"mode": "fixed", "fields": ["id: int"]}, "validate_input": true, "if_exists": "replace"}),
+    ] {
+        for epochs in [widening(), epochs(), Vec::new()] {
+            let scratch = Scratch::new();
+            let make = |folder: &Path| {
+                let mut options = options.clone();
+                options["url"] = json!(format!("sqlite:///{}", folder.join("deep/out.db").display()));
+                options["table"] = json!("out");
+                sink("database", &options)
+            };
+            let contents = |folder: &Path| crate::sqlite::contents(&folder.join("deep/out.db"));
+            check_table_sink(scratch.path(), make, contents, &epochs);
+        }
     }
 }

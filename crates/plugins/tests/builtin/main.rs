@@ -15,6 +15,8 @@ mod csv_input;
 #[cfg(test)]
 mod csv_output;
 #[cfg(test)]
+mod database_output;
+#[cfg(test)]
 mod driving;
 #[cfg(test)]
 mod json_explode;
@@ -28,5 +30,7 @@ mod mapping;
 mod option_errors;
 #[cfg(test)]
 mod output_files;
+#[cfg(test)]
+mod sqlite;
 #[cfg(test)]
 mod text_transforms;
