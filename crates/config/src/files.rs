@@ -1,11 +1,10 @@
 //! Files that two parts of a pipeline would use against each other, and whether all of them can be used at all.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use elspeth_graph::SettingPath;
-use elspeth_plugin::{Sink, Source};
+use elspeth_plugin::{Sink, Source, Target};
 
 use crate::finding::Finding;
 use crate::{DatabaseUrl, Diagnostic, Loaded, Settings};
@@ -25,39 +24,79 @@ pub(crate) struct Clashes {
     pub(crate) warnings: Vec<Finding>,
 }
 
-/// Finds two sinks on one file, and a sink on the file of the source, of the record or of the settings.
-pub(crate) fn clashes(settings: &Settings, users: &Users<'_>, working_directory: &Path) -> Clashes {
-    let mut taken: BTreeMap<PathBuf, String> = BTreeMap::new();
-    let mut found = Clashes::default();
-    taken.insert(identity(users.file, working_directory), "these settings are in".to_owned());
-    for path in users.source.map(Source::paths).unwrap_or_default() {
-        taken.insert(identity(&path, working_directory), "the source reads".to_owned());
+/// A file, or a table in one, and who uses it.
+struct Taken {
+    path: PathBuf,
+    table: Option<String>,
+    /// With the verb: `the sink `a` writes`.
+    user: String,
+}
+
+impl Taken {
+    /// Whether both cannot be used at once: sinks may share a database as long as each has a table of its own.
+    fn excludes(&self, other: &Self) -> bool {
+        let same_table = match (&self.table, &other.table) {
+            (Some(one), Some(two)) => one.eq_ignore_ascii_case(two),
+            (None, _) | (_, None) => true,
+        };
+        self.path == other.path && same_table
     }
+}
+
+/// Finds two sinks on one file or table, and a sink on the file of the source, of the record or of the settings.
+pub(crate) fn clashes(settings: &Settings, users: &Users<'_>, working_directory: &Path) -> Clashes {
+    let whole = |path: &Path, user: &str| Taken {
+        path: identity(path, working_directory),
+        table: None,
+        user: user.to_owned(),
+    };
+    let mut taken = vec![whole(users.file, "these settings are in")];
+    let sources = users.source.map(Source::paths).unwrap_or_default();
+    taken.extend(sources.iter().map(|path| whole(path, "the source reads")));
     if let Ok(url) = DatabaseUrl::parse(&settings.landscape.url)
         && let Some(file) = url.file()
     {
-        taken.insert(identity(file, working_directory), "the record is kept in".to_owned());
+        taken.push(whole(file, "the record is kept in"));
     }
+    let mut found = Clashes::default();
     for (name, sink) in &users.sinks {
-        let at = path_option(&SettingPath::new("sinks").child(name));
         for target in sink.targets() {
             let path = identity(&target.path, working_directory);
-            let shown = target.path.display();
-            if let Some(user) = taken.get(&path) {
-                let message = format!("`{shown}` is the very file that {user}");
-                let finding = Finding::new("same-file", at.clone(), message);
-                found.errors.push(finding.help("give every sink a file of its own"));
-            } else if let Some((other, user)) = taken.iter().find(|(other, _)| differ_in_case(other, &path)) {
-                let other = other.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let message = format!("`{shown}` differs only in case from `{other}`, which {user}");
-                found.warnings.push(Finding::new("similar-file", at.clone(), message));
-                taken.insert(path, format!("the sink `{name}` writes"));
-            } else {
-                taken.insert(path, format!("the sink `{name}` writes"));
-            }
+            let new = Taken { path, table: target.table.clone(), user: format!("the sink `{name}` writes") };
+            found.add(&SettingPath::new("sinks").child(name), &target, &new, &taken);
+            taken.push(new);
         }
     }
     found
+}
+
+impl Clashes {
+    fn add(&mut self, sink: &SettingPath, target: &Target, new: &Taken, taken: &[Taken]) {
+        let at = sink.child("options").child(output_option(std::slice::from_ref(target)));
+        let shown = target.path.display();
+        if let Some(other) = taken.iter().find(|other| other.excludes(new)) {
+            let finding = match (&new.table, &other.table) {
+                (Some(table), Some(_)) => Finding::new(
+                    "same-table",
+                    sink.child("options").child("table"),
+                    format!("`{table}` in `{shown}` is the very table that {}", other.user),
+                )
+                .help("give every sink a table of its own"),
+                _ => Finding::new("same-file", at, format!("`{shown}` is the very file that {}", other.user))
+                    .help("give every sink a file of its own"),
+            };
+            self.errors.push(finding);
+        } else if let Some(other) = taken.iter().find(|other| differ_in_case(&other.path, &new.path)) {
+            let name = other.path.file_name().unwrap_or_default().to_string_lossy();
+            let message = format!("`{shown}` differs only in case from `{name}`, which {}", other.user);
+            self.warnings.push(Finding::new("similar-file", at, message));
+        }
+    }
+}
+
+/// Where a sink of these targets names its file.
+fn output_option(targets: &[Target]) -> &'static str {
+    if targets.iter().any(|target| target.table.is_some()) { "url" } else { "path" }
 }
 
 fn path_option(node: &SettingPath) -> SettingPath {
@@ -122,7 +161,8 @@ pub fn preflight(loaded: &Loaded) -> Vec<Diagnostic> {
     }
     for (step, sink) in &loaded.plugins.sinks {
         if let Err(error) = sink.preflight() {
-            let at = path_option(&SettingPath::new("sinks").child(&loaded.graph.node(*step).name));
+            let node = SettingPath::new("sinks").child(&loaded.graph.node(*step).name);
+            let at = node.child("options").child(output_option(&sink.targets()));
             let mut finding = Finding::new("unwritable-output", at, error.message);
             finding.help = error.help;
             findings.push(finding);
