@@ -4,7 +4,7 @@ mod settings;
 
 use elspeth_config::{Diagnostic, load_text};
 use proptest::prelude::*;
-use settings::{GATE, load};
+use settings::{GATE, JOINED, load};
 
 fn check(text: &str, diagnostics: &[Diagnostic]) {
     assert!(!diagnostics.is_empty(), "a refusal without a reason");
@@ -78,14 +78,70 @@ fn piece() -> impl Strategy<Value = String> {
     prop_oneof![known.prop_map(str::to_owned), "\\PC{0,6}"]
 }
 
+/// Names of [`JOINED`], and words that stand where names do.
+const NAMES: [&str; 18] = [
+    "rows",
+    "split",
+    "fast",
+    "checked",
+    "archive",
+    "check",
+    "was_checked",
+    "joined",
+    "big",
+    "small",
+    "totals",
+    "last",
+    "sums",
+    "errors",
+    "fork",
+    "discard",
+    "require_all",
+    "passthrough",
+];
+
+fn base() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![GATE, JOINED])
+}
+
+/// Where a word begins and ends that is one of the names.
+fn names_in(text: &str) -> Vec<(usize, usize)> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut places = Vec::new();
+    let mut start = 0;
+    for (end, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        if !is_part(c) {
+            if NAMES.contains(&&text[start..end]) {
+                places.push((start, end));
+            }
+            start = end + c.len_utf8();
+        }
+    }
+    places
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    fn a_file_with_names_exchanged_is_refused_or_taken(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(NAMES.to_vec())), 1..6)
+    ) {
+        let mut text = JOINED.to_owned();
+        for (at, name) in edits {
+            let places = names_in(&text);
+            let (start, end) = places[at.index(places.len())];
+            text.replace_range(start..end, name);
+        }
+        try_load(&text);
+    }
+
+    #[test]
     fn a_mutated_file_is_refused_or_taken(
+        base in base(),
         edits in prop::collection::vec((any::<prop::sample::Index>(), 0usize..12, piece()), 1..5)
     ) {
-        let mut text = GATE.to_owned();
+        let mut text = base.to_owned();
         for (at, remove, insert) in edits {
             let places: Vec<usize> = text.char_indices().map(|(i, _)| i).chain([text.len()]).collect();
             let start = at.index(places.len());
@@ -96,8 +152,11 @@ proptest! {
     }
 
     #[test]
-    fn a_file_without_some_lines_is_refused_or_taken(keep in prop::collection::vec(any::<bool>(), 24)) {
-        let lines: Vec<&str> = GATE.lines().zip(&keep).filter(|(_, keep)| **keep).map(|(line, _)| line).collect();
+    fn a_file_without_some_lines_is_refused_or_taken(
+        base in base(),
+        keep in prop::collection::vec(prop::bool::weighted(0.9), 48),
+    ) {
+        let lines: Vec<&str> = base.lines().zip(&keep).filter(|(_, keep)| **keep).map(|(line, _)| line).collect();
         try_load(&lines.join("\n"));
     }
 
@@ -108,10 +167,11 @@ proptest! {
 
     #[test]
     fn any_value_anywhere_is_refused_or_taken(
-        line in 0usize..22,
+        base in base(),
+        line in 0usize..48,
         value in prop::sample::select(vec!["[]", "{}", "3", "text", "", "{a: [b]}", "true", "[1, x]", "-1.5", "''"]),
     ) {
-        let mut lines: Vec<String> = GATE.lines().map(str::to_owned).collect();
+        let mut lines: Vec<String> = base.lines().map(str::to_owned).collect();
         if let Some(place) = lines.get_mut(line)
             && let Some((key, _)) = place.clone().split_once(": ")
         {

@@ -13,7 +13,8 @@ const FONT: &str = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-ser
 
 pub(super) fn render(graph: &ExecutionGraph) -> String {
     let layout = layout(graph);
-    let (width, height) = (layout.width.max(420.0), layout.height + FOOT);
+    let legend = if has_copies(graph) { 590.0 } else { 430.0 };
+    let (width, height) = (layout.width.max(legend), layout.height + FOOT);
     let mut out = String::new();
     head(&mut out, graph, width, height);
     for way in &layout.ways {
@@ -55,6 +56,10 @@ fn head(out: &mut String, graph: &ExecutionGraph, width: f64, height: f64) {
     }
     put!(out, "</defs>");
     put!(out, r##"<rect width="100%" height="100%" fill="#ffffff"/>"##);
+}
+
+fn has_copies(graph: &ExecutionGraph) -> bool {
+    graph.edges().iter().any(|edge| edge.mode == EdgeMode::Copy)
 }
 
 const fn stroke(mode: EdgeMode) -> (&'static str, &'static str) {
@@ -195,8 +200,7 @@ fn cylinder(item: &Item) -> String {
 fn foot(out: &mut String, graph: &ExecutionGraph, height: f64) {
     let y = height - 16.0;
     let mut x = 28.0;
-    let has_copies = graph.edges().iter().any(|edge| edge.mode == EdgeMode::Copy);
-    let copies = has_copies.then_some((EdgeMode::Copy, "copies of a fork"));
+    let copies = has_copies(graph).then_some((EdgeMode::Copy, "copies of a fork"));
     let others = [(EdgeMode::Move, "rows"), (EdgeMode::Divert, "errors and refused rows")];
     for (mode, words) in others.into_iter().chain(copies) {
         let (colour, style) = stroke(mode);

@@ -112,6 +112,25 @@ fn nested_forks_join_from_the_inside_out() {
 }
 
 #[test]
+fn forks_nest_as_deep_as_one_likes() {
+    const DEPTH: usize = 500;
+    let mut nodes = vec![source("a0", "discard")];
+    for level in 0..DEPTH {
+        let [inner, other] = [format!("a{}", level + 1), format!("b{}", level + 1)];
+        nodes.push(fork(&format!("fork{level}"), &format!("a{level}"), &[&inner, &other], "out"));
+        // The innermost branch is joined as it is.
+        let end = if level + 1 == DEPTH { inner.clone() } else { format!("join{}", level + 1) };
+        let on_success = if level == 0 { Some("out") } else { None };
+        nodes.push(coalesce(&format!("join{level}"), &[&format!("{inner}={end}"), &other], on_success));
+    }
+    nodes.push(sink("out"));
+    let graph = built(nodes);
+    let outermost = node(&graph, "join0").step;
+    let reaching = graph.edges().iter().filter(|edge| graph.reaches(edge.no, outermost)).count();
+    assert_eq!(reaching, 3 * DEPTH - 1);
+}
+
+#[test]
 fn an_inner_branch_that_is_never_joined_goes_on_as_the_outer_one() {
     let graph = built(vec![
         source("rows", "discard"),
