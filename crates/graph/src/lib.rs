@@ -1,16 +1,18 @@
 //! The execution graph: from a declaration of nodes by name to a pipeline in which every rule of the dialect holds.
 //!
-//! Whoever reads settings makes a [`GraphSpec`]: source, transforms, gates and sinks with the names of the connections
-//! between them, their contracts and conditions, and for each name the [`SettingPath`] where it is written.
+//! Whoever reads settings makes a [`GraphSpec`]: source, transforms, gates, aggregations, coalesces and sinks with the names
+//! of the connections between them, their contracts and conditions, and for each name the [`SettingPath`] where it is written.
 //! [`ExecutionGraph::build`] connects the names, orders the nodes, carries the contracts along every edge and checks the
 //! conditions against them. It gives either a graph or *every* [`GraphError`], each with its place and advice.
 //!
-//! A graph says where rows go ([`Node`], [`Edge`], [`Destination`]), has deterministic node ids and a topology hash, and can
-//! be drawn ([`ExecutionGraph::to_mermaid`], [`to_dot`](ExecutionGraph::to_dot), [`to_svg`](ExecutionGraph::to_svg),
-//! [`to_json`](ExecutionGraph::to_json)).
+//! A graph says where rows go ([`Node`], [`Edge`], [`Destination`]), which coalesce each branch of a fork feeds
+//! ([`ForkBranch`]) and from where it can still be reached ([`ExecutionGraph::reaches`]). It has deterministic node ids and
+//! a topology hash, and can be drawn ([`ExecutionGraph::to_mermaid`], [`to_dot`](ExecutionGraph::to_dot),
+//! [`to_svg`](ExecutionGraph::to_svg), [`to_json`](ExecutionGraph::to_json)).
 //!
 //! Invariant: private fields and one builder, so holding an [`ExecutionGraph`] means that it is valid: nodes are in
-//! topological order, every edge leads to a later step, every connection has one producer and one consumer.
+//! topological order, every edge leads to a later step, every connection has one producer and one consumer, and a coalesce
+//! joins branches of one fork, at most one token for each.
 //!
 //! This crate does not know settings files, plugins or rows.
 //!
