@@ -1,0 +1,146 @@
+//! A pipeline run by the program, in a folder of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use elspeth_app::{AppError, EnvChoice, Prepared, Progress, RunId, RunObserver, RunReport, SettingsChoice};
+use elspeth_testkit::Scratch;
+
+use crate::pipeline::Pipeline;
+use crate::record::{Record, Records};
+use crate::settings;
+
+/// How a run does its work, which must not show.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way {
+    pub(crate) workers: u16,
+    /// Rows of an epoch; the default measure when absent.
+    pub(crate) epoch: Option<u16>,
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    run_id: RunId,
+    pub(crate) status: String,
+    pub(crate) error: Option<String>,
+    /// The text of each sink's file.
+    pub(crate) sinks: BTreeMap<String, String>,
+    pub(crate) counters: BTreeMap<&'static str, u64>,
+    pub(crate) content_root: Option<String>,
+}
+
+struct Quiet;
+
+impl RunObserver for Quiet {
+    fn started(&mut self, _run_id: RunId) {}
+    fn progress(&mut self, _progress: Progress) {}
+}
+
+/// A folder and a database for any number of pipelines, one after the other.
+pub(crate) struct Bench {
+    scratch: Scratch,
+    records: Records,
+}
+
+/// A pipeline's files. All its runs are in one folder, because settings with other paths are other settings.
+pub(crate) struct Trial<'a> {
+    bench: &'a Bench,
+    pipeline: &'a Pipeline,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let scratch = Scratch::new();
+        let records = Records::in_file(&scratch.join("audit.db"));
+        Self { scratch, records }
+    }
+
+    pub(crate) fn set_up<'a>(&'a self, pipeline: &'a Pipeline) -> Trial<'a> {
+        let lines = pipeline.lines.iter().map(|line| format!("{line}\n"));
+        self.scratch.write("in.jsonl", lines.collect::<String>());
+        Trial { bench: self, pipeline }
+    }
+}
+
+impl Trial<'_> {
+    /// Compiles it.
+    pub(crate) fn prepare(&self, way: Way) -> Result<Prepared, String> {
+        elspeth_app::prepare(&self.settings(&operation(way))).map_err(|e| told(&e))
+    }
+
+    /// Runs it.
+    pub(crate) fn run(&self, prepared: Prepared) -> Result<Observed, String> {
+        let scratch = &self.bench.scratch;
+        let stop = Arc::new(AtomicBool::new(false));
+        let report = elspeth_app::run(prepared, stop, &mut Quiet).map_err(|e| told(&e))?;
+        let written = |name: &&str| {
+            let text = std::fs::read_to_string(scratch.join(&format!("{name}.jsonl")));
+            ((*name).to_owned(), text.unwrap_or_else(|e| format!("no file: {e}")))
+        };
+        Ok(Observed {
+            run_id: report.run.run_id,
+            status: report.run.status.to_string(),
+            error: report.error.clone(),
+            sinks: settings::used_sinks(self.pipeline).iter().map(written).collect(),
+            counters: counters(&report),
+            content_root: report.run.content_root.map(|root| root.to_string()),
+        })
+    }
+
+    /// What was recorded of a run.
+    pub(crate) fn record(&self, run: &Observed) -> Record {
+        let waiting = (0..self.pipeline.nodes.len()).filter(|node| self.pipeline.waits(*node)).count();
+        self.bench.records.of_run(run.run_id, waiting as u64)
+    }
+
+    fn settings(&self, operation: &str) -> SettingsChoice {
+        let text = settings::text(self.pipeline, operation);
+        let text = text.replace("$DIR", &self.bench.scratch.path().display().to_string());
+        let path = self.bench.scratch.write("settings.yaml", text);
+        SettingsChoice { path, env: EnvChoice::NoDotenv }
+    }
+}
+
+/// The positions of the nodes in the compiled graph.
+pub(crate) fn steps(prepared: &Prepared) -> BTreeMap<String, usize> {
+    let nodes = prepared.plan().nodes.into_iter();
+    nodes.enumerate().map(|(step, node)| (node.name, step)).collect()
+}
+
+fn operation(way: Way) -> String {
+    let checkpoint = match way.epoch {
+        None => String::new(),
+        Some(1) => "checkpoint: {frequency: every_row}\n".to_owned(),
+        Some(rows) => format!("checkpoint: {{frequency: every_n, checkpoint_interval: {rows}}}\n"),
+    };
+    let workers = way.workers;
+    format!(
+        "landscape: {{url: \"sqlite:///$DIR/audit.db\"}}\nconcurrency: {{max_workers: {workers}}}\n{checkpoint}"
+    )
+}
+
+fn counters(report: &RunReport) -> BTreeMap<&'static str, u64> {
+    let rows = &report.run.rows;
+    BTreeMap::from([
+        ("processed", rows.processed),
+        ("succeeded", rows.succeeded),
+        ("failed", rows.failed),
+        ("routed", rows.routed),
+        ("quarantined", rows.quarantined),
+        ("forked", rows.forked),
+        ("coalesced", rows.coalesced),
+        ("coalesce_failed", rows.coalesce_failed),
+        ("expanded", rows.expanded),
+        ("buffered", rows.buffered),
+        ("diverted", rows.diverted),
+    ])
+}
+
+fn told(error: &AppError) -> String {
+    match error {
+        AppError::Settings(refused) => refused.errors.iter().map(|e| format!("{e}\n")).collect(),
+        other => other.to_string(),
+    }
+}
