@@ -50,6 +50,7 @@ fn check_result(
         Ok(TransformOutput::One(out)) => std::slice::from_ref(out),
         Ok(TransformOutput::Many(out)) => {
             assert!(transform.expands(), "row {n} became several, which `expands` denies");
+            assert!(!out.is_empty(), "row {n} became no row at all, which must be an error");
             out.as_slice()
         }
     };

@@ -1,6 +1,8 @@
 //! The `database` sink: tables that it makes, tables that it finds, rows that they refuse.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::EpochNo;
@@ -420,25 +422,27 @@ fn files_that_are_no_place_for_rows_are_refused() {
 }
 
 #[test]
-fn a_database_that_somebody_else_writes_to_is_tried_again() {
+fn a_database_that_somebody_else_writes_to_is_waited_for() {
     let database = Database::with("CREATE TABLE out (id INTEGER)");
     let mut sink = database.opened(json!({}));
     let path = database.path();
-    let (locked, is_locked) = std::sync::mpsc::channel();
-    let (done, may_go) = std::sync::mpsc::channel();
-    let other = std::thread::spawn(move || {
-        crate::sqlite::hold(&path, || {
-            locked.send(()).unwrap();
-            may_go.recv().unwrap();
+    let released = AtomicBool::new(false);
+    let (locked, is_locked) = mpsc::channel();
+    let (started, has_started) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let released = &released;
+        scope.spawn(move || {
+            crate::sqlite::hold(&path, || {
+                locked.send(()).unwrap();
+                has_started.recv().unwrap();
+                released.store(true, Ordering::SeqCst);
+            });
         });
+        is_locked.recv().unwrap();
+        started.send(()).unwrap();
+        write(sink.as_mut(), &numbered([1])).unwrap();
+        assert!(released.load(Ordering::SeqCst), "it wrote beside another transaction");
     });
-    is_locked.recv().unwrap();
-    let writing = std::thread::spawn(move || write(sink.as_mut(), &numbered([1])));
-    std::thread::sleep(std::time::Duration::from_millis(50));
-    assert!(!writing.is_finished(), "it wrote beside another transaction");
-    done.send(()).unwrap();
-    other.join().unwrap();
-    writing.join().unwrap().unwrap();
     assert_eq!(query(&database.path(), "SELECT CAST(id AS TEXT) FROM out"), ["1"]);
 }
 
