@@ -188,9 +188,12 @@ pub(crate) struct ExplainArgs {
     pub(crate) run: String,
     #[command(flatten)]
     pub(crate) subject: SubjectArgs,
-    /// Show only tokens that reached this sink
+    /// Show only tokens that reached this sink; of a row also what batches made of it
     #[arg(long, value_name = "NAME")]
     pub(crate) sink: Option<String>,
+    /// Of the batch that made the token, list the members from this position on, 1,000 at a time
+    #[arg(long, value_name = "N", requires = "token")]
+    pub(crate) members_from: Option<u32>,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]

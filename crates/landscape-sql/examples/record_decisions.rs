@@ -63,7 +63,7 @@ async fn desk() -> Result<(), Box<dyn Error>> {
     // Ask the record why the second request was not paid.
     let reader = landscape.reader().await?;
     let row = RowIndex::new(1).ok_or("1 is a row")?;
-    let question = Question { run: RunRef::Latest, subject: Subject::Row(row), sink: None };
+    let question = Question { run: RunRef::Latest, subject: Subject::Row(row), sink: None, members_from: 0 };
     print!("{}", explain(&reader, None, &question).await?.to_text());
     Ok(())
 }

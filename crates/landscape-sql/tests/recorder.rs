@@ -273,7 +273,8 @@ impl Eventful {
     }
 
     async fn ask(&self, subject: Subject, sink: Option<&str>) -> Result<Lineage, LandscapeError> {
-        let question = Question { run: RunRef::Latest, subject, sink: sink.map(str::to_owned) };
+        let question =
+            Question { run: RunRef::Latest, subject, sink: sink.map(str::to_owned), members_from: 0 };
         let reader = database(&self.scratch).reader().await.unwrap();
         explain(&reader, Some(&self.store), &question).await
     }

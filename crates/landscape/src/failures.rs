@@ -1,12 +1,13 @@
 //! What went wrong with which rows, for `elspeth errors`.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-use elspeth_contracts::{FailureKind, NodeRecord, NodeType, RunId, Step, TokenId, TokenKey};
-use elspeth_payload::{BodyKey, FilesystemStore};
+use elspeth_contracts::{FailureKind, NodeRecord, NodeType, RunId, Step, TokenId};
+use elspeth_payload::FilesystemStore;
 use serde::{Serialize, Serializer};
 
-use crate::lineage::{Bodies, Graph, Held, flow};
+use crate::lineage::{Bodies, Facts, Graph, Search, flows, source_row};
 use crate::text::abridged;
 use crate::{Corruption, Failure, FailureCount, LandscapeError, LandscapeReader, RunRecord, Shown};
 
@@ -77,12 +78,16 @@ pub async fn failures(
     let counts = reader.failure_counts(run.run_no).await?;
     let groups = counts.into_iter().map(|count| group(&graph, count)).collect::<Result<_, _>>()?;
     let mut views = Vec::new();
-    let mut bodies = Bodies::load(reader, run, None, store).await?;
+    let mut bodies = Bodies::load(reader, run, BTreeSet::new(), store).await?;
     for failure in reader.failures(run.run_no, limit).await? {
-        if failure.epoch != bodies.epoch() {
-            bodies = Bodies::load(reader, run, failure.epoch, store).await?;
+        let mut search = Search::new(reader, run, &graph);
+        search.with_forebears(failure.token).await?;
+        let facts = search.into_facts();
+        let epochs = facts.epochs();
+        if !bodies.are_of(&epochs) {
+            bodies = Bodies::load(reader, run, epochs, store).await?;
         }
-        let data = input_of(reader, run, &failure, &bodies).await?;
+        let data = input_of(&facts, &failure, &bodies)?;
         views.push(view(run.run_id, &graph, failure, data)?);
     }
     Ok(FailureReport { run_id: run.run_id, groups, failures: views })
@@ -116,52 +121,19 @@ fn view(run_id: RunId, graph: &Graph, failure: Failure, data: Shown) -> Result<F
     })
 }
 
-/// What came into the node where a token failed: what the token carried so far, or the source's record.
-async fn input_of(
-    reader: &dyn LandscapeReader,
-    run: &RunRecord,
-    failure: &Failure,
-    bodies: &Bodies<'_>,
-) -> Result<Shown, LandscapeError> {
-    let Some(row_index) = failure.row_index else { return Ok(Shown::Purged) };
-    let (row, _) = reader.row(run.run_no, row_index).await?.ok_or_else(|| Corruption {
-        table: "rows",
-        id: row_index.get().to_string(),
-        what: "it has a failure, but is missing itself".to_owned(),
-    })?;
-    let first = TokenKey::of_row(row_index, 0).expect("every row has an ordinal 0");
-    let body = bodies.shown(BodyKey { token: first, step: Step::SOURCE }, row.source_data_hash)?;
-    let mut held = Held { hash: Some(row.source_data_hash), body };
-    for token in ancestry(reader, run, failure.token).await? {
-        let mut states = reader.states(run.run_no, token).await?;
-        if token == failure.token {
-            states.retain(|state| (state.step, state.attempt) < (failure.step, failure.attempt));
-        }
-        held = flow(token, held, &states, &|key, hash| bodies.shown(key, hash))?.end;
+/// What came into the node where a token failed; of a refused record, what was read.
+fn input_of(facts: &Facts, failure: &Failure, bodies: &Bodies<'_>) -> Result<Shown, LandscapeError> {
+    if let (Step::SOURCE, Some(row)) = (failure.step, failure.row_index) {
+        return Ok(source_row(facts, row, bodies)?.body);
     }
-    Ok(held.body)
-}
-
-/// A token after those it came from, each the first parent of the next.
-async fn ancestry(
-    reader: &dyn LandscapeReader,
-    run: &RunRecord,
-    token: TokenKey,
-) -> Result<Vec<TokenKey>, LandscapeError> {
-    let mut line = vec![token];
-    let mut youngest = token;
-    while let Some(parent) = reader.parents(run.run_no, youngest).await?.first().map(|p| p.parent) {
-        if line.contains(&parent) {
-            let id = run.run_id.token_id(parent).to_string();
-            return Err(
-                Corruption { table: "token_parents", id, what: "it is its own ancestor".to_owned() }.into()
-            );
-        }
-        line.push(parent);
-        youngest = parent;
-    }
-    line.reverse();
-    Ok(line)
+    let at = (failure.step, failure.attempt);
+    let flows = flows(facts, bodies)?;
+    let (Some(token), Some(flow)) = (facts.tokens.get(&failure.token), flows.get(&failure.token)) else {
+        return Ok(Shown::Purged);
+    };
+    let state = token.states.iter().position(|state| (state.step, state.attempt) == at);
+    let input = state.and_then(|state| flow.passages.get(state)).map(|passage| &passage.input);
+    Ok(input.unwrap_or(&flow.end).body.clone())
 }
 
 impl FailureReport {

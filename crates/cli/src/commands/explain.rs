@@ -1,21 +1,32 @@
 use elspeth_app::{AppError, Question};
 
 use super::{OK, database_choice};
-use crate::args::ExplainArgs;
+use crate::args::{DatabaseArgs, ExplainArgs};
 use crate::output;
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<u8, AppError> {
-    let question = match (args.subject.row, &args.subject.token) {
-        (Some(row), _) => Question::Row(row),
-        (None, Some(token)) => Question::Token(token.clone()),
-        (None, None) => unreachable!("clap requires one of --row and --token"),
+    let question = match (args.subject.row, &args.subject.token, args.members_from) {
+        (Some(row), _, _) => Question::Row(row),
+        (None, Some(token), None) => Question::Token(token.clone()),
+        (None, Some(token), Some(from)) => Question::Members { token: token.clone(), from },
+        (None, None, _) => unreachable!("clap requires one of --row and --token"),
     };
     let lineage =
         elspeth_app::explain(&database_choice(&args.database), &args.run, &question, args.sink.as_deref())?;
     if args.json.json {
         output::json(&lineage)?;
     } else {
-        output::text(&lineage.to_text())?;
+        let command = format!("elspeth explain -r {}{}", lineage.run_id, where_asked(&args.database));
+        output::text(&lineage.to_text_with(&command))?;
     }
     Ok(OK)
+}
+
+/// The arguments that name the same database again.
+fn where_asked(args: &DatabaseArgs) -> String {
+    match (&args.database, &args.settings) {
+        (Some(location), _) => format!(" -d {location}"),
+        (None, Some(settings)) => format!(" -s {}", settings.display()),
+        (None, None) => String::new(),
+    }
 }

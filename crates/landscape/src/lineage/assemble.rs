@@ -3,70 +3,50 @@
 use std::collections::BTreeMap;
 
 use elspeth_contracts::{
-    CallRecord, ErrorReason, NodeRecord, NodeStateRecord, NodeType, RoutingEventRecord, RunId, Step, TokenKey,
+    CallRecord, EdgeMode, EdgeRecord, ErrorReason, NodeRecord, NodeStateRecord, NodeType, RoutingEventRecord,
+    RowIndex, RunId, Step,
 };
-use elspeth_payload::BodyKey;
 use serde_json::value::RawValue;
 
-use super::facts::SubjectFacts;
-use super::flow::{Flow, Passage};
+use super::facts::{Facts, TokenFacts};
+use super::flow::{Flow, Passage, flows, source_row};
 use super::{
-    Bodies, Graph, Held, Lineage, LineageCall, LineageError, LineageOutcome, LineageRouting, LineageRow,
-    LineageState, LineageToken, RoutingReason, TokenFacts, flow,
+    Bodies, Graph, Lineage, LineageCall, LineageError, LineageOutcome, LineageRouting, LineageRow,
+    LineageState, LineageToken, RoutingReason,
 };
-use crate::{Corruption, LandscapeError, RunRecord, Shown};
+use crate::{Corruption, LandscapeError, RunRecord};
 
-/// The answer to a question.
+/// The answer to a question; `row` is the one that it is about.
 pub(super) fn lineage(
     run: &RunRecord,
     graph: &Graph,
-    facts: SubjectFacts,
+    (facts, row): (&Facts, Option<RowIndex>),
     bodies: &Bodies<'_>,
 ) -> Result<Lineage, LandscapeError> {
-    let source = source_row(&facts, bodies)?;
-    let mut flows: BTreeMap<TokenKey, Flow> = BTreeMap::new();
+    let flows = flows(facts, bodies)?;
     let mut tokens = Vec::with_capacity(facts.tokens.len());
-    for (key, token) in &facts.tokens {
-        let start = start_of(token, &source, &flows);
-        let lookup = |key, hash| bodies.shown(key, hash);
-        let flow = flow(*key, start, &token.states, &lookup)?;
-        tokens.push(Assembly { run_id: run.run_id, graph, facts: &facts, token }.token(&flow)?);
-        flows.insert(*key, flow);
+    for key in facts.in_order() {
+        let assembly = Assembly { run_id: run.run_id, graph, facts, token: &facts.tokens[&key] };
+        tokens.push(assembly.token(&flows[&key])?);
     }
-    let row = facts.row.as_ref().map(|row| LineageRow {
-        row_id: run.run_id.row_id(row.row_index),
-        row_index: row.row_index.get(),
-        source_data_hash: row.source_data_hash,
-        data: source.body.clone(),
-    });
+    let row = match row.and_then(|row| facts.rows.get(&row)) {
+        None => None,
+        Some((row, _)) => Some(LineageRow {
+            row_id: run.run_id.row_id(row.row_index),
+            row_index: row.row_index.get(),
+            source_data_hash: row.source_data_hash,
+            data: source_row(facts, row.row_index, bodies)?.body,
+        }),
+    };
     Ok(Lineage { run_id: run.run_id, row, tokens })
 }
 
-fn source_row(facts: &SubjectFacts, bodies: &Bodies<'_>) -> Result<Held, LandscapeError> {
-    let Some(row) = &facts.row else { return Ok(Held::default()) };
-    let token = TokenKey::of_row(row.row_index, 0).expect("every row has an ordinal 0");
-    let body = bodies.shown(BodyKey { token, step: Step::SOURCE }, row.source_data_hash)?;
-    Ok(Held { hash: Some(row.source_data_hash), body })
-}
-
-/// What a token has when it sets out: the source's row, or what its first parent carried at its end.
-fn start_of(token: &TokenFacts, source: &Held, flows: &BTreeMap<TokenKey, Flow>) -> Held {
-    match token.parents.first() {
-        None => source.clone(),
-        Some(parent) => flows.get(&parent.parent).map_or_else(purged, |flow| flow.end.clone()),
-    }
-}
-
-fn purged() -> Held {
-    Held { hash: None, body: Shown::Purged }
-}
-
 /// What is needed to show one token.
-struct Assembly<'a> {
-    run_id: RunId,
-    graph: &'a Graph,
-    facts: &'a SubjectFacts,
-    token: &'a TokenFacts,
+pub(super) struct Assembly<'a> {
+    pub(super) run_id: RunId,
+    pub(super) graph: &'a Graph,
+    pub(super) facts: &'a Facts,
+    pub(super) token: &'a TokenFacts,
 }
 
 impl Assembly<'_> {
@@ -75,14 +55,16 @@ impl Assembly<'_> {
         Ok(LineageToken {
             token_id: self.run_id.token_id(self.token.token.token),
             branch: self.token.token.branch.clone(),
-            parents: self.token.parents.iter().map(|p| self.run_id.token_id(p.parent)).collect(),
+            parents: self.parents(),
+            made_by: self.made_by()?,
+            batches: self.memberships()?,
             outcome: self.outcome()?,
             states: states.map(|(state, passage)| self.state(state, passage)).collect::<Result<_, _>>()?,
         })
     }
 
     fn outcome(&self) -> Result<Option<LineageOutcome>, LandscapeError> {
-        let Some(outcome) = &self.token.outcome else { return Ok(None) };
+        let Some(outcome) = &self.token.outcome else { return Ok(self.waiting()) };
         let error = match outcome.error_at {
             None => None,
             Some(at) => {
@@ -152,12 +134,9 @@ impl Assembly<'_> {
         event: &RoutingEventRecord,
     ) -> Result<LineageRouting, LandscapeError> {
         let edge = self.graph.edge(event)?;
-        let reason = match (&event.reason, condition_of(node)) {
-            (Some(recorded), _) => Some(RoutingReason::Recorded(self.json("routing_events", recorded)?)),
-            (None, Some(condition)) if edge.mode != elspeth_contracts::EdgeMode::Divert => {
-                Some(RoutingReason::Gate { condition, result: edge.label.clone() })
-            }
-            (None, _) => None,
+        let reason = match &event.reason {
+            Some(recorded) => Some(RoutingReason::Recorded(self.json("routing_events", recorded)?)),
+            None => gate_reason(node, edge),
         };
         Ok(LineageRouting { label: edge.label.clone(), mode: edge.mode, to: self.name(edge.to)?, reason })
     }
@@ -175,7 +154,7 @@ impl Assembly<'_> {
         }
     }
 
-    fn name(&self, step: Step) -> Result<String, LandscapeError> {
+    pub(super) fn name(&self, step: Step) -> Result<String, LandscapeError> {
         Ok(self.graph.node(step)?.name.clone())
     }
 
@@ -190,16 +169,31 @@ impl Assembly<'_> {
     }
 }
 
-/// A gate's condition as its registered config has it.
-fn condition_of(node: &NodeRecord) -> Option<String> {
+/// What a gate's registered config says of an edge that it chose: its condition gave the edge's label, or the label of
+/// the route that forks.
+fn gate_reason(node: &NodeRecord, edge: &EdgeRecord) -> Option<RoutingReason> {
     #[derive(serde::Deserialize)]
     struct GateConfig {
         condition: String,
+        #[serde(default)]
+        routes: BTreeMap<String, String>,
     }
     if node.node_type != NodeType::Gate {
         return None;
     }
-    serde_json::from_str::<GateConfig>(&node.config).ok().map(|config| config.condition)
+    let config: GateConfig = serde_json::from_str(&node.config).ok()?;
+    let result = match edge.mode {
+        EdgeMode::Move => edge.label.clone(),
+        EdgeMode::Divert => return None,
+        EdgeMode::Copy => {
+            let mut forking = config.routes.into_iter().filter(|(_, to)| to == "fork");
+            match (forking.next(), forking.next()) {
+                (Some((label, _)), None) => label,
+                (None, _) | (Some(_), Some(_)) => return None,
+            }
+        }
+    };
+    Some(RoutingReason::Gate { condition: config.condition, result })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a duration of 285 years loses a microsecond")]

@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use elspeth_canonical::{ContentHash, HashVersion};
@@ -7,13 +8,15 @@ use elspeth_payload::{Block, BodyKey, FilesystemStore, PayloadError};
 use crate::shown::hash_of_body;
 use crate::{Corruption, LandscapeError, LandscapeReader, RunRecord, Shown};
 
-/// The bodies of one epoch, as far as they are still there.
+/// The bodies of some epochs, as far as they are still there.
 #[derive(Debug)]
 pub(crate) struct Bodies<'a> {
     run_id: RunId,
     version: HashVersion,
-    epoch: Option<EpochNo>,
-    block: Option<Block>,
+    /// Those that were asked for.
+    epochs: BTreeSet<EpochNo>,
+    /// Those that were not purged.
+    blocks: BTreeMap<EpochNo, Block>,
     store: Option<&'a FilesystemStore>,
 }
 
@@ -21,33 +24,42 @@ impl<'a> Bodies<'a> {
     pub(crate) async fn load(
         reader: &dyn LandscapeReader,
         run: &RunRecord,
-        epoch: Option<EpochNo>,
+        epochs: BTreeSet<EpochNo>,
         store: Option<&'a FilesystemStore>,
     ) -> Result<Self, LandscapeError> {
-        let bytes = match epoch {
-            Some(epoch) => reader.bodies(run.run_no, epoch).await?,
-            None => None,
-        };
-        let mut bodies = Self { run_id: run.run_id, version: run.hash_version, epoch, block: None, store };
-        bodies.block =
-            bytes.map(|bytes| Block::read(&bytes)).transpose().map_err(|error| bodies.failed(error))?;
+        let (run_id, version, blocks) = (run.run_id, run.hash_version, BTreeMap::new());
+        let mut bodies = Self { run_id, version, epochs, blocks, store };
+        for epoch in bodies.epochs.clone() {
+            if let Some(bytes) = reader.bodies(run.run_no, epoch).await? {
+                let block = Block::read(&bytes).map_err(|error| bodies.failed(epoch, error))?;
+                bodies.blocks.insert(epoch, block);
+            }
+        }
         Ok(bodies)
     }
 
     /// Bodies that were read from somewhere else.
     #[cfg(test)]
-    pub(crate) fn of(run_id: RunId, version: HashVersion, block: Option<Block>) -> Self {
-        Self { run_id, version, epoch: None, block, store: None }
+    pub(crate) fn of(run_id: RunId, version: HashVersion, blocks: BTreeMap<EpochNo, Block>) -> Self {
+        Self { run_id, version, epochs: blocks.keys().copied().collect(), blocks, store: None }
     }
 
-    pub(crate) const fn epoch(&self) -> Option<EpochNo> {
-        self.epoch
+    /// Whether they are those of exactly these epochs.
+    pub(crate) fn are_of(&self, epochs: &BTreeSet<EpochNo>) -> bool {
+        self.epochs == *epochs
     }
 
     /// The body of `key`, which must have the hash that was recorded.
-    pub(crate) fn shown(&self, key: BodyKey, recorded: ContentHash) -> Result<Shown, LandscapeError> {
-        let Some(block) = &self.block else { return Ok(Shown::Purged) };
-        let Some(body) = block.body(key, self.store).map_err(|error| self.failed(error))? else {
+    pub(crate) fn shown(
+        &self,
+        epoch: Option<EpochNo>,
+        key: BodyKey,
+        recorded: ContentHash,
+    ) -> Result<Shown, LandscapeError> {
+        let Some((epoch, block)) = epoch.and_then(|epoch| Some((epoch, self.blocks.get(&epoch)?))) else {
+            return Ok(Shown::Purged);
+        };
+        let Some(body) = block.body(key, self.store).map_err(|error| self.failed(epoch, error))? else {
             return Ok(Shown::Purged);
         };
         let found = hash_of_body(self.version, &body);
@@ -63,15 +75,14 @@ impl<'a> Bodies<'a> {
         }))
     }
 
-    fn failed(&self, error: PayloadError) -> LandscapeError {
-        let epoch = self.epoch.map_or_else(|| "?".to_owned(), |epoch| epoch.0.to_string());
+    fn failed(&self, epoch: EpochNo, error: PayloadError) -> LandscapeError {
         match error {
             PayloadError::Damaged(_) | PayloadError::Mismatch { .. } | PayloadError::TooDeep { .. } => {
                 let what = error.to_string();
-                Corruption { table: "bodies", id: format!("of epoch {epoch}"), what }.into()
+                Corruption { table: "bodies", id: format!("of epoch {}", epoch.0), what }.into()
             }
             PayloadError::Io { .. } => LandscapeError::Store {
-                context: format!("reading the bodies of epoch {epoch}"),
+                context: format!("reading the bodies of epoch {}", epoch.0),
                 message: error.to_string(),
                 retryable: false,
             },

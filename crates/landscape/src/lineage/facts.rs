@@ -3,23 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use elspeth_contracts::{
-    CallRecord, EdgeRecord, EpochNo, NodeRecord, NodeStateRecord, NodeType, RoutingEventRecord, RowIndex,
-    RowRecord, StateContextRecord, Step, TokenId, TokenKey, TokenOrigin, TokenOutcomeRecord,
-    TokenParentRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
+    BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EpochNo, NodeStateRecord, NodeStateStatus,
+    NodeType, Outcome, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord, StateContextRecord, Step,
+    TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord,
+    ValidationErrorRecord,
 };
 
-use super::{Question, Subject};
-use crate::{Corruption, LandscapeError, LandscapeReader, RunRecord};
-
-/// The registered graph.
-#[derive(Debug)]
-pub(crate) struct Graph {
-    pub(crate) nodes: Vec<NodeRecord>,
-    pub(crate) edges: Vec<EdgeRecord>,
-}
+use super::Graph;
+use crate::BatchSize;
 
 /// Everything recorded about one token.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TokenFacts {
     pub(crate) token: TokenRecord,
     pub(crate) parents: Vec<TokenParentRecord>,
@@ -29,193 +23,137 @@ pub(crate) struct TokenFacts {
     pub(crate) calls: Vec<CallRecord>,
     pub(crate) errors: Vec<TransformErrorRecord>,
     pub(crate) outcome: Option<TokenOutcomeRecord>,
+    /// The batches that took it.
+    pub(crate) memberships: Vec<BatchMemberRecord>,
+    /// The batch that made it.
+    pub(crate) made_by: Option<BatchOutputRecord>,
+}
+
+/// One batch, as far as an answer shows it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BatchFacts {
+    pub(crate) attempts: Vec<BatchRecord>,
+    pub(crate) size: BatchSize,
+    /// The first ones from a position on; none where nobody asked for them.
+    pub(crate) members: Vec<BatchMemberRecord>,
+    /// The first ones.
+    pub(crate) outputs: Vec<BatchOutputRecord>,
 }
 
 /// Everything recorded about the subject of a question.
-#[derive(Debug)]
-pub(crate) struct SubjectFacts {
-    pub(crate) row: Option<RowRecord>,
-    pub(crate) epoch: Option<EpochNo>,
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// The rows that tokens came from, with the epochs that have them.
+    pub(crate) rows: BTreeMap<RowIndex, (RowRecord, EpochNo)>,
+    /// Why the row was refused.
     pub(crate) validation_error: Option<ValidationErrorRecord>,
-    /// By key, parents with their children.
     pub(crate) tokens: BTreeMap<TokenKey, TokenFacts>,
-}
-
-impl Graph {
-    pub(crate) async fn load(reader: &dyn LandscapeReader, run_no: i64) -> Result<Self, LandscapeError> {
-        Ok(Self { nodes: reader.nodes(run_no).await?, edges: reader.edges(run_no).await? })
-    }
-
-    pub(crate) fn node(&self, step: Step) -> Result<&NodeRecord, Corruption> {
-        self.nodes.get(step.index()).filter(|node| node.step == step).ok_or_else(|| Corruption {
-            table: "nodes",
-            id: format!("step {}", step.get()),
-            what: "records refer to this node, but it is not registered".to_owned(),
-        })
-    }
-
-    pub(crate) fn edge(&self, event: &RoutingEventRecord) -> Result<&EdgeRecord, Corruption> {
-        self.edges.get(event.edge.index()).filter(|edge| edge.edge == event.edge).ok_or_else(|| Corruption {
-            table: "edges",
-            id: event.edge.0.to_string(),
-            what: "a routing event refers to this edge, but it is not registered".to_owned(),
-        })
-    }
-
-    fn sink(&self, name: &str) -> Result<Step, LandscapeError> {
-        let sinks = || self.nodes.iter().filter(|node| node.node_type == NodeType::Sink);
-        sinks().find(|node| node.name == name).map(|node| node.step).ok_or_else(|| {
-            let names: Vec<&str> = sinks().map(|node| node.name.as_str()).collect();
-            LandscapeError::NotFound(format!(
-                "the run has no sink `{name}`; its sinks are {}",
-                names.join(", ")
-            ))
-        })
-    }
+    /// Batches that took or made tokens of these.
+    pub(crate) batches: BTreeMap<u64, BatchFacts>,
+    /// Releases by which tokens of these were made, or went on.
+    pub(crate) releases: BTreeMap<u64, ReleaseRecord>,
 }
 
 impl TokenFacts {
-    async fn load(
-        reader: &dyn LandscapeReader,
-        run_no: i64,
-        token: TokenRecord,
-    ) -> Result<Self, LandscapeError> {
-        let key = token.token;
-        Ok(Self {
-            parents: reader.parents(run_no, key).await?,
-            states: reader.states(run_no, key).await?,
-            contexts: reader.contexts(run_no, key).await?,
-            routing: reader.routing(run_no, key).await?,
-            calls: reader.calls(run_no, key).await?,
-            errors: reader.transform_errors(run_no, key).await?,
-            outcome: reader.outcome(run_no, key).await?,
-            token,
-        })
+    pub(crate) fn key(&self) -> TokenKey {
+        self.token.token
     }
 
-    fn came_to(&self, sink: Step) -> bool {
+    pub(super) fn came_to(&self, sink: Step) -> bool {
         self.states.iter().any(|state| state.step == sink)
     }
-}
 
-/// Gathers everything about the subject of `question`.
-pub(super) async fn load_subject(
-    reader: &dyn LandscapeReader,
-    run: &RunRecord,
-    graph: &Graph,
-    question: &Question,
-) -> Result<SubjectFacts, LandscapeError> {
-    let (row, mut tokens) = match question.subject {
-        Subject::Row(index) => {
-            let row = reader.row(run.run_no, index).await?.ok_or_else(|| {
-                LandscapeError::NotFound(format!("run {} has no row {}", run.run_id, index.get()))
-            })?;
-            (Some(row), of_row(reader, run, index).await?)
-        }
-        Subject::Token(id) => {
-            let key = run.run_id.parse_token_id(id).ok_or_else(|| no_such_token(run, id))?;
-            let tokens = with_ancestors(reader, run, key).await?;
-            (row_of_tokens(reader, run, &tokens).await?, tokens)
-        }
-    };
-    if let Some(name) = &question.sink {
-        tokens = at_sink(tokens, graph.sink(name)?, name)?;
+    /// Where its children can have been made: in its own walk, and in those with which it went on.
+    pub(super) fn walks(&self) -> impl Iterator<Item = TokenOrigin> {
+        let released = self.memberships.iter().map(|member| TokenOrigin::Batch(member.batch_no));
+        std::iter::once(self.key().origin()).chain(released)
     }
-    let validation_error = match &row {
-        Some((row, _)) => reader.validation_error(run.run_no, row.row_index).await?,
-        None => None,
-    };
-    let (row, epoch) = row.unzip();
-    Ok(SubjectFacts { row, epoch, validation_error, tokens })
-}
 
-/// The row that tokens came from; none when they came from a batch.
-async fn row_of_tokens(
-    reader: &dyn LandscapeReader,
-    run: &RunRecord,
-    tokens: &Tokens,
-) -> Result<Option<(RowRecord, EpochNo)>, LandscapeError> {
-    let Some(index) = tokens.keys().find_map(|token| row_of(*token)) else { return Ok(None) };
-    let missing = || Corruption {
-        table: "rows",
-        id: index.get().to_string(),
-        what: "it has tokens, but is missing itself".to_owned(),
-    };
-    Ok(Some(reader.row(run.run_no, index).await?.ok_or_else(missing)?))
-}
-
-fn row_of(token: TokenKey) -> Option<RowIndex> {
-    match token.origin() {
-        TokenOrigin::Row(row) => Some(row),
-        TokenOrigin::Batch(_) => None,
-    }
-}
-
-type Tokens = BTreeMap<TokenKey, TokenFacts>;
-
-async fn of_row(
-    reader: &dyn LandscapeReader,
-    run: &RunRecord,
-    row: RowIndex,
-) -> Result<Tokens, LandscapeError> {
-    let mut tokens = Tokens::new();
-    for token in reader.tokens_of_row(run.run_no, row).await? {
-        tokens.insert(token.token, TokenFacts::load(reader, run.run_no, token).await?);
-    }
-    Ok(tokens)
-}
-
-async fn with_ancestors(
-    reader: &dyn LandscapeReader,
-    run: &RunRecord,
-    subject: TokenKey,
-) -> Result<Tokens, LandscapeError> {
-    let mut tokens = Tokens::new();
-    let mut wanted = vec![subject];
-    while let Some(key) = wanted.pop() {
-        if tokens.contains_key(&key) {
-            continue;
-        }
-        let token = reader.token(run.run_no, key).await?.ok_or_else(|| no_token(run, key, subject))?;
-        let facts = TokenFacts::load(reader, run.run_no, token).await?;
-        wanted.extend(facts.parents.iter().map(|p| p.parent));
-        tokens.insert(key, facts);
-    }
-    Ok(tokens)
-}
-
-fn no_token(run: &RunRecord, key: TokenKey, subject: TokenKey) -> LandscapeError {
-    let id = run.run_id.token_id(key);
-    if key == subject {
-        return no_such_token(run, id);
-    }
-    Corruption {
-        table: "tokens",
-        id: id.to_string(),
-        what: "it is a parent, but is missing itself".to_owned(),
-    }
-    .into()
-}
-
-fn no_such_token(run: &RunRecord, id: TokenId) -> LandscapeError {
-    LandscapeError::NotFound(format!("run {} has no token {id}", run.run_id))
-}
-
-/// Those that came to the sink, with those they came from.
-fn at_sink(mut tokens: Tokens, sink: Step, name: &str) -> Result<Tokens, LandscapeError> {
-    let mut wanted: Vec<TokenKey> =
-        tokens.values().filter(|t| t.came_to(sink)).map(|t| t.token.token).collect();
-    if wanted.is_empty() {
-        return Err(LandscapeError::NotFound(format!("no token of it came to sink `{name}`")));
-    }
-    let mut kept = BTreeSet::new();
-    while let Some(key) = wanted.pop() {
-        if kept.insert(key)
-            && let Some(facts) = tokens.get(&key)
-        {
-            wanted.extend(facts.parents.iter().map(|p| p.parent));
+    /// Whether it can have children of a fork or an expansion.
+    pub(super) fn may_have_children(&self) -> bool {
+        match self.outcome.as_ref().map(|outcome| outcome.outcome) {
+            None | Some(Outcome::Forked | Outcome::Expanded | Outcome::Buffered) => true,
+            Some(
+                Outcome::Completed
+                | Outcome::Routed
+                | Outcome::Coalesced
+                | Outcome::ConsumedInBatch
+                | Outcome::Quarantined
+                | Outcome::Diverted
+                | Outcome::Failed,
+            ) => false,
         }
     }
-    tokens.retain(|key, _| kept.contains(key));
-    Ok(tokens)
+
+    /// The token that it was merged into.
+    pub(super) fn merged_into(&self) -> Option<TokenKey> {
+        let outcome = self.outcome.as_ref().filter(|outcome| outcome.outcome == Outcome::Coalesced)?;
+        outcome.group.and_then(TokenKey::from_u64)
+    }
+
+    /// A sink that refused it comes before the one that took it, whichever has the smaller number.
+    pub(super) fn order_sinks(&mut self, graph: &Graph) {
+        self.states.sort_by_key(|state| {
+            let at_sink = graph.is(state.step, NodeType::Sink);
+            (at_sink, at_sink && state.status == NodeStateStatus::Completed)
+        });
+    }
+}
+
+impl Facts {
+    /// The epoch that has the body which a token has after a step.
+    pub(crate) fn epoch_of(&self, token: &TokenFacts, step: Step) -> Option<EpochNo> {
+        let releases = token.memberships.iter().filter_map(|member| self.releases.get(&member.batch_no));
+        if let Some(last) = releases.filter(|release| release.step <= step).max_by_key(|r| r.step) {
+            return Some(last.epoch);
+        }
+        match token.key().origin() {
+            TokenOrigin::Row(row) => self.rows.get(&row).map(|(_, epoch)| *epoch),
+            TokenOrigin::Batch(number) => self.releases.get(&number).map(|release| release.epoch),
+        }
+    }
+
+    /// Every epoch that has bodies of these tokens.
+    pub(crate) fn epochs(&self) -> BTreeSet<EpochNo> {
+        let of_rows = self.rows.values().map(|(_, epoch)| *epoch);
+        of_rows.chain(self.releases.values().map(|release| release.epoch)).collect()
+    }
+
+    /// The node at which a token was made with a row of its own.
+    pub(crate) fn made_at(&self, token: &TokenFacts) -> Option<Step> {
+        if let Some(made_by) = &token.made_by {
+            return self.releases.get(&made_by.batch_no).map(|release| release.step);
+        }
+        let parent = self.tokens.get(&token.parents.first()?.parent)?;
+        parent.states.last().map(|state| state.step)
+    }
+
+    /// What a token came from, as far as it is here: its parents, or the members of the batch that made it.
+    pub(crate) fn forebears(&self, token: &TokenFacts) -> Vec<TokenKey> {
+        if let Some(made_by) = &token.made_by {
+            let took = |other: &&TokenFacts| other.memberships.iter().any(|m| m.batch_no == made_by.batch_no);
+            return self.tokens.values().filter(took).map(TokenFacts::key).collect();
+        }
+        let parents = token.parents.iter().map(|parent| parent.parent);
+        parents.filter(|parent| self.tokens.contains_key(parent)).collect()
+    }
+
+    /// Every token after those it came from; else by number.
+    pub(crate) fn in_order(&self) -> Vec<TokenKey> {
+        let mut order = Vec::with_capacity(self.tokens.len());
+        let mut seen = BTreeSet::new();
+        for first in self.tokens.keys() {
+            let mut open = vec![(*first, false)];
+            while let Some((key, done)) = open.pop() {
+                if done {
+                    order.push(key);
+                } else if seen.insert(key) {
+                    open.push((key, true));
+                    let forebears = self.tokens.get(&key).map(|token| self.forebears(token));
+                    open.extend(forebears.into_iter().flatten().rev().map(|key| (key, false)));
+                }
+            }
+        }
+        order
+    }
 }

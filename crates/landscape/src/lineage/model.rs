@@ -2,8 +2,8 @@
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    CallId, CallStatus, CallType, EdgeMode, ErrorReason, NodeStateStatus, NodeType, Outcome, RowId, RunId,
-    StateId, TokenId,
+    BatchStatus, CallId, CallStatus, CallType, EdgeMode, ErrorReason, NodeStateStatus, NodeType, Outcome,
+    RowId, RunId, StateId, TokenId, TriggerType,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -15,9 +15,9 @@ use crate::Shown;
 pub struct Lineage {
     /// The run.
     pub run_id: RunId,
-    /// The row that it came from; none for an output of a batch.
+    /// The row that it came from; none for what a batch made: that came from the rows of the batch's members.
     pub row: Option<LineageRow>,
-    /// Tokens, parents before their children.
+    /// Tokens, each after those it came from.
     pub tokens: Vec<LineageToken>,
 }
 
@@ -41,15 +41,97 @@ pub struct LineageToken {
     pub token_id: TokenId,
     /// The fork branch it travels.
     pub branch: Option<String>,
-    /// What it was made of.
+    /// What it was made of: the token that was forked or expanded, those that were merged, or the members of the batch
+    /// that made it as far as `made_by` lists them.
     pub parents: Vec<TokenId>,
+    /// The batch that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<LineageSource>,
+    /// The batches that it was a member of, by node.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub batches: Vec<LineageMembership>,
     /// What became of it; none while it is under way.
     pub outcome: Option<LineageOutcome>,
     /// Every attempt at every node, in order.
     pub states: Vec<LineageState>,
 }
 
-/// What became of a token.
+/// A batch, as far as it was flushed.
+#[derive(Debug, Clone, Serialize)]
+pub struct LineageBatch {
+    /// Its number.
+    pub batch: u64,
+    /// The name of its node; none while it takes members.
+    pub node: Option<String>,
+    /// How far it got.
+    pub status: BatchStatus,
+    /// What made it flush.
+    pub trigger: Option<TriggerType>,
+    /// More about that, or why it failed.
+    pub reason: Option<String>,
+    /// How often a flush was tried.
+    pub attempts: u64,
+    /// The row whose processing brought the flush about, or after which it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flushed_at_row: Option<u64>,
+}
+
+/// The batch that made a token.
+#[derive(Debug, Serialize)]
+pub struct LineageSource {
+    /// The batch.
+    #[serde(flatten)]
+    pub batch: LineageBatch,
+    /// The token's position among the outputs, from 0.
+    pub position: u32,
+    /// How many outputs there are.
+    pub outputs: u64,
+    /// What the outputs were made of.
+    pub members: LineageMembers,
+}
+
+/// Members of a batch, at most 1,000 at a time.
+#[derive(Debug, Serialize)]
+pub struct LineageMembers {
+    /// How many there are.
+    pub count: u64,
+    /// The position of the next one that is not listed; none when the list goes to the end.
+    pub next: Option<u64>,
+    /// Some of them, in order.
+    pub tokens: Vec<LineageMember>,
+}
+
+/// A member of a batch.
+#[derive(Debug, Serialize)]
+pub struct LineageMember {
+    /// Position in the batch, from 0.
+    pub position: u32,
+    /// Public id.
+    pub token_id: TokenId,
+    /// The row that it came from; none for what another batch made.
+    pub row_index: Option<u64>,
+}
+
+/// A batch that took a token.
+#[derive(Debug, Serialize)]
+pub struct LineageMembership {
+    /// The batch.
+    #[serde(flatten)]
+    pub batch: LineageBatch,
+    /// The token's position among the members, from 0.
+    pub position: u32,
+    /// How many members there are.
+    pub members: u64,
+    /// How many tokens the batch made; none of a batch that lets its members go on.
+    pub outputs: u64,
+    /// The first 1,000 of them.
+    pub output_tokens: Vec<TokenId>,
+    /// Its node's step, to find the state that belongs to it.
+    #[serde(skip)]
+    pub step: Option<u16>,
+}
+
+/// What became of a token, or that it waits in a batch.
 #[derive(Debug, Serialize)]
 pub struct LineageOutcome {
     /// What.
@@ -61,7 +143,7 @@ pub struct LineageOutcome {
     /// The fork, expansion or join group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<u64>,
-    /// The batch that absorbed it.
+    /// The batch that absorbed it, or in which it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<u64>,
 }

@@ -1,232 +1,17 @@
 //! Answers worked out from facts made by hand; those from a real store are tested beside the stores.
 
-use std::collections::BTreeMap;
+mod sample;
+mod trees;
 
-use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{
-    Determinism, EdgeMode, EdgeNo, EdgeRecord, ErrorReason, ExportStatus, FailureKind, Grade, Micros, NodeId,
-    NodeRecord, NodeStateRecord, NodeStateStatus, NodeType, Outcome, RoutingEventRecord, RowIndex, RowRecord,
-    RunStatus, StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
-    TransformErrorRecord, ValidationErrorRecord,
+    EdgeNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, Outcome, RoutingEventRecord,
+    TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
 };
-use elspeth_payload::{Block, BlockBuilder, BodyFragment, BodyKey};
-use elspeth_value::{Row, Shape, Value};
 use serde_json::json;
 
-use super::assemble::lineage;
-use super::facts::SubjectFacts;
-use super::{Bodies, Graph, Lineage, TokenFacts};
-use crate::{LandscapeError, RunRecord, SourceRecord};
-
-const VERSION: HashVersion = HashVersion::Blake3V1;
-const RUN: &str = "01JZ8Q4Z8N5X2V7K3M9T0B6C1D";
-
-const SOURCE: u16 = 0;
-const MAPPER: u16 = 1;
-const QUALITY: u16 = 2;
-const APPROVED: u16 = 3;
-const REJECTED: u16 = 4;
-
-fn step(step: u16) -> Step {
-    Step::new(step).unwrap()
-}
-
-fn row_41() -> RowIndex {
-    RowIndex::new(41).unwrap()
-}
-
-fn token(ordinal: u32) -> TokenKey {
-    TokenKey::of_row(row_41(), ordinal).unwrap()
-}
-
-fn run() -> RunRecord {
-    RunRecord {
-        run_no: 1,
-        run_id: RUN.parse().unwrap(),
-        status: RunStatus::Completed,
-        started_at: Micros(0),
-        completed_at: Some(Micros(1)),
-        settings: "{}".to_owned(),
-        settings_path: "a.yaml".to_owned(),
-        config_hash: VERSION.hash(b"{}"),
-        hash_version: VERSION,
-        topology_hash: VERSION.hash(b""),
-        grade: Grade::FullReproducible,
-        export_status: ExportStatus::None,
-        source: SourceRecord::default(),
-        owner: String::new(),
-        heartbeat_at: Micros(0),
-        error: None,
-        content_root: None,
-        record_root: None,
-        epochs: 1,
-    }
-}
-
-fn node(at: u16, name: &str, node_type: NodeType, plugin: &str, config: &str) -> NodeRecord {
-    NodeRecord {
-        step: step(at),
-        node_id: NodeId(format!("{node_type}_{name}_000000000000")),
-        name: name.to_owned(),
-        node_type,
-        plugin: plugin.to_owned(),
-        plugin_version: "1".to_owned(),
-        determinism: Determinism::Deterministic,
-        config: config.to_owned(),
-        config_hash: VERSION.hash(config.as_bytes()),
-        input_schema: "null".to_owned(),
-        output_schema: "null".to_owned(),
-    }
-}
-
-/// source -> mapper -> quality -> approved or rejected; mapper's errors and refused records go to rejected.
-fn graph() -> Graph {
-    let condition = r#"{"condition":"row['score'] >= 80","routes":{"false":"rejected","true":"approved"}}"#;
-    let edges = [
-        (SOURCE, MAPPER, "continue", EdgeMode::Move),
-        (SOURCE, REJECTED, "__quarantine__", EdgeMode::Divert),
-        (MAPPER, QUALITY, "continue", EdgeMode::Move),
-        (MAPPER, REJECTED, "__error_mapper__", EdgeMode::Divert),
-        (QUALITY, APPROVED, "true", EdgeMode::Move),
-        (QUALITY, REJECTED, "false", EdgeMode::Move),
-    ];
-    let edge = |(number, (from, to, label, mode)): (usize, (u16, u16, &str, EdgeMode))| EdgeRecord {
-        edge: EdgeNo(u16::try_from(number).unwrap()),
-        from: step(from),
-        to: step(to),
-        label: label.to_owned(),
-        mode,
-    };
-    Graph {
-        nodes: vec![
-            node(SOURCE, "source", NodeType::Source, "csv", "{}"),
-            node(MAPPER, "mapper", NodeType::Transform, "field_mapper", "{}"),
-            node(QUALITY, "quality", NodeType::Gate, "gate", condition),
-            node(APPROVED, "approved", NodeType::Sink, "csv", "{}"),
-            node(REJECTED, "rejected", NodeType::Sink, "csv", "{}"),
-        ],
-        edges: edges.into_iter().enumerate().map(edge).collect(),
-    }
-}
-
-fn row(fields: &[(&str, Value)]) -> Row {
-    let shape = Shape::new(fields.iter().map(|(name, _)| (*name).into()));
-    Row::new(shape, fields.iter().map(|(_, value)| value.clone()).collect())
-}
-
-fn read_row() -> Row {
-    row(&[("id", Value::Int(7)), ("name", Value::Str(" Ann".into())), ("amount", Value::Float(2500.0))])
-}
-
-fn mapped_row() -> Row {
-    row(&[("id", Value::Int(7)), ("name", Value::Str("Ann".into())), ("score", Value::Int(85))])
-}
-
-fn hash_of(row: &Row) -> ContentHash {
-    row.content_hash(VERSION, &mut Vec::new()).unwrap()
-}
-
-fn bodies(rows: &[(u32, u16, Row)]) -> Bodies<'static> {
-    let mut fragment = BodyFragment::default();
-    for (ordinal, at, row) in rows {
-        fragment.push_row(BodyKey { token: token(*ordinal), step: step(*at) }, row);
-    }
-    let mut builder = BlockBuilder::default();
-    builder.add(fragment);
-    Bodies::of(RUN.parse().unwrap(), VERSION, Some(Block::read(&builder.finish()).unwrap()))
-}
-
-fn both_bodies() -> Bodies<'static> {
-    bodies(&[(0, SOURCE, read_row()), (0, MAPPER, mapped_row())])
-}
-
-fn state(ordinal: u32, at: u16, status: NodeStateStatus) -> NodeStateRecord {
-    NodeStateRecord {
-        token: token(ordinal),
-        step: step(at),
-        attempt: 0,
-        status,
-        input_hash: None,
-        output_hash: None,
-        started_us: 0,
-        duration_us: 0,
-    }
-}
-
-fn routing(ordinal: u32, at: u16, edge: u16) -> RoutingEventRecord {
-    RoutingEventRecord {
-        token: token(ordinal),
-        step: step(at),
-        attempt: 0,
-        ordinal: 0,
-        edge: EdgeNo(edge),
-        reason: None,
-    }
-}
-
-fn plain_token(ordinal: u32) -> TokenFacts {
-    TokenFacts {
-        token: TokenRecord::plain(token(ordinal)),
-        parents: Vec::new(),
-        states: Vec::new(),
-        contexts: Vec::new(),
-        routing: Vec::new(),
-        calls: Vec::new(),
-        errors: Vec::new(),
-        outcome: None,
-    }
-}
-
-fn subject(tokens: Vec<TokenFacts>) -> SubjectFacts {
-    SubjectFacts {
-        row: Some(RowRecord {
-            row_index: row_41(),
-            source_data_hash: hash_of(&read_row()),
-            read_us: 0,
-            valid: true,
-        }),
-        epoch: None,
-        validation_error: None,
-        tokens: tokens.into_iter().map(|t| (t.token.token, t)).collect::<BTreeMap<_, _>>(),
-    }
-}
-
-/// Mapped, found good, approved.
-fn approved() -> TokenFacts {
-    let done = NodeStateStatus::Completed;
-    TokenFacts {
-        states: vec![
-            state(0, SOURCE, done),
-            NodeStateRecord {
-                output_hash: Some(hash_of(&mapped_row())),
-                duration_us: 1_250,
-                ..state(0, MAPPER, done)
-            },
-            state(0, QUALITY, done),
-            state(0, APPROVED, done),
-        ],
-        routing: vec![routing(0, QUALITY, 4)],
-        contexts: vec![StateContextRecord {
-            token: token(0),
-            step: step(MAPPER),
-            attempt: 0,
-            context: r#"{"renamed":1}"#.to_owned(),
-        }],
-        outcome: Some(TokenOutcomeRecord::at_sink(token(0), Outcome::Routed, step(APPROVED))),
-        ..plain_token(0)
-    }
-}
-
-fn explained(facts: SubjectFacts, bodies: &Bodies<'_>) -> Lineage {
-    lineage(&run(), &graph(), facts, bodies).unwrap()
-}
-
-fn corruption(facts: SubjectFacts, bodies: &Bodies<'_>) -> String {
-    match lineage(&run(), &graph(), facts, bodies).unwrap_err() {
-        LandscapeError::Corrupt(corruption) => corruption.to_string(),
-        other => panic!("{other}"),
-    }
-}
+use self::sample::*;
+use super::Bodies;
+use super::facts::TokenFacts;
 
 #[test]
 fn the_json_has_exactly_the_published_shape() {
@@ -306,7 +91,7 @@ Token {token_id}
 
 #[test]
 fn purged_bodies_leave_hashes_and_lineage() {
-    let gone = Bodies::of(RUN.parse().unwrap(), VERSION, None);
+    let gone = Bodies::of(RUN.parse().unwrap(), VERSION, std::collections::BTreeMap::new());
     let lineage = serde_json::to_value(explained(subject(vec![approved()]), &gone)).unwrap();
     let purged = json!({"purged": true});
     assert_eq!(lineage["row"]["data"], purged);
@@ -467,11 +252,11 @@ fn children_carry_on_what_their_parent_had_and_stand_below_it() {
     };
     let tokens: Vec<String> = (0..3).map(|n| run().run_id.token_id(token(n)).to_string()).collect();
     let (root, left) =
-        (line(&format!("Token {}", tokens[0])), line(&format!("  Token {} · branch left", tokens[1])));
-    let right = line(&format!("  Token {} · branch right", tokens[2]));
+        (line(&format!("Token {}", tokens[0])), line(&format!("├─ Token {} · branch left", tokens[1])));
+    let right = line(&format!("└─ Token {} · branch right", tokens[2]));
     assert!(root < left && left < right, "{text}");
-    assert!(text.contains("\n└─ forked\n"), "{text}");
-    assert!(text.ends_with("\n  └─ under way\n"), "{text}");
+    assert!(text.contains("\n├─ forked\n"), "{text}");
+    assert!(text.ends_with("\n   └─ under way\n"), "{text}");
 }
 
 #[test]

@@ -1,68 +1,210 @@
-//! The answer as a tree for people.
+//! The words of the answer for people.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use elspeth_contracts::{EdgeMode, NodeStateStatus, TokenId};
+use elspeth_contracts::{BatchStatus, EdgeMode, NodeStateStatus, NodeType, Outcome, TokenId, TokenKey};
 use elspeth_value::{Row, Value};
+use serde::Deserialize;
 
+use super::tree::is_coalesced;
 use super::{
-    Lineage, LineageError, LineageOutcome, LineageRouting, LineageState, LineageToken, RoutingReason,
+    Lineage, LineageBatch, LineageError, LineageMembership, LineageRouting, LineageState, LineageToken,
+    RoutingReason,
 };
 use crate::Shown;
 use crate::text::{abridged, short_hash, value_text};
 
-impl Lineage {
-    /// A readable tree: the row, then every token with the nodes that it visited, what each changed and decided, and
-    /// what became of it; children below their parent.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        let mut out = String::new();
-        self.write_text(&mut out).expect("a string takes whatever is written");
-        out
+/// The most members and outputs of a batch that are named.
+const LISTED: usize = 10;
+
+/// What can be said of tokens with the whole answer at hand.
+pub(super) struct Words<'a> {
+    pub(super) lineage: &'a Lineage,
+    /// Asks about something else in the same run.
+    command: &'a str,
+    /// Positions of the answer's tokens.
+    places: BTreeMap<TokenId, usize>,
+}
+
+/// What a coalesce records of a merge.
+#[derive(Debug, Deserialize)]
+struct Merge {
+    policy: String,
+    merge: String,
+    #[serde(default)]
+    expected: Vec<String>,
+    #[serde(default)]
+    arrived: Vec<String>,
+    #[serde(default)]
+    lost: Vec<String>,
+    #[serde(default)]
+    late: Vec<String>,
+    #[serde(default)]
+    collisions: BTreeMap<String, Vec<String>>,
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn of(lineage: &'a Lineage, command: &'a str) -> Self {
+        let places = lineage.tokens.iter().map(|token| token.token_id).zip(0..).collect();
+        Self { lineage, command, places }
     }
 
-    fn write_text(&self, out: &mut String) -> fmt::Result {
-        writeln!(out, "Run {}", self.run_id)?;
-        if let Some(row) = &self.row {
-            writeln!(
-                out,
-                "Row {} · {} · source data {}",
-                row.row_index,
-                row.row_id,
-                short_hash(row.source_data_hash)
-            )?;
-            write_body(out, &row.data)?;
+    /// The position of a token, if it is part of the answer.
+    pub(super) fn place(&self, id: TokenId) -> Option<usize> {
+        self.places.get(&id).copied()
+    }
+
+    /// What a token is, after its id.
+    pub(super) fn heading(&self, token: &LineageToken) -> String {
+        if let Some(made_by) = &token.made_by {
+            let (position, batch) = (u64::from(made_by.position) + 1, named(&made_by.batch));
+            return format!(" · output {position} of {} of {batch}", made_by.outputs);
         }
-        for token in self.tokens.iter().filter(|token| self.parent_of(token).is_none()) {
-            self.write_token(out, token, 0)?;
-        }
-        Ok(())
-    }
-
-    /// The parent below which a token is shown: its first one that is part of the answer.
-    fn parent_of(&self, token: &LineageToken) -> Option<TokenId> {
-        token.parents.iter().copied().find(|parent| self.tokens.iter().any(|t| t.token_id == *parent))
-    }
-
-    fn write_token(&self, out: &mut String, token: &LineageToken, depth: usize) -> fmt::Result {
-        let pad = "  ".repeat(depth);
         let branch = token.branch.as_ref().map(|branch| format!(" · branch {branch}")).unwrap_or_default();
-        writeln!(out, "\n{pad}Token {}{branch}", token.token_id)?;
-        let mut reason_shown = false;
-        for state in &token.states {
-            write_state(out, &pad, state)?;
-            reason_shown |= state.error.is_some();
+        match self.merged_at(token) {
+            Some(state) => format!("{branch} · merged at {}", state.node),
+            None => branch,
         }
-        write_outcome(out, &pad, token.outcome.as_ref(), reason_shown)?;
-        for child in self.tokens.iter().filter(|t| self.parent_of(t) == Some(token.token_id)) {
-            self.write_token(out, child, depth + 1)?;
+    }
+
+    /// What it was made of.
+    pub(super) fn origin(&self, token: &LineageToken) -> Vec<String> {
+        if let Some(made_by) = &token.made_by {
+            let mut lines =
+                vec![format!("{} of {}", flushed(&made_by.batch), count(made_by.members.count, "member"))];
+            let listed = &made_by.members.tokens;
+            lines.extend(listed.iter().take(LISTED).map(|member| match member.row_index {
+                Some(row) => format!("{}: row {row} · {}", member.position + 1, member.token_id),
+                None => format!("{}: {}", member.position + 1, member.token_id),
+            }));
+            let more = made_by.members.count.saturating_sub(listed.len().min(LISTED) as u64);
+            if more > 0 {
+                lines.push(format!("… and {more} more (--json has them)"));
+            }
+            lines.extend(listed.first().map(|first| match first.row_index {
+                Some(row) => format!("why?  {} --row {row}", self.command),
+                None => format!("why?  {} --token {}", self.command, first.token_id),
+            }));
+            return lines;
         }
-        Ok(())
+        let Some(state) = self.merged_at(token) else { return Vec::new() };
+        let from: Vec<String> = token.parents.iter().map(|parent| self.with_branch(*parent)).collect();
+        let mut lines = vec![format!("from {}", from.join(", "))];
+        lines.extend(merge_lines(state));
+        lines
+    }
+
+    /// The state at which the first of the merged tokens waited: that of the merge.
+    fn merged_at(&self, token: &LineageToken) -> Option<&LineageState> {
+        let first = self.token(*token.parents.first()?).filter(|parent| is_coalesced(parent))?;
+        first.states.last()
+    }
+
+    fn token(&self, id: TokenId) -> Option<&LineageToken> {
+        self.place(id).map(|at| &self.lineage.tokens[at])
+    }
+
+    fn with_branch(&self, id: TokenId) -> String {
+        match self.token(id).and_then(|token| token.branch.as_ref()) {
+            Some(branch) => format!("{id} ({branch})"),
+            None => id.to_string(),
+        }
+    }
+
+    /// The lines below a state's own.
+    pub(super) fn state_details(&self, token: &LineageToken, state: &LineageState) -> Vec<String> {
+        let mut lines = changes(state);
+        if let Some(reason) = &state.reason {
+            match state.node_type {
+                NodeType::Coalesce => lines.extend(self.merge_details(token, state)),
+                NodeType::Source
+                | NodeType::Transform
+                | NodeType::Gate
+                | NodeType::Aggregation
+                | NodeType::Sink => lines.push(abridged(reason.get())),
+            }
+        }
+        let here = |batch: &&LineageMembership| batch.step == Some(state.step);
+        for batch in token.batches.iter().filter(here) {
+            lines.extend(self.membership(token, batch));
+        }
+        lines.extend(state.calls.iter().map(|call| {
+            format!("call {} · {} · {}", call.call_type, call.status, short_hash(call.request_hash))
+        }));
+        lines.extend(state.error.as_ref().map(error_text));
+        lines.extend(state.routing.iter().map(routing_text));
+        lines
+    }
+
+    /// How the branches came together, unless that is said where the merged token is.
+    fn merge_details(&self, token: &LineageToken, state: &LineageState) -> Vec<String> {
+        let merged = self.merged_into(token).is_some_and(|id| self.token(id).is_some());
+        if merged { Vec::new() } else { merge_lines(state) }
+    }
+
+    fn merged_into(&self, token: &LineageToken) -> Option<TokenId> {
+        let outcome = token.outcome.as_ref().filter(|outcome| outcome.outcome == Outcome::Coalesced)?;
+        outcome.group.and_then(TokenKey::from_u64).map(|key| self.lineage.run_id.token_id(key))
+    }
+
+    fn membership(&self, token: &LineageToken, membership: &LineageMembership) -> Vec<String> {
+        let batch = &membership.batch;
+        let consumed = token.outcome.as_ref().is_some_and(|outcome| {
+            outcome.outcome == Outcome::ConsumedInBatch && outcome.batch == Some(batch.batch)
+        });
+        let (position, members) = (u64::from(membership.position) + 1, membership.members);
+        let made =
+            if consumed { format!(" · made {}", count(membership.outputs, "token")) } else { String::new() };
+        let mut lines = vec![format!(
+            "member {position} of {members} of batch {} · {}{made}",
+            batch.batch,
+            flushed(batch)
+        )];
+        if consumed {
+            let shown = membership.output_tokens.iter().take(LISTED);
+            lines.extend(shown.map(|output| format!("→ {output}")));
+            let more = membership.outputs.saturating_sub(membership.output_tokens.len().min(LISTED) as u64);
+            if more > 0 {
+                lines.push(format!("… and {more} more (--json has them)"));
+            }
+            let first = membership.output_tokens.first().filter(|output| self.token(**output).is_none());
+            lines.extend(first.map(|output| format!("on  {} --token {output}", self.command)));
+        }
+        lines
+    }
+
+    /// What became of a token.
+    pub(super) fn outcome_line(&self, token: &LineageToken) -> String {
+        let Some(outcome) = &token.outcome else { return "under way".to_owned() };
+        let mut line = outcome.outcome.to_string();
+        if let Some(sink) = &outcome.sink {
+            line.push_str(&format!(" · sink {sink}"));
+        }
+        if let Some(merged) = self.merged_into(token) {
+            line.push_str(&format!(" · into {merged}"));
+        }
+        if let Some(batch) = outcome.batch {
+            let member = token.batches.iter().find(|member| member.batch.batch == batch);
+            line.push_str(&match member.filter(|_| outcome.outcome == Outcome::Buffered) {
+                Some(member) => format!(
+                    " · member {} of batch {batch}, which waits for more",
+                    u64::from(member.position) + 1
+                ),
+                None => format!(" · batch {batch}"),
+            });
+        }
+        if let Some(error) = &outcome.error {
+            line.push_str(&format!(" · because of {}", error.node));
+            if token.states.iter().all(|state| state.error.is_none()) {
+                line.push_str(&format!(": {}", error_text(error)));
+            }
+        }
+        line
     }
 }
 
-fn write_body(out: &mut String, body: &Shown) -> fmt::Result {
+pub(super) fn write_body(out: &mut String, body: &Shown) -> fmt::Result {
     match body {
         Shown::Nothing => Ok(()),
         Shown::Purged => writeln!(out, "    (purged)"),
@@ -79,27 +221,20 @@ fn fields(row: &Row) -> impl Iterator<Item = (&str, &Value)> {
     row.shape().names().iter().map(|name| name.as_str()).zip(row.values())
 }
 
-fn write_state(out: &mut String, pad: &str, state: &LineageState) -> fmt::Result {
-    write!(out, "{pad}├─ {} {}", state.node_type, state.node)?;
+/// A state's own line.
+pub(super) fn state_line(state: &LineageState) -> String {
+    let mut line = format!("{} {}", state.node_type, state.node);
     if state.plugin != state.node_type.as_str() {
-        write!(out, " ({})", state.plugin)?;
+        line.push_str(&format!(" ({})", state.plugin));
     }
     if state.attempt > 0 {
-        write!(out, " · attempt {}", u16::from(state.attempt) + 1)?;
+        line.push_str(&format!(" · attempt {}", u16::from(state.attempt) + 1));
     }
-    writeln!(out, " · {} · {}{}", state.status, hashes(state), took(state.duration_ms))?;
-    let pad = format!("{pad}│    ");
-    write_changes(out, &pad, state)?;
-    if let Some(reason) = &state.reason {
-        writeln!(out, "{pad}{}", abridged(reason.get()))?;
+    line.push_str(&format!(" · {} · {}", state.status, hashes(state)));
+    if state.duration_ms > 0.0 {
+        line.push_str(&format!(" · {} ms", state.duration_ms));
     }
-    for call in &state.calls {
-        writeln!(out, "{pad}call {} · {} · {}", call.call_type, call.status, short_hash(call.request_hash))?;
-    }
-    if let Some(error) = &state.error {
-        writeln!(out, "{pad}{}", error_text(error))?;
-    }
-    state.routing.iter().try_for_each(|routing| writeln!(out, "{pad}{}", routing_text(routing)))
+    line
 }
 
 fn hashes(state: &LineageState) -> String {
@@ -112,38 +247,99 @@ fn hashes(state: &LineageState) -> String {
     }
 }
 
-fn took(milliseconds: f64) -> String {
-    if milliseconds > 0.0 { format!(" · {milliseconds} ms") } else { String::new() }
-}
-
 /// Fields that a node added (`+`), changed (`~`) or took away (`-`).
-fn write_changes(out: &mut String, pad: &str, state: &LineageState) -> fmt::Result {
+fn changes(state: &LineageState) -> Vec<String> {
+    let mut lines = Vec::new();
     if state.status != NodeStateStatus::Completed || state.input_hash == state.output_hash {
-        return Ok(());
+        return lines;
     }
-    let (Some(before), Some(after)) = (state.input.row(), state.output.row()) else { return Ok(()) };
+    let (Some(before), Some(after)) = (state.input.row(), state.output.row()) else { return lines };
     let old: BTreeMap<&str, &Value> = fields(before).collect();
     for (name, value) in fields(after) {
         match old.get(name) {
-            None => writeln!(out, "{pad}+ {name}: {}", value_text(value))?,
+            None => lines.push(format!("+ {name}: {}", value_text(value))),
             Some(was) if *was == value => {}
-            Some(was) => writeln!(out, "{pad}~ {name}: {} → {}", value_text(was), value_text(value))?,
+            Some(was) => lines.push(format!("~ {name}: {} → {}", value_text(was), value_text(value))),
         }
     }
-    fields(before)
-        .filter(|(name, _)| after.get(name).is_none())
-        .try_for_each(|(name, value)| writeln!(out, "{pad}- {name}: {}", value_text(value)))
+    let gone = fields(before).filter(|(name, _)| after.get(name).is_none());
+    lines.extend(gone.map(|(name, value)| format!("- {name}: {}", value_text(value))));
+    lines
+}
+
+/// How a merge went; as it was recorded where it says something else than is known here.
+fn merge_lines(state: &LineageState) -> Vec<String> {
+    let Some(recorded) = &state.reason else { return Vec::new() };
+    let Ok(merge) = serde_json::from_str::<Merge>(recorded.get()) else {
+        return vec![abridged(recorded.get())];
+    };
+    let mut line = format!("{} · {}", merge.policy, merge.merge);
+    let mut without = merge.expected.clone();
+    without.retain(|branch| {
+        ![&merge.arrived, &merge.lost, &merge.late].iter().any(|known| known.contains(branch))
+    });
+    let branches = [
+        ("arrived", &merge.arrived),
+        ("lost", &merge.lost),
+        ("late", &merge.late),
+        ("not waited for", &without),
+    ];
+    for (what, branches) in branches {
+        if !branches.is_empty() {
+            line.push_str(&format!(" · {what} {}", branches.join(", ")));
+        }
+    }
+    let collisions = merge.collisions.iter();
+    let collisions = collisions.map(|(field, branches)| format!("{field}: given by {}", branches.join(", ")));
+    std::iter::once(line).chain(collisions).collect()
+}
+
+fn named(batch: &LineageBatch) -> String {
+    match &batch.node {
+        Some(node) => format!("batch {} of {node}", batch.batch),
+        None => format!("batch {}", batch.batch),
+    }
+}
+
+/// What became of a batch, and why.
+fn flushed(batch: &LineageBatch) -> String {
+    let mut line = match batch.status {
+        BatchStatus::Draft | BatchStatus::Executing => return "not flushed yet".to_owned(),
+        BatchStatus::Completed => "flushed".to_owned(),
+        BatchStatus::Failed => "flush failed".to_owned(),
+    };
+    if let Some(trigger) = batch.trigger {
+        line.push_str(&format!(" by {trigger}"));
+    }
+    if let Some(row) = batch.flushed_at_row {
+        line.push_str(&format!(" at row {row}"));
+    }
+    if batch.attempts > 1 {
+        line.push_str(&format!(", attempt {}", batch.attempts));
+    }
+    if let Some(reason) = &batch.reason {
+        line.push_str(&format!(" ({})", abridged(reason)));
+    }
+    line
+}
+
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn routing_text(routing: &LineageRouting) -> String {
-    let to = &routing.to;
+    let LineageRouting { label, to, .. } = routing;
     match (&routing.reason, routing.mode) {
-        (Some(RoutingReason::Gate { condition, result }), _) => format!("{condition} → {result} → {to}"),
-        (Some(RoutingReason::Recorded(reason)), _) => {
-            format!("{} → {to} ({})", routing.label, abridged(reason.get()))
+        (Some(RoutingReason::Gate { condition, result }), EdgeMode::Copy) => {
+            format!("{condition} → {result} → branch {label} → {to}")
         }
+        (Some(RoutingReason::Gate { condition, result }), EdgeMode::Move | EdgeMode::Divert) => {
+            format!("{condition} → {result} → {to}")
+        }
+        (Some(RoutingReason::Recorded(reason)), _) => format!("{label} → {to} ({})", abridged(reason.get())),
         (None, EdgeMode::Divert) => format!("diverted → {to}"),
-        (None, EdgeMode::Move | EdgeMode::Copy) => format!("{} → {to}", routing.label),
+        (None, EdgeMode::Copy) => format!("branch {label} → {to}"),
+        (None, EdgeMode::Move) => format!("{label} → {to}"),
     }
 }
 
@@ -151,24 +347,4 @@ fn error_text(error: &LineageError) -> String {
     let reason = &error.reason;
     let line = reason.line.map(|line| format!(" (line {line} of the source)")).unwrap_or_default();
     format!("{}: {}{line}", reason.kind, reason.message)
-}
-
-fn write_outcome(
-    out: &mut String,
-    pad: &str,
-    outcome: Option<&LineageOutcome>,
-    reason_shown: bool,
-) -> fmt::Result {
-    let Some(outcome) = outcome else { return writeln!(out, "{pad}└─ under way") };
-    write!(out, "{pad}└─ {}", outcome.outcome)?;
-    if let Some(sink) = &outcome.sink {
-        write!(out, " · sink {sink}")?;
-    }
-    if let Some(error) = &outcome.error {
-        write!(out, " · because of {}", error.node)?;
-        if !reason_shown {
-            write!(out, ": {}", error_text(error))?;
-        }
-    }
-    writeln!(out)
 }
