@@ -3,7 +3,7 @@ use std::sync::Arc;
 use elspeth_config::{DatabaseUrl, Diagnostic, Dotenv, Environment, Loaded};
 use elspeth_contracts::{Clock, IdSource, RandomIds, SystemClock};
 use elspeth_engine::EpochBounds;
-use elspeth_executors::{RetryPolicy, ThreadPause};
+use elspeth_executors::{RetryPolicy, StepPlugins, ThreadPause};
 use elspeth_graph::ExecutionGraph;
 use elspeth_orchestrator::RunPlan;
 use elspeth_payload::FilesystemStore;
@@ -138,7 +138,10 @@ impl Prepared {
             run_id,
             graph: Arc::new(graph),
             source: plugins.source,
-            transforms: plugins.transforms.into_iter().collect(),
+            plugins: StepPlugins {
+                transforms: plugins.transforms.into_iter().collect(),
+                aggregations: plugins.aggregations.into_iter().collect(),
+            },
             sinks: plugins.sinks,
             settings: resolved,
             settings_path: self.path,

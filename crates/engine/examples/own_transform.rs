@@ -16,7 +16,7 @@ use elspeth_contracts::{
     Clock, Determinism, ErrorReason, FailureKind, IdSource, RandomIds, Step, SystemClock,
 };
 use elspeth_engine::{EngineOptions, EpochBounds, EpochWork, Pipeline, drive};
-use elspeth_executors::{Dispatcher, RetryPolicy, ThreadPause};
+use elspeth_executors::{Dispatcher, RetryPolicy, StepPlugins, ThreadPause};
 use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref};
 use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
 use elspeth_payload::FilesystemStore;
@@ -120,7 +120,12 @@ fn pipeline() -> Result<Pipeline, Box<dyn std::error::Error>> {
         BTreeMap::from([(step, Arc::new(ToCelsius) as Arc<dyn Transform>)]);
     let clock = SystemClock::new();
     Ok(Pipeline {
-        dispatcher: Dispatcher::new(&graph, &transforms, RetryPolicy::NONE, Arc::new(ThreadPause))?,
+        dispatcher: Dispatcher::new(
+            &graph,
+            &StepPlugins { transforms, ..StepPlugins::default() },
+            RetryPolicy::NONE,
+            Arc::new(ThreadPause),
+        )?,
         graph: Arc::new(graph),
         options: EngineOptions {
             run_id: RandomIds.next_run_id(),

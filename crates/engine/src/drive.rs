@@ -1,19 +1,22 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use elspeth_canonical::HashVersion;
-use elspeth_contracts::{Clock, EpochNo, RowIndex, RunId, Step};
+use elspeth_contracts::{BatchMemberRecord, Clock, EpochNo, RowIndex, RunId, Step};
 use elspeth_executors::Dispatcher;
-use elspeth_graph::ExecutionGraph;
+use elspeth_graph::{ExecutionGraph, Node, NodeSpec};
 use elspeth_payload::FilesystemStore;
-use elspeth_plugin::{Source, SourceError, SourceIdentity, SourceItem};
+use elspeth_plugin::{Source, SourceError, SourceIdentity, SourceItem, SourcePosition};
 use elspeth_telemetry::{NodeTag, Spans};
 use thiserror::Error;
 
-use crate::chunk::{ChunkInput, ChunkOutput};
+use crate::chunk::{ChunkInput, ChunkOutput, ChunkWork, RowsInput};
 use crate::epoch::{EpochFrame, assemble};
-use crate::intake::{EpochCutter, EpochRows, Intake};
+use crate::intake::{EpochCutter, EpochRows, Intake, Next};
+use crate::ordered::{Moment, OrderedNodes};
+use crate::release::Release;
 use crate::workers::{ChunkSizer, work};
 use crate::{EpochBounds, EpochWork};
 
@@ -57,6 +60,12 @@ pub enum EngineError {
     /// A row's body could not be kept.
     #[error("row bodies: {0}")]
     Bodies(String),
+    /// Members of an open batch could not be kept.
+    #[error("members of open batches: {0}")]
+    Buffers(String),
+    /// More members than a batch can number.
+    #[error("a batch holds at most {} members", u32::MAX)]
+    BatchTooLarge,
     /// More rows than a run can number.
     #[error("a run holds at most {} rows", RowIndex::LIMIT)]
     TooManyRows,
@@ -92,6 +101,7 @@ pub fn drive(
 ) -> Result<Finished, EngineError> {
     let bounds = pipeline.options.bounds;
     let workers = pipeline.options.max_workers.max(1);
+    let first_position = source.position();
     let (rows, (identity, exhausted)) = std::thread::scope(|scope| {
         let (batch_tx, batch_rx) = bounded(2);
         let (chunk_tx, chunk_rx) = bounded::<ChunkInput>(workers * 2);
@@ -119,21 +129,46 @@ pub fn drive(
             chunks: chunk_tx,
             results: result_rx,
             sizer: ChunkSizer::new(workers),
+            ordered: OrderedNodes::of(&pipeline.graph),
             rows: 0,
+            position: first_position,
         };
-        let mut cutter = EpochCutter::new(batch_rx, bounds);
+        let mut cutter = EpochCutter::new(batch_rx, pipeline.cut());
         let mut number = EpochNo::default();
-        while let Some(epoch) = cutter.next_epoch() {
-            if !deliver(decider.decide(number, epoch)?) {
-                break;
-            }
-            number = EpochNo(number.0 + 1);
+        let mut wanted = true;
+        while wanted {
+            let rows = match cutter.next_epoch(|| decider.patience()) {
+                Next::Rows(rows) => Some(rows),
+                Next::Timer => None,
+                Next::End => break,
+            };
+            wanted = decider.deliver(&mut number, (rows, false), &mut deliver)?;
         }
         drop(cutter);
         let identity = reader.join().map_err(|_| EngineError::WorkerLost)?.map_err(EngineError::Source)?;
+        if wanted && identity.1 {
+            decider.deliver(&mut number, (None, true), &mut deliver)?;
+        }
         Ok((decider.rows, identity))
     })?;
     Ok(Finished { source, identity, rows, exhausted })
+}
+
+impl Pipeline {
+    /// Bounds of epochs: where timers run, rows do not wait longer for each other than the shortest of them.
+    fn cut(&self) -> EpochBounds {
+        let timeout = |node: &Node| match &node.spec {
+            NodeSpec::Aggregation { trigger, .. } => trigger.timeout,
+            NodeSpec::Coalesce { timeout, .. } => *timeout,
+            NodeSpec::Source { .. }
+            | NodeSpec::Transform { .. }
+            | NodeSpec::Gate { .. }
+            | NodeSpec::Sink { .. } => None,
+        };
+        let shortest = self.graph.nodes().iter().filter_map(timeout).min();
+        let bounds = self.options.bounds;
+        EpochBounds { wait: shortest.map_or(bounds.wait, |timeout| timeout.min(bounds.wait)), ..bounds }
+    }
 }
 
 /// Has an epoch's rows walked and puts the results in order.
@@ -142,30 +177,117 @@ struct Decider<'a> {
     chunks: Sender<ChunkInput>,
     results: Receiver<ChunkOutput>,
     sizer: ChunkSizer,
+    ordered: OrderedNodes,
     rows: u64,
+    /// Where the source continues after the last epoch.
+    position: SourcePosition,
 }
 
 impl Decider<'_> {
-    fn decide(&mut self, number: EpochNo, epoch: EpochRows) -> Result<EpochWork, EngineError> {
+    /// How long nothing need be done, if no row arrives.
+    fn patience(&self) -> Option<Duration> {
+        self.ordered.patience(self.pipeline.clock.monotonic_us(), &self.pipeline.dispatcher)
+    }
+
+    /// Decides and delivers an epoch, if anything happens in it; whether to go on.
+    fn deliver(
+        &mut self,
+        number: &mut EpochNo,
+        (rows, end): (Option<EpochRows>, bool),
+        deliver: &mut impl FnMut(EpochWork) -> bool,
+    ) -> Result<bool, EngineError> {
+        let with_rows = rows.is_some();
+        let work = self.decide(*number, rows, end)?;
+        if !with_rows && work.decided.releases.is_empty() {
+            return Ok(true);
+        }
+        number.0 += 1;
+        Ok(deliver(work))
+    }
+
+    fn decide(
+        &mut self,
+        number: EpochNo,
+        rows: Option<EpochRows>,
+        end: bool,
+    ) -> Result<EpochWork, EngineError> {
         let clock = &self.pipeline.clock;
-        let now_us = clock.monotonic_us().saturating_sub(self.pipeline.options.run_start_us);
-        let read_us = i64::try_from(epoch.read_time.as_micros()).unwrap_or(i64::MAX);
+        let monotonic_us = clock.monotonic_us();
+        let moment =
+            Moment { now_us: monotonic_us, last_row: self.rows.checked_sub(1).and_then(RowIndex::new), end };
+        let now_us = monotonic_us.saturating_sub(self.pipeline.options.run_start_us);
+        let read_time = rows.as_ref().map_or(Duration::ZERO, |rows| rows.read_time);
+        let read_us = i64::try_from(read_time.as_micros()).unwrap_or(i64::MAX);
         let started_us = i64::try_from(now_us).unwrap_or(i64::MAX).saturating_sub(read_us).max(0);
-        let frame = EpochFrame {
+        let mut frame = EpochFrame {
             number,
             started: clock.now(),
             started_us,
             read_us,
-            attempts: epoch.attempts,
-            position: epoch.position,
+            attempts: rows.as_ref().map_or(1, |rows| rows.attempts),
+            position: SourcePosition(serde_json::Value::Null),
+            loaded: rows.is_some(),
+            members: Vec::new(),
+            buffers: String::new(),
         };
-        let outputs = self.walk_all(epoch.items, started_us)?;
+        let mut outputs = Vec::new();
+        if let Some(rows) = rows {
+            self.position = rows.position;
+            outputs = self.walk_rows(rows.items, started_us)?;
+        }
+        frame.position = self.position.clone();
+        self.settle(moment, &mut outputs, &mut frame.members)?;
+        frame.buffers = self.ordered.buffers(self.pipeline.clock.monotonic_us());
         assemble(frame, outputs, &self.pipeline.bodies).map_err(|e| EngineError::Bodies(e.to_string()))
     }
 
-    fn walk_all(&mut self, items: Vec<SourceItem>, read_us: i64) -> Result<Vec<ChunkOutput>, EngineError> {
+    /// Lets the nodes that wait across rows take what came to them, each before those behind it.
+    fn settle(
+        &mut self,
+        moment: Moment,
+        outputs: &mut Vec<ChunkOutput>,
+        members: &mut Vec<BatchMemberRecord>,
+    ) -> Result<(), EngineError> {
+        if self.ordered.len() == 0 {
+            return Ok(());
+        }
+        let mut told = 0;
+        for position in 0..self.ordered.len() {
+            for output in &mut outputs[told..] {
+                self.ordered.post(std::mem::take(&mut output.signals));
+            }
+            told = outputs.len();
+            let settlement = self.ordered.settle(position, moment, &self.pipeline.dispatcher)?;
+            members.extend(settlement.members);
+            if !settlement.releases.is_empty() {
+                outputs.extend(self.walk_releases(settlement.releases)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn walk_rows(&mut self, items: Vec<SourceItem>, read_us: i64) -> Result<Vec<ChunkOutput>, EngineError> {
         let total = items.len();
-        let mut inputs = self.split(items, read_us)?.into_iter();
+        let inputs = self.split(items, read_us)?;
+        let outputs = self.walk_all(inputs)?;
+        self.sizer.learn(total, outputs.iter().map(|o| o.busy_us).sum());
+        Ok(outputs)
+    }
+
+    fn walk_releases(&self, releases: Vec<Release>) -> Result<Vec<ChunkOutput>, EngineError> {
+        let share = releases.len().div_ceil(self.pipeline.options.max_workers.max(1) * 2);
+        let mut releases = releases.into_iter().peekable();
+        let mut inputs = Vec::new();
+        while releases.peek().is_some() {
+            let part = releases.by_ref().take(share).collect();
+            inputs.push(ChunkInput { index: inputs.len(), work: ChunkWork::Releases(part) });
+        }
+        self.walk_all(inputs)
+    }
+
+    /// Has all of it walked at once; what came of it, in the order of `inputs`.
+    fn walk_all(&self, inputs: Vec<ChunkInput>) -> Result<Vec<ChunkOutput>, EngineError> {
+        let mut inputs = inputs.into_iter();
         let mut pending = inputs.next();
         let mut outputs = Vec::new();
         let mut in_flight = 0;
@@ -184,11 +306,14 @@ impl Decider<'_> {
                     }
                 }
             }
-            outputs.push(self.results.recv().map_err(|_| EngineError::WorkerLost)?);
+            let mut output = self.results.recv().map_err(|_| EngineError::WorkerLost)?;
+            if let Some(broken) = output.broken.take() {
+                return Err(broken);
+            }
+            outputs.push(output);
             in_flight -= 1;
         }
         outputs.sort_by_key(|o| o.index);
-        self.sizer.learn(total, outputs.iter().map(|o| o.busy_us).sum());
         Ok(outputs)
     }
 
@@ -200,7 +325,8 @@ impl Decider<'_> {
             let first = RowIndex::new(self.rows).ok_or(EngineError::TooManyRows)?;
             let part: Vec<_> = items.by_ref().take(size).collect();
             self.rows += part.len() as u64;
-            chunks.push(ChunkInput { index: chunks.len(), first, read_us, items: part });
+            let rows = RowsInput { first, read_us, items: part };
+            chunks.push(ChunkInput { index: chunks.len(), work: ChunkWork::Rows(rows) });
         }
         Ok(chunks)
     }

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use elspeth_contracts::{
-    EpochNo, Micros, OperationKind, OperationRecord, OperationStatus, Step, TokenOutcomeRecord,
+    BatchMemberRecord, EpochNo, Micros, OperationKind, OperationRecord, OperationStatus, ReleaseRecord, Step,
 };
-use elspeth_executors::{Arrival, SinkWork};
+use elspeth_executors::{Arrival, Settled, SinkWork};
 use elspeth_landscape::{DecidedEpoch, SinkIntent};
 use elspeth_payload::{BlockBuilder, FilesystemStore, PayloadError};
 use elspeth_plugin::SourcePosition;
@@ -35,7 +35,7 @@ pub struct EpochWork {
     /// What each sink writes, in sink order.
     pub sinks: Vec<SinkWork>,
     /// Outcomes of tokens that reach no sink.
-    pub settled: Vec<TokenOutcomeRecord>,
+    pub settled: Vec<Settled>,
 }
 
 /// What is known of an epoch before its rows were walked.
@@ -46,9 +46,15 @@ pub(crate) struct EpochFrame {
     pub(crate) read_us: i64,
     pub(crate) attempts: u32,
     pub(crate) position: SourcePosition,
+    /// Whether rows were read for it.
+    pub(crate) loaded: bool,
+    /// Tokens that batches accepted.
+    pub(crate) members: Vec<BatchMemberRecord>,
+    /// What stays open.
+    pub(crate) buffers: String,
 }
 
-/// Joins the outputs of an epoch's chunks, given in row order. Large bodies are durable in `store` when it returns.
+/// Joins the outputs of an epoch's chunks: those of its rows in row order, then those of releases. Large bodies are durable in `store` when it returns.
 pub(crate) fn assemble(
     frame: EpochFrame,
     chunks: Vec<ChunkOutput>,
@@ -61,12 +67,20 @@ pub(crate) fn assemble(
         epoch: frame.number,
         started: frame.started,
         source_position: frame.position.0.to_string(),
-        operations: vec![load_operation(&frame)],
+        operations: frame.loaded.then(|| load_operation(&frame)).into_iter().collect(),
+        batch_members: frame.members,
+        buffers: frame.buffers,
         ..DecidedEpoch::default()
     };
+    let mut releases = Vec::new();
     reserve(&mut decided, &chunks);
     for chunk in chunks {
         decided.rows.extend(chunk.rows);
+        decided.batches.extend(chunk.batches);
+        decided.batch_outputs.extend(chunk.batch_outputs);
+        decided.token_parents.extend(chunk.parents);
+        decided.contexts.extend(chunk.contexts);
+        releases.extend(chunk.releases.into_iter().zip(chunk.release_leaves));
         decided.tokens.extend(chunk.tokens);
         decided.states.extend(chunk.states);
         decided.routing.extend(chunk.routing);
@@ -79,10 +93,34 @@ pub(crate) fn assemble(
             arrive(&mut sinks, sink, arrival);
         }
     }
+    if !releases.is_empty() {
+        releases.sort_by_key(|(release, _)| (release.row, release.after, release.step, release.number));
+        in_order(&mut decided, &mut sinks);
+    }
+    for (release, leaf) in releases {
+        decided.releases.push(ReleaseRecord { epoch: frame.number, ..release });
+        decided.release_leaves.push(leaf);
+    }
+    decided.batch_members.sort_by_key(|r| (r.batch_no, r.ordinal));
     sinks.sort_by_key(|work| work.sink);
     decided.intents = sinks.iter().map(intent).collect();
     decided.bodies = bodies.finish_into(store)?;
     Ok(EpochWork { decided, sinks, settled })
+}
+
+/// Releases are walked after the rows, but their records stand among those of the rows.
+fn in_order(decided: &mut DecidedEpoch, sinks: &mut [SinkWork]) {
+    decided.batches.sort_by_key(|r| (r.batch_no, r.attempt));
+    decided.batch_outputs.sort_by_key(|r| (r.batch_no, r.ordinal));
+    decided.tokens.sort_by_key(|r| r.token);
+    decided.token_parents.sort_by_key(|r| (r.token, r.ordinal));
+    decided.states.sort_by_key(|r| (r.token, r.step, r.attempt));
+    decided.contexts.sort_by_key(|r| (r.token, r.step, r.attempt));
+    decided.routing.sort_by_key(|r| (r.token, r.step, r.attempt, r.ordinal));
+    decided.transform_errors.sort_by_key(|r| (r.token, r.step, r.attempt));
+    for work in sinks {
+        work.arrivals.sort_by_key(|a| (a.cause, a.token));
+    }
 }
 
 fn reserve(decided: &mut DecidedEpoch, chunks: &[ChunkOutput]) {

@@ -121,9 +121,25 @@ impl EpochCutter {
         Self { batches, bounds, held: None }
     }
 
-    /// The next epoch's rows; waits for the first row as long as it takes, for more as long as the bounds say.
-    pub(crate) fn next_epoch(&mut self) -> Option<EpochRows> {
-        let first = self.held.take().or_else(|| self.batches.recv().ok())?;
+    /// The next epoch's rows; waits for the first as long as it takes or as `patience` allows, for more as long as the
+    /// bounds say.
+    pub(crate) fn next_epoch(&mut self, mut patience: impl FnMut() -> Option<Duration>) -> Next {
+        let first = loop {
+            if let Some(held) = self.held.take() {
+                break held;
+            }
+            // The time that patience is measured by need not be this thread's, so it is asked again.
+            let received = match patience() {
+                None => self.batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(Duration::ZERO) => return Next::Timer,
+                Some(wait) => self.batches.recv_timeout(wait.min(LOOK)),
+            };
+            match received {
+                Ok(batch) => break batch,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Next::End,
+            }
+        };
         let deadline = Instant::now() + self.bounds.wait;
         let mut bytes = first.bytes;
         let mut epoch = EpochRows {
@@ -148,6 +164,19 @@ impl EpochCutter {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
-        Some(epoch)
+        Next::Rows(epoch)
     }
 }
+
+/// Why a wait for rows is over.
+pub(crate) enum Next {
+    /// Rows came.
+    Rows(EpochRows),
+    /// Something else is due.
+    Timer,
+    /// There are no more.
+    End,
+}
+
+/// How long a wait lasts before its end is looked at again.
+const LOOK: Duration = Duration::from_millis(100);

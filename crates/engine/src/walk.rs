@@ -1,4 +1,7 @@
-//! The walk of one row through the graph.
+//! The walk of a row, and of all tokens that it becomes, through the graph.
+//!
+//! A token and what comes of it goes as far as it can before its next sibling moves. It ends at a sink, is discarded, or
+//! comes to a node that waits across rows, which gets it by a [`Signal`].
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
@@ -6,7 +9,7 @@ use elspeth_contracts::{
     RoutingEventRecord, RowIndex, RowRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenRecord,
     TransformErrorRecord, ValidationErrorRecord,
 };
-use elspeth_executors::{Arrival, FailedAttempt, Scratch, Verdict, Visit};
+use elspeth_executors::{Arrival, Cause, FailedAttempt, Scratch, Settled, Verdict, Visit};
 use elspeth_graph::{Destination, Node, NodeSpec};
 use elspeth_landscape::integrity::LeafEncoder;
 use elspeth_payload::BodyKey;
@@ -14,35 +17,68 @@ use elspeth_plugin::{InvalidRecord, RawRecord, SourceItem};
 use elspeth_telemetry::{Granularity, NodeTag, OpenSpan, TokenTag};
 use elspeth_value::{Row, Value};
 
-use crate::chunk::{ChunkInput, ChunkOutput};
+use crate::branch::{Frame, Frames, Merges, Traveller, each, retain};
+use crate::chunk::{ChunkOutput, Marks, RowsInput};
 use crate::drive::Pipeline;
+use crate::signal::{Message, Signal};
 
-/// One worker's way through rows, one after the other.
+/// One worker's way through rows and releases, one after the other.
 pub(crate) struct Walker<'a> {
-    pipeline: &'a Pipeline,
+    pub(crate) pipeline: &'a Pipeline,
     on_success: EdgeNo,
     on_invalid: Destination,
-    scratch: Scratch,
-    leaf: LeafEncoder,
+    pub(crate) scratch: Scratch,
+    pub(crate) leaf: LeafEncoder,
 }
 
-/// A token under way.
-struct Travel {
-    token: TokenKey,
-    row: Row,
-    /// Hash of `row`.
-    hash: ContentHash,
-    edge: EdgeNo,
+/// Tokens under way: what a row, or one release, sets in motion.
+pub(crate) struct Walk {
+    /// Where the tokens that are made here are numbered.
+    pub(crate) origin: TokenOrigin,
+    /// The ordinal of the next of them.
+    pub(crate) next: u32,
+    pub(crate) cause: Cause,
+    /// Who goes next is last.
+    pub(crate) stack: Vec<Travel>,
+    /// Merges that need nothing but this walk.
+    pub(crate) merges: Merges,
+}
+
+/// A token on an edge.
+pub(crate) struct Travel {
+    pub(crate) traveller: Traveller,
+    pub(crate) edge: EdgeNo,
     /// Set on an edge of an error.
-    error_at: Option<(Step, u8)>,
+    pub(crate) error_at: Option<(Step, u8)>,
 }
 
-/// How long each list of a chunk was before a row, to find the row's own records.
-struct Marks {
-    tokens: usize,
-    states: usize,
-    routing: usize,
-    errors: usize,
+/// A token where its node failed.
+pub(crate) struct Failing {
+    pub(crate) traveller: Traveller,
+    pub(crate) at: (Step, u8),
+    pub(crate) reason: ErrorReason,
+}
+
+impl Walk {
+    pub(crate) fn new(origin: TokenOrigin, next: u32, cause: Cause) -> Self {
+        Self { origin, next, cause, stack: Vec::new(), merges: Merges::default() }
+    }
+
+    /// Numbers for so many new tokens; none when an origin cannot have as many.
+    pub(crate) fn births(&mut self, count: usize) -> Result<Vec<TokenKey>, ErrorReason> {
+        let ordinals = self.next..self.next.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        let key = |ordinal| match self.origin {
+            TokenOrigin::Row(row) => TokenKey::of_row(row, ordinal),
+            TokenOrigin::Batch(number) => TokenKey::of_batch(number, ordinal),
+        };
+        let end = ordinals.end;
+        let Some(keys) = ordinals.map(key).collect::<Option<Vec<_>>>() else {
+            let message = format!("a row, or a batch, can become at most {} tokens", TokenKey::ORDINAL_LIMIT);
+            return Err(ErrorReason::new(FailureKind::LimitExceeded, message));
+        };
+        self.next = end;
+        Ok(keys)
+    }
 }
 
 impl<'a> Walker<'a> {
@@ -55,17 +91,12 @@ impl<'a> Walker<'a> {
     }
 
     /// Walks every row of a chunk.
-    pub(crate) fn chunk(&mut self, input: ChunkInput) -> ChunkOutput {
-        let clock = self.pipeline.clock.as_ref();
-        let started = clock.monotonic_us();
-        let mut out = ChunkOutput { index: input.index, ..ChunkOutput::default() };
+    pub(crate) fn rows(&mut self, input: RowsInput, out: &mut ChunkOutput) {
         out.rows.reserve(input.items.len());
         let indexes = (input.first.get()..).map_while(RowIndex::new);
         for (row_index, item) in indexes.zip(input.items) {
-            self.row(row_index, input.read_us, item, &mut out);
+            self.row(row_index, input.read_us, item, out);
         }
-        out.busy_us = clock.monotonic_us() - started;
-        out
     }
 
     fn row(&mut self, row_index: RowIndex, read_us: i64, item: SourceItem, out: &mut ChunkOutput) {
@@ -76,14 +107,18 @@ impl<'a> Walker<'a> {
         let span = self.pipeline.spans.row(TokenTag { row: row_index, token, input_hash: Some(&hash) });
         out.rows.push(RowRecord { row_index, source_data_hash: hash, read_us, valid: refusal.is_none() });
         out.bodies.push_row(BodyKey { token, step: Step::SOURCE }, &row);
+        let cause = Cause { row: row_index, after: false };
         match refusal {
             None => {
-                let edge = self.on_success;
-                self.travel(Travel { token, row, hash, edge, error_at: None }, &span, out);
+                let traveller = Traveller { token, row, hash, fresh: false, frames: None };
+                let travel = Travel { traveller, edge: self.on_success, error_at: None };
+                let mut walk = Walk::new(TokenOrigin::Row(row_index), 1, cause);
+                self.follow(travel, &mut walk, &span, out);
+                self.walk(&mut walk, &span, out);
             }
             Some(reason) => {
                 span.failed(reason.kind);
-                self.quarantine(row_index, token, row, reason, out);
+                self.quarantine((row_index, token), row, reason, out);
             }
         }
         let leaf = self.close_row(out, &marks);
@@ -121,60 +156,118 @@ impl<'a> Walker<'a> {
 
     fn quarantine(
         &mut self,
-        row_index: RowIndex,
-        token: TokenKey,
+        (row_index, token): (RowIndex, TokenKey),
         row: Row,
         reason: ErrorReason,
         out: &mut ChunkOutput,
     ) {
         let error_at = Some((Step::SOURCE, 0));
+        let cause = Cause { row: row_index, after: false };
         let destination = self.divert(self.on_invalid, (token, Step::SOURCE, 0), out);
         match destination {
             Some(sink) => {
-                out.arrivals.push((sink, Arrival { token, row, outcome: Outcome::Quarantined, error_at }));
+                let outcome = Outcome::Quarantined;
+                out.arrivals.push((sink, Arrival { token, row, outcome, error_at, input_hash: None, cause }));
             }
-            None => out.settled.push(discarded(token, error_at)),
+            None => out.settled.push(Settled { cause, outcome: discarded(token, error_at) }),
         }
         out.validation_errors.push(ValidationErrorRecord { row_index, reason, destination });
     }
 
-    /// Follows a token from node to node until it reaches a sink or is discarded.
-    fn travel(&mut self, mut at: Travel, span: &OpenSpan, out: &mut ChunkOutput) {
+    /// Lets every token of the walk go as far as it can.
+    pub(crate) fn walk(&mut self, walk: &mut Walk, span: &OpenSpan, out: &mut ChunkOutput) {
+        while let Some(travel) = walk.stack.pop() {
+            self.follow(travel, walk, span, out);
+        }
+    }
+
+    /// Follows one token from node to node.
+    fn follow(&mut self, mut travel: Travel, walk: &mut Walk, span: &OpenSpan, out: &mut ChunkOutput) {
         let pipeline = self.pipeline;
         loop {
-            let edge = pipeline.graph.edge(at.edge);
+            let edge = pipeline.graph.edge(travel.edge);
             let node = pipeline.graph.node(edge.to);
-            if node.node_type() == NodeType::Sink {
-                let outcome = arrival_outcome(pipeline.graph.node(edge.from).node_type(), at.error_at);
-                let arrival = Arrival { token: at.token, row: at.row, outcome, error_at: at.error_at };
-                out.arrivals.push((node.step, arrival));
-                return;
-            }
-            let span = pipeline.node_span(span, node, at.token, &at.hash);
-            match self.visit(at, node.step, &span, out) {
-                Some(next) => at = next,
+            let next = match &node.spec {
+                NodeSpec::Sink { .. } => {
+                    let from = pipeline.graph.node(edge.from).node_type();
+                    return reach(travel, (from, node.step), walk.cause, out);
+                }
+                NodeSpec::Coalesce { crosses_rows, .. } => {
+                    return self.meet(travel.traveller, (node.step, *crosses_rows), walk, out);
+                }
+                NodeSpec::Aggregation { .. } => self.join(travel.traveller, node.step, walk, out),
+                NodeSpec::Source { .. } | NodeSpec::Transform { .. } | NodeSpec::Gate { .. } => {
+                    let span = pipeline.node_span(span, node, travel.traveller.token, &travel.traveller.hash);
+                    self.visit(travel, node, (walk, &span), out)
+                }
+            };
+            match next {
+                Some(next) => travel = next,
                 None => return,
             }
         }
     }
 
-    /// One node: where the token goes next; `None` when it is discarded.
-    fn visit(&mut self, at: Travel, step: Step, span: &OpenSpan, out: &mut ChunkOutput) -> Option<Travel> {
-        let Travel { token, row, hash, .. } = at;
-        let visit = self.pipeline.visit(token, step);
-        let visited = self.pipeline.dispatcher.visit(row, visit, &mut self.scratch);
-        let attempt = self.failed_attempts(token, step, &visited.failed, out);
+    /// Hands a token over to an aggregation, if that can take its row.
+    fn join(
+        &mut self,
+        mut traveller: Traveller,
+        step: Step,
+        walk: &mut Walk,
+        out: &mut ChunkOutput,
+    ) -> Option<Travel> {
+        match self.pipeline.dispatcher.aggregation(step).admit(&traveller.row) {
+            Ok(()) => {
+                let message = Message::Member(traveller);
+                out.signals.push(Signal { step, cause: walk.cause, message });
+                None
+            }
+            Err(reason) => {
+                let now = self.pipeline.clock.monotonic_us();
+                let (started_us, duration_us) = self.pipeline.span_us(now, now);
+                out.states.push(NodeStateRecord {
+                    token: traveller.token,
+                    step,
+                    attempt: 0,
+                    status: NodeStateStatus::Failed,
+                    input_hash: traveller.tell_hash(),
+                    output_hash: None,
+                    started_us,
+                    duration_us,
+                });
+                self.fail(Failing { traveller, at: (step, 0), reason }, walk, out)
+            }
+        }
+    }
+
+    /// One node: where the token goes next; `None` when it goes no further, or waits its turn in the walk.
+    fn visit(
+        &mut self,
+        travel: Travel,
+        node: &Node,
+        (walk, span): (&mut Walk, &OpenSpan),
+        out: &mut ChunkOutput,
+    ) -> Option<Travel> {
+        let step = node.step;
+        let Travel { mut traveller, error_at, .. } = travel;
+        let token = traveller.token;
+        let input_hash = traveller.tell_hash();
+        let Traveller { row, hash, frames, .. } = traveller;
+        let visited =
+            self.pipeline.dispatcher.visit(row, self.pipeline.visit(token, step), &mut self.scratch);
+        let attempt = self.failed_attempts((token, step, input_hash), &visited.failed, out);
         let (started_us, duration_us) = self.pipeline.span_us(visited.started_us, visited.ended_us);
         let mut state = NodeStateRecord {
             token,
             step,
             attempt,
             status: NodeStateStatus::Completed,
-            input_hash: None,
+            input_hash,
             output_hash: None,
             started_us,
             duration_us,
         };
+        let traveller = |row, hash| Traveller { token, row, hash, fresh: false, frames };
         match visited.verdict {
             Verdict::Forward { row, output_hash, edge, decided } => {
                 state.output_hash = output_hash;
@@ -182,6 +275,7 @@ impl<'a> Walker<'a> {
                 if output_hash.is_some() {
                     out.bodies.push_row(BodyKey { token, step }, &row);
                 }
+                let mut traveller = traveller(row, output_hash.unwrap_or(hash));
                 if decided {
                     out.routing.push(RoutingEventRecord {
                         token,
@@ -191,44 +285,103 @@ impl<'a> Walker<'a> {
                         edge,
                         reason: None,
                     });
+                    self.leave_unreachable(&mut traveller, edge, walk, out);
                 }
-                Some(Travel { token, row, hash: output_hash.unwrap_or(hash), edge, error_at: at.error_at })
+                Some(Travel { traveller, edge, error_at })
+            }
+            Verdict::Fork { row } => self.fork(traveller(row, hash), state, walk, out),
+            Verdict::Expanded { rows, edge } => {
+                let original = traveller(Row::from_pairs([]), hash);
+                self.expand(original, (rows, edge), state, walk, out)
             }
             Verdict::Failed { row, reason } => {
                 span.failed(reason.kind);
                 state.status = NodeStateStatus::Failed;
                 out.states.push(state);
-                let at = Travel { token, row, hash, ..at };
-                self.fail(at, (step, attempt), reason, out)
+                self.fail(Failing { traveller: traveller(row, hash), at: (step, attempt), reason }, walk, out)
             }
         }
     }
 
-    /// Sends a token where its node's `on_error` says.
-    fn fail(
+    /// Sends a token where its node's `on_error` says. Whatever branch it was on is lost by that.
+    pub(crate) fn fail(
         &mut self,
-        at: Travel,
-        (step, attempt): (Step, u8),
-        reason: ErrorReason,
+        Failing { mut traveller, at: (step, attempt), reason }: Failing,
+        walk: &mut Walk,
         out: &mut ChunkOutput,
     ) -> Option<Travel> {
         let on_error = match &self.pipeline.graph.node(step).spec {
-            NodeSpec::Transform { on_error, .. } | NodeSpec::Gate { on_error, .. } => *on_error,
-            NodeSpec::Source { .. }
-            | NodeSpec::Aggregation { .. }
-            | NodeSpec::Coalesce { .. }
-            | NodeSpec::Sink { .. } => Destination::Discard,
+            NodeSpec::Transform { on_error, .. }
+            | NodeSpec::Gate { on_error, .. }
+            | NodeSpec::Aggregation { on_error, .. } => *on_error,
+            NodeSpec::Source { .. } | NodeSpec::Coalesce { .. } | NodeSpec::Sink { .. } => {
+                Destination::Discard
+            }
         };
-        let token = at.token;
+        let token = traveller.token;
         let error_at = Some((step, attempt));
         let destination = self.divert(on_error, (token, step, attempt), out);
         out.transform_errors.push(TransformErrorRecord { token, step, attempt, reason, destination });
-        match on_error {
-            Destination::Sink(edge) => Some(Travel { edge, error_at, ..at }),
+        let frames = traveller.frames.take();
+        let next = match on_error {
+            Destination::Sink(edge) => Some(Travel { traveller, edge, error_at }),
             Destination::Discard => {
-                out.settled.push(discarded(token, error_at));
+                out.settled.push(Settled { cause: walk.cause, outcome: discarded(token, error_at) });
                 None
             }
+        };
+        self.leave((token, &frames), &|_| false, walk, out);
+        next
+    }
+
+    /// Takes a token off the branches that it cannot bring to their coalesce along `edge`.
+    fn leave_unreachable(
+        &mut self,
+        traveller: &mut Traveller,
+        edge: EdgeNo,
+        walk: &mut Walk,
+        out: &mut ChunkOutput,
+    ) {
+        if traveller.frames.is_none() {
+            return;
+        }
+        let graph = &self.pipeline.graph;
+        let frames = traveller.frames.take();
+        let reaches = |frame: &Frame| graph.reaches(edge, frame.coalesce);
+        traveller.frames = retain(&frames, &reaches);
+        self.leave((traveller.token, &frames), &reaches, walk, out);
+    }
+
+    /// A token is no more on those of these branches that are not kept; the innermost is told first.
+    pub(crate) fn leave(
+        &mut self,
+        (token, frames): (TokenKey, &Frames),
+        keep: &impl Fn(&Frame) -> bool,
+        walk: &mut Walk,
+        out: &mut ChunkOutput,
+    ) {
+        for frame in each(frames).filter(|frame| !keep(frame)) {
+            if self.crosses(frame.coalesce) {
+                let message = Message::Left { token, frame: std::sync::Arc::clone(frame) };
+                out.signals.push(Signal { step: frame.coalesce, cause: walk.cause, message });
+            } else if walk.merges.leave(frame) {
+                let executor = self.pipeline.dispatcher.coalesce(frame.coalesce);
+                if let Some(resolution) = walk.merges.lose(frame, executor) {
+                    self.resolve(resolution, walk, out);
+                }
+            }
+        }
+    }
+
+    /// Whether a coalesce waits across rows.
+    pub(crate) fn crosses(&self, coalesce: Step) -> bool {
+        match &self.pipeline.graph.node(coalesce).spec {
+            NodeSpec::Coalesce { crosses_rows, .. } => *crosses_rows,
+            NodeSpec::Source { .. }
+            | NodeSpec::Transform { .. }
+            | NodeSpec::Gate { .. }
+            | NodeSpec::Aggregation { .. }
+            | NodeSpec::Sink { .. } => false,
         }
     }
 
@@ -251,8 +404,7 @@ impl<'a> Walker<'a> {
     /// Records attempts that were followed by another; the number of the one that was not.
     fn failed_attempts(
         &self,
-        token: TokenKey,
-        step: Step,
+        (token, step, input_hash): (TokenKey, Step, Option<ContentHash>),
         failed: &[FailedAttempt],
         out: &mut ChunkOutput,
     ) -> u8 {
@@ -264,7 +416,7 @@ impl<'a> Walker<'a> {
                 step,
                 attempt,
                 status: NodeStateStatus::Failed,
-                input_hash: None,
+                input_hash,
                 output_hash: None,
                 started_us,
                 duration_us,
@@ -283,30 +435,19 @@ impl<'a> Walker<'a> {
     }
 
     /// The content leaf of the row whose records begin at `marks`.
-    fn close_row(&mut self, out: &ChunkOutput, marks: &Marks) -> ContentHash {
-        let leaf = &mut self.leaf;
+    fn close_row(&mut self, out: &mut ChunkOutput, marks: &Marks) -> ContentHash {
+        if out.tokens.len() > marks.tokens + 1 {
+            out.sort_from(marks);
+        }
         let row = out.rows.last().expect("the row was just recorded");
-        leaf.row(row);
-        out.tokens[marks.tokens..].iter().for_each(|r| leaf.token(r));
-        out.states[marks.states..].iter().for_each(|r| leaf.state(r));
-        out.routing[marks.routing..].iter().for_each(|r| leaf.routing(r));
+        self.leaf.row(row);
+        out.leaf_tokens(marks, &mut self.leaf);
         if !row.valid {
             let error = out.validation_errors.last().expect("an invalid row has its error recorded");
-            leaf.validation_error(error);
+            self.leaf.validation_error(error);
         }
-        out.transform_errors[marks.errors..].iter().for_each(|r| leaf.transform_error(r));
-        leaf.finish()
-    }
-}
-
-impl Marks {
-    fn of(out: &ChunkOutput) -> Self {
-        Self {
-            tokens: out.tokens.len(),
-            states: out.states.len(),
-            routing: out.routing.len(),
-            errors: out.transform_errors.len(),
-        }
+        out.leaf_errors(marks, &mut self.leaf);
+        self.leaf.finish()
     }
 }
 
@@ -337,10 +478,20 @@ impl Pipeline {
     }
 
     /// Microseconds from the start of the run, and how long.
-    fn span_us(&self, started: u64, ended: u64) -> (i64, i64) {
+    pub(crate) fn span_us(&self, started: u64, ended: u64) -> (i64, i64) {
         let signed = |us: u64| i64::try_from(us).unwrap_or(i64::MAX);
         (signed(started.saturating_sub(self.options.run_start_us)), signed(ended.saturating_sub(started)))
     }
+}
+
+/// A token at a sink.
+fn reach(travel: Travel, (from, sink): (NodeType, Step), cause: Cause, out: &mut ChunkOutput) {
+    let Travel { mut traveller, error_at, .. } = travel;
+    let input_hash = traveller.tell_hash();
+    let outcome = arrival_outcome(from, error_at);
+    let arrival =
+        Arrival { token: traveller.token, row: traveller.row, outcome, error_at, input_hash, cause };
+    out.arrivals.push((sink, arrival));
 }
 
 /// A row that reaches a sink straight from a gate, or by an error edge, was routed there; otherwise it is done.

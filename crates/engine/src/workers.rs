@@ -2,7 +2,7 @@
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::chunk::{ChunkInput, ChunkOutput};
+use crate::chunk::{ChunkInput, ChunkOutput, ChunkWork};
 use crate::drive::Pipeline;
 use crate::walk::Walker;
 
@@ -13,8 +13,17 @@ const MAX_CHUNK_ROWS: usize = 128;
 /// Walks chunks until there are no more.
 pub(crate) fn work(pipeline: &Pipeline, chunks: &Receiver<ChunkInput>, results: &Sender<ChunkOutput>) {
     let mut walker = Walker::new(pipeline);
-    for chunk in chunks {
-        if results.send(walker.chunk(chunk)).is_err() {
+    for ChunkInput { index, work } in chunks {
+        let mut out = ChunkOutput { index, ..ChunkOutput::default() };
+        let started = pipeline.clock.monotonic_us();
+        match work {
+            ChunkWork::Rows(rows) => walker.rows(rows, &mut out),
+            ChunkWork::Releases(releases) => {
+                releases.into_iter().for_each(|release| walker.release(release, &mut out));
+            }
+        }
+        out.busy_us = pipeline.clock.monotonic_us().saturating_sub(started);
+        if results.send(out).is_err() {
             return;
         }
     }

@@ -2,60 +2,90 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use elspeth_contracts::{ErrorReason, FailureKind, Step};
-use elspeth_graph::{ExecutionGraph, NodeSpec};
-use elspeth_plugin::Transform;
+use elspeth_graph::{ExecutionGraph, Node, NodeSpec};
+use elspeth_plugin::{BatchTransform, Transform};
 use elspeth_value::Row;
 use thiserror::Error;
 
 use crate::{
-    FailedAttempt, GateExecutor, Pause, RetryPolicy, Scratch, StepExecutor, TransformExecutor, Verdict,
-    Visit, Visited,
+    AggregationExecutor, AggregationSpec, CoalesceExecutor, FailedAttempt, GateExecutor, Pause, RetryPolicy,
+    Scratch, StepExecutor, TransformExecutor, Verdict, Visit, Visited,
 };
 
 /// Looks up the executor of a node and applies the node's policies around it.
 pub struct Dispatcher {
-    steps: Vec<Option<Box<dyn StepExecutor>>>,
+    steps: Vec<Executor>,
     retry: RetryPolicy,
     pause: Arc<dyn Pause>,
 }
 
-/// A transform node of the graph came without its plugin instance: the caller's mistake.
+/// What works at a node.
+enum Executor {
+    /// On one row after the other.
+    Step(Box<dyn StepExecutor>),
+    /// On batches.
+    Aggregation(AggregationExecutor),
+    /// On the branches of a fork.
+    Coalesce(CoalesceExecutor),
+    /// Nothing here: sources are read and sinks are written epoch by epoch.
+    Elsewhere,
+}
+
+/// Plugin instances by the steps at which they work.
+#[derive(Default)]
+pub struct StepPlugins {
+    /// For transforms.
+    pub transforms: BTreeMap<Step, Arc<dyn Transform>>,
+    /// For aggregations.
+    pub aggregations: BTreeMap<Step, Arc<dyn BatchTransform>>,
+}
+
+/// A transform or aggregation node of the graph came without its plugin instance: the caller's mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("no plugin instance was given for the transform `{0}`")]
+#[error("no plugin instance was given for `{0}`")]
 pub struct MissingPlugin(pub String);
 
 impl Dispatcher {
-    /// Executors for every node that single rows visit.
+    /// Executors for every node of the graph.
     ///
     /// # Errors
-    /// [`MissingPlugin`] when `transforms` lacks one.
+    /// [`MissingPlugin`] when `plugins` lacks one.
     pub fn new(
         graph: &ExecutionGraph,
-        transforms: &BTreeMap<Step, Arc<dyn Transform>>,
+        plugins: &StepPlugins,
         retry: RetryPolicy,
         pause: Arc<dyn Pause>,
     ) -> Result<Self, MissingPlugin> {
-        let mut steps = Vec::with_capacity(graph.nodes().len());
-        for node in graph.nodes() {
-            steps.push(match &node.spec {
-                NodeSpec::Source { .. }
-                | NodeSpec::Aggregation { .. }
-                | NodeSpec::Coalesce { .. }
-                | NodeSpec::Sink { .. } => None,
-                NodeSpec::Transform { on_success, .. } => {
-                    let plugin =
-                        transforms.get(&node.step).ok_or_else(|| MissingPlugin(node.name.clone()))?;
-                    let executor =
-                        TransformExecutor::new(&node.name, &node.plugin, Arc::clone(plugin), *on_success);
-                    Some(Box::new(executor) as Box<dyn StepExecutor>)
-                }
-                NodeSpec::Gate { condition, routes, .. } => {
-                    Some(Box::new(GateExecutor::new(condition.clone(), routes.clone()))
-                        as Box<dyn StepExecutor>)
-                }
-            });
-        }
+        let steps = graph.nodes().iter().map(|node| Executor::of(node, plugins)).collect::<Result<_, _>>()?;
         Ok(Self { steps, retry, pause })
+    }
+
+    /// The executor of an aggregation.
+    ///
+    /// # Panics
+    /// When the node is none: a bug of the walk.
+    #[must_use]
+    pub fn aggregation(&self, step: Step) -> &AggregationExecutor {
+        match &self.steps[step.index()] {
+            Executor::Aggregation(executor) => executor,
+            Executor::Step(_) | Executor::Coalesce(_) | Executor::Elsewhere => {
+                unreachable!("only aggregations take members")
+            }
+        }
+    }
+
+    /// The executor of a coalesce.
+    ///
+    /// # Panics
+    /// When the node is none: a bug of the walk.
+    #[must_use]
+    pub fn coalesce(&self, step: Step) -> &CoalesceExecutor {
+        match &self.steps[step.index()] {
+            Executor::Coalesce(executor) => executor,
+            Executor::Step(_) | Executor::Aggregation(_) | Executor::Elsewhere => {
+                unreachable!("branches only meet at a coalesce")
+            }
+        }
     }
 
     /// How failures of the world are tried again.
@@ -75,9 +105,12 @@ impl Dispatcher {
     /// # Panics
     /// When the node is a source or a sink, which no row visits one by one: a bug of the walk.
     pub fn visit(&self, row: Row, mut visit: Visit<'_>, scratch: &mut Scratch) -> Visited {
-        let executor = self.steps[visit.step.index()]
-            .as_deref()
-            .expect("only transforms and gates are visited row by row");
+        let executor = match &self.steps[visit.step.index()] {
+            Executor::Step(executor) => executor.as_ref(),
+            Executor::Aggregation(_) | Executor::Coalesce(_) | Executor::Elsewhere => {
+                unreachable!("only transforms and gates are visited row by row")
+            }
+        };
         let mut failed = Vec::new();
         let mut waits = None;
         let mut row = row;
@@ -110,7 +143,40 @@ impl Dispatcher {
     }
 }
 
-fn exhausted(reason: ErrorReason, attempts: usize) -> ErrorReason {
+impl Executor {
+    fn of(node: &Node, plugins: &StepPlugins) -> Result<Self, MissingPlugin> {
+        let missing = || MissingPlugin(node.name.clone());
+        Ok(match &node.spec {
+            NodeSpec::Source { .. } | NodeSpec::Sink { .. } => Self::Elsewhere,
+            NodeSpec::Transform { on_success, .. } => {
+                let plugin = plugins.transforms.get(&node.step).ok_or_else(missing)?;
+                let executor =
+                    TransformExecutor::new(&node.name, &node.plugin, Arc::clone(plugin), *on_success);
+                Self::Step(Box::new(executor))
+            }
+            NodeSpec::Gate { condition, routes, .. } => {
+                Self::Step(Box::new(GateExecutor::new(condition.clone(), routes.clone())))
+            }
+            NodeSpec::Aggregation { trigger, output_mode, expected_output_count, .. } => {
+                let plugin = plugins.aggregations.get(&node.step).ok_or_else(missing)?;
+                let spec = AggregationSpec {
+                    name: &node.name,
+                    plugin: &node.plugin,
+                    trigger: trigger.clone(),
+                    mode: *output_mode,
+                    expected: *expected_output_count,
+                };
+                Self::Aggregation(AggregationExecutor::new(spec, Arc::clone(plugin)))
+            }
+            NodeSpec::Coalesce { branches, policy, merge, .. } => {
+                Self::Coalesce(CoalesceExecutor::new(branches.clone(), *policy, *merge))
+            }
+        })
+    }
+}
+
+/// The reason after the last of several attempts.
+pub(crate) fn exhausted(reason: ErrorReason, attempts: usize) -> ErrorReason {
     if attempts == 1 {
         return reason;
     }

@@ -1,42 +1,42 @@
-use elspeth_contracts::{EdgeNo, ErrorReason, FailureKind};
+use elspeth_contracts::{ErrorReason, FailureKind};
 use elspeth_expr::{Expr, Scope};
 use elspeth_graph::{GateRoute, RouteTo};
 use elspeth_value::{Row, Value};
 
 use crate::{Scratch, StepExecutor, Verdict, Visit};
 
-/// Evaluates a gate's condition and takes the edge of its label.
+/// Evaluates a gate's condition and goes where its label leads.
 #[derive(Debug)]
 pub struct GateExecutor {
     condition: Expr,
     routes: Vec<GateRoute>,
-    on_true: Option<EdgeNo>,
-    on_false: Option<EdgeNo>,
+    on_true: Option<RouteTo>,
+    on_false: Option<RouteTo>,
 }
 
 impl GateExecutor {
     /// An executor for that condition and those routes.
     #[must_use]
     pub fn new(condition: Expr, routes: Vec<GateRoute>) -> Self {
-        let on = |label| routes.iter().find(|r| r.label == label).and_then(edge);
+        let on = |label| routes.iter().find(|r| r.label == label).map(|r| r.to);
         let (on_true, on_false) = (on("true"), on("false"));
         Self { condition, routes, on_true, on_false }
     }
 
-    fn choose(&self, row: &Row) -> Result<EdgeNo, ErrorReason> {
+    fn choose(&self, row: &Row) -> Result<RouteTo, ErrorReason> {
         let result = self.condition.eval(Scope::Row(row)).map_err(|e| {
             ErrorReason::new(FailureKind::GateError, format!("`{}`: {e}", self.condition.text()))
         })?;
-        let edge = match &result {
+        let to = match &result {
             Value::Bool(true) => self.on_true,
             Value::Bool(false) => self.on_false,
             other => self.labelled(&Expr::label(other)),
         };
-        edge.ok_or_else(|| self.unknown_label(&result))
+        to.ok_or_else(|| self.unknown_label(&result))
     }
 
-    fn labelled(&self, label: &str) -> Option<EdgeNo> {
-        self.routes.iter().find(|r| r.label == label).and_then(edge)
+    fn labelled(&self, label: &str) -> Option<RouteTo> {
+        self.routes.iter().find(|r| r.label == label).map(|r| r.to)
     }
 
     fn unknown_label(&self, result: &Value) -> ErrorReason {
@@ -51,17 +51,11 @@ impl GateExecutor {
     }
 }
 
-fn edge(route: &GateRoute) -> Option<EdgeNo> {
-    match route.to {
-        RouteTo::Edge(edge) => Some(edge),
-        RouteTo::Fork => None,
-    }
-}
-
 impl StepExecutor for GateExecutor {
     fn execute(&self, row: Row, _visit: &Visit<'_>, _scratch: &mut Scratch) -> Verdict {
         match self.choose(&row) {
-            Ok(edge) => Verdict::Forward { row, output_hash: None, edge, decided: true },
+            Ok(RouteTo::Edge(edge)) => Verdict::Forward { row, output_hash: None, edge, decided: true },
+            Ok(RouteTo::Fork) => Verdict::Fork { row },
             Err(reason) => Verdict::Failed { row, reason },
         }
     }

@@ -9,6 +9,8 @@
 //!
 //! This crate knows nothing of epochs' order, tokens' numbering, or how records are stored.
 
+mod aggregation;
+mod coalesce;
 mod dispatch;
 mod gate;
 mod panics;
@@ -17,10 +19,13 @@ mod sink;
 mod step;
 mod transform;
 
-pub use dispatch::{Dispatcher, MissingPlugin};
+pub use aggregation::{AggregationExecutor, AggregationSpec, BatchRows, BatchVisit, Flushed};
+pub use coalesce::{BranchState, CoalesceExecutor, Judgement, MergedRow};
+pub(crate) use dispatch::exhausted;
+pub use dispatch::{Dispatcher, MissingPlugin, StepPlugins};
 pub use gate::GateExecutor;
 pub use panics::{caught, silence_plugin_panics};
 pub use retry::{Pause, RetryPolicy, ThreadPause};
-pub use sink::{ActError, Arrival, DeckContext, SinkDeck, SinkWork};
+pub use sink::{ActError, Arrival, Cause, DeckContext, Settled, SinkDeck, SinkWork};
 pub use step::{FailedAttempt, Scratch, StepExecutor, Verdict, Visit, Visited};
 pub use transform::TransformExecutor;

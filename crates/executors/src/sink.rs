@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
     ArtifactRecord, Clock, EpochNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus,
-    OperationKind, OperationRecord, OperationStatus, Outcome, RoutingEventRecord, Step, TokenKey,
+    OperationKind, OperationRecord, OperationStatus, Outcome, RoutingEventRecord, RowIndex, Step, TokenKey,
     TokenOrigin, TokenOutcomeRecord, TransformErrorRecord,
 };
 use elspeth_graph::{Destination, ExecutionGraph, NodeSpec};
@@ -26,6 +27,28 @@ pub struct Arrival {
     pub outcome: Outcome,
     /// The step and attempt whose error sent it here.
     pub error_at: Option<(Step, u8)>,
+    /// Hash of its row, when the token was made with it and comes here first.
+    pub input_hash: Option<ContentHash>,
+    /// What made it arrive.
+    pub cause: Cause,
+}
+
+/// The row whose processing makes something happen. What happens is ordered by it, so that nothing shows where epochs end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Cause {
+    /// The row.
+    pub row: RowIndex,
+    /// Whether it happens after that row instead, as the last one read: by a timer, or at the end of the source.
+    pub after: bool,
+}
+
+/// The outcome of a token that reaches no sink.
+#[derive(Debug)]
+pub struct Settled {
+    /// What brought it about.
+    pub cause: Cause,
+    /// What became of the token.
+    pub outcome: TokenOutcomeRecord,
 }
 
 /// What one sink is to write for one epoch, in canonical order.
@@ -136,10 +159,10 @@ impl SinkDeck {
         &mut self,
         epoch: EpochNo,
         work: Vec<SinkWork>,
-        settled: Vec<TokenOutcomeRecord>,
+        settled: Vec<Settled>,
         graph: &ExecutionGraph,
     ) -> Result<ActedEpoch, ActError> {
-        let mut acted = ActedEpoch { epoch, outcomes: settled, ..ActedEpoch::default() };
+        let mut acted = Acting { epoch: ActedEpoch { epoch, ..ActedEpoch::default() }, settled };
         let (mut late, early): (Vec<_>, Vec<_>) =
             work.into_iter().partition(|w| self.decks.get(&w.sink).is_some_and(|d| d.is_failsink));
         for (failsink, arrival) in self.write(epoch, early, graph, &mut acted)? {
@@ -149,13 +172,15 @@ impl SinkDeck {
             }
         }
         for batch in &mut late {
-            batch.arrivals.sort_by_key(|a| a.token);
+            batch.arrivals.sort_by_key(|a| (a.cause, a.token));
         }
         self.write(epoch, late, graph, &mut acted)?;
+        let Acting { epoch: mut acted, mut settled } = acted;
+        settled.sort_by_key(|settled| (settled.cause, settled.outcome.token));
+        acted.outcomes = settled.into_iter().map(|settled| settled.outcome).collect();
         acted.sink_states.sort_by_key(|s| (s.token, s.step));
         acted.transform_errors.sort_by_key(|e| (e.token, e.step));
         acted.routing.sort_by_key(|r| (r.token, r.step));
-        acted.outcomes.sort_by_key(|o| o.token);
         Ok(acted)
     }
 
@@ -187,7 +212,7 @@ impl SinkDeck {
         epoch: EpochNo,
         mut batches: Vec<SinkWork>,
         graph: &ExecutionGraph,
-        acted: &mut ActedEpoch,
+        acted: &mut Acting,
     ) -> Result<Vec<(Step, Arrival)>, ActError> {
         batches.sort_by_key(|w| w.sink);
         if let Some(lost) = batches.iter().find(|w| !self.decks.contains_key(&w.sink)) {
@@ -221,6 +246,12 @@ impl SinkDeck {
         }
         Ok(diverted)
     }
+}
+
+/// What the sinks have done so far with an epoch.
+struct Acting {
+    epoch: ActedEpoch,
+    settled: Vec<Settled>,
 }
 
 /// What one sink did with one epoch.
@@ -294,26 +325,34 @@ impl Deck {
         wrote: Wrote,
         epoch: EpochNo,
         (graph, clock): (&ExecutionGraph, &dyn Clock),
-        acted: &mut ActedEpoch,
+        acted: &mut Acting,
     ) -> Vec<(Step, Arrival)> {
         let Wrote { work, written, attempts, times } = wrote;
-        acted.operations.push(times.operation(work.sink, epoch, attempts));
-        acted.artifacts.extend(written.produced.map(|produced| self.artifact(work.sink, epoch, produced)));
-        acted.sinks.push(SinkProgress { sink: work.sink, position: written.position.0.to_string() });
+        acted.epoch.operations.push(times.operation(work.sink, epoch, attempts));
+        acted
+            .epoch
+            .artifacts
+            .extend(written.produced.map(|produced| self.artifact(work.sink, epoch, produced)));
+        acted.epoch.sinks.push(SinkProgress { sink: work.sink, position: written.position.0.to_string() });
         let refused = written.refused;
         let mut diverted = Vec::new();
         let mut refused = refused.into_iter().peekable();
         for (index, arrival) in work.arrivals.into_iter().enumerate() {
             match refused.next_if(|r| r.index == index) {
                 None => {
-                    acted.sink_states.push(times.state(arrival.token, work.sink, NodeStateStatus::Completed));
-                    acted.outcomes.push(TokenOutcomeRecord {
+                    acted.epoch.sink_states.push(times.state(
+                        &arrival,
+                        work.sink,
+                        NodeStateStatus::Completed,
+                    ));
+                    let outcome = TokenOutcomeRecord {
                         error_at: arrival.error_at,
                         ..TokenOutcomeRecord::at_sink(arrival.token, arrival.outcome, work.sink)
-                    });
+                    };
+                    acted.settled.push(Settled { cause: arrival.cause, outcome });
                 }
                 Some(refusal) => {
-                    acted.sink_states.push(times.state(arrival.token, work.sink, NodeStateStatus::Failed));
+                    acted.epoch.sink_states.push(times.state(&arrival, work.sink, NodeStateStatus::Failed));
                     diverted.extend(self.refuse(work.sink, arrival, refusal.reason, (graph, clock), acted));
                 }
             }
@@ -327,23 +366,24 @@ impl Deck {
         arrival: Arrival,
         reason: ErrorReason,
         (graph, clock): (&ExecutionGraph, &dyn Clock),
-        acted: &mut ActedEpoch,
+        acted: &mut Acting,
     ) -> Option<(Step, Arrival)> {
-        let token = arrival.token;
+        let Arrival { token, cause, .. } = arrival;
         let failsink = match self.on_refusal {
             Destination::Sink(edge) => {
                 let event =
                     RoutingEventRecord { token, step: sink, attempt: 0, ordinal: 0, edge, reason: None };
-                acted.routing.push(event);
+                acted.epoch.routing.push(event);
                 Some(graph.edge(edge).to)
             }
             Destination::Discard => None,
         };
         let next = failsink.map(|to| {
             let row = with_origin(arrival.row, &self.name, &reason, clock);
-            (to, Arrival { token, row, outcome: Outcome::Diverted, error_at: Some((sink, 0)) })
+            let error_at = Some((sink, 0));
+            (to, Arrival { token, row, outcome: Outcome::Diverted, error_at, input_hash: None, cause })
         });
-        acted.transform_errors.push(TransformErrorRecord {
+        acted.epoch.transform_errors.push(TransformErrorRecord {
             token,
             step: sink,
             attempt: 0,
@@ -351,14 +391,15 @@ impl Deck {
             destination: failsink,
         });
         if next.is_none() {
-            acted.outcomes.push(TokenOutcomeRecord {
+            let outcome = TokenOutcomeRecord {
                 token,
                 outcome: Outcome::Diverted,
                 sink: None,
                 group: None,
                 batch_no: None,
                 error_at: Some((sink, 0)),
-            });
+            };
+            acted.settled.push(Settled { cause, outcome });
         }
         next
     }
@@ -409,13 +450,13 @@ impl Times {
         signed(self.ended.saturating_sub(self.started))
     }
 
-    fn state(&self, token: TokenKey, step: Step, status: NodeStateStatus) -> NodeStateRecord {
+    fn state(&self, arrival: &Arrival, step: Step, status: NodeStateStatus) -> NodeStateRecord {
         NodeStateRecord {
-            token,
+            token: arrival.token,
             step,
             attempt: 0,
             status,
-            input_hash: None,
+            input_hash: arrival.input_hash,
             output_hash: None,
             started_us: self.started_us(),
             duration_us: self.duration_us(),

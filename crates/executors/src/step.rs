@@ -39,6 +39,18 @@ pub enum Verdict {
         /// Whether that was a decision, to be recorded as a routing event.
         decided: bool,
     },
+    /// The row forks: one child for each of the gate's branches.
+    Fork {
+        /// The row of every child.
+        row: Row,
+    },
+    /// The row became several.
+    Expanded {
+        /// The children's rows with their hashes; at least one.
+        rows: Vec<(Row, ContentHash)>,
+        /// Along which edge they all go.
+        edge: EdgeNo,
+    },
     /// The node failed for this row.
     Failed {
         /// The row as it came.

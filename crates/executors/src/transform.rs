@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use elspeth_contracts::{EdgeNo, ErrorReason, FailureKind};
+use elspeth_canonical::{CanonicalError, ContentHash, HashVersion};
+use elspeth_contracts::{EdgeNo, ErrorReason, FailureKind, TokenKey};
 use elspeth_plugin::{Transform, TransformContext, TransformOutput};
 use elspeth_value::{Contract, Row, SchemaMode, Violation};
 
@@ -45,6 +46,45 @@ impl TransformExecutor {
     }
 }
 
+impl TransformExecutor {
+    /// The rows of an expansion with their hashes, if the plugin may expand and they can be hashed.
+    fn expanded(
+        &self,
+        rows: Vec<Row>,
+        version: HashVersion,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<(Row, ContentHash)>, ErrorReason> {
+        let lied = |what: &str| {
+            let message = format!("plugin `{}` {what}", self.plugin_name);
+            Err(ErrorReason::new(FailureKind::PluginContract, message))
+        };
+        if !self.plugin.expands() {
+            return lied("returned several rows without declaring that it may");
+        }
+        if rows.is_empty() {
+            return lied("returned no row; a row that should not go on is an error");
+        }
+        if rows.len() >= TokenKey::ORDINAL_LIMIT as usize {
+            let message = format!(
+                "{} rows of one are too many; the limit is {}",
+                rows.len(),
+                TokenKey::ORDINAL_LIMIT - 1
+            );
+            return Err(ErrorReason::new(FailureKind::LimitExceeded, message));
+        }
+        let hashed = rows.into_iter().map(|row| {
+            let hash =
+                row.content_hash(version, &mut scratch.canonical).map_err(|error| unhashable(&error))?;
+            Ok((row, hash))
+        });
+        hashed.collect()
+    }
+}
+
+fn unhashable(error: &CanonicalError) -> ErrorReason {
+    ErrorReason::new(FailureKind::Unhashable, format!("output cannot be hashed: {error}"))
+}
+
 impl StepExecutor for TransformExecutor {
     fn execute(&self, row: Row, visit: &Visit<'_>, scratch: &mut Scratch) -> Verdict {
         if let Err(reason) = self.check(&row) {
@@ -60,28 +100,19 @@ impl StepExecutor for TransformExecutor {
             Ok(TransformOutput::One(row)) => {
                 match row.content_hash(visit.hash_version, &mut scratch.canonical) {
                     Ok(hash) => Verdict::Forward { row, output_hash: Some(hash), edge, decided: false },
-                    Err(error) => {
-                        failed(kept, FailureKind::Unhashable, format!("output cannot be hashed: {error}"))
-                    }
+                    Err(error) => Verdict::Failed { row: kept, reason: unhashable(&error) },
                 }
             }
-            Ok(TransformOutput::Many(_)) => {
-                let message = format!(
-                    "plugin `{}` returned several rows without declaring that it may",
-                    self.plugin_name
-                );
-                failed(kept, FailureKind::PluginContract, message)
-            }
+            Ok(TransformOutput::Many(rows)) => match self.expanded(rows, visit.hash_version, scratch) {
+                Ok(rows) => Verdict::Expanded { rows, edge },
+                Err(reason) => Verdict::Failed { row: kept, reason },
+            },
             Err(reason) => Verdict::Failed { row: kept, reason },
         }
     }
 }
 
-fn failed(row: Row, kind: FailureKind, message: String) -> Verdict {
-    Verdict::Failed { row, reason: ErrorReason::new(kind, message) }
-}
-
-fn violation_reason(violation: &Violation) -> ErrorReason {
+pub(crate) fn violation_reason(violation: &Violation) -> ErrorReason {
     let (kind, field) = match violation {
         Violation::Missing { field } | Violation::Extra { field } => (FailureKind::SchemaViolation, field),
         Violation::Type { field, .. } => (FailureKind::TypeMismatch, field),

@@ -62,8 +62,10 @@ impl From<EngineError> for RunError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Source(error) => Self::Source(error),
-            EngineError::Bodies(_) => Self::Bodies(error.to_string()),
-            EngineError::TooManyRows | EngineError::WorkerLost => Self::Internal(error.to_string()),
+            EngineError::Bodies(_) | EngineError::Buffers(_) => Self::Bodies(error.to_string()),
+            EngineError::TooManyRows | EngineError::BatchTooLarge | EngineError::WorkerLost => {
+                Self::Internal(error.to_string())
+            }
         }
     }
 }

@@ -196,7 +196,7 @@ fn start_threads(
     };
     let deck = SinkDeck::new(&plan.graph, plan.sinks, surroundings).map_err(RunError::Act)?;
     let pipeline = Pipeline {
-        dispatcher: Dispatcher::new(&plan.graph, &plan.transforms, plan.retry, plan.pause)?,
+        dispatcher: Dispatcher::new(&plan.graph, &plan.plugins, plan.retry, plan.pause)?,
         graph: Arc::clone(&plan.graph),
         clock: plan.clock,
         bodies: plan.bodies,

@@ -1,14 +1,13 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{Clock, EdgeRecord, Grade, NodeRecord, RunId, Step};
 use elspeth_engine::EpochBounds;
-use elspeth_executors::{Pause, RetryPolicy};
+use elspeth_executors::{Pause, RetryPolicy, StepPlugins};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::{RunStart, SourceRecord};
 use elspeth_payload::FilesystemStore;
-use elspeth_plugin::{Sink, Source, Transform};
+use elspeth_plugin::{Sink, Source};
 use elspeth_telemetry::Spans;
 use elspeth_value::Contract;
 
@@ -20,8 +19,8 @@ pub struct RunPlan {
     pub graph: Arc<ExecutionGraph>,
     /// The source.
     pub source: Box<dyn Source>,
-    /// The transforms.
-    pub transforms: BTreeMap<Step, Arc<dyn Transform>>,
+    /// The transforms and aggregations.
+    pub plugins: StepPlugins,
     /// The sinks.
     pub sinks: Vec<(Step, Box<dyn Sink>)>,
     /// Canonical JSON of the resolved settings, secrets as fingerprints.

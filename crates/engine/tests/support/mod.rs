@@ -8,7 +8,7 @@ use std::time::Duration;
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, Determinism, IdSource, Micros, Step};
 use elspeth_engine::{EngineError, EngineOptions, EpochBounds, EpochWork, Finished, Pipeline, drive};
-use elspeth_executors::{Dispatcher, Pause, RetryPolicy, silence_plugin_panics};
+use elspeth_executors::{Dispatcher, Pause, RetryPolicy, StepPlugins, silence_plugin_panics};
 use elspeth_expr::{Expr, Root};
 use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref, RouteDecl};
 use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
@@ -106,8 +106,13 @@ pub(crate) fn pipeline(setup: &Setup, work: fn(Row, &TransformContext<'_>) -> Tr
     };
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Micros(1_000_000)));
     Pipeline {
-        dispatcher: Dispatcher::new(&graph, &transforms, retry, Arc::new(NoPause))
-            .expect("the transform is given"),
+        dispatcher: Dispatcher::new(
+            &graph,
+            &StepPlugins { transforms, ..StepPlugins::default() },
+            retry,
+            Arc::new(NoPause),
+        )
+        .expect("the transform is given"),
         graph,
         clock,
         bodies: FilesystemStore::new("never-needed"),

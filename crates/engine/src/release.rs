@@ -1,0 +1,378 @@
+//! What a node that waited across rows lets go: a batch, or branches that came with different rows.
+
+use std::io;
+
+use elspeth_canonical::ContentHash;
+use elspeth_contracts::{
+    BatchMemberRecord, BatchOutputRecord, BatchRecord, BatchStatus, EpochNo, ErrorReason, FailureKind,
+    NodeStateRecord, NodeStateStatus, Outcome, ReleaseRecord, Step, TokenKey, TokenOrigin,
+    TokenOutcomeRecord, TokenRecord, TriggerType,
+};
+use elspeth_executors::{BatchRows, BatchVisit, Cause, FailedAttempt, Flushed, Settled};
+use elspeth_graph::{NodeSpec, OutputMode};
+use elspeth_payload::BodyKey;
+use elspeth_telemetry::OpenSpan;
+use elspeth_value::Row;
+
+use crate::EngineError;
+use crate::branch::{Resolution, Traveller};
+use crate::chunk::{ChunkOutput, Marks};
+use crate::members::{Member, Members};
+use crate::walk::{Failing, Travel, Walk, Walker};
+
+/// Something that is let go, with its number in the run.
+pub(crate) struct Release {
+    pub(crate) number: u64,
+    pub(crate) step: Step,
+    pub(crate) cause: Cause,
+    pub(crate) what: Released,
+}
+
+pub(crate) enum Released {
+    /// A batch that is due.
+    Batch {
+        /// Why; the failure of the trigger's condition otherwise.
+        due: Result<TriggerType, ErrorReason>,
+        members: Members,
+    },
+    /// Branches that are merged, or fail.
+    Branches(Resolution),
+}
+
+/// A batch with what came of it.
+struct Flush {
+    step: Step,
+    batch_no: u64,
+    attempt: u8,
+    ended_us: u64,
+    members: Members,
+}
+
+impl Walker<'_> {
+    /// Lets one release go as far as it can.
+    pub(crate) fn release(&mut self, release: Release, out: &mut ChunkOutput) {
+        let Release { number, step, cause, what } = release;
+        let marks = Marks::of(out);
+        // The epoch is known when its chunks are put together.
+        let epoch = EpochNo::default();
+        out.releases.push(ReleaseRecord { number, step, epoch, row: cause.row, after: cause.after });
+        let mut walk = Walk::new(TokenOrigin::Batch(number), 0, cause);
+        let members = match what {
+            Released::Branches(resolution) => {
+                self.resolve(resolution, &mut walk, out);
+                Vec::new()
+            }
+            Released::Batch { due, members } => {
+                match self.flush((number, step), due, members, (&mut walk, out)) {
+                    Ok(members) => members,
+                    Err(error) => {
+                        out.broken = Some(EngineError::Buffers(error.to_string()));
+                        return;
+                    }
+                }
+            }
+        };
+        self.walk(&mut walk, &OpenSpan::NONE, out);
+        let leaf = self.close_release(out, &marks, &members);
+        out.release_leaves.push(leaf);
+    }
+
+    /// Works on a batch. Its members as they were recorded when they were accepted.
+    fn flush(
+        &mut self,
+        (batch_no, step): (u64, Step),
+        due: Result<TriggerType, ErrorReason>,
+        members: Members,
+        (walk, out): (&mut Walk, &mut ChunkOutput),
+    ) -> io::Result<Vec<BatchMemberRecord>> {
+        let trigger = due.as_ref().ok().copied();
+        let mut flushed = self.run_batch((batch_no, step), due, &members)?;
+        if flushed.result.as_ref().is_ok_and(|rows| rows.outputs.len() > TokenKey::ORDINAL_LIMIT as usize) {
+            let message = format!("a batch can become at most {} rows", TokenKey::ORDINAL_LIMIT);
+            flushed.result = Err(ErrorReason::new(FailureKind::LimitExceeded, message));
+        }
+        let attempt = record_attempts((batch_no, step), trigger, &flushed, out);
+        let records = member_records(batch_no, &members);
+        let flush = Flush { step, batch_no, attempt, ended_us: flushed.ended_us, members };
+        match flushed.result {
+            Ok(rows) => self.flushed(flush, rows, walk, out)?,
+            Err(reason) => self.flush_failed(flush, &reason, walk, out)?,
+        }
+        Ok(records)
+    }
+
+    /// Runs the plugin. A file that cannot be read is no fault of the batch.
+    fn run_batch(
+        &self,
+        (batch_no, step): (u64, Step),
+        due: Result<TriggerType, ErrorReason>,
+        members: &Members,
+    ) -> io::Result<Flushed> {
+        let pipeline = self.pipeline;
+        if let Err(reason) = due {
+            let now = pipeline.clock.monotonic_us();
+            return Ok(Flushed { result: Err(reason), failed: Vec::new(), started_us: now, ended_us: now });
+        }
+        let unread = std::cell::RefCell::new(None);
+        let mut rows = || -> Box<dyn Iterator<Item = Row> + '_> {
+            Box::new(members.rows().map_while(|row| match row {
+                Ok(row) => Some(row),
+                Err(error) => {
+                    *unread.borrow_mut() = Some(error);
+                    None
+                }
+            }))
+        };
+        let visit = BatchVisit {
+            run_id: pipeline.options.run_id,
+            hash_version: pipeline.options.hash_version,
+            batch_no,
+            members: members.len(),
+            clock: pipeline.clock.as_ref(),
+        };
+        let policies = (pipeline.dispatcher.retry(), pipeline.dispatcher.pause());
+        let flushed = pipeline.dispatcher.aggregation(step).flush(&mut rows, visit, policies);
+        match unread.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(flushed),
+        }
+    }
+
+    fn flushed(
+        &mut self,
+        flush: Flush,
+        rows: BatchRows,
+        walk: &mut Walk,
+        out: &mut ChunkOutput,
+    ) -> io::Result<()> {
+        let NodeSpec::Aggregation { on_success, output_mode, .. } = self.pipeline.graph.node(flush.step).spec
+        else {
+            unreachable!("only aggregations have batches");
+        };
+        match output_mode {
+            OutputMode::Transform => {
+                let outputs = self.outputs(&flush, rows.outputs, walk, out);
+                self.consume(flush, rows.quarantined, walk, out)?;
+                let travel = |traveller| Travel { traveller, edge: on_success, error_at: None };
+                // What failed goes first, as members come before what was made of them.
+                let failed = std::mem::take(&mut walk.stack);
+                walk.stack.extend(outputs.into_iter().rev().map(travel));
+                walk.stack.extend(failed);
+                Ok(())
+            }
+            OutputMode::Passthrough => self.pass_on(flush, rows, walk, out),
+        }
+    }
+
+    /// New tokens for the outputs of a batch.
+    fn outputs(
+        &mut self,
+        flush: &Flush,
+        rows: Vec<(Row, ContentHash)>,
+        walk: &mut Walk,
+        out: &mut ChunkOutput,
+    ) -> Vec<Traveller> {
+        let keys = walk.births(rows.len()).expect("the rows of a batch were counted");
+        let mut outputs = Vec::with_capacity(rows.len());
+        for (ordinal, ((row, hash), token)) in (0..).zip(rows.into_iter().zip(keys)) {
+            out.tokens.push(TokenRecord::plain(token));
+            out.batch_outputs.push(BatchOutputRecord { batch_no: flush.batch_no, ordinal, token });
+            out.bodies.push_row(BodyKey { token, step: flush.step }, &row);
+            outputs.push(Traveller { token, row, hash, fresh: true, frames: None });
+        }
+        outputs
+    }
+
+    /// The members end in their batch, but for those that were taken out of it.
+    fn consume(
+        &mut self,
+        flush: Flush,
+        mut quarantined: std::collections::BTreeMap<u64, ErrorReason>,
+        walk: &mut Walk,
+        out: &mut ChunkOutput,
+    ) -> io::Result<()> {
+        let Flush { step, batch_no, attempt, ended_us, members } = flush;
+        let failing = !quarantined.is_empty();
+        let mut rows = failing.then(|| members.rows());
+        let mut failed = Vec::new();
+        for (position, member) in (0..).zip(&members.all) {
+            let row = rows.as_mut().and_then(Iterator::next).transpose()?;
+            match quarantined.remove(&position) {
+                None => {
+                    out.states.push(self.member_state(
+                        member,
+                        (step, attempt, ended_us),
+                        NodeStateStatus::Completed,
+                    ));
+                    let outcome = TokenOutcomeRecord {
+                        token: member.token,
+                        outcome: Outcome::ConsumedInBatch,
+                        sink: None,
+                        group: None,
+                        batch_no: Some(batch_no),
+                        error_at: None,
+                    };
+                    out.settled.push(Settled { cause: walk.cause, outcome });
+                    self.leave((member.token, &member.frames), &|_| false, walk, out);
+                }
+                Some(reason) => {
+                    let row = row.expect("rows are read where members fail");
+                    failed.extend(self.fail_member(
+                        (member, row),
+                        (step, attempt, ended_us),
+                        reason,
+                        (walk, out),
+                    ));
+                }
+            }
+        }
+        walk.stack.extend(failed.into_iter().rev());
+        Ok(())
+    }
+
+    /// The members go on, each with its own row.
+    fn pass_on(
+        &mut self,
+        flush: Flush,
+        rows: BatchRows,
+        walk: &mut Walk,
+        out: &mut ChunkOutput,
+    ) -> io::Result<()> {
+        let Flush { step, attempt, ended_us, members, .. } = flush;
+        let NodeSpec::Aggregation { on_success, .. } = self.pipeline.graph.node(step).spec else {
+            unreachable!("only aggregations have batches");
+        };
+        let BatchRows { outputs, mut quarantined } = rows;
+        let mut outputs = outputs.into_iter();
+        let (mut failed, mut passed) = (Vec::new(), Vec::new());
+        let mut before = members.rows();
+        for (position, member) in (0..).zip(&members.all) {
+            let old = before.next().transpose()?;
+            if let Some(reason) = quarantined.remove(&position) {
+                let row = old.ok_or_else(|| io::Error::other("a batch has fewer rows than members"))?;
+                failed.extend(self.fail_member(
+                    (member, row),
+                    (step, attempt, ended_us),
+                    reason,
+                    (walk, out),
+                ));
+                continue;
+            }
+            let (row, hash) = outputs.next().expect("the executor counted the outputs");
+            let mut state = self.member_state(member, (step, attempt, ended_us), NodeStateStatus::Completed);
+            if hash != member.hash {
+                state.output_hash = Some(hash);
+                out.bodies.push_row(BodyKey { token: member.token, step }, &row);
+            }
+            out.states.push(state);
+            let frames = member.frames.clone();
+            let traveller = Traveller { token: member.token, row, hash, fresh: false, frames };
+            passed.push(Travel { traveller, edge: on_success, error_at: None });
+        }
+        walk.stack.extend(passed.into_iter().rev());
+        walk.stack.extend(failed.into_iter().rev());
+        Ok(())
+    }
+
+    /// Every member goes to the aggregation's `on_error`.
+    fn flush_failed(
+        &mut self,
+        flush: Flush,
+        reason: &ErrorReason,
+        walk: &mut Walk,
+        out: &mut ChunkOutput,
+    ) -> io::Result<()> {
+        let at = (flush.step, flush.attempt, flush.ended_us);
+        let mut failed = Vec::new();
+        let mut rows = flush.members.rows();
+        for member in &flush.members.all {
+            let row = rows.next().transpose()?;
+            let row = row.ok_or_else(|| io::Error::other("a batch has fewer rows than members"))?;
+            failed.extend(self.fail_member((member, row), at, reason.clone(), (walk, out)));
+        }
+        walk.stack.extend(failed.into_iter().rev());
+        Ok(())
+    }
+
+    fn fail_member(
+        &mut self,
+        (member, row): (&Member, Row),
+        at: (Step, u8, u64),
+        reason: ErrorReason,
+        (walk, out): (&mut Walk, &mut ChunkOutput),
+    ) -> Option<Travel> {
+        out.states.push(self.member_state(member, at, NodeStateStatus::Failed));
+        let traveller = Traveller {
+            token: member.token,
+            row,
+            hash: member.hash,
+            fresh: false,
+            frames: member.frames.clone(),
+        };
+        self.fail(Failing { traveller, at: (at.0, at.1), reason }, walk, out)
+    }
+
+    /// A member's state: from when it was accepted to the end of the flush.
+    fn member_state(
+        &self,
+        member: &Member,
+        (step, attempt, ended_us): (Step, u8, u64),
+        status: NodeStateStatus,
+    ) -> NodeStateRecord {
+        let (started_us, duration_us) = self.pipeline.span_us(member.since_us, ended_us);
+        NodeStateRecord {
+            token: member.token,
+            step,
+            attempt,
+            status,
+            input_hash: member.fresh.then_some(member.hash),
+            output_hash: None,
+            started_us,
+            duration_us,
+        }
+    }
+
+    /// The content leaf of the release whose records begin at `marks`.
+    fn close_release(
+        &mut self,
+        out: &mut ChunkOutput,
+        marks: &Marks,
+        members: &[BatchMemberRecord],
+    ) -> ContentHash {
+        out.sort_from(marks);
+        out.batches[marks.batches..].iter().for_each(|r| self.leaf.batch(r));
+        members.iter().for_each(|r| self.leaf.batch_member(r));
+        out.batch_outputs[marks.outputs..].iter().for_each(|r| self.leaf.batch_output(r));
+        out.leaf_tokens(marks, &mut self.leaf);
+        out.leaf_errors(marks, &mut self.leaf);
+        self.leaf.finish()
+    }
+}
+
+fn member_records(batch_no: u64, members: &Members) -> Vec<BatchMemberRecord> {
+    let members = (0..).zip(&members.all);
+    members.map(|(ordinal, member)| BatchMemberRecord { batch_no, ordinal, token: member.token }).collect()
+}
+
+/// One record for each attempt; the number of the last.
+fn record_attempts(
+    (batch_no, step): (u64, Step),
+    trigger: Option<TriggerType>,
+    flushed: &Flushed,
+    out: &mut ChunkOutput,
+) -> u8 {
+    let mut attempt = 0;
+    let mut record = |status, reason: Option<&ErrorReason>| {
+        let reason = reason.map(|reason| reason.message.clone());
+        out.batches.push(BatchRecord { batch_no, step, attempt, status, trigger, reason });
+        attempt += 1;
+    };
+    for FailedAttempt { reason, .. } in &flushed.failed {
+        record(BatchStatus::Failed, Some(reason));
+    }
+    match &flushed.result {
+        Ok(_) => record(BatchStatus::Completed, None),
+        Err(reason) => record(BatchStatus::Failed, Some(reason)),
+    }
+    attempt - 1
+}
