@@ -177,6 +177,10 @@ fn epochs_that_cannot_be_are_refused_before_the_store_sees_them() {
         let without_leaves = plain_epoch(0, 0..3).0;
         let error = recorder.stage(&without_leaves).await.unwrap_err().to_string();
         assert!(error.contains("another number of content leaves than of rows"), "{error}");
+        let mut with_one_too_many = with_leaves(plain_epoch(0, 0..3)).0;
+        with_one_too_many.release_leaves.push(hash(9));
+        let error = recorder.stage(&with_one_too_many).await.unwrap_err().to_string();
+        assert!(error.contains("another number of content leaves than of releases"), "{error}");
         recorder.stage(&with_leaves(plain_epoch(0, 0..3)).0).await.unwrap();
         let error = recorder.stage(&with_leaves(plain_epoch(1, 3..6)).0).await.unwrap_err().to_string();
         assert!(error.contains("before the epoch before it was committed"), "{error}");

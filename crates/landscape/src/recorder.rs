@@ -87,6 +87,8 @@ impl Recorder {
             "it was given before the epoch before it was committed"
         } else if decided.rows.len() != decided.row_leaves.len() {
             "it has another number of content leaves than of rows"
+        } else if decided.releases.len() != decided.release_leaves.len() {
+            "it has another number of content leaves than of releases"
         } else {
             return Ok(());
         };

@@ -4,6 +4,7 @@ pub(crate) mod asking;
 pub(crate) mod batched;
 pub(crate) mod batching;
 pub(crate) mod conserving;
+pub(crate) mod explaining;
 pub(crate) mod sample;
 pub(crate) mod writing;
 

@@ -81,6 +81,13 @@ conformance::conformance_tests! { File::fresh;
         members_of_open_batches_count_as_buffered,
         counters_of_trees_follow_from_the_record,
         a_failed_merge_counts_once;
+    explaining:
+        a_row_leads_to_what_its_batch_let_go_on,
+        a_consumed_row_names_its_batch_and_its_outputs,
+        with_a_sink_a_row_leads_through_its_batch,
+        what_a_batch_made_leads_back_to_its_members,
+        members_are_listed_from_where_they_are_asked_for,
+        what_failed_after_a_batch_shows_what_came_in;
     conserving:
         a_sound_run_breaks_nothing,
         a_run_without_rows_breaks_nothing,
