@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::tree::is_coalesced;
 use super::{
-    Lineage, LineageBatch, LineageError, LineageMembership, LineageRouting, LineageState, LineageToken,
-    RoutingReason,
+    Lineage, LineageBatch, LineageError, LineageMembership, LineageRouting, LineageSource, LineageState,
+    LineageToken, RoutingReason,
 };
 use crate::Shown;
 use crate::text::{abridged, short_hash, value_text};
@@ -68,31 +68,63 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// What it was made of.
+    /// What it was made of, and the row that it was made with.
     pub(super) fn origin(&self, token: &LineageToken) -> Vec<String> {
-        if let Some(made_by) = &token.made_by {
-            let mut lines =
-                vec![format!("{} of {}", flushed(&made_by.batch), count(made_by.members.count, "member"))];
-            let listed = &made_by.members.tokens;
-            lines.extend(listed.iter().take(LISTED).map(|member| match member.row_index {
-                Some(row) => format!("{}: row {row} · {}", member.position + 1, member.token_id),
-                None => format!("{}: {}", member.position + 1, member.token_id),
-            }));
-            let more = made_by.members.count.saturating_sub(listed.len().min(LISTED) as u64);
-            if more > 0 {
-                lines.push(format!("… and {more} more (--json has them)"));
-            }
-            lines.extend(listed.first().map(|first| match first.row_index {
-                Some(row) => format!("why?  {} --row {row}", self.command),
-                None => format!("why?  {} --token {}", self.command, first.token_id),
-            }));
-            return lines;
-        }
+        let mut lines = match &token.made_by {
+            Some(made_by) => self.members(made_by),
+            None => self.merge(token),
+        };
+        lines.extend(self.own_row(token));
+        lines
+    }
+
+    fn members(&self, made_by: &LineageSource) -> Vec<String> {
+        let members = &made_by.members;
+        let mut lines = vec![format!("{} of {}", flushed(&made_by.batch), count(members.count, "member"))];
+        lines.extend(members.tokens.iter().take(LISTED).map(|member| match member.row_index {
+            Some(row) => format!("{}: row {row} · {}", member.position + 1, member.token_id),
+            None => format!("{}: {}", member.position + 1, member.token_id),
+        }));
+        let more = members.count.saturating_sub(members.tokens.len().min(LISTED) as u64);
+        lines.extend(match (more, members.count > members.tokens.len() as u64) {
+            (0, _) => None,
+            (_, false) => Some(format!("… and {more} more (--json has them)")),
+            (_, true) => Some(format!("… and {more} more (--json lists 1000 from --members-from N on)")),
+        });
+        lines.extend(members.tokens.first().map(|first| match first.row_index {
+            Some(row) => format!("why?  {} --row {row}", self.command),
+            None => format!("why?  {} --token {}", self.command, first.token_id),
+        }));
+        lines
+    }
+
+    fn merge(&self, token: &LineageToken) -> Vec<String> {
         let Some(state) = self.merged_at(token) else { return Vec::new() };
         let from: Vec<String> = token.parents.iter().map(|parent| self.with_branch(*parent)).collect();
         let mut lines = vec![format!("from {}", from.join(", "))];
         lines.extend(merge_lines(state));
         lines
+    }
+
+    /// The row of a token that was made with one of its own: whole, or against that of its first parent.
+    fn own_row(&self, token: &LineageToken) -> Vec<String> {
+        let Some(first) = token.states.first() else { return Vec::new() };
+        let Some(row) = first.input.row() else { return Vec::new() };
+        if token.made_by.is_some() {
+            return fields(row).map(|(name, value)| format!("{name}: {}", value_text(value))).collect();
+        }
+        let parent = token.parents.first().and_then(|parent| self.token(*parent));
+        let Some(last) = parent.and_then(|parent| parent.states.last()) else { return Vec::new() };
+        let (hash, carried) = match last.status {
+            NodeStateStatus::Completed => (last.output_hash, &last.output),
+            NodeStateStatus::Open | NodeStateStatus::Pending | NodeStateStatus::Failed => {
+                (last.input_hash, &last.input)
+            }
+        };
+        match carried.row() {
+            Some(carried) if hash != first.input_hash => changes(carried, row),
+            Some(_) | None => Vec::new(),
+        }
     }
 
     /// The state at which the first of the merged tokens waited: that of the merge.
@@ -114,7 +146,7 @@ impl<'a> Words<'a> {
 
     /// The lines below a state's own.
     pub(super) fn state_details(&self, token: &LineageToken, state: &LineageState) -> Vec<String> {
-        let mut lines = changes(state);
+        let mut lines = changed_at(state);
         if let Some(reason) = &state.reason {
             match state.node_type {
                 NodeType::Coalesce => lines.extend(self.merge_details(token, state)),
@@ -127,7 +159,7 @@ impl<'a> Words<'a> {
         }
         let here = |batch: &&LineageMembership| batch.step == Some(state.step);
         for batch in token.batches.iter().filter(here) {
-            lines.extend(self.membership(token, batch));
+            lines.extend(self.membership(token, batch, state.status == NodeStateStatus::Completed));
         }
         lines.extend(state.calls.iter().map(|call| {
             format!("call {} · {} · {}", call.call_type, call.status, short_hash(call.request_hash))
@@ -148,14 +180,25 @@ impl<'a> Words<'a> {
         outcome.group.and_then(TokenKey::from_u64).map(|key| self.lineage.run_id.token_id(key))
     }
 
-    fn membership(&self, token: &LineageToken, membership: &LineageMembership) -> Vec<String> {
+    /// What a batch did with a token whose state there was `completed`, or was not.
+    fn membership(
+        &self,
+        token: &LineageToken,
+        membership: &LineageMembership,
+        completed: bool,
+    ) -> Vec<String> {
         let batch = &membership.batch;
         let consumed = token.outcome.as_ref().is_some_and(|outcome| {
             outcome.outcome == Outcome::ConsumedInBatch && outcome.batch == Some(batch.batch)
         });
         let (position, members) = (u64::from(membership.position) + 1, membership.members);
-        let made =
-            if consumed { format!(" · made {}", count(membership.outputs, "token")) } else { String::new() };
+        let made = if consumed {
+            format!(" · made {}", count(membership.outputs, "token"))
+        } else if completed && batch.status == BatchStatus::Completed {
+            " · let it go on".to_owned()
+        } else {
+            String::new()
+        };
         let mut lines = vec![format!(
             "member {position} of {members} of batch {} · {}{made}",
             batch.batch,
@@ -247,13 +290,9 @@ fn hashes(state: &LineageState) -> String {
     }
 }
 
-/// Fields that a node added (`+`), changed (`~`) or took away (`-`).
-fn changes(state: &LineageState) -> Vec<String> {
+/// Fields that were added (`+`), changed (`~`) or taken away (`-`).
+fn changes(before: &Row, after: &Row) -> Vec<String> {
     let mut lines = Vec::new();
-    if state.status != NodeStateStatus::Completed || state.input_hash == state.output_hash {
-        return lines;
-    }
-    let (Some(before), Some(after)) = (state.input.row(), state.output.row()) else { return lines };
     let old: BTreeMap<&str, &Value> = fields(before).collect();
     for (name, value) in fields(after) {
         match old.get(name) {
@@ -265,6 +304,17 @@ fn changes(state: &LineageState) -> Vec<String> {
     let gone = fields(before).filter(|(name, _)| after.get(name).is_none());
     lines.extend(gone.map(|(name, value)| format!("- {name}: {}", value_text(value))));
     lines
+}
+
+/// What a node changed.
+fn changed_at(state: &LineageState) -> Vec<String> {
+    if state.status != NodeStateStatus::Completed || state.input_hash == state.output_hash {
+        return Vec::new();
+    }
+    match (state.input.row(), state.output.row()) {
+        (Some(before), Some(after)) => changes(before, after),
+        (None, _) | (_, None) => Vec::new(),
+    }
 }
 
 /// How a merge went; as it was recorded where it says something else than is known here.

@@ -199,6 +199,9 @@ Token {root}
    │    from {left} (left), {right} (right)
    │    quorum · union · arrived left, right · not waited for third
    │    amount: given by left, right
+   │    ~ amount: 2500.0 → 9
+   │    - id: 7
+   │    - name: \" Ann\"
    ├─ sink out (csv) · completed · {nine} unchanged
    └─ completed · sink out
 "
@@ -299,6 +302,7 @@ fn children_of_an_expansion_have_rows_of_their_own_and_the_first_ones_are_drawn(
     let text = lineage.to_text();
     assert_eq!(text.matches("Token ").count(), 21, "{text}");
     assert!(text.contains("├─ expanded\n"), "{text}");
+    assert!(text.contains("\n│  │    ~ amount: 2500.0 → 7\n"), "{text}");
     assert!(text.ends_with("└─ … and 5 more tokens (--json has them)\n"), "{text}");
 }
 
@@ -383,8 +387,9 @@ Token {output} · output 2 of 2 of batch 3 of totals
 │    flushed by count at row 41 of 2500 members
 │    1: row 41 · {first}
 │    2: {second}
-{listed}│    … and 2490 more (--json has them)
+{listed}│    … and 2490 more (--json lists 1000 from --members-from N on)
 │    why?  elspeth explain -r {RUN} --row 41
+│    amount: 5
 ├─ sink out (csv) · completed · {five} unchanged
 └─ completed · sink out
 ",
@@ -478,7 +483,10 @@ fn a_token_that_a_batch_let_go_on_is_followed_into_the_epoch_of_its_release() {
     assert_eq!(states[1]["output"], json!({"amount": 1}));
     assert_eq!(states[3]["input"], json!({"amount": 2}));
     let text = lineage.to_text();
-    assert!(text.contains("│    member 1 of 7 of batch 5 · flushed by count at row 41\n"), "{text}");
+    assert!(
+        text.contains("│    member 1 of 7 of batch 5 · flushed by count at row 41 · let it go on\n"),
+        "{text}"
+    );
 }
 
 #[test]
