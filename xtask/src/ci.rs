@@ -8,6 +8,7 @@ mod examples;
 mod programs;
 mod steps;
 mod summary;
+mod tables;
 
 use std::time::Instant;
 

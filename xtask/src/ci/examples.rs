@@ -1,9 +1,9 @@
 //! Every pipeline under `examples/` runs in a scratch copy and must write exactly what its `expected/` folder holds.
 //!
-//! A pipeline writes to `out/` beside its settings; `expected/` mirrors that folder. `expected/summary.json`, where it
-//! is there, holds the counters and destinations that the run must report. Paths in the settings may be relative to
-//! their own folder or to the workspace root (`examples/<name>/...`); the scratch copy has the same shape as the
-//! workspace, so that both work.
+//! A pipeline writes to `out/` beside its settings; `expected/` mirrors that folder, with the tables of a database
+//! `out/x.sqlite` as `x.sqlite/<table>.csv`. `expected/summary.json`, where it is there, holds the counters and
+//! destinations that the run must report. Paths in the settings may be relative to their own folder or to the workspace
+//! root (`examples/<name>/...`); the scratch copy has the same shape as the workspace, so that both work.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +12,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::tables;
 use crate::command;
 use crate::error::Error;
 use crate::metadata::Metadata;
@@ -63,7 +64,11 @@ fn run_one(workspace: &Workspace, binary: &Path, name: &str) -> Result<Vec<Strin
     elspeth.current_dir(start).args(["run", "--execute", "--json", "--settings"]).arg(&settings);
     let events = command::output(&mut elspeth)?;
     let expected = workspace.path(&place).join("expected");
-    let mut findings = compare(name, &expected, &copy.join("out"))?;
+    let out = copy.join("out");
+    for file in files(&out)?.iter().filter(|file| file.to_string_lossy().ends_with(tables::ENDING)) {
+        tables::unfold(&out.join(file))?;
+    }
+    let mut findings = compare(name, &expected, &out)?;
     let summary = expected.join(SUMMARY);
     if summary.is_file() {
         let text = fs::read_to_string(&summary).map_err(Error::io(&summary))?;
