@@ -1,9 +1,10 @@
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use elspeth_config::{DatabaseUrl, Diagnostic, Dotenv, Environment, Loaded};
 use elspeth_contracts::{Clock, IdSource, RandomIds, SystemClock};
 use elspeth_engine::EpochBounds;
-use elspeth_executors::{RetryPolicy, StepPlugins, ThreadPause};
+use elspeth_executors::{RateLimits, RetryPolicy, StepPlugins, ThreadPause};
 use elspeth_graph::ExecutionGraph;
 use elspeth_orchestrator::RunPlan;
 use elspeth_payload::FilesystemStore;
@@ -132,6 +133,9 @@ impl Prepared {
             exponential_base: settings.retry.exponential_base as f32,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let per_minute =
+            |service: &str| settings.rate_limit.requests_per_minute(service).and_then(NonZeroU32::new);
+        let limits = RateLimits::new(&graph, per_minute, Arc::clone(&clock));
         let run_id = RandomIds.next_run_id();
         let telemetry = crate::telemetry::init(&settings.telemetry)?;
         let plan = RunPlan {
@@ -150,6 +154,7 @@ impl Prepared {
             max_workers: usize::from(settings.concurrency.max_workers),
             bounds: EpochBounds { rows, wait: bounds.wait, ..EpochBounds::default() },
             retry,
+            limits,
             clock,
             bodies: FilesystemStore::new(settings.payload_store.base_path),
             spans: telemetry.spans(run_id),

@@ -16,7 +16,7 @@ use elspeth_contracts::{
     Clock, Determinism, ErrorReason, FailureKind, IdSource, RandomIds, Step, SystemClock,
 };
 use elspeth_engine::{EngineOptions, EpochBounds, EpochWork, Pipeline, drive};
-use elspeth_executors::{Dispatcher, RetryPolicy, StepPlugins, ThreadPause};
+use elspeth_executors::{Dispatcher, Policies, StepPlugins};
 use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref};
 use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
 use elspeth_payload::FilesystemStore;
@@ -118,13 +118,12 @@ fn pipeline() -> Result<Pipeline, Box<dyn std::error::Error>> {
     let step = graph.named("to_celsius").ok_or("the graph has this node")?.step;
     let transforms: BTreeMap<Step, Arc<dyn Transform>> =
         BTreeMap::from([(step, Arc::new(ToCelsius) as Arc<dyn Transform>)]);
-    let clock = SystemClock::new();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     Ok(Pipeline {
         dispatcher: Dispatcher::new(
             &graph,
             &StepPlugins { transforms, ..StepPlugins::default() },
-            RetryPolicy::NONE,
-            Arc::new(ThreadPause),
+            Policies::none(Arc::clone(&clock)),
         )?,
         graph: Arc::new(graph),
         options: EngineOptions {
@@ -134,7 +133,7 @@ fn pipeline() -> Result<Pipeline, Box<dyn std::error::Error>> {
             max_workers: 2,
             bounds: EpochBounds::default(),
         },
-        clock: Arc::new(clock),
+        clock,
         bodies: FilesystemStore::new("bodies"),
         spans: Spans::OFF,
     })

@@ -1,6 +1,7 @@
 //! What a node that waited across rows lets go: a batch, or branches that came with different rows.
 
 use std::io;
+use std::time::Duration;
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
@@ -111,7 +112,13 @@ impl Walker<'_> {
         let pipeline = self.pipeline;
         if let Err(reason) = due {
             let now = pipeline.clock.monotonic_us();
-            return Ok(Flushed { result: Err(reason), failed: Vec::new(), started_us: now, ended_us: now });
+            return Ok(Flushed {
+                result: Err(reason),
+                failed: Vec::new(),
+                started_us: now,
+                ended_us: now,
+                waited: Duration::ZERO,
+            });
         }
         let unread = std::cell::RefCell::new(None);
         let mut rows = || -> Box<dyn Iterator<Item = Row> + '_> {
@@ -130,7 +137,7 @@ impl Walker<'_> {
             members: members.len(),
             clock: pipeline.clock.as_ref(),
         };
-        let policies = (pipeline.dispatcher.retry(), pipeline.dispatcher.pause());
+        let policies = (pipeline.dispatcher.policies(), step);
         let flushed = pipeline.dispatcher.aggregation(step).flush(&mut rows, visit, policies);
         match unread.into_inner() {
             Some(error) => Err(error),

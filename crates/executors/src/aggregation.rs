@@ -3,14 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elspeth_canonical::{ContentHash, HashVersion};
-use elspeth_contracts::{Clock, ErrorReason, FailureKind, RunId, TriggerType};
+use elspeth_contracts::{Clock, ErrorReason, FailureKind, RunId, Step, TriggerType};
 use elspeth_expr::{Expr, Scope};
 use elspeth_graph::{OutputMode, Trigger};
 use elspeth_plugin::{BatchContext, BatchOutput, BatchTransform};
 use elspeth_value::{Contract, Row, SchemaMode, Value};
 
 use crate::transform::violation_reason;
-use crate::{FailedAttempt, Pause, RetryPolicy, caught, exhausted};
+use crate::{FailedAttempt, Policies, caught, exhausted};
 
 /// Says when a batch is due and runs the plugin on it. Holds no member.
 pub struct AggregationExecutor {
@@ -63,6 +63,8 @@ pub struct Flushed {
     pub started_us: u64,
     /// When it ended.
     pub ended_us: u64,
+    /// How long a rate limit kept it waiting before its attempts.
+    pub waited: Duration,
 }
 
 /// What a plugin made of a batch.
@@ -145,11 +147,14 @@ impl AggregationExecutor {
         &self,
         members: &mut dyn FnMut() -> Box<dyn Iterator<Item = Row> + 'm>,
         visit: BatchVisit<'_>,
-        (retry, pause): (RetryPolicy, &dyn Pause),
+        policies: (&Policies, Step),
     ) -> Flushed {
         let mut failed = Vec::new();
-        let mut waits = retry.waits(visit.batch_no ^ 1 << 63);
+        let (policies, step) = policies;
+        let mut waits = policies.retry.waits(visit.batch_no ^ 1 << 63);
+        let mut waited = Duration::ZERO;
         loop {
+            waited += policies.limits.wait(step, policies.pause.as_ref());
             let started_us = visit.clock.monotonic_us();
             let attempt = u8::try_from(failed.len()).unwrap_or(u8::MAX);
             let result = self.attempt(members(), attempt, visit);
@@ -158,14 +163,14 @@ impl AggregationExecutor {
                 Err(reason) if reason.retryable => match waits.next() {
                     Some(wait) => {
                         failed.push(FailedAttempt { reason, started_us, ended_us });
-                        pause.pause(wait);
+                        policies.pause.pause(wait);
                     }
                     None => {
                         let result = Err(exhausted(reason, failed.len() + 1));
-                        return Flushed { result, failed, started_us, ended_us };
+                        return Flushed { result, failed, started_us, ended_us, waited };
                     }
                 },
-                result => return Flushed { result, failed, started_us, ended_us },
+                result => return Flushed { result, failed, started_us, ended_us, waited },
             }
         }
     }

@@ -1,22 +1,41 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use elspeth_contracts::{ErrorReason, FailureKind, Step};
+use elspeth_contracts::{Clock, ErrorReason, FailureKind, Step};
 use elspeth_graph::{ExecutionGraph, Node, NodeSpec};
 use elspeth_plugin::{BatchTransform, Transform};
 use elspeth_value::Row;
 use thiserror::Error;
 
 use crate::{
-    AggregationExecutor, AggregationSpec, CoalesceExecutor, FailedAttempt, GateExecutor, Pause, RetryPolicy,
-    Scratch, StepExecutor, TransformExecutor, Verdict, Visit, Visited,
+    AggregationExecutor, AggregationSpec, CoalesceExecutor, FailedAttempt, GateExecutor, Pause, RateLimits,
+    RetryPolicy, Scratch, StepExecutor, ThreadPause, TransformExecutor, Verdict, Visit, Visited,
 };
 
 /// Looks up the executor of a node and applies the node's policies around it.
 pub struct Dispatcher {
     steps: Vec<Executor>,
-    retry: RetryPolicy,
-    pause: Arc<dyn Pause>,
+    policies: Policies,
+}
+
+/// What stands around the executors, in this order: the rate limit takes a place for each attempt, then the attempt is
+/// made, and retry decides whether there is another.
+pub struct Policies {
+    /// How often services may be asked.
+    pub limits: RateLimits,
+    /// How failures of the world are tried again.
+    pub retry: RetryPolicy,
+    /// How to wait.
+    pub pause: Arc<dyn Pause>,
+}
+
+impl Policies {
+    /// No limits, one attempt.
+    #[must_use]
+    pub fn none(clock: Arc<dyn Clock>) -> Self {
+        Self { limits: RateLimits::none(clock), retry: RetryPolicy::NONE, pause: Arc::new(ThreadPause) }
+    }
 }
 
 /// What works at a node.
@@ -53,11 +72,10 @@ impl Dispatcher {
     pub fn new(
         graph: &ExecutionGraph,
         plugins: &StepPlugins,
-        retry: RetryPolicy,
-        pause: Arc<dyn Pause>,
+        policies: Policies,
     ) -> Result<Self, MissingPlugin> {
         let steps = graph.nodes().iter().map(|node| Executor::of(node, plugins)).collect::<Result<_, _>>()?;
-        Ok(Self { steps, retry, pause })
+        Ok(Self { steps, policies })
     }
 
     /// The executor of an aggregation.
@@ -91,13 +109,19 @@ impl Dispatcher {
     /// How failures of the world are tried again.
     #[must_use]
     pub const fn retry(&self) -> RetryPolicy {
-        self.retry
+        self.policies.retry
+    }
+
+    /// What stands around the executors.
+    #[must_use]
+    pub const fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     /// How to wait between attempts.
     #[must_use]
     pub fn pause(&self) -> &dyn Pause {
-        self.pause.as_ref()
+        self.policies.pause.as_ref()
     }
 
     /// Takes a row through the node of `visit`, with as many attempts as the retry policy allows.
@@ -114,30 +138,32 @@ impl Dispatcher {
         let mut failed = Vec::new();
         let mut waits = None;
         let mut row = row;
+        let mut waited = Duration::ZERO;
         loop {
+            waited += self.policies.limits.wait(visit.step, self.pause());
             let started_us = visit.clock.monotonic_us();
             let verdict = executor.execute(row, &visit, scratch);
             let ended_us = visit.clock.monotonic_us();
             match verdict {
                 Verdict::Failed { row: kept, reason } if reason.retryable => {
                     let waits = waits.get_or_insert_with(|| {
-                        self.retry.waits(visit.token.get() ^ u64::from(visit.step.get()) << 48)
+                        self.policies.retry.waits(visit.token.get() ^ u64::from(visit.step.get()) << 48)
                     });
                     match waits.next() {
                         Some(wait) => {
                             failed.push(FailedAttempt { reason, started_us, ended_us });
-                            self.pause.pause(wait);
+                            self.pause().pause(wait);
                             visit.attempt += 1;
                             row = kept;
                         }
                         None => {
                             let verdict =
                                 Verdict::Failed { row: kept, reason: exhausted(reason, failed.len() + 1) };
-                            return Visited { verdict, failed, started_us, ended_us };
+                            return Visited { verdict, failed, started_us, ended_us, waited };
                         }
                     }
                 }
-                verdict => return Visited { verdict, failed, started_us, ended_us },
+                verdict => return Visited { verdict, failed, started_us, ended_us, waited },
             }
         }
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{Clock, EdgeNo, ErrorReason, RunId, Step, TokenKey};
 use elspeth_value::Row;
@@ -71,6 +73,8 @@ pub struct Visited {
     pub started_us: u64,
     /// When it ended.
     pub ended_us: u64,
+    /// How long a rate limit kept it waiting before its attempts.
+    pub waited: Duration,
 }
 
 /// An attempt after which another was made.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, EpochNo, ErrorReason, RunId, RunStatus};
 use elspeth_engine::{EngineError, EngineOptions, EpochWork, Finished, Pipeline, drive};
-use elspeth_executors::{DeckContext, Dispatcher, SinkDeck, caught};
+use elspeth_executors::{DeckContext, Dispatcher, Policies, SinkDeck, caught};
 use elspeth_landscape::integrity::DecidedDigest;
 use elspeth_landscape::{LandscapeError, LandscapeWriter, Recorder, RunSeal, SourceRecord};
 use elspeth_plugin::{SinkContext, Source, SourceError};
@@ -195,8 +195,9 @@ fn start_threads(
         spans: plan.spans.clone(),
     };
     let deck = SinkDeck::new(&plan.graph, plan.sinks, surroundings).map_err(RunError::Act)?;
+    let policies = Policies { limits: plan.limits, retry: plan.retry, pause: plan.pause };
     let pipeline = Pipeline {
-        dispatcher: Dispatcher::new(&plan.graph, &plan.plugins, plan.retry, plan.pause)?,
+        dispatcher: Dispatcher::new(&plan.graph, &plan.plugins, policies)?,
         graph: Arc::clone(&plan.graph),
         clock: plan.clock,
         bodies: plan.bodies,

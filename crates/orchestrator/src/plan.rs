@@ -3,7 +3,7 @@ use std::sync::Arc;
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{Clock, EdgeRecord, Grade, NodeRecord, RunId, Step};
 use elspeth_engine::EpochBounds;
-use elspeth_executors::{Pause, RetryPolicy, StepPlugins};
+use elspeth_executors::{Pause, RateLimits, RetryPolicy, StepPlugins};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::{RunStart, SourceRecord};
 use elspeth_payload::FilesystemStore;
@@ -37,6 +37,8 @@ pub struct RunPlan {
     pub bounds: EpochBounds,
     /// How failures of the world are tried again.
     pub retry: RetryPolicy,
+    /// How often services may be asked.
+    pub limits: RateLimits,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where bodies go that are too large for an epoch's block.

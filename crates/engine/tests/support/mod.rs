@@ -8,7 +8,7 @@ use std::time::Duration;
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, Determinism, IdSource, Micros, Step};
 use elspeth_engine::{EngineError, EngineOptions, EpochBounds, EpochWork, Finished, Pipeline, drive};
-use elspeth_executors::{Dispatcher, Pause, RetryPolicy, StepPlugins, silence_plugin_panics};
+use elspeth_executors::{Dispatcher, Pause, Policies, RetryPolicy, StepPlugins, silence_plugin_panics};
 use elspeth_expr::{Expr, Root};
 use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref, RouteDecl};
 use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
@@ -105,14 +105,10 @@ pub(crate) fn pipeline(setup: &Setup, work: fn(Row, &TransformContext<'_>) -> Tr
         exponential_base: 2.0,
     };
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Micros(1_000_000)));
+    let policies = Policies { retry, pause: Arc::new(NoPause), ..Policies::none(Arc::clone(&clock)) };
     Pipeline {
-        dispatcher: Dispatcher::new(
-            &graph,
-            &StepPlugins { transforms, ..StepPlugins::default() },
-            retry,
-            Arc::new(NoPause),
-        )
-        .expect("the transform is given"),
+        dispatcher: Dispatcher::new(&graph, &StepPlugins { transforms, ..StepPlugins::default() }, policies)
+            .expect("the transform is given"),
         graph,
         clock,
         bodies: FilesystemStore::new("never-needed"),
