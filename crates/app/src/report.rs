@@ -1,5 +1,5 @@
-use elspeth_contracts::{Clock, RowIndex, SystemClock};
-use elspeth_landscape::{FailureGroup, RunRecord, failures};
+use elspeth_contracts::{Clock, RowIndex, RunStatus, SystemClock};
+use elspeth_landscape::{Counters, FailureGroup, RunRecord, failures};
 use serde::Serialize;
 
 use crate::store::{Reader, block_on, open_reader};
@@ -59,13 +59,24 @@ pub(crate) async fn report(reader: &Reader, record: &RunRecord) -> Result<RunRep
         started_at: record.started_at.rfc3339(),
         settings_path: record.settings_path.clone(),
         discarded: settled.saturating_sub(written),
-        unfinished: rows.processed.saturating_sub(settled),
+        unfinished: unfinished(record.status, rows, settled),
         failures,
         error: record.error.as_ref().map(|e| e.message.clone()),
         example_row: first.or_else(|| (rows.processed > 0).then_some(0)),
         warnings: Vec::new(),
         run,
     })
+}
+
+/// Rows that a run which stopped has not brought to an end. Rows that forks, merges and batches made others of are not
+/// counted one by one.
+fn unfinished(status: RunStatus, rows: &Counters, settled: u64) -> u64 {
+    match status {
+        RunStatus::Completed => 0,
+        RunStatus::Running | RunStatus::Failed | RunStatus::Interrupted => {
+            rows.processed.saturating_sub(settled).max(rows.buffered)
+        }
+    }
 }
 
 impl RunReport {

@@ -94,7 +94,10 @@ impl ChunkOutput {
     pub(crate) fn sort_from(&mut self, marks: &Marks) {
         self.tokens[marks.tokens..].sort_by_key(|r| r.token);
         self.parents[marks.parents..].sort_by_key(|r| (r.token, r.ordinal));
-        self.states[marks.states..].sort_by_key(|r| (r.token, r.step, r.attempt));
+        let states = &mut self.states[marks.states..];
+        if !states.is_sorted_by_key(|r| (r.token, r.step, r.attempt)) {
+            states.sort_by_key(|r| (r.token, r.step, r.attempt));
+        }
         self.contexts[marks.contexts..].sort_by_key(|r| (r.token, r.step, r.attempt));
         self.routing[marks.routing..].sort_by_key(|r| (r.token, r.step, r.attempt, r.ordinal));
         self.transform_errors[marks.errors..].sort_by_key(|r| (r.token, r.step, r.attempt));

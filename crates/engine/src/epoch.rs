@@ -77,18 +77,18 @@ pub(crate) fn assemble(
     for chunk in chunks {
         decided.rows.extend(chunk.rows);
         decided.batches.extend(chunk.batches);
-        decided.batch_outputs.extend(chunk.batch_outputs);
-        decided.token_parents.extend(chunk.parents);
-        decided.contexts.extend(chunk.contexts);
+        append(&mut decided.batch_outputs, chunk.batch_outputs);
+        append(&mut decided.token_parents, chunk.parents);
+        append(&mut decided.contexts, chunk.contexts);
         releases.extend(chunk.releases.into_iter().zip(chunk.release_leaves));
-        decided.tokens.extend(chunk.tokens);
-        decided.states.extend(chunk.states);
-        decided.routing.extend(chunk.routing);
+        append(&mut decided.tokens, chunk.tokens);
+        append(&mut decided.states, chunk.states);
+        append(&mut decided.routing, chunk.routing);
         decided.validation_errors.extend(chunk.validation_errors);
         decided.transform_errors.extend(chunk.transform_errors);
         decided.row_leaves.extend(chunk.leaves);
         bodies.add(chunk.bodies);
-        settled.extend(chunk.settled);
+        append(&mut settled, chunk.settled);
         for (sink, arrival) in chunk.arrivals {
             arrive(&mut sinks, sink, arrival);
         }
@@ -114,7 +114,9 @@ fn in_order(decided: &mut DecidedEpoch, sinks: &mut [SinkWork]) {
     decided.batch_outputs.sort_by_key(|r| (r.batch_no, r.ordinal));
     decided.tokens.sort_by_key(|r| r.token);
     decided.token_parents.sort_by_key(|r| (r.token, r.ordinal));
-    decided.states.sort_by_key(|r| (r.token, r.step, r.attempt));
+    if !decided.states.is_sorted_by_key(|r| (r.token, r.step, r.attempt)) {
+        decided.states.sort_by_key(|r| (r.token, r.step, r.attempt));
+    }
     decided.contexts.sort_by_key(|r| (r.token, r.step, r.attempt));
     decided.routing.sort_by_key(|r| (r.token, r.step, r.attempt, r.ordinal));
     decided.transform_errors.sort_by_key(|r| (r.token, r.step, r.attempt));
@@ -123,7 +125,19 @@ fn in_order(decided: &mut DecidedEpoch, sinks: &mut [SinkWork]) {
     }
 }
 
+/// A single large batch is one chunk, and need not be in memory twice.
+fn append<T>(list: &mut Vec<T>, mut more: Vec<T>) {
+    if list.is_empty() && list.capacity() < more.len() {
+        *list = more;
+    } else {
+        list.append(&mut more);
+    }
+}
+
 fn reserve(decided: &mut DecidedEpoch, chunks: &[ChunkOutput]) {
+    if let [_] = chunks {
+        return;
+    }
     decided.rows.reserve(chunks.iter().map(|c| c.rows.len()).sum());
     decided.tokens.reserve(chunks.iter().map(|c| c.tokens.len()).sum());
     decided.states.reserve(chunks.iter().map(|c| c.states.len()).sum());

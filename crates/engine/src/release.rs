@@ -74,18 +74,18 @@ impl Walker<'_> {
             }
         };
         self.walk(&mut walk, &OpenSpan::NONE, out);
-        let leaf = self.close_release(out, &marks, &members);
+        let leaf = self.close_release(out, &marks, (number, &members));
         out.release_leaves.push(leaf);
     }
 
-    /// Works on a batch. Its members as they were recorded when they were accepted.
+    /// Works on a batch. Its members, in order.
     fn flush(
         &mut self,
         (batch_no, step): (u64, Step),
         due: Result<TriggerType, ErrorReason>,
         members: Members,
         (walk, out): (&mut Walk, &mut ChunkOutput),
-    ) -> io::Result<Vec<BatchMemberRecord>> {
+    ) -> io::Result<Vec<TokenKey>> {
         let trigger = due.as_ref().ok().copied();
         let mut flushed = self.run_batch((batch_no, step), due, &members)?;
         if flushed.result.as_ref().is_ok_and(|rows| rows.outputs.len() > TokenKey::ORDINAL_LIMIT as usize) {
@@ -93,13 +93,13 @@ impl Walker<'_> {
             flushed.result = Err(ErrorReason::new(FailureKind::LimitExceeded, message));
         }
         let attempt = record_attempts((batch_no, step), trigger, &flushed, out);
-        let records = member_records(batch_no, &members);
+        let tokens = members.all.iter().map(|member| member.token).collect();
         let flush = Flush { step, batch_no, attempt, ended_us: flushed.ended_us, members };
         match flushed.result {
             Ok(rows) => self.flushed(flush, rows, walk, out)?,
             Err(reason) => self.flush_failed(flush, &reason, walk, out)?,
         }
-        Ok(records)
+        Ok(tokens)
     }
 
     /// Runs the plugin. A file that cannot be read is no fault of the batch.
@@ -199,6 +199,8 @@ impl Walker<'_> {
         out: &mut ChunkOutput,
     ) -> io::Result<()> {
         let Flush { step, batch_no, attempt, ended_us, members } = flush;
+        out.states.reserve_exact(members.all.len());
+        out.settled.reserve_exact(members.all.len());
         let failing = !quarantined.is_empty();
         let mut rows = failing.then(|| members.rows());
         let mut failed = Vec::new();
@@ -344,21 +346,18 @@ impl Walker<'_> {
         &mut self,
         out: &mut ChunkOutput,
         marks: &Marks,
-        members: &[BatchMemberRecord],
+        (batch_no, members): (u64, &[TokenKey]),
     ) -> ContentHash {
         out.sort_from(marks);
         out.batches[marks.batches..].iter().for_each(|r| self.leaf.batch(r));
-        members.iter().for_each(|r| self.leaf.batch_member(r));
+        for (ordinal, token) in (0..).zip(members) {
+            self.leaf.batch_member(&BatchMemberRecord { batch_no, ordinal, token: *token });
+        }
         out.batch_outputs[marks.outputs..].iter().for_each(|r| self.leaf.batch_output(r));
         out.leaf_tokens(marks, &mut self.leaf);
         out.leaf_errors(marks, &mut self.leaf);
         self.leaf.finish()
     }
-}
-
-fn member_records(batch_no: u64, members: &Members) -> Vec<BatchMemberRecord> {
-    let members = (0..).zip(&members.all);
-    members.map(|(ordinal, member)| BatchMemberRecord { batch_no, ordinal, token: member.token }).collect()
 }
 
 /// One record for each attempt; the number of the last.

@@ -176,7 +176,10 @@ impl SinkDeck {
         }
         self.write(epoch, late, graph, &mut acted)?;
         let Acting { epoch: mut acted, mut settled } = acted;
-        settled.sort_by_key(|settled| (settled.cause, settled.outcome.token));
+        let key = |settled: &Settled| (settled.cause, settled.outcome.token);
+        if !settled.is_sorted_by_key(key) {
+            settled.sort_by_key(key);
+        }
         acted.outcomes = settled.into_iter().map(|settled| settled.outcome).collect();
         acted.sink_states.sort_by_key(|s| (s.token, s.step));
         acted.transform_errors.sort_by_key(|e| (e.token, e.step));

@@ -1,7 +1,6 @@
 //! What the engine delivers: epochs in order, whatever the workers, whatever the plugins do.
 
-mod support;
-
+use crate::support::{Setup, numbers, pipeline, run, unchanged};
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{FailureKind, NodeStateStatus, Outcome, RowIndex};
 use elspeth_engine::EpochWork;
@@ -10,7 +9,6 @@ use elspeth_plugin::{
     TransformContext, TransformOutput, TransformResult,
 };
 use elspeth_value::{Contract, Row, Value};
-use support::{Setup, numbers, pipeline, run, unchanged};
 
 fn number(row: &Row) -> i64 {
     match row.get("n") {
@@ -157,7 +155,7 @@ fn a_refused_record_has_row_token_state_and_a_way_to_its_sink() {
 #[test]
 fn a_caller_that_wants_no_more_gets_no_more() {
     let pipeline = pipeline(&Setup::default(), unchanged);
-    let source = support::Memory { rows: numbers(1_000), next: 0, chunk: 10 };
+    let source = crate::support::Memory { rows: numbers(1_000), next: 0, chunk: 10 };
     let mut delivered = 0;
     let end = elspeth_engine::drive(&pipeline, Box::new(source), &false.into(), |work| {
         delivered += work.decided.rows.len();
@@ -169,7 +167,7 @@ fn a_caller_that_wants_no_more_gets_no_more() {
 
 /// Fails once, for a reason that passes, in the middle of its rows.
 struct Flaky {
-    inner: support::Memory,
+    inner: crate::support::Memory,
     failed: bool,
 }
 
@@ -206,7 +204,8 @@ impl Source for Flaky {
 fn a_source_that_fails_for_a_moment_is_read_again_from_where_it_was() {
     let read = |attempts| {
         let pipeline = pipeline(&Setup { attempts, ..Setup::default() }, unchanged);
-        let source = Flaky { inner: support::Memory { rows: numbers(20), next: 0, chunk: 3 }, failed: false };
+        let source =
+            Flaky { inner: crate::support::Memory { rows: numbers(20), next: 0, chunk: 3 }, failed: false };
         let mut rows = Vec::new();
         let mut attempts = 0;
         let end = elspeth_engine::drive(&pipeline, Box::new(source), &false.into(), |work| {

@@ -1,5 +1,7 @@
 //! A pipeline built by hand: rows from memory, transforms from closures, two sinks.
 
+pub(crate) mod waiting;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,0 +1,5 @@
+//! The engine through its door: sources from memory, plugins from functions, a clock that tests move.
+
+mod epochs;
+mod support;
+mod waiting;
