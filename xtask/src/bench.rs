@@ -30,7 +30,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// Pipelines, separated by commas
-    #[arg(long, value_delimiter = ',', value_enum, default_value = "copy,route,transform")]
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "copy,route,transform,fork,batch")]
     pipelines: Vec<Pipeline>,
     /// Print one JSON object instead of tables
     #[arg(long)]

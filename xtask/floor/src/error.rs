@@ -15,4 +15,8 @@ pub(crate) enum Error {
     Runs { found: usize },
     #[error("table {table}: {written} records were written, {expected} are in the original")]
     Incomplete { table: String, written: u64, expected: u64 },
+    #[error(
+        "epoch {epoch}: {found} records are found, but {expected} were written; which are whose is not understood"
+    )]
+    Misplaced { epoch: i64, found: u64, expected: u64 },
 }

@@ -6,11 +6,12 @@
 //! its standard output in a file, and tells what it took. Both print one JSON object.
 //!
 //! Built together with the product, so that both link the very same SQLite. Invariant: the copy holds as many records
-//! of every table as the original, else there is no result. All of the workspace's unsafe code is here, in `sqlite`
-//! (the C API) and `process` (`wait4`).
+//! of every table as the original, and the commits of every epoch as many as the product counted, else there is no
+//! result. All of the workspace's unsafe code is here, in `sqlite` (the C API) and `process` (`wait4`).
 
 mod error;
 mod pages;
+mod place;
 mod plan;
 mod process;
 mod read;

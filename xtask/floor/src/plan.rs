@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::error::Error;
+use crate::place::{Epoch, Places};
 use crate::sqlite::Connection;
-
-/// A token's number holds the index of its row above these bits (`TokenKey`).
-pub(crate) const ORDINAL_BITS: u32 = 20;
 
 /// Tables that are written by commit B although their records do not say so by the step of a sink.
 const ACTED: [&str; 2] = ["token_outcomes", "sink_positions"];
@@ -19,6 +17,7 @@ pub(crate) struct Plan {
     pub(crate) run_no: i64,
     pub(crate) tables: Vec<Table>,
     pub(crate) epochs: Vec<Epoch>,
+    pub(crate) places: Places,
     pub(crate) sinks: BTreeSet<i64>,
 }
 
@@ -44,30 +43,32 @@ pub(crate) struct Column {
 pub(crate) enum Key {
     /// By the index of its row.
     Row,
-    /// By its token, which knows the row.
-    Token,
+    /// By its token, in the column of that number, and a moment of the token's way.
+    Token(usize, Way),
     /// It names the epoch.
     Epoch,
+    /// By the number of its release, in the column of that number.
+    Release(usize),
+    /// By its place in a batch, which accepts members in one epoch after the other.
+    Member,
     /// It belongs to the run as a whole.
     Run,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Epoch {
-    pub(crate) number: i64,
-    /// Rows from the first to before the second; empty for an epoch without rows.
-    pub(crate) rows: (i64, i64),
+/// When on its token's way a record was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Birth,
+    /// At the step in the column of that number.
+    Step(usize),
+    End,
 }
 
 impl Plan {
     pub(crate) fn of(database: &Connection) -> Result<Self, Error> {
         let run_no = only_run(database)?;
-        Ok(Self {
-            run_no,
-            tables: tables(database)?,
-            epochs: epochs(database, run_no)?,
-            sinks: sinks(database)?,
-        })
+        let (places, epochs) = Places::of(database, run_no)?;
+        Ok(Self { run_no, tables: tables(database)?, epochs, places, sinks: sinks(database)? })
     }
 }
 
@@ -80,6 +81,11 @@ impl Table {
     /// Whether it holds records of what happened.
     pub(crate) fn holds_records(&self) -> bool {
         !NO_RECORDS.contains(&self.name.as_str())
+    }
+
+    /// Whether an epoch's own count of its records has those of this table.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.holds_records() && self.name != "epochs"
     }
 }
 
@@ -107,7 +113,7 @@ fn tables(database: &Connection) -> Result<Vec<Table>, Error> {
         columns.retain(|column| column.name != "run_no");
         if columns.len() < before {
             let schema = schema(database, &name)?;
-            let key = key(&columns);
+            let key = key(&name, &columns);
             let step = columns.iter().position(|column| column.name == "step");
             tables.push(Table { name, schema, columns, key, step });
         }
@@ -139,31 +145,22 @@ fn schema(database: &Connection, table: &str) -> Result<Vec<String>, Error> {
     Ok(statements)
 }
 
-fn key(columns: &[Column]) -> Key {
-    let has = |name: &str| columns.iter().any(|column| column.name == name);
-    // A batch has members of many epochs, and they say so by the batch alone.
-    if has("batch_no") && !has("terminal") {
-        Key::Run
-    } else if has("token") {
-        Key::Token
-    } else if has("row_index") {
-        Key::Row
-    } else if has("epoch") {
-        Key::Epoch
-    } else {
-        Key::Run
+fn key(table: &str, columns: &[Column]) -> Key {
+    let place = |name: &str| columns.iter().position(|column| column.name == name);
+    let released = match table {
+        "releases" => place("number"),
+        "batches" | "batch_outputs" => place("batch_no"),
+        _ => None,
+    };
+    match (table, released, place("token")) {
+        ("batch_members", ..) => Key::Member,
+        (_, Some(number), _) => Key::Release(number),
+        ("token_outcomes", None, Some(token)) => Key::Token(token, Way::End),
+        (_, None, Some(token)) => Key::Token(token, place("step").map_or(Way::Birth, Way::Step)),
+        _ if place("row_index").is_some() => Key::Row,
+        _ if place("epoch").is_some() => Key::Epoch,
+        _ => Key::Run,
     }
-}
-
-fn epochs(database: &Connection, run_no: i64) -> Result<Vec<Epoch>, Error> {
-    let sql = "SELECT epoch, coalesce(first_row, 0), coalesce(last_row + 1, 0) FROM epochs WHERE run_no = ?1 ORDER BY 1";
-    let mut query = database.prepare(sql)?;
-    query.query(&[run_no])?;
-    let mut epochs = Vec::new();
-    while query.step()? {
-        epochs.push(Epoch { number: query.int(0), rows: (query.int(1), query.int(2)) });
-    }
-    Ok(epochs)
 }
 
 /// Steps of sinks (`NodeType::Sink` is stored as 5).

@@ -1,7 +1,10 @@
 //! Records read back, grouped as they were written.
 
+use std::ops::Range;
+
 use crate::error::Error;
-use crate::plan::{Epoch, Key, ORDINAL_BITS, Plan, Table};
+use crate::place::{Epoch, Moment};
+use crate::plan::{Key, Plan, Table, Way};
 use crate::sqlite::{Cell, Connection, Statement};
 
 /// Records of one table that one half of one commit writes.
@@ -46,17 +49,44 @@ impl<'d> Reader<'d> {
         Ok(groups)
     }
 
-    pub(crate) fn epoch(&mut self, epoch: Epoch, arena: &mut Vec<u8>) -> Result<EpochRecords, Error> {
+    /// What one epoch wrote, which must be as much as the product counted.
+    pub(crate) fn epoch(&mut self, epoch: &Epoch, arena: &mut Vec<u8>) -> Result<EpochRecords, Error> {
         let mut records = EpochRecords::default();
+        let mut count = 0;
         for (at, table) in self.plan.tables.iter().enumerate().filter(|(_, table)| table.key != Key::Run) {
-            let (from, to) = range(table.key, epoch);
-            let parameters = [self.plan.run_no, from, to];
-            let cells = read(&mut self.queries[at], &parameters, table.columns.len(), arena)?;
+            let cells = self.table(at, epoch, arena)?;
+            if table.is_counted() {
+                count += (cells.len() / table.columns.len()) as u64;
+            }
             let (decided, acted) = self.halves(table, cells);
             records.decided.extend((!decided.is_empty()).then_some(Group { table: at, cells: decided }));
             records.acted.extend((!acted.is_empty()).then_some(Group { table: at, cells: acted }));
         }
-        Ok(records)
+        if count == epoch.records {
+            Ok(records)
+        } else {
+            Err(Error::Misplaced { epoch: epoch.number, found: count, expected: epoch.records })
+        }
+    }
+
+    /// An epoch's records of one table.
+    fn table(&mut self, at: usize, epoch: &Epoch, arena: &mut Vec<u8>) -> Result<Vec<Cell>, Error> {
+        let (plan, query) = (self.plan, &mut self.queries[at]);
+        let table = &plan.tables[at];
+        let mut cells = Vec::new();
+        for mut parameters in bounds(table.key, epoch) {
+            parameters.insert(0, plan.run_no);
+            let mut found = read(query, &parameters, table.columns.len(), arena)?;
+            if let Key::Token(token, way) = table.key {
+                let here = |record: &&[Cell]| {
+                    let Cell::Int(token) = record[token] else { return false };
+                    plan.places.epoch(token, moment(way, record)) == Some(epoch.number)
+                };
+                found = found.chunks_exact(table.columns.len()).filter(here).flatten().copied().collect();
+            }
+            cells.append(&mut found);
+        }
+        Ok(cells)
     }
 
     /// A record of a sink's step is written by commit B.
@@ -75,24 +105,43 @@ impl<'d> Reader<'d> {
     }
 }
 
-/// Records in key order; `?2` and `?3` bound the epoch's part of the key.
+/// Records in key order; `?2`, `?3` and `?4` bound the epoch's part of the key.
 fn select(table: &Table) -> String {
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    let within = |key: &str| format!(" AND {key} >= ?2 AND {key} < ?3 ORDER BY {key}");
     let bounds = match table.key {
-        Key::Row => " AND row_index >= ?2 AND row_index < ?3 ORDER BY row_index",
-        Key::Token => " AND token >= ?2 AND token < ?3 ORDER BY token",
-        Key::Epoch => " AND epoch >= ?2 AND epoch < ?3 ORDER BY epoch",
-        Key::Run => "",
+        Key::Row => within("row_index"),
+        Key::Token(column, _) | Key::Release(column) => within(names[column]),
+        Key::Epoch => within("epoch"),
+        Key::Member => format!(" AND batch_no = ?4{}", within("ordinal")),
+        Key::Run => String::new(),
     };
     format!("SELECT {} FROM {} WHERE run_no = ?1{bounds}", names.join(", "), table.name)
 }
 
-fn range(key: Key, epoch: Epoch) -> (i64, i64) {
-    let (first, end) = epoch.rows;
+/// From where to where the records of an epoch are looked for, and then in which batch.
+fn bounds(key: Key, epoch: &Epoch) -> Vec<Vec<i64>> {
+    let plain = |range: &Range<i64>| vec![range.start, range.end];
     match key {
-        Key::Row => (first, end),
-        Key::Token => (first << ORDINAL_BITS, end << ORDINAL_BITS),
-        Key::Epoch | Key::Run => (epoch.number, epoch.number + 1),
+        Key::Row => vec![plain(&epoch.rows)],
+        Key::Token(..) => epoch.tokens.iter().map(plain).collect(),
+        Key::Release(_) => epoch.releases.iter().map(plain).collect(),
+        Key::Member => {
+            epoch.members.iter().map(|(batch, range)| vec![range.start, range.end, *batch]).collect()
+        }
+        Key::Epoch | Key::Run => vec![vec![epoch.number, epoch.number + 1]],
+    }
+}
+
+/// When on its token's way a record was made.
+fn moment(way: Way, record: &[Cell]) -> Moment {
+    match way {
+        Way::Birth => Moment::Birth,
+        Way::End => Moment::End,
+        Way::Step(column) => match record[column] {
+            Cell::Int(step) => Moment::Visit(step),
+            Cell::Null | Cell::Real(_) | Cell::Text { .. } | Cell::Blob { .. } => Moment::End,
+        },
     }
 }
 

@@ -13,6 +13,10 @@ pub(crate) enum Pipeline {
     Route,
     /// csv, three transforms, a gate, two csv
     Transform,
+    /// csv, a fork of two that meet again, with another such fork in one of its branches, csv
+    Fork,
+    /// csv, statistics of every hundred rows, csv
+    Batch,
 }
 
 const MAPPER: &str = "  - name: mapped
@@ -53,12 +57,68 @@ const GATE: &str = "gates:
     routes: {\"true\": first, \"false\": second}
 ";
 
+const FORKS: &str = "gates:
+  - name: split
+    input: read
+    condition: \"True\"
+    routes: {\"true\": fork, \"false\": first}
+    fork_to: [charged, shown]
+  - name: split_again
+    input: shortened
+    condition: \"True\"
+    routes: {\"true\": fork, \"false\": first}
+    fork_to: [long, brief]
+transforms:
+  - name: fee
+    plugin: field_mapper
+    input: charged
+    on_success: with_fee
+    on_error: discard
+    options:
+      computed: {fee: \"row['amount'] * 0.02\"}
+      schema: {mode: observed}
+  - name: shorten
+    plugin: truncate
+    input: shown
+    on_success: shortened
+    on_error: discard
+    options:
+      fields: {name: 12}
+      suffix: \"...\"
+      schema: {mode: observed}
+coalesce:
+  - name: inner
+    branches: [long, brief]
+    policy: require_all
+    merge: union
+  - name: outer
+    branches: {charged: with_fee, shown: inner}
+    policy: require_all
+    merge: union
+    on_success: first
+";
+
+const STATISTICS: &str = "aggregations:
+  - name: totals
+    plugin: batch_stats
+    input: read
+    on_success: first
+    on_error: discard
+    trigger: {count: 100}
+    options:
+      value_field: amount
+      group_by: category
+      schema: {mode: observed}
+";
+
 impl Pipeline {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Copy => "copy",
             Self::Route => "route",
             Self::Transform => "transform",
+            Self::Fork => "fork",
+            Self::Batch => "batch",
         }
     }
 
@@ -67,6 +127,8 @@ impl Pipeline {
             Self::Copy => "csv → csv",
             Self::Route => "csv → field_mapper → gate → two csv",
             Self::Transform => "csv → three transforms → gate → two csv",
+            Self::Fork => "csv → fork of two, one with a fork of two → both merged → csv",
+            Self::Batch => "csv → statistics of every 100 rows → csv",
         }
     }
 
@@ -84,6 +146,8 @@ impl Pipeline {
                 format!("transforms:\n{}{MORE}{GATE}", MAPPER.replace("MAPPED", "mapped_rows")),
                 &["first", "second"],
             ),
+            Self::Fork => ("read", FORKS.to_owned(), &["first"]),
+            Self::Batch => ("read", STATISTICS.to_owned(), &["first"]),
         };
         let sinks: String = sinks.iter().map(|sink| sink_settings(sink, folder)).collect();
         let (input, folder) = (input.display(), folder.display());
