@@ -4,19 +4,21 @@
 //! it. Between a fork and its coalesce one way leads to the coalesce; gates may send rows aside on other ways, which are
 //! then free to do what a branch must not (expand, aggregate into new rows).
 
+use std::collections::BTreeMap;
+
 use crate::choices::Choices;
 use crate::data;
 use crate::pipeline::{
     Aggregation, Batch, BatchCondition, Branch, Change, Coalesce, Fate, JoinedBranch, Kind, Merge, Node,
-    NodeNo, Pipeline, Policy, Route, SINKS, SourceSchema, Target,
+    NodeNo, Pipeline, Policy, Route, SINKS, SinkNo, SourceSchema, Target,
 };
 use crate::scope::{Holds, Scope};
 
 /// How often a node is a transform, a gate, an aggregation, a fork.
-const GROWTH: [usize; 4] = [5, 3, 0, 0];
+const GROWTH: [usize; 4] = [5, 3, 4, 4];
 
 /// How often a transform expands, where it can.
-const EXPANSION: usize = 0;
+const EXPANSION: usize = 5;
 
 /// Where a flow has to lead.
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +41,19 @@ pub(crate) fn pipeline(choices: &mut Choices) -> Pipeline {
         false => growing.flow(scope, End::Free, None).0,
     };
     let nodes = growing.nodes;
+    let picky = picky_sinks(choices);
+    let csv = choices.chance(40).then(|| choices.below(SINKS.len()));
+    let csv = csv.filter(|csv| !picky.contains_key(csv) && !picky.values().any(|to| *to == Fate::Sink(*csv)));
     let lines = data::lines(choices, schema);
-    Pipeline { schema, on_invalid, start, nodes, lines }
+    Pipeline { schema, on_invalid, start, nodes, picky, csv, lines }
+}
+
+/// Sinks that refuse rows, and where those go: not to a sink that refuses rows itself.
+fn picky_sinks(choices: &mut Choices) -> BTreeMap<SinkNo, Fate> {
+    let picky: Vec<SinkNo> = (1..SINKS.len()).filter(|_| choices.chance(12)).collect();
+    let others: Vec<SinkNo> = (0..SINKS.len()).filter(|sink| !picky.contains(sink)).collect();
+    let mut fate = || if choices.chance(60) { Fate::Sink(choices.one(&others)) } else { Fate::Discard };
+    picky.into_iter().map(|sink| (sink, fate())).collect()
 }
 
 struct Growing<'a> {

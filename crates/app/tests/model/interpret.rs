@@ -5,6 +5,7 @@
 //! and each of them in the order of token numbers. What it predicts are the rows of every sink in their order, and what
 //! became of every token.
 
+mod csv;
 mod joining;
 mod source;
 mod walking;
@@ -15,14 +16,20 @@ use crate::pipeline::{
     Aggregation, BatchCondition, Fate, Kind, NodeNo, Pipeline, Row, SINKS, SinkNo, Target,
 };
 use crate::plugins;
+use crate::settings;
 use joining::Group;
 use walking::Walk;
+
+/// Stands for words and times that no model can know.
+pub(crate) const MASKED: &str = "*";
 
 /// What a run of the pipeline gives.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Prediction {
     /// Lines of each sink.
     pub(crate) sinks: BTreeMap<String, Vec<String>>,
+    /// How many rows each sink got.
+    pub(crate) destinations: BTreeMap<String, u64>,
     /// How many tokens ended how.
     pub(crate) outcomes: BTreeMap<&'static str, u64>,
     /// Source records.
@@ -150,10 +157,18 @@ impl Interpreter<'_> {
                 Event::Lost(key, _) => *key,
             });
             for event in events {
-                match event {
-                    Event::Came(token) => self.accept(node, token),
-                    Event::Arrived(token, frame) => self.join(token, frame, None),
-                    Event::Lost(_, frame) => self.lose(frame, None),
+                let resolution = match event {
+                    Event::Came(token) => {
+                        self.accept(node, token);
+                        continue;
+                    }
+                    Event::Arrived(token, frame) => self.join(token, frame),
+                    Event::Lost(_, frame) => self.lose(frame),
+                };
+                if let Some(resolution) = resolution {
+                    let mut walk = Walk::of(self.release(node), 0);
+                    self.resolve(resolution, &mut walk);
+                    self.walk(walk);
                 }
             }
             if at_end && let Some(members) = self.batches.remove(&node) {
@@ -263,8 +278,26 @@ impl Interpreter<'_> {
     }
 
     fn write(&mut self, sink: SinkNo, token: Token, outcome: &'static str) {
-        self.settle(token.key, outcome);
-        self.written.push(Written { sink, cause: self.cause, key: token.key, row: token.row });
+        let Token { key, mut row, .. } = token;
+        let cause = self.cause;
+        let refused = row.get("c").is_some_and(|c| !c.is_null() && !c.is_i64());
+        let (sink, outcome) = match self.pipeline.picky.get(&sink) {
+            Some(Fate::Discard) if refused => return self.settle(key, "diverted"),
+            Some(Fate::Sink(failsink)) if refused => {
+                for (name, value) in [
+                    ("__diverted_from", SINKS[sink]),
+                    ("__diversion_reason", MASKED),
+                    ("__diversion_kind", "sink_refused"),
+                    ("__diversion_timestamp", MASKED),
+                ] {
+                    row.insert(name.to_owned(), value.into());
+                }
+                (*failsink, "diverted")
+            }
+            Some(Fate::Discard | Fate::Sink(_)) | None => (sink, outcome),
+        };
+        self.settle(key, outcome);
+        self.written.push(Written { sink, cause, key, row });
     }
 
     fn prediction(mut self) -> Prediction {
@@ -272,12 +305,13 @@ impl Interpreter<'_> {
         let mut prediction = Prediction { coalesce_failed: self.coalesce_failed, ..Prediction::default() };
         prediction.processed = u64::try_from(source::rows(self.pipeline).len()).unwrap();
         self.written.sort_by_key(|written| (written.cause, written.key));
-        for name in crate::settings::used_sinks(self.pipeline) {
-            prediction.sinks.insert(name.to_owned(), Vec::new());
-        }
-        for Written { sink, row, .. } in self.written {
-            let line = serde_json::to_string(&row).unwrap();
-            prediction.sinks.entry(SINKS[sink].to_owned()).or_default().push(line);
+        for sink in settings::used_sinks(self.pipeline) {
+            let rows = self.written.iter().filter(|written| written.sink == sink);
+            let rows: Vec<Row> = rows.map(|written| written.row.clone()).collect();
+            let json = || rows.iter().map(|row| serde_json::to_string(row).unwrap()).collect();
+            let lines = if self.pipeline.csv == Some(sink) { csv::lines(&rows) } else { json() };
+            prediction.destinations.insert(SINKS[sink].to_owned(), rows.len() as u64);
+            prediction.sinks.insert(SINKS[sink].to_owned(), lines);
         }
         for outcome in self.outcomes.into_values() {
             *prediction.outcomes.entry(outcome).or_default() += 1;

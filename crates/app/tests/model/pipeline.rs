@@ -1,6 +1,8 @@
 //! A pipeline as the generator makes it: nodes that name each other by number. It says what the settings file says, in a
 //! form that can be printed as settings and followed by the interpreter.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json};
 
 use crate::expression::{Condition, Term};
@@ -24,6 +26,10 @@ pub(crate) struct Pipeline {
     pub(crate) on_invalid: Fate,
     pub(crate) start: Target,
     pub(crate) nodes: Vec<Node>,
+    /// What becomes of rows whose field `c` is no integer in sinks that refuse them.
+    pub(crate) picky: BTreeMap<SinkNo, Fate>,
+    /// The sink that writes CSV, if one does; the others write lines of JSON.
+    pub(crate) csv: Option<SinkNo>,
     /// Lines of the source's file.
     pub(crate) lines: Vec<String>,
 }
@@ -189,6 +195,12 @@ pub(crate) enum Merge {
 }
 
 impl Pipeline {
+    /// The name of a sink's file.
+    pub(crate) fn file(&self, sink: SinkNo) -> String {
+        let ending = if self.csv == Some(sink) { "csv" } else { "jsonl" };
+        format!("{}.{ending}", SINKS[sink])
+    }
+
     /// Whether a token that goes to `target` can still arrive at `coalesce`.
     pub(crate) fn reaches(&self, target: Target, coalesce: NodeNo) -> bool {
         match target {

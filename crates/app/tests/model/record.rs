@@ -64,9 +64,9 @@ async fn read(reader: &dyn LandscapeReader, run: RunId, waiting: u64) -> Result<
         }
     }
     for artifact in reader.artifacts(run).await? {
-        let (step, hash, size, rows) =
-            (artifact.step, artifact.content_hash, artifact.size_bytes, artifact.rows);
-        record.lines.push(format!("artifact {step:?} {hash} {size} {rows}"));
+        // Not the content's hash: rows that a sink refused say when that was. Contents are compared byte by byte.
+        let (step, size, rows) = (artifact.step, artifact.size_bytes, artifact.rows);
+        record.lines.push(format!("artifact {step:?} {size} {rows}"));
     }
     Ok(record)
 }

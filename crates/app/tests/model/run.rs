@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use elspeth_app::{AppError, EnvChoice, Prepared, Progress, RunId, RunObserver, RunReport, SettingsChoice};
 use elspeth_testkit::Scratch;
 
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, SINKS, SinkNo};
 use crate::record::{Record, Records};
 use crate::settings;
 
@@ -28,6 +28,8 @@ pub(crate) struct Observed {
     /// The text of each sink's file.
     pub(crate) sinks: BTreeMap<String, String>,
     pub(crate) counters: BTreeMap<&'static str, u64>,
+    /// Rows by sink, as the report says.
+    pub(crate) destinations: BTreeMap<String, u64>,
     pub(crate) content_root: Option<String>,
 }
 
@@ -75,9 +77,9 @@ impl Trial<'_> {
         let scratch = &self.bench.scratch;
         let stop = Arc::new(AtomicBool::new(false));
         let report = elspeth_app::run(prepared, stop, &mut Quiet).map_err(|e| told(&e))?;
-        let written = |name: &&str| {
-            let text = std::fs::read_to_string(scratch.join(&format!("{name}.jsonl")));
-            ((*name).to_owned(), text.unwrap_or_else(|e| format!("no file: {e}")))
+        let written = |sink: &SinkNo| {
+            let text = std::fs::read_to_string(scratch.join(&self.pipeline.file(*sink)));
+            (SINKS[*sink].to_owned(), text.unwrap_or_else(|e| format!("no file: {e}")))
         };
         Ok(Observed {
             run_id: report.run.run_id,
@@ -85,6 +87,7 @@ impl Trial<'_> {
             error: report.error.clone(),
             sinks: settings::used_sinks(self.pipeline).iter().map(written).collect(),
             counters: counters(&report),
+            destinations: report.run.destinations.clone(),
             content_root: report.run.content_root.map(|root| root.to_string()),
         })
     }

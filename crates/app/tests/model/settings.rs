@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::pipeline::{
     Aggregation, Batch, BatchCondition, Branch, Change, Coalesce, Fate, Kind, Merge, Node, Pipeline, Policy,
-    Route, SINKS, Target,
+    Route, SINKS, SinkNo, Target,
 };
 use crate::scope::Scope;
 
@@ -36,7 +36,18 @@ pub(crate) fn text(pipeline: &Pipeline, operation: &str) -> String {
     }
     text.push_str("sinks:\n");
     for sink in used_sinks(pipeline) {
-        writeln!(text, "  {sink}: {{plugin: json, options: {{path: $DIR/{sink}.jsonl}}}}").unwrap();
+        let name = SINKS[sink];
+        let plugin = if pipeline.csv == Some(sink) { "csv" } else { "json" };
+        write!(text, "  {name}: {{plugin: {plugin}, options: {{path: $DIR/{}", pipeline.file(sink)).unwrap();
+        match pipeline.picky.get(&sink) {
+            None => writeln!(text, "}}}}").unwrap(),
+            Some(refused) => {
+                let schema = r#"{mode: flexible, fields: ["c: int?"]}"#;
+                let refused = fate(*refused);
+                writeln!(text, ", validate_input: true, schema: {schema}}}, on_write_failure: {refused}}}")
+                    .unwrap();
+            }
+        }
     }
     text + operation
 }
@@ -51,8 +62,8 @@ const SECTIONS: [Section; 4] = [
     ("coalesce", |kind| matches!(kind, Kind::Coalesce(_))),
 ];
 
-/// Names of the sinks that rows can reach.
-pub(crate) fn used_sinks(pipeline: &Pipeline) -> Vec<&'static str> {
+/// The sinks that rows can reach.
+pub(crate) fn used_sinks(pipeline: &Pipeline) -> Vec<SinkNo> {
     let mut targets = vec![pipeline.start];
     let mut fates = vec![pipeline.on_invalid];
     for node in &pipeline.nodes {
@@ -76,8 +87,16 @@ pub(crate) fn used_sinks(pipeline: &Pipeline) -> Vec<&'static str> {
             Kind::Coalesce(Coalesce { next, .. }) => targets.push(*next),
         }
     }
-    let reached = |sink| targets.contains(&Target::Sink(sink)) || fates.contains(&Fate::Sink(sink));
-    (0..SINKS.len()).filter(|sink| reached(*sink)).map(|sink| SINKS[sink]).collect()
+    let reached =
+        |sink: &SinkNo| targets.contains(&Target::Sink(*sink)) || fates.contains(&Fate::Sink(*sink));
+    let mut used: Vec<SinkNo> = (0..SINKS.len()).filter(reached).collect();
+    let refused: Vec<&Fate> = used.iter().filter_map(|sink| pipeline.picky.get(sink)).collect();
+    let failsinks = (0..SINKS.len()).filter(|sink| refused.contains(&&Fate::Sink(*sink)));
+    let failsinks: Vec<SinkNo> = failsinks.collect();
+    used.extend(failsinks);
+    used.sort_unstable();
+    used.dedup();
+    used
 }
 
 /// How settings name a target.

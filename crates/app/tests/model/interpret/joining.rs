@@ -27,11 +27,25 @@ enum End {
     FailedToken,
 }
 
-/// What an event means for a group.
+/// What the policy says.
 enum Verdict {
     Wait,
     Merge,
     Fail,
+}
+
+/// What an event at a coalesce leads to.
+pub(super) enum Resolution {
+    Merge {
+        frame: Frame,
+        row: Row,
+        parts: Vec<Token>,
+    },
+    /// These tokens end there.
+    Fail {
+        frame: Frame,
+        tokens: Vec<Token>,
+    },
 }
 
 impl Interpreter<'_> {
@@ -51,8 +65,8 @@ impl Interpreter<'_> {
             }
             if self.ordered.contains(&frame.coalesce) {
                 self.inbox.entry(frame.coalesce).or_default().push(Event::Lost(key, *frame));
-            } else {
-                self.lose(*frame, Some(&mut *walk));
+            } else if let Some(resolution) = self.lose(*frame) {
+                self.resolve(resolution, walk);
             }
         }
     }
@@ -69,26 +83,23 @@ impl Interpreter<'_> {
         *live == 0 && !group.arrived.contains_key(&frame.branch)
     }
 
-    /// A branch has arrived. `walk` is the one that brought it, unless the coalesce waits across rows.
-    pub(super) fn join(&mut self, token: Token, frame: Frame, walk: Option<&mut Walk>) {
+    /// A branch has arrived.
+    pub(super) fn join(&mut self, token: Token, frame: Frame) -> Option<Resolution> {
         let group = self.group(&frame);
         if group.ended.is_some() {
             self.leave(&frame);
-            self.perish(token, &frame, walk);
-            return;
+            return Some(Resolution::Fail { frame, tokens: vec![token] });
         }
         group.arrived.insert(frame.branch, token);
         self.leave(&frame);
-        self.decide(frame, walk);
+        self.decide(frame)
     }
 
     /// A branch cannot arrive any more.
-    pub(super) fn lose(&mut self, frame: Frame, walk: Option<&mut Walk>) {
+    pub(super) fn lose(&mut self, frame: Frame) -> Option<Resolution> {
         let group = self.group(&frame);
         group.lost.insert(frame.branch);
-        if group.ended.is_none() {
-            self.decide(frame, walk);
-        }
+        if group.ended.is_none() { self.decide(frame) } else { None }
     }
 
     fn coalesce(&self, no: NodeNo) -> Coalesce {
@@ -100,73 +111,56 @@ impl Interpreter<'_> {
         }
     }
 
-    fn decide(&mut self, frame: Frame, walk: Option<&mut Walk>) {
+    fn decide(&mut self, frame: Frame) -> Option<Resolution> {
         let coalesce = self.coalesce(frame.coalesce);
         let group = self.group(&frame);
-        let verdict = verdict(group, &coalesce);
-        group.ended = match verdict {
-            Verdict::Wait => return,
-            Verdict::Merge => Some(End::Merged),
-            Verdict::Fail => Some(End::Failed),
+        let merges = match verdict(group, &coalesce) {
+            Verdict::Wait => return None,
+            Verdict::Merge => true,
+            Verdict::Fail => false,
         };
         let arrived = std::mem::take(&mut group.arrived);
-        match merged_row(&coalesce, &arrived) {
-            Some(row) if self.group(&frame).ended == Some(End::Merged) => {
-                self.merge(frame, &coalesce, (arrived, row), walk);
+        let row = if merges { merged_row(&coalesce, &arrived) } else { None };
+        group.ended = Some(if row.is_some() { End::Merged } else { End::Failed });
+        let tokens: Vec<Token> = arrived.into_values().collect();
+        match row {
+            Some(row) => Some(Resolution::Merge { frame, row, parts: tokens }),
+            None if tokens.is_empty() => None,
+            None => Some(Resolution::Fail { frame, tokens }),
+        }
+    }
+
+    /// Lets happen what an event led to.
+    pub(super) fn resolve(&mut self, resolution: Resolution, walk: &mut Walk) {
+        match resolution {
+            Resolution::Merge { frame, row, parts } => self.merge(frame, row, parts, walk),
+            Resolution::Fail { frame, tokens } => {
+                let group = self.group(&frame);
+                if group.ended == Some(End::Failed) {
+                    group.ended = Some(End::FailedToken);
+                    self.coalesce_failed += 1;
+                }
+                for token in tokens {
+                    self.settle(token.key, "failed");
+                    self.drop_frames(token.key, &token.frames, walk);
+                }
             }
-            Some(_) | None => self.fail_merge(&frame, arrived, walk),
         }
     }
 
-    fn fail_merge(&mut self, frame: &Frame, arrived: BTreeMap<usize, Token>, mut walk: Option<&mut Walk>) {
-        self.group(frame).ended = Some(End::Failed);
-        for token in arrived.into_values() {
-            self.perish(token, frame, walk.as_deref_mut());
+    fn merge(&mut self, frame: Frame, row: Row, parts: Vec<Token>, walk: &mut Walk) {
+        for part in &parts {
+            self.settle(part.key, "coalesced");
         }
-    }
-
-    /// A token ends at a coalesce that has no use for it.
-    fn perish(&mut self, token: Token, at: &Frame, walk: Option<&mut Walk>) {
-        let group = self.group(at);
-        if group.ended == Some(End::Failed) {
-            group.ended = Some(End::FailedToken);
-            self.coalesce_failed += 1;
-        }
-        self.settle(token.key, "failed");
-        let mut unused = Walk::of(token.key.origin, 0);
-        self.drop_frames(token.key, &token.frames, walk.unwrap_or(&mut unused));
-    }
-
-    fn merge(
-        &mut self,
-        frame: Frame,
-        coalesce: &Coalesce,
-        (arrived, row): (BTreeMap<usize, Token>, Row),
-        walk: Option<&mut Walk>,
-    ) {
-        for token in arrived.values() {
-            self.settle(token.key, "coalesced");
-        }
-        let mut parts = arrived.into_values();
+        let mut parts = parts.into_iter();
         let frames = parts.next().expect("something was merged").frames;
         // The merged token takes the place of the first on the outer branches.
-        for part in parts {
-            for frame in &part.frames {
-                self.leave(frame);
-            }
+        for frame in parts.flat_map(|part| part.frames) {
+            self.leave(&frame);
         }
-        match walk {
-            Some(walk) => {
-                let key = walk.birth();
-                walk.push(Token { key, row, frames }, coalesce.next);
-            }
-            None => {
-                let mut walk = Walk::of(self.release(frame.coalesce), 0);
-                let key = walk.birth();
-                walk.push(Token { key, row, frames }, coalesce.next);
-                self.walk(walk);
-            }
-        }
+        let next = self.coalesce(frame.coalesce).next;
+        let key = walk.birth();
+        walk.push(Token { key, row, frames }, next);
     }
 }
 

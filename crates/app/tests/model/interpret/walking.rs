@@ -66,8 +66,8 @@ impl Interpreter<'_> {
                 assert_eq!((frame.coalesce, frame.branch), (coalesce, branch));
                 if self.ordered.contains(&coalesce) {
                     self.inbox.entry(coalesce).or_default().push(Event::Arrived(token, frame));
-                } else {
-                    self.join(token, frame, Some(walk));
+                } else if let Some(resolution) = self.join(token, frame) {
+                    self.resolve(resolution, walk);
                 }
             }
             Target::Node(node) => {
