@@ -196,9 +196,7 @@ mod tests {
     fn sound() -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.db");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(connect::prepare(&path, Duration::ZERO)).unwrap();
-        let connection = Connection::open(path).unwrap();
+        let connection = connect::writer(&path, Duration::ZERO).unwrap();
         connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; BEGIN; {SOUND}")).unwrap();
         (folder, connection)
     }

@@ -1,12 +1,13 @@
 //! Connections: files, folders and settings of the database.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use elspeth_landscape::LandscapeError;
 use rusqlite::{Connection, OpenFlags};
+use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Executor as _};
 
 use crate::error::{forbids_writing, store_error, write_error};
 use crate::schema::{self, Found};
@@ -27,38 +28,30 @@ fn options(path: &Path, patience: Duration) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Opens the connection that writes runs. The database is there and of the newest version.
+/// Opens the connection that writes runs, and brings the database to the newest version; creates folders, file and tables
+/// where they do not exist.
 pub(crate) fn writer(path: &Path, patience: Duration) -> Result<Connection, LandscapeError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(patience)?;
-        connection.set_prepared_statement_cache_capacity(WRITER_STATEMENTS);
-        connection.execute_batch(&format!(
-            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
-            PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -16384;"
-        ))?;
-        Ok(connection)
-    };
-    open().map_err(|error| write_error(format!("opening audit database {}", path.display()), &error))
-}
-
-/// Brings the database to the newest version; creates folders, file and tables where they do not exist.
-pub(crate) async fn prepare(path: &Path, patience: Duration) -> Result<SqliteConnection, LandscapeError> {
-    let context = || format!("opening audit database {}", path.display());
+    let failed = |error| write_error(format!("opening audit database {}", path.display()), &error);
     create_parent(path)?;
-    let mut connection = options(path, patience)
-        .create_if_missing(true)
-        .connect()
-        .await
-        .map_err(|error| store_error(context(), &error))?;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(patience).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(WRITER_STATEMENTS);
     let location = path.display().to_string();
-    if let Found::Nothing = schema::found(&mut connection, &location).await? {
-        let page_size = sqlx::AssertSqlSafe(format!("PRAGMA page_size = {PAGE_SIZE}"));
-        connection.execute(sqlx::raw_sql(page_size)).await.map_err(|error| store_error(context(), &error))?;
+    let found = schema::found(&connection, &location)?;
+    if let Found::Nothing = found {
+        connection.pragma_update(None, "page_size", PAGE_SIZE).map_err(failed)?;
     }
-    connection.execute("PRAGMA journal_mode = WAL").await.map_err(|error| store_error(context(), &error))?;
-    schema::migrate(&mut connection, &location).await?;
+    connection
+        .execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+            PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -16384;"
+        ))
+        .map_err(failed)?;
+    if found != Found::newest() {
+        schema::migrate(&connection, &location)?;
+    }
     Ok(connection)
 }
 
@@ -68,8 +61,16 @@ pub(crate) async fn checker(path: &Path, patience: Duration) -> Result<SqliteCon
     connecting.map_err(|error| store_error(format!("opening audit database {}", path.display()), &error))
 }
 
+/// The connection of the thread that counts while a run is written.
+pub(crate) fn counter(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.execute_batch("PRAGMA temp_store = MEMORY")?;
+    Ok(connection)
+}
+
 /// Options with which readers can open the database; checks that it is one of ours and of a known version.
-pub(crate) async fn reader(path: &Path, patience: Duration) -> Result<SqliteConnectOptions, LandscapeError> {
+pub(crate) fn reader(path: &Path, patience: Duration) -> Result<SqliteConnectOptions, LandscapeError> {
     let context = || format!("opening audit database {}", path.display());
     if !path.is_file() {
         return Err(LandscapeError::Store {
@@ -81,23 +82,44 @@ pub(crate) async fn reader(path: &Path, patience: Duration) -> Result<SqliteConn
         });
     }
     let mut options = options(path, patience).read_only(true);
-    let mut connection = match try_reading(&options).await {
+    let connection = match try_reading(path, patience, false) {
         Err(error) if forbids_writing(&error) && is_at_rest(path) => {
             options = options.immutable(true);
-            try_reading(&options).await
+            try_reading(path, patience, true)
         }
         other => other,
     }
-    .map_err(|error| store_error(context(), &error))?;
-    schema::check_readable(&mut connection, &path.display().to_string()).await?;
+    .map_err(|error| write_error(context(), &error))?;
+    schema::check_readable(&connection, &path.display().to_string())?;
     Ok(options)
 }
 
 /// A connection that has read something: SQLite opens files no earlier than it needs them.
-async fn try_reading(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
-    let mut connection = options.connect().await?;
-    connection.fetch_optional("SELECT 1 FROM sqlite_schema LIMIT 1").await?;
+fn try_reading(path: &Path, patience: Duration, immutable: bool) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = if immutable {
+        let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+        Connection::open_with_flags(immutable_url(path), flags)?
+    } else {
+        Connection::open_with_flags(path, flags)?
+    };
+    connection.busy_timeout(patience)?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
     Ok(connection)
+}
+
+/// The URL of a file that nothing changes. Whatever could mean something in a URL is written as its number.
+fn immutable_url(path: &Path) -> String {
+    let mut url = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                url.push(char::from(*byte))
+            }
+            _ => write!(url, "%{byte:02X}").expect("a String takes all text"),
+        }
+    }
+    url + "?immutable=1"
 }
 
 /// Whether nothing waits in a write-ahead log, so that the file alone is the whole database. A reader that may not
@@ -115,4 +137,14 @@ fn create_parent(path: &Path) -> Result<(), LandscapeError> {
         message: error.to_string(),
         retryable: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_means_nothing_in_a_url() {
+        assert_eq!(immutable_url(Path::new("/a b/c?d#%.db")), "file:/a%20b/c%3Fd%23%25.db?immutable=1");
+    }
 }

@@ -1,15 +1,16 @@
 //! Conservation: no record is lost or made up between the source and the outcomes.
 //!
-//! Each rule is a query that returns the records that break it. It is asked only when the [`Census`], which passes once
-//! over each table, does not show already that there are none: a million rows must be checked in well under a second.
+//! Each rule is a query that returns the records that break it. It is asked only when the [`Census`], which counts records,
+//! does not show already that there are none: a million rows must be checked in well under a second.
 
 use elspeth_contracts::{RowIndex, RunId, TokenKey};
 use elspeth_landscape::{ConservationBreach, Corruption, LandscapeError};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
 
-use crate::census::{CONNECTIONS, Census};
-use crate::error::store_error;
+use crate::background::Counted;
+use crate::batch_rules::{BATCH_RULES, FAMILY_RULES, TreeRule};
+use crate::census::{Census, Stretch, Tally};
+use crate::error::write_error;
 
 /// What the ids of a rule's breaches are.
 #[derive(Debug, Clone, Copy)]
@@ -55,92 +56,121 @@ const RULES: &[Rule] = &[
     Rule {
         text: "every token has a terminal outcome",
         names: Names::Token,
-        holds: |census| census.tokens_without_outcome == 0,
+        holds: Census::tokens_have_outcomes,
         breaches: "SELECT token FROM tokens WHERE run_no = ?1
             EXCEPT SELECT token FROM token_outcomes WHERE run_no = ?1 AND terminal = 1 ORDER BY 1",
     },
     Rule {
-        // Each token has one; where both are as many, there is no other.
         text: "every outcome is that of a token",
         names: Names::Token,
-        holds: |census| {
-            census.tokens_without_outcome == 0
-                && census.outcomes == census.tokens
-                && census.outcomes_not_terminal == 0
-        },
+        holds: Census::outcomes_have_tokens,
         breaches: "SELECT token FROM token_outcomes WHERE run_no = ?1
             EXCEPT SELECT token FROM tokens WHERE run_no = ?1 ORDER BY 1",
     },
     Rule {
         text: "a completed or routed token names its sink",
         names: Names::Token,
-        holds: |census| census.without_sink == 0,
+        holds: Census::outcomes_name_sinks,
         breaches: "SELECT token FROM token_outcomes WHERE run_no = ?1 AND outcome IN (0, 1) AND sink IS NULL",
     },
     Rule {
         text: "a token whose outcome names a sink has a completed state there",
         names: Names::Token,
-        holds: |census| census.arrivals == census.at_sinks,
+        holds: Census::outcomes_have_arrivals,
         breaches:
             "SELECT token, sink FROM token_outcomes WHERE run_no = ?1 AND terminal = 1 AND sink IS NOT NULL
             EXCEPT SELECT token, step FROM sink_states WHERE run_no = ?1 AND status = 2 ORDER BY 1, 2",
     },
     Rule {
-        // Each outcome at a sink has its state; where both are as many, there is no other.
         text: "a token with a completed state at a sink has an outcome that names the sink",
         names: Names::Token,
-        holds: |census| {
-            census.arrivals == census.at_sinks
-                && census.at_sinks == census.sink_states
-                && census.ending_at_sinks == census.at_sinks
-        },
+        holds: Census::arrivals_have_outcomes,
         breaches: "SELECT s.token FROM sink_states s WHERE s.run_no = ?1 AND s.status = 2
             AND NOT EXISTS (SELECT 1 FROM token_outcomes o WHERE o.run_no = ?1 AND o.token = s.token
                 AND o.terminal = 1 AND o.sink = s.step AND o.outcome IN (0, 1, 6, 7))",
     },
-    Rule {
-        text: "a forked, expanded or coalesced token has children in its group",
-        names: Names::Token,
-        holds: |census| census.parents == 0,
-        breaches: "SELECT o.token FROM token_outcomes o WHERE o.run_no = ?1 AND o.outcome IN (2, 3, 4)
-            AND NOT EXISTS (SELECT 1 FROM token_parents p JOIN tokens t ON t.run_no = p.run_no AND t.token = p.token
-                WHERE p.run_no = ?1 AND p.parent = o.token AND t.group_no = o.group_no)",
-    },
 ];
 
-/// The rules that the run breaks. The connections work at once.
-pub(crate) async fn breaches(
-    connections: [&mut SqliteConnection; CONNECTIONS],
+/// Takes the census and the rules that the run breaks. `counted` is what was counted before the end.
+pub(crate) fn check(
+    connection: &Connection,
     run_no: i64,
-) -> Result<Vec<ConservationBreach>, LandscapeError> {
-    let [first, second, third] = connections;
-    let census = Census::take([&mut *first, second, third], run_no).await.map_err(|error| failed(&error))?;
-    let run = run_id(first, run_no).await?;
+    counted: Counted,
+) -> Result<(Census, Vec<ConservationBreach>), LandscapeError> {
+    let census = census(connection, run_no, counted).map_err(|error| failed(&error))?;
+    let broken = broken(connection, run_no, &census).map_err(|error| failed(&error))?;
+    if broken.is_empty() {
+        return Ok((census, Vec::new()));
+    }
+    let run = run_id(connection, run_no)?;
+    Ok((census, broken.into_iter().map(|broken| broken.named(run)).collect()))
+}
+
+fn census(connection: &Connection, run_no: i64, counted: Counted) -> rusqlite::Result<Census> {
+    let Counted { mut tally, again } = counted;
+    for stretch in &again {
+        tally.add(&Tally::of(connection, run_no, *stretch)?);
+    }
+    let whole = again == [Stretch::ALL];
+    if !whole && !tally.is_of_everything(connection, run_no)? {
+        tally = Tally::of(connection, run_no, Stretch::ALL)?;
+    }
+    Census::of(connection, run_no, tally)
+}
+
+/// A rule with what breaks it.
+struct Broken {
+    text: &'static str,
+    names: Names,
+    numbers: Vec<i64>,
+}
+
+fn broken(connection: &Connection, run_no: i64, census: &Census) -> rusqlite::Result<Vec<Broken>> {
     let mut found = Vec::new();
-    for rule in RULES.iter().filter(|rule| !(rule.holds)(&census)) {
-        found.extend(broken(first, run_no, run, rule).await?);
+    for rule in RULES.iter().filter(|rule| !(rule.holds)(census)) {
+        let numbers = numbers(connection, rule.breaches, run_no)?;
+        found.push(Broken { text: rule.text, names: rule.names, numbers });
+    }
+    if census.has_families() {
+        found.extend(broken_trees(connection, run_no, FAMILY_RULES)?);
+    }
+    if census.has_batches() {
+        found.extend(broken_trees(connection, run_no, BATCH_RULES)?);
+    }
+    found.retain(|broken| !broken.numbers.is_empty());
+    Ok(found)
+}
+
+fn broken_trees(connection: &Connection, run_no: i64, rules: &[TreeRule]) -> rusqlite::Result<Vec<Broken>> {
+    let (mut found, mut asked) = (Vec::new(), Vec::new());
+    for rule in rules {
+        if let Some(question) = rule.held {
+            let answer = match asked.iter().find(|(of, _)| *of == question) {
+                Some((_, answer)) => *answer,
+                None => connection.query_row(question, [run_no], |row| row.get(0))?,
+            };
+            asked.push((question, answer));
+            if answer {
+                continue;
+            }
+        }
+        let numbers = numbers(connection, rule.breaches, run_no)?;
+        found.push(Broken { text: rule.text, names: Names::Token, numbers });
     }
     Ok(found)
 }
 
-async fn broken(
-    connection: &mut SqliteConnection,
-    run_no: i64,
-    run: RunId,
-    rule: &Rule,
-) -> Result<Option<ConservationBreach>, LandscapeError> {
-    const SHOWN: usize = 10;
-    let rows = sqlx::query(rule.breaches)
-        .bind(run_no)
-        .fetch_all(connection)
-        .await
-        .map_err(|error| failed(&error))?;
-    if rows.is_empty() {
-        return Ok(None);
+fn numbers(connection: &Connection, breaches: &str, run_no: i64) -> rusqlite::Result<Vec<i64>> {
+    connection.prepare(breaches)?.query_map([run_no], |row| row.get(0))?.collect()
+}
+
+impl Broken {
+    fn named(self, run: RunId) -> ConservationBreach {
+        const SHOWN: usize = 10;
+        let ids = self.numbers.iter().take(SHOWN).map(|number| name(run, self.names, *number)).collect();
+        let count = u64::try_from(self.numbers.len()).expect("a length fits 64 bits");
+        ConservationBreach { rule: self.text, ids, count }
     }
-    let ids = rows.iter().take(SHOWN).map(|row| name(run, rule.names, row.get(0))).collect();
-    let count = u64::try_from(rows.len()).expect("a length fits 64 bits");
-    Ok(Some(ConservationBreach { rule: rule.text, ids, count }))
 }
 
 fn name(run: RunId, names: Names, number: i64) -> String {
@@ -155,11 +185,9 @@ fn name(run: RunId, names: Names, number: i64) -> String {
     }
 }
 
-async fn run_id(connection: &mut SqliteConnection, run_no: i64) -> Result<RunId, LandscapeError> {
-    let text: String = sqlx::query_scalar("SELECT run_id FROM runs WHERE run_no = ?")
-        .bind(run_no)
-        .fetch_one(connection)
-        .await
+fn run_id(connection: &Connection, run_no: i64) -> Result<RunId, LandscapeError> {
+    let text: String = connection
+        .query_row("SELECT run_id FROM runs WHERE run_no = ?", [run_no], |row| row.get(0))
         .map_err(|error| failed(&error))?;
     text.parse().map_err(|error| {
         Corruption { table: "runs", id: format!("run_no {run_no}"), what: format!("`run_id`: {error}") }
@@ -167,6 +195,6 @@ async fn run_id(connection: &mut SqliteConnection, run_no: i64) -> Result<RunId,
     })
 }
 
-fn failed(error: &sqlx::Error) -> LandscapeError {
-    store_error("checking conservation", error)
+fn failed(error: &rusqlite::Error) -> LandscapeError {
+    write_error("checking conservation", error)
 }

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use elspeth_contracts::Outcome;
+use elspeth_contracts::{NodeType, Outcome};
 use elspeth_landscape::{Corruption, Counters, LandscapeError};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 
+use crate::census::Census;
 use crate::error::store_error;
 use crate::stored::{Origin, Stored};
 
@@ -79,7 +80,34 @@ pub(crate) async fn summary_json(
     run_no: i64,
 ) -> Result<String, LandscapeError> {
     let counters = computed(connection, run_no).await?;
-    Ok(serde_json::to_string(&Summary::from(counters)).expect("numbers and names always become JSON"))
+    Ok(Summary::from(counters).json())
+}
+
+/// The same for a run of which conservation holds, from the numbers that showed it.
+pub(crate) fn summary_of(
+    connection: &rusqlite::Connection,
+    run_no: i64,
+    census: &Census,
+) -> rusqlite::Result<String> {
+    let mut counters = Counters { processed: census.rows().cast_unsigned(), ..Counters::default() };
+    for outcome in Outcome::ALL {
+        add(&mut counters, *outcome, census.number_of(*outcome).cast_unsigned());
+    }
+    let mut merges = false;
+    let mut nodes = connection.prepare("SELECT step, name, node_type FROM nodes WHERE run_no = ?")?;
+    let mut nodes = nodes.query([run_no])?;
+    while let Some(node) = nodes.next()? {
+        let (step, kind): (i64, i64) = (node.get(0)?, node.get(2)?);
+        if kind == i64::from(NodeType::Sink.code()) {
+            counters.destinations.insert(node.get(1)?, census.at_sink(step).cast_unsigned());
+        }
+        merges |= kind == i64::from(NodeType::Coalesce.code());
+    }
+    if merges {
+        let failed: i64 = connection.query_row(COALESCE_FAILED, [run_no], |row| row.get(0))?;
+        counters.coalesce_failed = failed.cast_unsigned();
+    }
+    Ok(Summary::from(counters).json())
 }
 
 fn read_summary(run_no: i64, summary: &str) -> Result<Counters, LandscapeError> {
@@ -162,6 +190,12 @@ async fn count(
 
 fn failed(error: &sqlx::Error) -> LandscapeError {
     store_error("counting the records of a run", error)
+}
+
+impl Summary {
+    fn json(&self) -> String {
+        serde_json::to_string(self).expect("numbers and names always become JSON")
+    }
 }
 
 impl From<Counters> for Summary {

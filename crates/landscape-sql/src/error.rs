@@ -1,7 +1,6 @@
 //! From the database's errors to ours.
 
 use elspeth_landscape::LandscapeError;
-use sqlx::error::DatabaseError;
 
 /// `SQLITE_BUSY` and `SQLITE_LOCKED`, the primary codes for which waiting can help.
 const RETRYABLE: [i64; 2] = [5, 6];
@@ -14,7 +13,7 @@ const UNWRITABLE: [i64; 2] = [8, 14];
 pub(crate) fn store_error(context: impl Into<String>, error: &sqlx::Error) -> LandscapeError {
     let code = primary_code(error);
     let message = match error {
-        sqlx::Error::Database(database) => plain_message(database.as_ref(), code),
+        sqlx::Error::Database(database) => plain_message(database.message(), code),
         other => other.to_string(),
     };
     LandscapeError::Store {
@@ -25,14 +24,14 @@ pub(crate) fn store_error(context: impl Into<String>, error: &sqlx::Error) -> La
 }
 
 /// Whether something could not be written or created.
-pub(crate) fn forbids_writing(error: &sqlx::Error) -> bool {
-    primary_code(error).is_some_and(|code| UNWRITABLE.contains(&code))
+pub(crate) fn forbids_writing(error: &rusqlite::Error) -> bool {
+    write_code(error).is_some_and(|code| UNWRITABLE.contains(&code))
 }
 
-fn plain_message(error: &dyn DatabaseError, code: Option<i64>) -> String {
+fn plain_message(message: &str, code: Option<i64>) -> String {
     match code {
         Some(NOTADB) => "this file is not an SQLite database".to_owned(),
-        _ => error.message().to_owned(),
+        _ => message.to_owned(),
     }
 }
 
@@ -42,16 +41,20 @@ fn primary_code(error: &sqlx::Error) -> Option<i64> {
     Some(code & 0xff)
 }
 
-/// The same for the connection that writes.
+/// The same for the connections of a writer.
 pub(crate) fn write_error(context: impl Into<String>, error: &rusqlite::Error) -> LandscapeError {
-    let code = error.sqlite_error().map(|failure| i64::from(failure.extended_code & 0xff));
+    let code = write_code(error);
     let message = match error {
-        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
-        other => other.to_string(),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => plain_message(message, code),
+        other => plain_message(&other.to_string(), code),
     };
     LandscapeError::Store {
         context: context.into(),
         message,
         retryable: code.is_some_and(|code| RETRYABLE.contains(&code)),
     }
+}
+
+fn write_code(error: &rusqlite::Error) -> Option<i64> {
+    error.sqlite_error().map(|failure| i64::from(failure.extended_code & 0xff))
 }

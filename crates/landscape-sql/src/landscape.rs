@@ -78,10 +78,9 @@ impl SqliteLandscape {
     /// [`LandscapeError::Store`] when it cannot be opened or is another program's, [`LandscapeError::SchemaVersion`]
     /// when a newer program wrote it.
     pub async fn writer(&self) -> Result<SqliteWriter, LandscapeError> {
-        let checker = connect::prepare(&self.path, self.patience).await?;
         let connection = connect::writer(&self.path, self.patience)?;
         let location = self.location.to_string();
-        Ok(SqliteWriter::new((connection, checker), self.path.clone(), location, self.patience)
+        Ok(SqliteWriter::new(connection, self.path.clone(), location, self.patience)
             .keeping(self.scratch.clone()))
     }
 
@@ -90,7 +89,7 @@ impl SqliteLandscape {
     /// # Errors
     /// As [`SqliteLandscape::writer`]; also when there is no such file.
     pub async fn reader(&self) -> Result<SqliteReader, LandscapeError> {
-        let options = connect::reader(&self.path, self.patience).await?;
+        let options = connect::reader(&self.path, self.patience)?;
         let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options);
         Ok(SqliteReader::new(pool, self.location.to_string(), self.scratch.clone()))
     }

@@ -1,11 +1,12 @@
-//! The audit record on SQLite through `sqlx`.
+//! The audit record on SQLite: read through `sqlx`, written through `rusqlite`.
 //!
 //! One file holds any number of runs; one process writes it, and any number read it meanwhile. Tables, views and files
 //! are described in `docs/landscape.md`.
 //!
 //! - [`SqliteLandscape`] says where the database is and opens it; [`Location`] reads paths and URLs.
 //! - [`SqliteWriter`] is the [`LandscapeWriter`](elspeth_landscape::LandscapeWriter): one connection, one transaction for
-//!   each commit, multi-row inserts with cached text.
+//!   each commit, multi-row inserts with cached text; and a thread that counts meanwhile what is durable, for the check of
+//!   conservation.
 //! - [`SqliteReader`] is the [`LandscapeReader`](elspeth_landscape::LandscapeReader). It never creates or changes
 //!   anything. What it reads and cannot be is [`Corruption`](elspeth_landscape::Corruption), never a default.
 //!
@@ -34,7 +35,7 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
 //! ```
 
-#[cfg_attr(not(test), expect(dead_code, reason = "conservation takes these rules up"))]
+mod background;
 mod batch_rules;
 mod census;
 mod connect;

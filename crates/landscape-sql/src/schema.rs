@@ -1,10 +1,9 @@
 //! Versions of the schema: what a file is, and how it becomes what this program writes.
 
 use elspeth_landscape::LandscapeError;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+use rusqlite::Connection;
 
-use crate::error::store_error;
+use crate::error::write_error;
 use crate::views;
 
 /// Marks a database file as an audit record: "ELSP" in SQLite's `application_id`.
@@ -27,18 +26,21 @@ pub(crate) const fn newest() -> usize {
     MIGRATIONS.len()
 }
 
+impl Found {
+    pub(crate) const fn newest() -> Self {
+        Self::Record(newest())
+    }
+}
+
+/// What tells a file's application and version, and how many objects it has.
+const MARKS: &str = "SELECT (SELECT application_id FROM pragma_application_id),
+    (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)";
+
 /// Looks without touching.
-pub(crate) async fn found(
-    connection: &mut SqliteConnection,
-    location: &str,
-) -> Result<Found, LandscapeError> {
-    let sql = "SELECT (SELECT application_id FROM pragma_application_id) AS application,
-        (SELECT user_version FROM pragma_user_version) AS version, (SELECT count(*) FROM sqlite_schema) AS objects";
-    let row = sqlx::query(sql)
-        .fetch_one(connection)
-        .await
-        .map_err(|error| store_error(format!("opening audit database {location}"), &error))?;
-    let (application, version, objects): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
+pub(crate) fn found(connection: &Connection, location: &str) -> Result<Found, LandscapeError> {
+    let (application, version, objects): (i64, i64, i64) = connection
+        .query_row(MARKS, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
     if application == 0 && version == 0 && objects == 0 {
         return Ok(Found::Nothing);
     }
@@ -56,50 +58,41 @@ pub(crate) async fn found(
 }
 
 /// Brings the database to the newest version, in one transaction.
-pub(crate) async fn migrate(connection: &mut SqliteConnection, location: &str) -> Result<(), LandscapeError> {
-    if found(connection, location).await? == Found::Record(newest()) {
-        return Ok(());
-    }
-    let context = || format!("creating tables in audit database {location}");
-    connection.execute("BEGIN IMMEDIATE").await.map_err(|error| store_error(context(), &error))?;
+pub(crate) fn migrate(connection: &Connection, location: &str) -> Result<(), LandscapeError> {
+    let failed = |error| write_error(format!("creating tables in audit database {location}"), &error);
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     // Another process may have been faster; the lock is ours now, so this look counts.
-    let result = match found(connection, location).await {
-        Ok(Found::Nothing) => apply(connection, 0).await.map_err(|error| store_error(context(), &error)),
-        Ok(Found::Record(version)) => {
-            apply(connection, version).await.map_err(|error| store_error(context(), &error))
-        }
-        Err(error) => Err(error),
-    };
-    let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = connection.execute(end).await.map_err(|error| store_error(context(), &error));
-    result.and(ended.map(|_| ()))
+    let result = found(connection, location).and_then(|found| {
+        let from = match found {
+            Found::Nothing => 0,
+            Found::Record(version) => version,
+        };
+        connection.execute_batch(&migration(from)).map_err(failed)
+    });
+    let ended = connection.execute_batch(if result.is_ok() { "COMMIT" } else { "ROLLBACK" });
+    result.and(ended.map_err(failed))
 }
 
-async fn apply(connection: &mut SqliteConnection, from: usize) -> Result<(), sqlx::Error> {
+/// What makes the newest version of version `from`. Views are always those of the newest.
+fn migration(from: usize) -> String {
+    let mut sql = String::new();
     if from == newest() {
-        return Ok(());
+        return sql;
     }
-    for (name, _) in views::ALL {
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(format!("DROP VIEW IF EXISTS {name}")))).await?;
+    if from > 0 {
+        sql.extend(views::ALL.iter().map(|(name, _)| format!("DROP VIEW IF EXISTS {name};\n")));
     }
-    for migration in &MIGRATIONS[from..] {
-        connection.execute(sqlx::raw_sql(*migration)).await?;
-    }
-    for (name, body) in views::ALL {
-        let sql = format!("CREATE VIEW {name} AS\n{}", views::expanded(body));
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await?;
-    }
-    let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", newest());
-    connection.execute(sqlx::raw_sql(AssertSqlSafe(marks))).await?;
-    Ok(())
+    sql.extend(MIGRATIONS[from..].iter().copied());
+    sql.extend(
+        views::ALL.iter().map(|(name, body)| format!("CREATE VIEW {name} AS\n{};\n", views::expanded(body))),
+    );
+    sql.push_str(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", newest()));
+    sql
 }
 
 /// A reader needs the newest version and never makes it.
-pub(crate) async fn check_readable(
-    connection: &mut SqliteConnection,
-    location: &str,
-) -> Result<(), LandscapeError> {
-    match found(connection, location).await? {
+pub(crate) fn check_readable(connection: &Connection, location: &str) -> Result<(), LandscapeError> {
+    match found(connection, location)? {
         Found::Record(version) if version == newest() => Ok(()),
         Found::Record(version) => Err(LandscapeError::SchemaVersion {
             location: location.to_owned(),

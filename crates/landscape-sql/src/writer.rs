@@ -1,20 +1,21 @@
 //! The one connection that writes a run.
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use elspeth_contracts::Micros;
+use elspeth_contracts::{EpochNo, Micros};
 use elspeth_landscape::integrity::EpochHashes;
 use elspeth_landscape::{
     ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart,
 };
-use futures_util::future::try_join;
 use rusqlite::Connection;
 use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 
+use crate::background::BackgroundCount;
+use crate::census::Census;
 use crate::error::{store_error, write_error};
 use crate::insert::{Group, Inserts};
 use crate::landscape::Scratch;
@@ -31,8 +32,6 @@ use crate::{connect, conservation, counters};
 /// handing every statement to another thread costs as much as the statement.
 pub struct SqliteWriter {
     connection: Connection,
-    /// Asks about the run, between commits.
-    checker: SqliteConnection,
     path: PathBuf,
     location: String,
     patience: Duration,
@@ -46,14 +45,19 @@ struct OpenRun {
     run_no: i64,
     inserts: Inserts,
     stage: Stage,
+    /// Epochs of which only the decisions are durable, each with the row after its last one.
+    decided: VecDeque<(EpochNo, i64)>,
+    background: Option<BackgroundCount>,
+    /// The numbers that showed that conservation holds; until more becomes of tokens.
+    census: Option<Census>,
 }
 
 /// What the open transaction holds.
 enum Stage {
     /// There is no transaction.
     Empty,
-    /// Commit A of an epoch.
-    Staged(Staged),
+    /// Commit A of an epoch; and whether the hot records of commit B of the one before are there too.
+    Staged(Staged, Option<EpochNo>),
     /// The database threw an epoch's commit A away when its commit failed.
     Lost,
 }
@@ -66,13 +70,8 @@ struct Closing<'a> {
 }
 
 impl SqliteWriter {
-    pub(crate) fn new(
-        (connection, checker): (Connection, SqliteConnection),
-        path: PathBuf,
-        location: String,
-        patience: Duration,
-    ) -> Self {
-        Self { connection, checker, path, location, patience, run: None, _scratch: None }
+    pub(crate) fn new(connection: Connection, path: PathBuf, location: String, patience: Duration) -> Self {
+        Self { connection, path, location, patience, run: None, _scratch: None }
     }
 
     /// The same, keeping a scratch folder.
@@ -94,8 +93,7 @@ impl SqliteWriter {
     /// [`LandscapeError::Store`] when the database cannot be closed properly.
     pub async fn close(self) -> Result<(), LandscapeError> {
         let what = || format!("closing audit database {}", self.location);
-        self.connection.close().map_err(|(_, error)| write_error(what(), &error))?;
-        self.checker.close().await.map_err(|error| store_error(what(), &error))
+        self.connection.close().map_err(|(_, error)| write_error(what(), &error))
     }
 
     fn failed(&self, what: &str, error: &rusqlite::Error) -> LandscapeError {
@@ -115,12 +113,24 @@ impl SqliteWriter {
         let run = self.open_run()?;
         match run.stage {
             Stage::Empty => Ok(run.run_no),
-            Stage::Staged(_) | Stage::Lost => Err(self.out_of_order(refusal)),
+            Stage::Staged(..) | Stage::Lost => Err(self.out_of_order(refusal)),
         }
     }
 
     fn open_run(&self) -> Result<&OpenRun, LandscapeError> {
         self.run.as_ref().ok_or_else(|| self.out_of_order("no run was begun on this writer"))
+    }
+
+    /// The counters that are kept with the run: from the numbers that showed that conservation holds, else counted now.
+    async fn summary(&mut self, run_no: i64) -> Result<String, LandscapeError> {
+        if let Some(census) = self.run.as_ref().and_then(|run| run.census.as_ref()) {
+            let summary = counters::summary_of(&self.connection, run_no, census);
+            return summary.map_err(|error| self.failed("counting the records of a run", &error));
+        }
+        let mut connection = connect::checker(&self.path, self.patience).await?;
+        let summary = counters::summary_json(&mut connection, run_no).await?;
+        let closed = connection.close().await;
+        closed.map(|()| summary).map_err(|error| store_error("closing the audit database", &error))
     }
 
     /// Copies the write-ahead log into the database and empties it, so that the file alone is the whole record.
@@ -164,14 +174,21 @@ impl OpenRun {
         let mut inserts = Inserts::new(run_no);
         inserts.all(connection, Nodes, &start.nodes)?;
         inserts.all(connection, Edges, &start.edges)?;
-        Ok(Self { run_no, inserts, stage: Stage::Empty })
+        Ok(Self {
+            run_no,
+            inserts,
+            stage: Stage::Empty,
+            decided: VecDeque::new(),
+            background: None,
+            census: None,
+        })
     }
 
     fn stage(&mut self, connection: &Connection, decided: &DecidedEpoch) -> rusqlite::Result<()> {
         execute(connection, "BEGIN IMMEDIATE")?;
         match self.insert_decided(connection, decided) {
             Ok(()) => {
-                self.stage = Stage::Staged(Staged::of(decided));
+                self.stage = Stage::Staged(Staged::of(decided), None);
                 Ok(())
             }
             Err(error) => {
@@ -207,36 +224,83 @@ impl OpenRun {
 
     /// After a failure, what was staged is still staged and can be committed again, unless the database lost it.
     fn commit(&mut self, connection: &Connection, closing: &Closing<'_>) -> rusqlite::Result<()> {
-        let staged = match std::mem::replace(&mut self.stage, Stage::Empty) {
-            Stage::Staged(staged) => staged,
+        let (staged, written) = match std::mem::replace(&mut self.stage, Stage::Empty) {
+            Stage::Staged(staged, written) => (staged, written),
             Stage::Empty | Stage::Lost => {
-                return transaction(connection, || self.insert_acted(connection, None, closing));
+                return transaction(connection, || self.insert_alone(connection, closing));
             }
         };
-        let done = self
-            .insert_acted(connection, Some(&staged), closing)
+        let acted = closing.acted.filter(|acted| written != Some(acted.epoch));
+        let done = acted
+            .map_or(Ok(()), |acted| self.insert_acted(connection, acted))
+            .and_then(|()| self.insert_closing(connection, Some(&staged), closing))
             .and_then(|()| execute(connection, "COMMIT"));
-        if done.is_err() {
-            let kept = execute(connection, "ROLLBACK TO decided").is_ok();
-            self.stage = if kept { Stage::Staged(staged) } else { Stage::Lost };
+        match done {
+            Ok(()) => self.decided.extend(staged.end().map(|end| (staged.epoch, end))),
+            Err(_) => self.unstage_acted(connection, staged),
         }
         done
     }
 
-    /// Commit B of the epoch before, and commit A's own record.
-    fn insert_acted(
-        &mut self,
+    /// Commit B, when no epoch is staged.
+    fn insert_alone(&mut self, connection: &Connection, closing: &Closing<'_>) -> rusqlite::Result<()> {
+        closing.acted.map_or(Ok(()), |acted| self.insert_acted(connection, acted))?;
+        self.insert_closing(connection, None, closing)
+    }
+
+    /// Writes what commit B has for every token into the transaction of a staged epoch.
+    fn stage_acted(&mut self, connection: &Connection, acted: &ActedEpoch) -> rusqlite::Result<()> {
+        let (staged, written) = match std::mem::replace(&mut self.stage, Stage::Empty) {
+            Stage::Staged(staged, None) => (staged, acted.epoch),
+            other => {
+                self.stage = other;
+                return Ok(());
+            }
+        };
+        let done = self.insert_acted(connection, acted);
+        match done {
+            Ok(()) => self.stage = Stage::Staged(staged, Some(written)),
+            Err(_) => self.unstage_acted(connection, staged),
+        }
+        done
+    }
+
+    /// Goes back to where only commit A was staged.
+    fn unstage_acted(&mut self, connection: &Connection, staged: Staged) {
+        let kept = execute(connection, "ROLLBACK TO decided").is_ok();
+        self.stage = if kept { Stage::Staged(staged, None) } else { Stage::Lost };
+    }
+
+    /// What follows from a commit: rows whose end is durable can be counted, and what was counted at the end is no more.
+    fn committed(&mut self, acted: Option<&ActedEpoch>, path: &Path) {
+        if let Some(acted) = acted {
+            self.census.take_if(|_| !acted.outcomes.is_empty());
+            while let Some((_, end)) = self.decided.pop_front_if(|(epoch, _)| *epoch <= acted.epoch) {
+                BackgroundCount::rows_done(&mut self.background, end, || (path.to_owned(), self.run_no));
+            }
+        }
+        self.census.take_if(|_| !self.decided.is_empty());
+    }
+
+    /// Commit B of the epoch before: what it has for every token.
+    fn insert_acted(&mut self, connection: &Connection, acted: &ActedEpoch) -> rusqlite::Result<()> {
+        let inserts = &mut self.inserts;
+        inserts.all(connection, SinkStates, &acted.sink_states)?;
+        inserts.all(connection, TransformErrors, &acted.transform_errors)?;
+        inserts.all(connection, RoutingEvents, &acted.routing)?;
+        inserts.all(connection, TokenOutcomes, &acted.outcomes)
+    }
+
+    /// The rest of commit B, and commit A's own record.
+    fn insert_closing(
+        &self,
         connection: &Connection,
         staged: Option<&Staged>,
         Closing { acted, hashes, now }: &Closing<'_>,
     ) -> rusqlite::Result<()> {
-        let (run_no, inserts) = (self.run_no, &mut self.inserts);
+        let run_no = self.run_no;
         let mut others = Group::default();
         if let Some(acted) = acted {
-            inserts.all(connection, SinkStates, &acted.sink_states)?;
-            inserts.all(connection, TransformErrors, &acted.transform_errors)?;
-            inserts.all(connection, RoutingEvents, &acted.routing)?;
-            inserts.all(connection, TokenOutcomes, &acted.outcomes)?;
             Operations::insert(&mut others, run_no, &acted.operations);
             Artifacts::insert(&mut others, run_no, &acted.artifacts);
             Epochs::sink_positions(&mut others, run_no, acted.epoch, &acted.sinks);
@@ -272,6 +336,13 @@ impl LandscapeWriter for SqliteWriter {
         staged.map_err(|error| self.failed(&format!("staging epoch {}", decided.epoch.0), &error))
     }
 
+    async fn stage_acted(&mut self, acted: &ActedEpoch) -> Result<(), LandscapeError> {
+        self.open_run()?;
+        let run = self.run.as_mut().expect("it was just looked at");
+        let staged = run.stage_acted(&self.connection, acted);
+        staged.map_err(|error| self.failed("writing what sinks did", &error))
+    }
+
     async fn commit(
         &mut self,
         acted: Option<&ActedEpoch>,
@@ -283,14 +354,18 @@ impl LandscapeWriter for SqliteWriter {
         }
         let run = self.run.as_mut().expect("it was just looked at");
         let committed = run.commit(&self.connection, &Closing { acted, hashes, now });
-        committed.map_err(|error| self.failed("committing an epoch", &error))
+        match committed {
+            Ok(()) => run.committed(acted, &self.path),
+            Err(error) => return Err(self.failed("committing an epoch", &error)),
+        }
+        Ok(())
     }
 
     async fn rollback(&mut self) -> Result<(), LandscapeError> {
         let Some(run) = &mut self.run else { return Ok(()) };
         match std::mem::replace(&mut run.stage, Stage::Empty) {
             Stage::Empty => Ok(()),
-            Stage::Staged(_) | Stage::Lost => {
+            Stage::Staged(..) | Stage::Lost => {
                 let done = abandon(&self.connection);
                 done.map_err(|error| self.failed("rolling back an epoch", &error))
             }
@@ -303,34 +378,28 @@ impl LandscapeWriter for SqliteWriter {
             Stage::Empty => Runs::heartbeat(run.run_no, now)
                 .execute(&self.connection)
                 .map_err(|error| self.failed("showing a sign of life", &error)),
-            Stage::Staged(_) | Stage::Lost => Ok(()),
+            Stage::Staged(..) | Stage::Lost => Ok(()),
         }
     }
 
     async fn seal(&mut self, seal: &RunSeal) -> Result<(), LandscapeError> {
         let run_no = self.resting_run("an epoch is staged; commit it or roll it back before sealing")?;
-        let summary = counters::summary_json(&mut self.checker, run_no).await?;
+        let summary = self.summary(run_no).await?;
         let connection = &self.connection;
         let sealed = transaction(connection, || Runs::seal(run_no, seal, &summary).execute(connection));
         sealed.map_err(|error| self.failed("sealing the run", &error))?;
-        self.run = None;
+        // Only a run that does not end well is still counted; the last to close the database folds its log.
+        self.run.take().and_then(|run| run.background).and_then(BackgroundCount::finish);
         self.fold_log();
         Ok(())
     }
 
     async fn conservation(&mut self) -> Result<Vec<ConservationBreach>, LandscapeError> {
-        let run_no = self.open_run()?.run_no;
-        let (second, third) = try_join(
-            connect::checker(&self.path, self.patience),
-            connect::checker(&self.path, self.patience),
-        )
-        .await?;
-        let mut others = [second, third];
-        let [second, third] = &mut others;
-        let found = conservation::breaches([&mut self.checker, second, third], run_no).await;
-        for connection in others {
-            connection.close().await.map_err(|error| store_error("closing the audit database", &error))?;
-        }
-        found
+        let run_no = self.resting_run("an epoch is staged; commit it or roll it back before checking")?;
+        let run = self.run.as_mut().expect("a resting run is an open one");
+        let counted = run.background.take().and_then(BackgroundCount::finish).unwrap_or_default();
+        let (census, breaches) = conservation::check(&self.connection, run_no, counted)?;
+        run.census = breaches.is_empty().then_some(census);
+        Ok(breaches)
     }
 }

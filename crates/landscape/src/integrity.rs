@@ -11,6 +11,7 @@
 //! width or its length in front, and every record begins with its tag.
 
 mod acted;
+mod ahead;
 mod chain;
 mod encode;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod merkle;
 
 use elspeth_canonical::ContentHash;
 
+pub use ahead::TreesAhead;
 pub(crate) use chain::RecorderState;
 pub use chain::{ActedDigest, DecidedDigest};
 pub use leaf::LeafEncoder;

@@ -95,6 +95,18 @@ impl Recorder {
         Err(Corruption { table: "epochs", id: decided.epoch.0.to_string(), what: what.to_owned() })
     }
 
+    /// Writes what was done with the epoch before to the staged one, while another thread makes its digest.
+    /// [`Recorder::commit_hashed`] has to come next, with the same `acted`; or [`Recorder::rollback`].
+    ///
+    /// # Errors
+    /// [`LandscapeError`] of the store.
+    pub async fn stage_acted(&mut self, acted: &ActedEpoch) -> Result<(), LandscapeError> {
+        match self.staged {
+            Some(_) => self.writer.stage_acted(acted).await,
+            None => Ok(()),
+        }
+    }
+
     /// Makes the staged decisions durable, together with what was done with the epoch before.
     ///
     /// # Errors

@@ -23,6 +23,13 @@ pub trait LandscapeWriter: Send {
     /// Writes commit A of an epoch into a transaction that stays open: nobody sees it, nothing is durable yet.
     async fn stage(&mut self, decided: &DecidedEpoch) -> Result<(), LandscapeError>;
 
+    /// May write what commit B of the epoch before has to the open transaction already, while its hashes are being made.
+    /// [`LandscapeWriter::commit`] is given the same `acted` afterwards and leaves out what was written. Nothing needs to
+    /// be done here.
+    async fn stage_acted(&mut self, _acted: &ActedEpoch) -> Result<(), LandscapeError> {
+        Ok(())
+    }
+
     /// Adds commit B of the epoch before, if there was one, and makes the transaction durable.
     /// Without a staged epoch it commits B alone (the last epoch's).
     async fn commit(

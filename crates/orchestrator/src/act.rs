@@ -7,8 +7,8 @@ use elspeth_contracts::EpochNo;
 use elspeth_engine::EpochWork;
 use elspeth_executors::SinkDeck;
 use elspeth_graph::ExecutionGraph;
-use elspeth_landscape::integrity::ActedDigest;
-use elspeth_landscape::{ActedEpoch, LandscapeError};
+use elspeth_landscape::integrity::{ActedDigest, TreesAhead};
+use elspeth_landscape::{ActedEpoch, Corruption, LandscapeError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::RunError;
@@ -23,10 +23,10 @@ pub(crate) struct Acting {
     reply: oneshot::Receiver<Result<Acted, RunError>>,
 }
 
-/// What the sinks did, and its digest for the record.
+/// What the sinks did. Its digest for the record is still being made, while it can be written already.
 pub(crate) struct Acted {
-    pub(crate) epoch: ActedEpoch,
-    pub(crate) digest: ActedDigest,
+    pub(crate) epoch: Arc<ActedEpoch>,
+    digest: oneshot::Receiver<Result<ActedDigest, Corruption>>,
 }
 
 enum Task {
@@ -77,22 +77,36 @@ impl Acting {
     }
 }
 
+impl Acted {
+    /// The digest.
+    pub(crate) async fn digest(self) -> Result<ActedDigest, RunError> {
+        Ok(self.digest.await.map_err(|_| gone())?.map_err(LandscapeError::from)?)
+    }
+}
+
 fn gone() -> RunError {
     RunError::Internal("the sinks' thread ended".to_owned())
 }
 
 fn serve(mut deck: SinkDeck, graph: &ExecutionGraph, version: HashVersion, mut inbox: mpsc::Receiver<Order>) {
+    let mut trees = TreesAhead::new(version);
     while let Some(order) = inbox.blocking_recv() {
         let result = match order.task {
             Task::Open => deck.open().map(|()| ActedEpoch::default()),
             Task::Act(work) => deck.act(work.decided.epoch, work.sinks, work.settled, graph),
             Task::Publish(epoch) => deck.publish(epoch),
         };
-        let hashed = result.map_err(RunError::Act).and_then(|epoch| {
-            let digest = ActedDigest::of(version, &epoch).map_err(LandscapeError::from)?;
-            Ok(Acted { epoch, digest })
-        });
-        // Nobody waits for the answer any more when the run was given up meanwhile.
-        drop(order.reply.send(hashed));
+        let (send_digest, digest) = oneshot::channel();
+        let acted = result.map_err(RunError::Act).map(|epoch| Acted { epoch: Arc::new(epoch), digest });
+        let epoch = acted.as_ref().ok().map(|acted| Arc::clone(&acted.epoch));
+        // Nobody waits for the answers any more when the run was given up meanwhile.
+        drop(order.reply.send(acted));
+        if let Some(epoch) = epoch {
+            let mut digest = ActedDigest::of(version, &epoch);
+            if let Ok(digest) = &mut digest {
+                digest.grow(&mut trees);
+            }
+            let _ = send_digest.send(digest);
+        }
     }
 }

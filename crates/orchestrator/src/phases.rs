@@ -7,12 +7,12 @@ use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, EpochNo, ErrorReason, RunId, RunStatus};
 use elspeth_engine::{EngineError, EngineOptions, EpochWork, Finished, Pipeline, drive};
 use elspeth_executors::{DeckContext, Dispatcher, Policies, SinkDeck, caught};
-use elspeth_landscape::integrity::DecidedDigest;
+use elspeth_landscape::integrity::{DecidedDigest, TreesAhead};
 use elspeth_landscape::{LandscapeError, LandscapeWriter, Recorder, RunSeal, SourceRecord};
 use elspeth_plugin::{SinkContext, Source, SourceError};
 use tokio::sync::mpsc;
 
-use crate::act::{Acting, Actor};
+use crate::act::{Acted, Acting, Actor};
 use crate::plan::source_record;
 use crate::{Progress, RunError, RunObserver, RunPlan};
 
@@ -136,7 +136,7 @@ async fn epochs(
     if finished.exhausted {
         recorder.check_conservation().await?;
         let published = actor.publish(course.last).await?;
-        recorder.commit_hashed(Some((&published.epoch, &published.digest)), clock.now()).await?;
+        commit_acted(published, recorder, clock.as_ref()).await?;
     }
     Ok(finished.exhausted)
 }
@@ -155,7 +155,10 @@ async fn commit(
         None => None,
     };
     staged?;
-    recorder.commit_hashed(acted.as_ref().map(|a| (&a.epoch, &a.digest)), clock.now()).await?;
+    match acted {
+        Some(acted) => commit_acted(acted, recorder, clock).await?,
+        None => recorder.commit_hashed(None, clock.now()).await?,
+    }
     course.rows += work.decided.rows.len() as u64;
     course.last = work.decided.epoch;
     actor.act(work).await
@@ -163,8 +166,15 @@ async fn commit(
 
 /// Commits what the sinks did, without waiting for another epoch.
 async fn finish(pending: Acting, recorder: &mut Recorder, clock: &dyn Clock) -> Result<(), RunError> {
-    let acted = pending.done().await?;
-    Ok(recorder.commit_hashed(Some((&acted.epoch, &acted.digest)), clock.now()).await?)
+    commit_acted(pending.done().await?, recorder, clock).await
+}
+
+/// Commits what the sinks did, with what is staged; both are written while the digest is still being made.
+async fn commit_acted(acted: Acted, recorder: &mut Recorder, clock: &dyn Clock) -> Result<(), RunError> {
+    let epoch = Arc::clone(&acted.epoch);
+    recorder.stage_acted(&epoch).await?;
+    let digest = acted.digest().await?;
+    Ok(recorder.commit_hashed(Some((&epoch, &digest)), clock.now()).await?)
 }
 
 /// An epoch as the engine's thread gives it: decided, and hashed there, off the way of the record.
@@ -213,9 +223,11 @@ fn start_threads(
     let (decided, epochs) = mpsc::channel(1);
     let (source, stop) = (plan.source, Arc::clone(stop));
     let version = plan.hash_version;
+    let mut trees = TreesAhead::new(version);
     let engine = std::thread::spawn(move || {
         drive(&pipeline, source, &stop, |work| {
-            let digest = DecidedDigest::of(version, &work.decided);
+            let mut digest = DecidedDigest::of(version, &work.decided);
+            digest.grow(&mut trees);
             decided.blocking_send(Decided { work, digest }).is_ok()
         })
     });

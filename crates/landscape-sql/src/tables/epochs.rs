@@ -35,6 +35,11 @@ impl Staged {
             buffers: decided.buffers.clone(),
         }
     }
+
+    /// The row after its last one.
+    pub(crate) fn end(&self) -> Option<i64> {
+        self.last_row.map(|last| last + 1)
+    }
 }
 
 impl Epochs {

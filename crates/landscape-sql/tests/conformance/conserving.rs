@@ -124,8 +124,11 @@ pub(crate) async fn a_forked_token_without_children_in_its_group_is_found(store:
     for child in &mut decided.tokens {
         child.group = child.group.map(|_| 5);
     }
-    let expected =
-        [("a forked, expanded or coalesced token has children in its group".to_owned(), tokens(&[0]))];
+    let children = [1, 2].map(|ordinal| run_id('A').token_id(child(0, ordinal)).to_string());
+    let expected = [
+        ("a forked, expanded or coalesced token has children in its group".to_owned(), tokens(&[0])),
+        ("a child of a fork or expansion names its parent as its group".to_owned(), children.to_vec()),
+    ];
     assert_eq!(broken(store, vec![(decided, acted)]).await, expected);
 }
 

@@ -4,6 +4,7 @@
 
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod counting;
 mod files;
 mod trees;
 mod views;

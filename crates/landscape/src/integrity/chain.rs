@@ -7,6 +7,7 @@ use elspeth_contracts::{EpochNo, Micros, Outcome, Step};
 use serde::{Deserialize, Serialize};
 
 use super::acted::acted_leaves;
+use super::ahead::{Leaves, TreesAhead};
 use super::encode::Encoder;
 use super::{EpochHashes, MerkleTree, TreeState};
 use crate::{ActedEpoch, Corruption, DecidedEpoch, RunSeal, RunStart};
@@ -44,8 +45,8 @@ pub(crate) struct RecorderState {
 pub struct DecidedDigest {
     epoch: EpochNo,
     digest: ContentHash,
-    leaves: Vec<ContentHash>,
-    release_leaves: Vec<ContentHash>,
+    leaves: Leaves,
+    release_leaves: Leaves,
     records: u64,
 }
 
@@ -54,7 +55,7 @@ pub struct DecidedDigest {
 pub struct ActedDigest {
     epoch: EpochNo,
     digest: ContentHash,
-    leaves: Vec<ContentHash>,
+    leaves: Leaves,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,10 +106,16 @@ impl DecidedDigest {
         Self {
             epoch: decided.epoch,
             digest: version.hash(out.bytes()),
-            leaves: decided.row_leaves.clone(),
-            release_leaves: decided.release_leaves.clone(),
+            leaves: Leaves::new(decided.row_leaves.clone()),
+            release_leaves: Leaves::new(decided.release_leaves.clone()),
             records: decided.records(),
         }
+    }
+
+    /// Grows the trees by this epoch, so that its commit need not.
+    pub fn grow(&mut self, trees: &mut TreesAhead) {
+        self.leaves.grow(&mut trees.decided);
+        self.release_leaves.grow(&mut trees.released);
     }
 
     /// Which epoch it is of.
@@ -123,8 +130,13 @@ impl ActedDigest {
     /// # Errors
     /// [`Corruption`] when it tells of tokens without outcome.
     pub fn of(version: HashVersion, acted: &ActedEpoch) -> Result<Self, Corruption> {
-        let leaves = acted_leaves(version, acted)?;
+        let leaves = Leaves::new(acted_leaves(version, acted)?);
         Ok(Self { epoch: acted.epoch, digest: acted_digest(version, acted), leaves })
+    }
+
+    /// Grows the trees by this epoch, so that its commit need not.
+    pub fn grow(&mut self, trees: &mut TreesAhead) {
+        self.leaves.grow(&mut trees.acted);
     }
 
     /// Which epoch it is of.
@@ -173,15 +185,15 @@ impl RecorderState {
         let mut next = self.clone();
         if let Some((acted, hashed)) = acted {
             next.link_acted(hashed, now);
-            hashed.leaves.iter().for_each(|leaf| next.acted.push(*leaf));
+            hashed.leaves.append_to(&mut next.acted);
             next.keep_artifacts(acted);
             next.records += acted.records();
         }
         if let Some(staged) = staged {
             next.link(DECIDED, staged.epoch, Some(now), staged.digest);
             next.open_epoch = Some(staged.epoch);
-            staged.leaves.iter().for_each(|leaf| next.decided.push(*leaf));
-            staged.release_leaves.iter().for_each(|leaf| next.released.push(*leaf));
+            staged.leaves.append_to(&mut next.decided);
+            staged.release_leaves.append_to(&mut next.released);
             next.records += staged.records;
         }
         next

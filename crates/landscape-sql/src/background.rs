@@ -1,0 +1,98 @@
+//! Counting while a run goes on, so that little is left to be counted at its end.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use crate::census::{Stretch, Tally};
+use crate::connect;
+
+/// Rows of which one stretch has at least. The fewer, the less is left at the end of a run; the more, the less often the
+/// counting begins.
+const STRETCH: i64 = 4096;
+
+/// A thread that counts rows once what became of them is durable. It has a connection of its own.
+pub(crate) struct BackgroundCount {
+    /// Rows that the thread was told of.
+    told: i64,
+    orders: Sender<i64>,
+    thread: JoinHandle<rusqlite::Result<Counted>>,
+}
+
+/// What a thread has counted.
+pub(crate) struct Counted {
+    pub(crate) tally: Tally,
+    /// Stretches that are to be counted at the end, because tokens of theirs were still under way.
+    pub(crate) again: Vec<Stretch>,
+}
+
+impl BackgroundCount {
+    /// Tells the thread that all rows before `row` are done; begins it with the first of them.
+    pub(crate) fn rows_done(
+        background: &mut Option<Self>,
+        row: i64,
+        of_run: impl FnOnce() -> (PathBuf, i64),
+    ) {
+        let told = background.as_ref().map_or(0, |background| background.told);
+        if row - told < STRETCH {
+            return;
+        }
+        let background = background.get_or_insert_with(|| Self::begin(of_run()));
+        background.told = row;
+        // A thread that has ended failed, which its result says at the end.
+        let _ = background.orders.send(row);
+    }
+
+    fn begin((path, run_no): (PathBuf, i64)) -> Self {
+        let (orders, inbox) = channel();
+        let thread = std::thread::spawn(move || count(&connect::counter(&path)?, run_no, &inbox));
+        Self { told: 0, orders, thread }
+    }
+
+    /// Waits for what is being counted. `None` when something went wrong: then everything has to be counted at the end.
+    pub(crate) fn finish(self) -> Option<Counted> {
+        drop(self.orders);
+        self.thread.join().ok()?.ok()
+    }
+}
+
+impl Default for Counted {
+    /// Nothing.
+    fn default() -> Self {
+        Self { tally: Tally::default(), again: vec![Stretch::ALL] }
+    }
+}
+
+/// Counts the rows up to each number that comes. A stretch whose tokens are not all done gets a second try with the next.
+fn count(connection: &Connection, run_no: i64, inbox: &Receiver<i64>) -> rusqlite::Result<Counted> {
+    let (mut tally, mut again) = (Tally::default(), Vec::new());
+    let (mut from, mut waiting) = (0, None);
+    while let Ok(first) = inbox.recv() {
+        let to = inbox.try_iter().last().unwrap_or(first);
+        if let Some(stretch) = waiting.take() {
+            again.extend(count_one(connection, run_no, stretch, &mut tally)?);
+        }
+        waiting = count_one(connection, run_no, Stretch { from, to }, &mut tally)?;
+        from = to;
+    }
+    again.extend(waiting);
+    again.push(Stretch { from, to: i64::MAX });
+    Ok(Counted { tally, again })
+}
+
+/// Gives the stretch back when it is not finished.
+fn count_one(
+    connection: &Connection,
+    run_no: i64,
+    stretch: Stretch,
+    tally: &mut Tally,
+) -> rusqlite::Result<Option<Stretch>> {
+    let counted = Tally::of(connection, run_no, stretch)?;
+    if counted.is_finished() {
+        tally.add(&counted);
+        return Ok(None);
+    }
+    Ok(Some(stretch))
+}

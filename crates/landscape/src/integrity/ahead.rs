@@ -1,0 +1,95 @@
+use elspeth_canonical::{ContentHash, HashVersion};
+
+use super::MerkleTree;
+
+/// The trees of a run as far as one thread has hashed it, ahead of the commits. Whoever hashes the epochs of a run in their
+/// order grows them with each digest, and the commit takes them over instead of joining every leaf.
+///
+/// They are no more than a forecast: where a commit finds other trees than these grew from (an epoch was given up, or the run
+/// goes on after a crash), it joins the leaves itself.
+#[derive(Debug, Clone)]
+pub struct TreesAhead {
+    pub(super) decided: MerkleTree,
+    pub(super) released: MerkleTree,
+    pub(super) acted: MerkleTree,
+}
+
+impl TreesAhead {
+    /// The trees of a run before its first epoch.
+    #[must_use]
+    pub const fn new(version: HashVersion) -> Self {
+        let empty = MerkleTree::new(version);
+        Self { decided: MerkleTree::new(version), released: MerkleTree::new(version), acted: empty }
+    }
+}
+
+/// Leaves that come next in a tree.
+#[derive(Debug, Clone)]
+pub(super) struct Leaves {
+    hashes: Vec<ContentHash>,
+    /// A tree before and after them.
+    grown: Option<(MerkleTree, MerkleTree)>,
+}
+
+impl Leaves {
+    pub(super) const fn new(hashes: Vec<ContentHash>) -> Self {
+        Self { hashes, grown: None }
+    }
+
+    /// Appends them to a tree that the commit is expected to have.
+    pub(super) fn grow(&mut self, tree: &mut MerkleTree) {
+        let before = tree.clone();
+        self.hashes.iter().for_each(|leaf| tree.push(*leaf));
+        self.grown = Some((before, tree.clone()));
+    }
+
+    /// Appends them to the tree that the commit has.
+    pub(super) fn append_to(&self, tree: &mut MerkleTree) {
+        match &self.grown {
+            Some((before, after)) if before == tree => tree.clone_from(after),
+            Some(_) | None => self.hashes.iter().for_each(|leaf| tree.push(*leaf)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VERSION: HashVersion = HashVersion::Blake3V1;
+
+    fn leaves(of: std::ops::Range<u8>) -> Leaves {
+        Leaves::new(of.map(|number| VERSION.hash(&[number])).collect())
+    }
+
+    fn tree(of: std::ops::Range<u8>) -> MerkleTree {
+        let mut tree = MerkleTree::new(VERSION);
+        leaves(of).append_to(&mut tree);
+        tree
+    }
+
+    #[test]
+    fn leaves_that_were_appended_ahead_give_the_same_tree() {
+        let (mut first, mut next, mut ahead) = (leaves(0..5), leaves(5..12), MerkleTree::new(VERSION));
+        first.grow(&mut ahead);
+        next.grow(&mut ahead);
+        let mut committed = MerkleTree::new(VERSION);
+        first.append_to(&mut committed);
+        assert_eq!(committed, tree(0..5));
+        next.append_to(&mut committed);
+        assert_eq!(committed, tree(0..12));
+    }
+
+    #[test]
+    fn after_leaves_that_were_given_up_the_forecast_does_not_count() {
+        let (mut given_up, mut next, mut ahead) = (leaves(20..25), leaves(0..5), MerkleTree::new(VERSION));
+        given_up.grow(&mut ahead);
+        next.grow(&mut ahead);
+        let mut committed = MerkleTree::new(VERSION);
+        next.append_to(&mut committed);
+        assert_eq!(committed, tree(0..5));
+        let mut of_as_many = tree(30..35);
+        next.append_to(&mut of_as_many);
+        assert_ne!(of_as_many, ahead);
+    }
+}
