@@ -275,8 +275,9 @@ impl OpenRun {
     fn committed(&mut self, acted: Option<&ActedEpoch>, path: &Path) {
         if let Some(acted) = acted {
             self.census.take_if(|_| !acted.outcomes.is_empty());
-            while let Some((_, end)) = self.decided.pop_front_if(|(epoch, _)| *epoch <= acted.epoch) {
-                BackgroundCount::rows_done(&mut self.background, end, || (path.to_owned(), self.run_no));
+            while let Some((_, end)) = self.decided.front().filter(|(epoch, _)| *epoch <= acted.epoch) {
+                BackgroundCount::rows_done(&mut self.background, *end, || (path.to_owned(), self.run_no));
+                self.decided.pop_front();
             }
         }
         self.census.take_if(|_| !self.decided.is_empty());

@@ -317,12 +317,12 @@ fn a_finished_database_is_readable_where_nothing_can_be_written() {
         let folder = path.parent().unwrap().to_owned();
         // The last connection to close folds the log into the file and removes it. A reader that was dropped closes its own
         // behind our back, so this one may not be the last at once.
-        for _ in 0..500 {
+        for _ in 0..2_000 {
             file.landscape.writer().await.unwrap().close().await.unwrap();
             if !folder.join("audit.db-wal").exists() {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
         assert!(!folder.join("audit.db-wal").exists(), "the log is folded in");
         let set_writable = |writable: bool| {
