@@ -54,6 +54,17 @@ pub(crate) fn run(program: &str, arguments: &[&str], output: &Path) -> Result<Us
     })
 }
 
+/// CPU time that this process took so far, in seconds.
+pub(crate) fn cpu_seconds() -> f64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is valid for writing; zeroes are a value already, should the call fail.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
 /// Linux counts in KiB, macOS in bytes.
 const RSS_UNIT: i64 = if cfg!(target_os = "macos") { 1 } else { 1024 };
 

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::plan::{Plan, Table};
+use crate::process;
 use crate::read::{Group, Reader};
 use crate::sqlite::{Cell, Connection, Statement};
 
@@ -28,10 +29,41 @@ const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PR
 pub(crate) struct Written {
     /// From the first transaction to the closing of the database, without the reading in between.
     seconds: f64,
+    /// CPU time of the same.
+    cpu_seconds: f64,
     transactions: u64,
     /// Records of what happened, of all tables.
     records: u64,
     tables: BTreeMap<String, u64>,
+}
+
+/// Seconds that something took.
+#[derive(Debug, Clone, Copy)]
+struct Took {
+    wall: f64,
+    cpu: f64,
+}
+
+/// The beginning of something.
+struct Beginning {
+    wall: Instant,
+    cpu: f64,
+}
+
+impl Took {
+    fn and(self, other: Self) -> Self {
+        Self { wall: self.wall + other.wall, cpu: self.cpu + other.cpu }
+    }
+}
+
+impl Beginning {
+    fn now() -> Self {
+        Self { wall: Instant::now(), cpu: process::cpu_seconds() }
+    }
+
+    fn until_now(&self) -> Took {
+        Took { wall: self.wall.elapsed().as_secs_f64(), cpu: process::cpu_seconds() - self.cpu }
+    }
 }
 
 /// The transactions of one batch, each with the groups that it writes in order.
@@ -51,20 +83,20 @@ pub(crate) fn rewrite(source: &Connection, plan: &Plan, scratch: &Path) -> Resul
     let transactions = writer.transactions;
     drop(writer);
     let tables = counts(source, &target, plan)?;
-    let closing = Instant::now();
+    let closing = Beginning::now();
     drop(target);
-    let seconds = (elapsed + closing.elapsed()).as_secs_f64();
+    let took = elapsed.and(closing.until_now());
     let records = plan
         .tables
         .iter()
         .filter(|table| table.holds_records())
         .filter_map(|table| tables.get(&table.name))
         .sum();
-    Ok(Written { seconds, transactions, records, tables })
+    Ok(Written { seconds: took.wall, cpu_seconds: took.cpu, transactions, records, tables })
 }
 
 /// Commit B of an epoch is one transaction with commit A of the next; the last one's stands alone.
-fn write_all(reader: &mut Reader<'_>, writer: &mut Writer<'_>) -> Result<Duration, Error> {
+fn write_all(reader: &mut Reader<'_>, writer: &mut Writer<'_>) -> Result<Took, Error> {
     let mut arena = Vec::new();
     let run = reader.run(&mut arena)?;
     let mut elapsed = writer.write(&[run], &arena)?;
@@ -81,10 +113,10 @@ fn write_all(reader: &mut Reader<'_>, writer: &mut Writer<'_>) -> Result<Duratio
             open = records.acted;
             transactions.push(transaction);
         }
-        elapsed += writer.write(&transactions, &arena)?;
+        elapsed = elapsed.and(writer.write(&transactions, &arena)?);
         open_arena = keep(&mut open, &arena);
     }
-    elapsed += writer.write(&[open], &open_arena)?;
+    elapsed = elapsed.and(writer.write(&[open], &open_arena)?);
     Ok(elapsed)
 }
 
@@ -118,13 +150,13 @@ struct Part {
 }
 
 impl<'d> Writer<'d> {
-    fn write(&mut self, transactions: &[Vec<Group>], arena: &[u8]) -> Result<Duration, Error> {
+    fn write(&mut self, transactions: &[Vec<Group>], arena: &[u8]) -> Result<Took, Error> {
         // What to leave out is found before the clock starts: the product knows it from its types.
         let parts: Vec<Vec<Part>> = transactions
             .iter()
             .map(|groups| groups.iter().flat_map(|group| self.parts(group)).collect())
             .collect();
-        let start = Instant::now();
+        let start = Beginning::now();
         for transaction in &parts {
             self.target.execute("BEGIN IMMEDIATE")?;
             for part in transaction {
@@ -133,7 +165,7 @@ impl<'d> Writer<'d> {
             self.target.execute("COMMIT")?;
             self.transactions += 1;
         }
-        Ok(start.elapsed())
+        Ok(start.until_now())
     }
 
     /// Cuts a group into statements of few sizes, so that few texts are compiled.

@@ -40,6 +40,7 @@ struct Floor {
 #[derive(Deserialize)]
 struct Written {
     seconds: f64,
+    cpu_seconds: f64,
     records: f64,
 }
 
@@ -87,6 +88,7 @@ impl Bench {
             cpu_seconds: usage(|usage| usage.user_seconds + usage.system_seconds),
             peak_rss_bytes: usage(|usage| usage.peak_rss_bytes),
             floor_seconds: floor(|floor| floor.floor.seconds),
+            floor_cpu_seconds: floor(|floor| floor.floor.cpu_seconds),
             records: floor(|floor| floor.floor.records),
             record_bytes: floor(|floor| floor.pages.database_bytes - floor.pages.body_bytes),
             body_bytes: floor(|floor| floor.pages.body_bytes),
