@@ -106,7 +106,14 @@ struct Group {
     arrived: Vec<Option<Waiting>>,
     /// When the first branch came.
     opened_us: Option<u64>,
-    ended: bool,
+    ended: Option<Ended>,
+}
+
+/// How the waiting of branches ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Merged,
+    Failed,
 }
 
 impl Merges {
@@ -144,10 +151,10 @@ impl Merges {
         let branch = usize::from(frame.branch);
         let waiting = Waiting { traveller, since_us: now_us };
         let group = self.groups.entry(key).or_insert_with(|| Group::new(executor.width()));
-        if group.ended || group.arrived[branch].is_some() {
+        if let Some(ended) = group.ended {
             self.leave(frame);
             self.forget(key);
-            return Some(late(frame.coalesce, branch, waiting, executor));
+            return Some(late(ended, (frame.coalesce, branch), waiting, executor));
         }
         group.arrived[branch] = Some(waiting);
         group.live[branch] = group.live[branch].saturating_sub(1);
@@ -163,7 +170,8 @@ impl Merges {
         executor: &CoalesceExecutor,
     ) -> Vec<Resolution> {
         let due = |group: &Group| {
-            !group.ended && group.opened_us.is_some_and(|opened| now_us.saturating_sub(opened) >= timeout_us)
+            group.ended.is_none()
+                && group.opened_us.is_some_and(|opened| now_us.saturating_sub(opened) >= timeout_us)
         };
         let mut keys: Vec<_> = self
             .groups
@@ -177,7 +185,7 @@ impl Merges {
 
     /// When the longest waiting merge began to wait.
     pub(crate) fn waiting_since(&self) -> Option<u64> {
-        self.groups.values().filter(|group| !group.ended).filter_map(|group| group.opened_us).min()
+        self.groups.values().filter(|group| group.ended.is_none()).filter_map(|group| group.opened_us).min()
     }
 
     fn decide(
@@ -186,7 +194,7 @@ impl Merges {
         executor: &CoalesceExecutor,
         timed_out: bool,
     ) -> Option<Resolution> {
-        let group = self.groups.get_mut(&key).filter(|group| !group.ended);
+        let group = self.groups.get_mut(&key).filter(|group| group.ended.is_none());
         let Some(group) = group else {
             self.forget(key);
             return None;
@@ -197,7 +205,7 @@ impl Merges {
             Judgement::Merge => None,
             Judgement::Fail(reason) => Some(reason),
         };
-        group.ended = true;
+        group.ended = Some(if failure.is_some() { Ended::Failed } else { Ended::Merged });
         let arrived = group.arrived.iter_mut().enumerate();
         let arrived: Vec<_> = arrived.filter_map(|(branch, slot)| Some((branch, slot.take()?))).collect();
         self.forget(key);
@@ -213,7 +221,7 @@ impl Merges {
 
     /// Drops a group that ended and of which nothing is under way.
     fn forget(&mut self, key: (Step, TokenKey)) {
-        let over = |group: &Group| group.ended && group.live.iter().all(|live| *live == 0);
+        let over = |group: &Group| group.ended.is_some() && group.live.iter().all(|live| *live == 0);
         if self.groups.get(&key).is_some_and(over) {
             self.groups.remove(&key);
         }
@@ -231,7 +239,7 @@ impl Merges {
                 lost: &group.lost,
                 arrived: group.arrived.iter().map(|w| w.as_ref().map(|w| w.traveller.token)).collect(),
                 opened_us: group.opened_us,
-                ended: group.ended,
+                ended: group.ended.is_some(),
             })
             .collect();
         open.sort_unstable_by_key(|merge| (merge.coalesce, merge.fork));
@@ -257,7 +265,7 @@ impl Group {
             lost: vec![false; width],
             arrived: (0..width).map(|_| None).collect(),
             opened_us: None,
-            ended: false,
+            ended: None,
         }
     }
 
@@ -271,15 +279,23 @@ impl Group {
     }
 }
 
-fn late(coalesce: Step, branch: usize, waiting: Waiting, executor: &CoalesceExecutor) -> Resolution {
+fn late(
+    ended: Ended,
+    (coalesce, branch): (Step, usize),
+    waiting: Waiting,
+    executor: &CoalesceExecutor,
+) -> Resolution {
     let mut branches = vec![BranchState::Awaited; executor.width()];
     branches[branch] = BranchState::Arrived;
-    let message = "the merge was over when this branch came".to_owned();
+    let (kind, message) = match ended {
+        Ended::Merged => (FailureKind::LateArrivalAfterMerge, "the merge was over when this branch came"),
+        Ended::Failed => (FailureKind::CoalesceFailed, "the merge had failed when this branch came"),
+    };
     Resolution {
         coalesce,
         branches,
         arrived: vec![(branch, waiting)],
-        failure: Some(ErrorReason::new(FailureKind::LateArrivalAfterMerge, message)),
+        failure: Some(ErrorReason::new(kind, message)),
         late: true,
     }
 }

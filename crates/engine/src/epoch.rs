@@ -95,7 +95,7 @@ pub(crate) fn assemble(
     }
     if !releases.is_empty() {
         releases.sort_by_key(|(release, _)| (release.row, release.after, release.step, release.number));
-        in_order(&mut decided, &mut sinks);
+        in_order(&mut decided);
     }
     for (release, leaf) in releases {
         decided.releases.push(ReleaseRecord { epoch: frame.number, ..release });
@@ -103,13 +103,20 @@ pub(crate) fn assemble(
     }
     decided.batch_members.sort_by_key(|r| (r.batch_no, r.ordinal));
     sinks.sort_by_key(|work| work.sink);
+    for work in &mut sinks {
+        // Tokens of a row that forks come in the order of the walk.
+        let key = |arrival: &Arrival| (arrival.cause, arrival.token);
+        if !work.arrivals.is_sorted_by_key(key) {
+            work.arrivals.sort_by_key(key);
+        }
+    }
     decided.intents = sinks.iter().map(intent).collect();
     decided.bodies = bodies.finish_into(store)?;
     Ok(EpochWork { decided, sinks, settled })
 }
 
 /// Releases are walked after the rows, but their records stand among those of the rows.
-fn in_order(decided: &mut DecidedEpoch, sinks: &mut [SinkWork]) {
+fn in_order(decided: &mut DecidedEpoch) {
     decided.batches.sort_by_key(|r| (r.batch_no, r.attempt));
     decided.batch_outputs.sort_by_key(|r| (r.batch_no, r.ordinal));
     decided.tokens.sort_by_key(|r| r.token);
@@ -120,9 +127,6 @@ fn in_order(decided: &mut DecidedEpoch, sinks: &mut [SinkWork]) {
     decided.contexts.sort_by_key(|r| (r.token, r.step, r.attempt));
     decided.routing.sort_by_key(|r| (r.token, r.step, r.attempt, r.ordinal));
     decided.transform_errors.sort_by_key(|r| (r.token, r.step, r.attempt));
-    for work in sinks {
-        work.arrivals.sort_by_key(|a| (a.cause, a.token));
-    }
 }
 
 /// A single large batch is one chunk, and need not be in memory twice.
