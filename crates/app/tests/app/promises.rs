@@ -253,3 +253,37 @@ fn the_two_hash_versions_give_two_content_roots() {
     };
     assert_ne!(root("blake3"), root("sha256"));
 }
+
+/// Nested forks into one sink beside a batch that is flushed in some epochs and not in others.
+const NESTED_FORKS: &str = r#"
+source: {plugin: csv, on_success: rows, options: {path: $DIR/in.csv, on_validation_failure: discard, schema: {mode: fixed, fields: ["id: int", "m: int"]}}}
+gates:
+  - {name: outer, input: rows, condition: "'x'", routes: {x: fork}, fork_to: [a, b, c]}
+  - {name: inner, input: a, condition: "'x'", routes: {x: fork}, fork_to: [x, y]}
+transforms:
+  - {name: tx, plugin: field_mapper, input: x, on_success: s, on_error: discard, options: {computed: {w: "'x'"}}}
+  - {name: ty, plugin: field_mapper, input: y, on_success: s, on_error: discard, options: {computed: {w: "'y'"}}}
+  - {name: tb, plugin: field_mapper, input: b, on_success: s, on_error: discard, options: {computed: {w: "'b'"}}}
+aggregations:
+  - {name: agg, plugin: batch_stats, input: c, on_success: o, on_error: discard, trigger: {count: 3}, options: {value_field: m}}
+sinks:
+  s: {plugin: csv, options: {path: $DIR/s.csv}}
+  o: {plugin: csv, options: {path: $DIR/o.csv}}
+landscape: {url: "sqlite:///$DIR/audit.db"}
+"#;
+
+#[test]
+fn epochs_do_not_show_in_the_order_of_a_sink() {
+    let rows: String = (0..7).map(|i| format!("{i},{i}\n")).collect();
+    let written = |checkpoint: &str| {
+        let scratch = Scratch::new();
+        scratch.write("in.csv", format!("id,m\n{rows}"));
+        scratch.run(&format!("{NESTED_FORKS}{checkpoint}")).unwrap();
+        (scratch.read("s.csv"), scratch.read("o.csv"))
+    };
+    let usual = written("");
+    assert!(usual.0.starts_with("id,m,w\n0,0,b\n"), "{}", usual.0);
+    for interval in ["every_row", "every_n, checkpoint_interval: 2", "every_n, checkpoint_interval: 5"] {
+        assert_eq!(written(&format!("checkpoint: {{frequency: {interval}}}\n")), usual, "{interval}");
+    }
+}
