@@ -6,5 +6,3 @@ mod outcomes;
 mod promises;
 mod support;
 mod telemetry;
-#[cfg(target_os = "linux")]
-mod timers;

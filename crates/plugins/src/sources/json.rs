@@ -158,12 +158,7 @@ impl Source for JsonSource {
         let reading = self.open.as_mut().ok_or_else(|| not_open(&self.settings.path))?;
         for _ in 0..max {
             match reading.next()? {
-                Some(item) => {
-                    items.push(item);
-                    if matches!(reading.layout, Layout::Lines) && reading.input.may_wait() {
-                        break;
-                    }
-                }
+                Some(item) => items.push(item),
                 None => {
                     reading.input.settle();
                     return Ok(ReadProgress::End);
