@@ -109,7 +109,6 @@ fn explain_json_has_row_tokens_states_and_routing() {
                 "input",
                 "output",
                 "duration_ms",
-                "waited_ms",
                 "error",
                 "reason",
                 "routing",

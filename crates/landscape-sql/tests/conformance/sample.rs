@@ -131,7 +131,6 @@ pub(crate) fn state(token: TokenKey, at: u16) -> NodeStateRecord {
         output_hash: None,
         started_us: 10,
         duration_us: 3,
-        waited_us: 0,
     }
 }
 
@@ -201,7 +200,7 @@ fn eventful_decisions() -> DecidedEpoch {
             failed(0, NodeStateStatus::Failed),
             failed(1, NodeStateStatus::Failed),
             failed(2, NodeStateStatus::Failed),
-            NodeStateRecord { waited_us: 1_250_000, ..state(token(3), TRANSFORM) },
+            state(token(3), TRANSFORM),
         ],
         contexts: vec![StateContextRecord {
             token: token(0),
@@ -271,7 +270,7 @@ fn eventful_acts() -> ActedEpoch {
             at(token(1), REFUSED),
             at(token(2), REFUSED),
             NodeStateRecord { status: NodeStateStatus::Failed, ..at(token(3), APPROVED) },
-            NodeStateRecord { waited_us: 7, ..at(token(3), REFUSED) },
+            at(token(3), REFUSED),
         ],
         transform_errors: vec![TransformErrorRecord {
             token: token(3),
