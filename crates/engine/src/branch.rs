@@ -110,10 +110,14 @@ struct Group {
 }
 
 /// How the waiting of branches ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Ended {
     Merged,
-    Failed,
+    Failed {
+        reason: ErrorReason,
+        /// Whether a branch has told of it already.
+        told: bool,
+    },
 }
 
 impl Merges {
@@ -151,10 +155,11 @@ impl Merges {
         let branch = usize::from(frame.branch);
         let waiting = Waiting { traveller, since_us: now_us };
         let group = self.groups.entry(key).or_insert_with(|| Group::new(executor.width()));
-        if let Some(ended) = group.ended {
+        if group.ended.is_some() {
+            let resolution = group.late((frame.coalesce, branch), waiting);
             self.leave(frame);
             self.forget(key);
-            return Some(late(ended, (frame.coalesce, branch), waiting, executor));
+            return Some(resolution);
         }
         group.arrived[branch] = Some(waiting);
         group.live[branch] = group.live[branch].saturating_sub(1);
@@ -205,11 +210,14 @@ impl Merges {
             Judgement::Merge => None,
             Judgement::Fail(reason) => Some(reason),
         };
-        group.ended = Some(if failure.is_some() { Ended::Failed } else { Ended::Merged });
         let arrived = group.arrived.iter_mut().enumerate();
         let arrived: Vec<_> = arrived.filter_map(|(branch, slot)| Some((branch, slot.take()?))).collect();
+        group.ended = Some(match &failure {
+            Some(reason) => Ended::Failed { reason: reason.clone(), told: !arrived.is_empty() },
+            None => Ended::Merged,
+        });
         self.forget(key);
-        // Where nothing came, there is nothing to tell.
+        // Where nothing came, there is nothing to tell yet.
         (!arrived.is_empty()).then_some(Resolution {
             coalesce: key.0,
             branches,
@@ -269,6 +277,20 @@ impl Group {
         }
     }
 
+    /// A branch comes when all is over. The first one after a failure tells of it.
+    fn late(&mut self, (coalesce, branch): (Step, usize), waiting: Waiting) -> Resolution {
+        let (reason, late) = match &mut self.ended {
+            Some(Ended::Failed { reason, told }) => (reason.clone(), std::mem::replace(told, true)),
+            Some(Ended::Merged) | None => {
+                let message = "the merge was over when this branch came";
+                (ErrorReason::new(FailureKind::LateArrivalAfterMerge, message.to_owned()), true)
+            }
+        };
+        let mut branches = self.states();
+        branches[branch] = BranchState::Arrived;
+        Resolution { coalesce, branches, arrived: vec![(branch, waiting)], failure: Some(reason), late }
+    }
+
     fn states(&self) -> Vec<BranchState> {
         let state = |(arrived, lost): (&Option<Waiting>, &bool)| match (arrived, lost) {
             (Some(_), _) => BranchState::Arrived,
@@ -276,26 +298,5 @@ impl Group {
             (None, false) => BranchState::Awaited,
         };
         self.arrived.iter().zip(&self.lost).map(state).collect()
-    }
-}
-
-fn late(
-    ended: Ended,
-    (coalesce, branch): (Step, usize),
-    waiting: Waiting,
-    executor: &CoalesceExecutor,
-) -> Resolution {
-    let mut branches = vec![BranchState::Awaited; executor.width()];
-    branches[branch] = BranchState::Arrived;
-    let (kind, message) = match ended {
-        Ended::Merged => (FailureKind::LateArrivalAfterMerge, "the merge was over when this branch came"),
-        Ended::Failed => (FailureKind::CoalesceFailed, "the merge had failed when this branch came"),
-    };
-    Resolution {
-        coalesce,
-        branches,
-        arrived: vec![(branch, waiting)],
-        failure: Some(ErrorReason::new(kind, message)),
-        late: true,
     }
 }
