@@ -14,8 +14,9 @@ use crate::pipeline::{
 };
 use crate::scope::{Holds, Scope};
 
-/// How often a node is a transform, a gate, an aggregation, a fork.
-const GROWTH: [usize; 4] = [5, 3, 4, 4];
+/// How often a node is a transform, a gate, an aggregation, a fork; and how often on a branch that is to be joined.
+const GROWTH: [usize; 4] = [4, 3, 6, 5];
+const GROWTH_IN_BRANCH: [usize; 4] = [4, 4, 3, 5];
 
 /// How often a transform expands, where it can.
 const EXPANSION: usize = 5;
@@ -32,7 +33,7 @@ enum End {
 /// Grows a pipeline by those decisions.
 pub(crate) fn pipeline(choices: &mut Choices) -> Pipeline {
     let schema = choices.one(&[SourceSchema::Flexible, SourceSchema::Observed, SourceSchema::Fixed]);
-    let budget = 1 + choices.below(12);
+    let budget = 1 + choices.below(14);
     let mut growing = Growing { choices, nodes: Vec::new(), budget, fresh: 0, schema };
     let on_invalid = growing.fate();
     let scope = Scope::of_source();
@@ -84,7 +85,8 @@ impl Growing<'_> {
     }
 
     fn node(&mut self, scope: Scope, end: End, input: Option<&str>) -> Grown {
-        match self.choices.weighted(&GROWTH) {
+        let growth = if matches!(end, End::Join { .. }) { GROWTH_IN_BRANCH } else { GROWTH };
+        match self.choices.weighted(&growth) {
             0 => self.transform(scope, end, input),
             1 => self.gate(scope, end, input),
             2 => self.aggregation(scope, end, input),
@@ -193,15 +195,20 @@ impl Growing<'_> {
         let (way, grown) = self.flow(scope.clone(), end, None);
         let mut routes = Vec::new();
         for (index, label) in labels.into_iter().enumerate() {
-            let target = if index == main || self.choices.chance(20) {
-                way
-            } else {
-                self.flow(scope.clone(), End::Free, None).0
-            };
+            let target = if index == main || self.choices.chance(20) { way } else { self.aside(&scope) };
             routes.push((label, Route::To(target)));
         }
         self.nodes[no].kind = Kind::Gate { condition, routes, fork: Vec::new(), on_error };
         (Target::Node(no), grown)
+    }
+
+    /// Where a gate sends rows that leave the main way.
+    fn aside(&mut self, scope: &Scope) -> Target {
+        if self.choices.chance(40) {
+            self.flow(scope.clone(), End::Free, None).0
+        } else {
+            Target::Sink(self.choices.below(SINKS.len()))
+        }
     }
 
     fn condition(&mut self, scope: &Scope) -> (crate::expression::Condition, Vec<String>) {
@@ -224,7 +231,7 @@ impl Growing<'_> {
             let route = if index == main || self.choices.chance(60) {
                 Route::Fork
             } else {
-                Route::To(self.flow(scope.clone(), End::Free, None).0)
+                Route::To(self.aside(&scope))
             };
             routes.push((label, route));
         }
