@@ -116,6 +116,9 @@ pub struct NodeStateRecord {
     pub started_us: i64,
     /// Microseconds.
     pub duration_us: i64,
+    /// Microseconds that a rate limit kept it waiting before the node's work began, those before attempts of the same
+    /// visit that failed included; 0 for most.
+    pub waited_us: i64,
 }
 
 /// More about a node state, for the few that have more: success reason, merge details, waiting times. JSON.

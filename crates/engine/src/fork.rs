@@ -288,6 +288,7 @@ impl Walker<'_> {
             output_hash: None,
             started_us,
             duration_us,
+            waited_us: 0,
         });
         traveller
     }

@@ -19,7 +19,7 @@ use crate::EngineError;
 use crate::branch::{Resolution, Traveller};
 use crate::chunk::{ChunkOutput, Marks};
 use crate::members::{Member, Members};
-use crate::walk::{Failing, Travel, Walk, Walker};
+use crate::walk::{Failing, Travel, Walk, Walker, micros};
 
 /// Something that is let go, with its number in the run.
 pub(crate) struct Release {
@@ -42,11 +42,18 @@ pub(crate) enum Released {
 
 /// A batch with what came of it.
 struct Flush {
-    step: Step,
     batch_no: u64,
+    last: LastAttempt,
+    members: Members,
+}
+
+/// What its members' states have in common.
+#[derive(Clone, Copy)]
+struct LastAttempt {
+    step: Step,
     attempt: u8,
     ended_us: u64,
-    members: Members,
+    waited_us: i64,
 }
 
 impl Walker<'_> {
@@ -94,7 +101,9 @@ impl Walker<'_> {
         }
         let attempt = record_attempts((batch_no, step), trigger, &flushed, out);
         let tokens = members.all.iter().map(|member| member.token).collect();
-        let flush = Flush { step, batch_no, attempt, ended_us: flushed.ended_us, members };
+        let (ended_us, waited_us) = (flushed.ended_us, micros(flushed.waited));
+        let last = LastAttempt { step, attempt, ended_us, waited_us };
+        let flush = Flush { batch_no, last, members };
         match flushed.result {
             Ok(rows) => self.flushed(flush, rows, walk, out)?,
             Err(reason) => self.flush_failed(flush, &reason, walk, out)?,
@@ -152,7 +161,8 @@ impl Walker<'_> {
         walk: &mut Walk,
         out: &mut ChunkOutput,
     ) -> io::Result<()> {
-        let NodeSpec::Aggregation { on_success, output_mode, .. } = self.pipeline.graph.node(flush.step).spec
+        let NodeSpec::Aggregation { on_success, output_mode, .. } =
+            self.pipeline.graph.node(flush.last.step).spec
         else {
             unreachable!("only aggregations have batches");
         };
@@ -184,7 +194,7 @@ impl Walker<'_> {
         for (ordinal, ((row, hash), token)) in (0..).zip(rows.into_iter().zip(keys)) {
             out.tokens.push(TokenRecord::plain(token));
             out.batch_outputs.push(BatchOutputRecord { batch_no: flush.batch_no, ordinal, token });
-            out.bodies.push_row(BodyKey { token, step: flush.step }, &row);
+            out.bodies.push_row(BodyKey { token, step: flush.last.step }, &row);
             outputs.push(Traveller { token, row, hash, fresh: true, frames: None });
         }
         outputs
@@ -198,7 +208,7 @@ impl Walker<'_> {
         walk: &mut Walk,
         out: &mut ChunkOutput,
     ) -> io::Result<()> {
-        let Flush { step, batch_no, attempt, ended_us, members } = flush;
+        let Flush { batch_no, last, members } = flush;
         out.states.reserve_exact(members.all.len());
         out.settled.reserve_exact(members.all.len());
         let failing = !quarantined.is_empty();
@@ -208,11 +218,7 @@ impl Walker<'_> {
             let row = rows.as_mut().and_then(Iterator::next).transpose()?;
             match quarantined.remove(&position) {
                 None => {
-                    out.states.push(self.member_state(
-                        member,
-                        (step, attempt, ended_us),
-                        NodeStateStatus::Completed,
-                    ));
+                    out.states.push(self.member_state(member, last, NodeStateStatus::Completed));
                     let outcome = TokenOutcomeRecord {
                         token: member.token,
                         outcome: Outcome::ConsumedInBatch,
@@ -226,12 +232,7 @@ impl Walker<'_> {
                 }
                 Some(reason) => {
                     let row = row.expect("rows are read where members fail");
-                    failed.extend(self.fail_member(
-                        (member, row),
-                        (step, attempt, ended_us),
-                        reason,
-                        (walk, out),
-                    ));
+                    failed.extend(self.fail_member((member, row), last, reason, (walk, out)));
                 }
             }
         }
@@ -247,8 +248,8 @@ impl Walker<'_> {
         walk: &mut Walk,
         out: &mut ChunkOutput,
     ) -> io::Result<()> {
-        let Flush { step, attempt, ended_us, members, .. } = flush;
-        let NodeSpec::Aggregation { on_success, .. } = self.pipeline.graph.node(step).spec else {
+        let Flush { last, members, .. } = flush;
+        let NodeSpec::Aggregation { on_success, .. } = self.pipeline.graph.node(last.step).spec else {
             unreachable!("only aggregations have batches");
         };
         let BatchRows { outputs, mut quarantined } = rows;
@@ -259,19 +260,14 @@ impl Walker<'_> {
             let old = before.next().transpose()?;
             if let Some(reason) = quarantined.remove(&position) {
                 let row = old.ok_or_else(|| io::Error::other("a batch has fewer rows than members"))?;
-                failed.extend(self.fail_member(
-                    (member, row),
-                    (step, attempt, ended_us),
-                    reason,
-                    (walk, out),
-                ));
+                failed.extend(self.fail_member((member, row), last, reason, (walk, out)));
                 continue;
             }
             let (row, hash) = outputs.next().expect("the executor counted the outputs");
-            let mut state = self.member_state(member, (step, attempt, ended_us), NodeStateStatus::Completed);
+            let mut state = self.member_state(member, last, NodeStateStatus::Completed);
             if hash != member.hash {
                 state.output_hash = Some(hash);
-                out.bodies.push_row(BodyKey { token: member.token, step }, &row);
+                out.bodies.push_row(BodyKey { token: member.token, step: last.step }, &row);
             }
             out.states.push(state);
             let frames = member.frames.clone();
@@ -291,13 +287,12 @@ impl Walker<'_> {
         walk: &mut Walk,
         out: &mut ChunkOutput,
     ) -> io::Result<()> {
-        let at = (flush.step, flush.attempt, flush.ended_us);
         let mut failed = Vec::new();
         let mut rows = flush.members.rows();
         for member in &flush.members.all {
             let row = rows.next().transpose()?;
             let row = row.ok_or_else(|| io::Error::other("a batch has fewer rows than members"))?;
-            failed.extend(self.fail_member((member, row), at, reason.clone(), (walk, out)));
+            failed.extend(self.fail_member((member, row), flush.last, reason.clone(), (walk, out)));
         }
         walk.stack.extend(failed.into_iter().rev());
         Ok(())
@@ -306,11 +301,11 @@ impl Walker<'_> {
     fn fail_member(
         &mut self,
         (member, row): (&Member, Row),
-        at: (Step, u8, u64),
+        last: LastAttempt,
         reason: ErrorReason,
         (walk, out): (&mut Walk, &mut ChunkOutput),
     ) -> Option<Travel> {
-        out.states.push(self.member_state(member, at, NodeStateStatus::Failed));
+        out.states.push(self.member_state(member, last, NodeStateStatus::Failed));
         let traveller = Traveller {
             token: member.token,
             row,
@@ -318,14 +313,14 @@ impl Walker<'_> {
             fresh: false,
             frames: member.frames.clone(),
         };
-        self.fail(Failing { traveller, at: (at.0, at.1), reason }, walk, out)
+        self.fail(Failing { traveller, at: (last.step, last.attempt), reason }, walk, out)
     }
 
     /// A member's state: from when it was accepted to the end of the flush.
     fn member_state(
         &self,
         member: &Member,
-        (step, attempt, ended_us): (Step, u8, u64),
+        LastAttempt { step, attempt, ended_us, waited_us }: LastAttempt,
         status: NodeStateStatus,
     ) -> NodeStateRecord {
         let (started_us, duration_us) = self.pipeline.span_us(member.since_us, ended_us);
@@ -338,6 +333,7 @@ impl Walker<'_> {
             output_hash: None,
             started_us,
             duration_us,
+            waited_us,
         }
     }
 

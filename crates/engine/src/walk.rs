@@ -3,6 +3,8 @@
 //! A token and what comes of it goes as far as it can before its next sibling moves. It ends at a sink, is discarded, or
 //! comes to a node that waits across rows, which gets it by a [`Signal`].
 
+use std::time::Duration;
+
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
     EdgeNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, NodeType, Outcome,
@@ -234,6 +236,7 @@ impl<'a> Walker<'a> {
                     output_hash: None,
                     started_us,
                     duration_us,
+                    waited_us: 0,
                 });
                 self.fail(Failing { traveller, at: (step, 0), reason }, walk, out)
             }
@@ -266,6 +269,7 @@ impl<'a> Walker<'a> {
             output_hash: None,
             started_us,
             duration_us,
+            waited_us: micros(visited.waited),
         };
         let traveller = |row, hash| Traveller { token, row, hash, fresh: false, frames };
         match visited.verdict {
@@ -420,6 +424,7 @@ impl<'a> Walker<'a> {
                 output_hash: None,
                 started_us,
                 duration_us,
+                waited_us: 0,
             });
             let reason = failure.reason.clone();
             out.transform_errors.push(TransformErrorRecord {
@@ -482,6 +487,11 @@ impl Pipeline {
         let signed = |us: u64| i64::try_from(us).unwrap_or(i64::MAX);
         (signed(started.saturating_sub(self.options.run_start_us)), signed(ended.saturating_sub(started)))
     }
+}
+
+/// How long a rate limit kept an attempt waiting, as it is recorded.
+pub(crate) fn micros(waited: Duration) -> i64 {
+    i64::try_from(waited.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A token at a sink.

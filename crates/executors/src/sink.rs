@@ -463,6 +463,7 @@ impl Times {
             output_hash: None,
             started_us: self.started_us(),
             duration_us: self.duration_us(),
+            waited_us: 0,
         }
     }
 

@@ -143,6 +143,7 @@ fn state(token: TokenKey, at: u16, started_us: i64) -> NodeStateRecord {
         output_hash: None,
         started_us,
         duration_us: 0,
+        waited_us: 0,
     }
 }
 

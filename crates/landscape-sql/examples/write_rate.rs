@@ -121,6 +121,7 @@ fn synthetic(epoch: u64, rows: std::ops::Range<u64>) -> (DecidedEpoch, ActedEpoc
             output_hash,
             started_us,
             duration_us: 3,
+            waited_us: 0,
         };
         let route = usize::from(index % 3 == 0);
         decided.rows.push(RowRecord {

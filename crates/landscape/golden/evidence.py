@@ -108,7 +108,7 @@ def timed(records, *times):
 
 decided = (
     u64(0) + i64(1_000_100)
-    + listed(1, timed([row], 5)) + listed(2, tokens + released_tokens) + listed(3, parents) + listed(4, timed(states, 6, 7))
+    + listed(1, timed([row], 5)) + listed(2, tokens + released_tokens) + listed(3, parents) + listed(4, timed(states, 6, 7, 15))
     + listed(5, contexts) + listed(6, routing) + listed(7, timed(calls, 8)) + listed(8, validation) + listed(9, errors)
     + listed(15, batches) + listed(16, members) + listed(17, outputs) + listed(18, releases)
     + listed(10, timed([u16(0) + u64(0) + u8(0) + u8(1) + u32(1) + optional(None)], 9, 10))
@@ -121,7 +121,7 @@ artifact = lambda rows: (
 )
 write = u16(4) + u64(0) + u8(1) + u8(1) + u32(2) + optional(None)
 acted = (
-    u64(0) + listed(4, timed(sink_states, 11, 12)) + listed(6, diverts) + listed(9, refusals) + listed(11, [outcome])
+    u64(0) + listed(4, timed(sink_states, 11, 12, 0)) + listed(6, diverts) + listed(9, refusals) + listed(11, [outcome])
     + listed(10, timed([write], 13, 14)) + listed(12, [artifact(1)])
 )
 chain = link(chain, 1, 0, 1_000_300, acted)

@@ -109,7 +109,8 @@ impl Record {
         self.lines.push(format!("{token:?}"));
         self.add(&reader.parents(run, key).await?);
         let states = reader.states(run, key).await?.into_iter();
-        let timeless = states.map(|state| NodeStateRecord { started_us: 0, duration_us: 0, ..state });
+        let timeless =
+            states.map(|state| NodeStateRecord { started_us: 0, duration_us: 0, waited_us: 0, ..state });
         self.add(&timeless.collect::<Vec<_>>());
         self.add(&reader.contexts(run, key).await?);
         self.add(&reader.routing(run, key).await?);

@@ -109,6 +109,7 @@ fn explain_json_has_row_tokens_states_and_routing() {
                 "input",
                 "output",
                 "duration_ms",
+                "waited_ms",
                 "error",
                 "reason",
                 "routing",

@@ -39,7 +39,8 @@ fn rows_arrive_in_source_order_and_every_epoch_is_within_its_bounds() {
 #[test]
 fn the_content_leaves_are_the_same_for_any_number_of_workers_and_any_epoch_size() {
     let leaves = |workers, epoch_rows| {
-        let pipeline = pipeline(&Setup { workers, epoch_rows, attempts: 1 }, failing_sometimes);
+        let pipeline =
+            pipeline(&Setup { workers, epoch_rows, attempts: 1, per_minute: None }, failing_sometimes);
         let (epochs, end) = run(&pipeline, numbers(200));
         end.unwrap();
         epochs.into_iter().flat_map(|e| e.decided.row_leaves).collect::<Vec<_>>()

@@ -10,7 +10,9 @@ use std::time::Duration;
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, Determinism, IdSource, Micros, Step};
 use elspeth_engine::{EngineError, EngineOptions, EpochBounds, EpochWork, Finished, Pipeline, drive};
-use elspeth_executors::{Dispatcher, Pause, Policies, RetryPolicy, StepPlugins, silence_plugin_panics};
+use elspeth_executors::{
+    Dispatcher, Pause, Policies, RateLimits, RetryPolicy, StepPlugins, silence_plugin_panics,
+};
 use elspeth_expr::{Expr, Root};
 use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref, RouteDecl};
 use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
@@ -22,6 +24,9 @@ use elspeth_plugin::{
 use elspeth_telemetry::Spans;
 use elspeth_testkit::{ManualClock, SeededIds};
 use elspeth_value::{Contract, Row, Value};
+
+/// The service that nodes with work to do ask.
+pub(crate) const SERVICE: &str = "service";
 
 /// Rows from memory, at most `chunk` at a time.
 pub(crate) struct Memory {
@@ -38,6 +43,28 @@ pub(crate) struct NoPause;
 
 impl Pause for NoPause {
     fn pause(&self, _duration: Duration) {}
+}
+
+/// Lets the clock go on instead of waiting.
+pub(crate) struct Skip(pub(crate) Arc<ManualClock>);
+
+impl Pause for Skip {
+    fn pause(&self, duration: Duration) {
+        // A limiter counts in nanoseconds: what it waits for must be over.
+        self.0.advance(u64::try_from(duration.as_micros()).expect("tests wait for minutes") + 1);
+    }
+}
+
+/// The policies of a pipeline whose service [`SERVICE`] is asked at most so often a minute.
+pub(crate) fn limited(
+    graph: &ExecutionGraph,
+    (per_minute, retry): (u32, RetryPolicy),
+    clock: &Arc<ManualClock>,
+) -> Policies {
+    let per_minute = std::num::NonZeroU32::new(per_minute);
+    let limits =
+        RateLimits::new(graph, |service| per_minute.filter(|_| service == SERVICE), Arc::clone(clock) as _);
+    Policies { limits, retry, pause: Arc::new(Skip(Arc::clone(clock))) }
 }
 
 impl Source for Memory {
@@ -85,11 +112,13 @@ pub(crate) struct Setup {
     pub(crate) workers: usize,
     pub(crate) epoch_rows: usize,
     pub(crate) attempts: u8,
+    /// How often a minute the transform may be called.
+    pub(crate) per_minute: Option<u32>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { workers: 2, epoch_rows: 10, attempts: 1 }
+        Self { workers: 2, epoch_rows: 10, attempts: 1, per_minute: None }
     }
 }
 
@@ -106,8 +135,12 @@ pub(crate) fn pipeline(setup: &Setup, work: fn(Row, &TransformContext<'_>) -> Tr
         max_delay: Duration::from_secs(60),
         exponential_base: 2.0,
     };
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Micros(1_000_000)));
-    let policies = Policies { retry, pause: Arc::new(NoPause), ..Policies::none(Arc::clone(&clock)) };
+    let manual = Arc::new(ManualClock::at(Micros(1_000_000)));
+    let clock = Arc::clone(&manual) as Arc<dyn Clock>;
+    let policies = match setup.per_minute {
+        Some(per_minute) => limited(&graph, (per_minute, retry), &manual),
+        None => Policies { retry, pause: Arc::new(NoPause), ..Policies::none(Arc::clone(&clock)) },
+    };
     Pipeline {
         dispatcher: Dispatcher::new(&graph, &StepPlugins { transforms, ..StepPlugins::default() }, policies)
             .expect("the transform is given"),
@@ -162,7 +195,7 @@ fn graph() -> ExecutionGraph {
             determinism: Determinism::Deterministic,
         },
         config: "{}".into(),
-        service: None,
+        service: matches!(kind, NodeKind::Transform { .. }).then(|| SERVICE.to_owned()),
         kind,
     };
     let sink = |n: &str| {

@@ -95,6 +95,7 @@ CREATE TABLE node_states (
     status      INTEGER NOT NULL DEFAULT 2 CHECK (status BETWEEN 0 AND 3),
     started_us  INTEGER NOT NULL,
     duration_us INTEGER NOT NULL,
+    waited_us   INTEGER NOT NULL DEFAULT 0,
     output_hash BLOB CHECK (length(output_hash) = 32),
     input_hash  BLOB CHECK (length(input_hash) = 32),
     PRIMARY KEY (run_no, token, step, attempt)
@@ -109,6 +110,7 @@ CREATE TABLE sink_states (
     status      INTEGER NOT NULL DEFAULT 2 CHECK (status BETWEEN 0 AND 3),
     started_us  INTEGER NOT NULL,
     duration_us INTEGER NOT NULL,
+    waited_us   INTEGER NOT NULL DEFAULT 0,
     output_hash BLOB CHECK (length(output_hash) = 32),
     input_hash  BLOB CHECK (length(input_hash) = 32),
     PRIMARY KEY (run_no, token, step, attempt)

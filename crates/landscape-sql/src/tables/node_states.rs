@@ -13,9 +13,10 @@ const RETRIED: u8 = 1;
 const NOT_COMPLETED: u8 = 2;
 const HAS_OUTPUT: u8 = 4;
 const HAS_INPUT: u8 = 8;
+const WAITED: u8 = 16;
 
 const COLUMNS: &[&str] = &["token", "step", "started_us", "duration_us"];
-const UNUSUAL: &[&str] = &["attempt", "status", "output_hash", "input_hash"];
+const UNUSUAL: &[&str] = &["attempt", "status", "output_hash", "input_hash", "waited_us"];
 
 impl Table for NodeStates {
     type Record = NodeStateRecord;
@@ -53,6 +54,7 @@ fn needs(record: &NodeStateRecord) -> u8 {
         record.status != NodeStateStatus::Completed,
         record.output_hash.is_some(),
         record.input_hash.is_some(),
+        record.waited_us != 0,
     ])
 }
 
@@ -70,6 +72,9 @@ fn bind(record: &NodeStateRecord, shape: u8, values: &mut Values) {
     if shape & HAS_INPUT != 0 {
         values.maybe_hash(record.input_hash.as_ref());
     }
+    if shape & WAITED != 0 {
+        values.int(record.waited_us);
+    }
 }
 
 impl NodeStates {
@@ -79,14 +84,14 @@ impl NodeStates {
     /// A token's states, those at sinks included. The source's is implied by the row: `?3` is the row whose first
     /// token this is, or null.
     pub(crate) const SELECT: &'static str = "SELECT run_no, ?2 AS token, 0 AS step, 0 AS attempt,
-        CASE valid WHEN 1 THEN 2 ELSE 3 END AS status, read_us AS started_us, 0 AS duration_us,
+        CASE valid WHEN 1 THEN 2 ELSE 3 END AS status, read_us AS started_us, 0 AS duration_us, 0 AS waited_us,
         CASE valid WHEN 1 THEN source_data_hash END AS output_hash, NULL AS input_hash
         FROM rows WHERE run_no = ?1 AND row_index = ?3
         UNION ALL
-        SELECT run_no, token, step, attempt, status, started_us, duration_us, output_hash, input_hash
+        SELECT run_no, token, step, attempt, status, started_us, duration_us, waited_us, output_hash, input_hash
         FROM node_states WHERE run_no = ?1 AND token = ?2
         UNION ALL
-        SELECT run_no, token, step, attempt, status, started_us, duration_us, output_hash, input_hash
+        SELECT run_no, token, step, attempt, status, started_us, duration_us, waited_us, output_hash, input_hash
         FROM sink_states WHERE run_no = ?1 AND token = ?2
         ORDER BY step, attempt";
 
@@ -104,6 +109,7 @@ impl NodeStates {
             output_hash: stored.maybe_hash("output_hash")?,
             started_us: stored.int("started_us")?,
             duration_us: stored.int("duration_us")?,
+            waited_us: stored.int("waited_us")?,
         })
     }
 }

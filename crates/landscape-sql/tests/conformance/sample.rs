@@ -131,6 +131,7 @@ pub(crate) fn state(token: TokenKey, at: u16) -> NodeStateRecord {
         output_hash: None,
         started_us: 10,
         duration_us: 3,
+        waited_us: 0,
     }
 }
 
@@ -200,7 +201,7 @@ fn eventful_decisions() -> DecidedEpoch {
             failed(0, NodeStateStatus::Failed),
             failed(1, NodeStateStatus::Failed),
             failed(2, NodeStateStatus::Failed),
-            state(token(3), TRANSFORM),
+            NodeStateRecord { waited_us: 1_250_000, ..state(token(3), TRANSFORM) },
         ],
         contexts: vec![StateContextRecord {
             token: token(0),
@@ -270,7 +271,7 @@ fn eventful_acts() -> ActedEpoch {
             at(token(1), REFUSED),
             at(token(2), REFUSED),
             NodeStateRecord { status: NodeStateStatus::Failed, ..at(token(3), APPROVED) },
-            at(token(3), REFUSED),
+            NodeStateRecord { waited_us: 7, ..at(token(3), REFUSED) },
         ],
         transform_errors: vec![TransformErrorRecord {
             token: token(3),

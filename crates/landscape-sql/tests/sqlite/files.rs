@@ -69,7 +69,7 @@ fn checks_let_in_exactly_the_codes_that_the_enums_know() {
         check_codes(&file, &node("0", "CODE"), Determinism::from_code).await;
         check_codes(&file, "INSERT INTO edges VALUES (1, 9, 0, 1, '', CODE)", EdgeMode::from_code).await;
         for table in ["node_states", "sink_states"] {
-            let sql = format!("INSERT INTO {table} VALUES (1, 0, 9, 0, CODE, 0, 0, NULL, NULL)");
+            let sql = format!("INSERT INTO {table} VALUES (1, 0, 9, 0, CODE, 0, 0, 0, NULL, NULL)");
             check_codes(&file, &sql, NodeStateStatus::from_code).await;
         }
         let call = |kind: &str, status: &str| {
@@ -103,7 +103,7 @@ fn the_database_refuses_what_types_would_not_let_happen() {
             "INSERT INTO token_outcomes(run_no, token, terminal, outcome) VALUES (1, 99, 1, 9)",
             "INSERT INTO rows VALUES (1, 99, zeroblob(31), 0, 1)",
             "INSERT INTO rows VALUES (1, 99, 'text', 0, 1)",
-            "INSERT INTO node_states VALUES (1, 0, 1, 0, 2, 0, 0, NULL, NULL)",
+            "INSERT INTO node_states VALUES (1, 0, 1, 0, 2, 0, 0, 0, NULL, NULL)",
             "INSERT INTO nodes SELECT 99, step, node_id, name, node_type, plugin, plugin_version, determinism, config,
              config_hash, input_schema, output_schema FROM nodes",
             "INSERT INTO edges VALUES (1, 99, 0, 77, '', 0)",

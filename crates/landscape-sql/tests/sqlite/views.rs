@@ -100,7 +100,7 @@ fn ids_of_large_numbers_are_those_that_the_program_computes() {
         for key in [last, batch] {
             let number = key.get();
             let sql = format!(
-                "INSERT INTO node_states VALUES (1, {number}, 4095, 255, 2, 0, 0, NULL, NULL);
+                "INSERT INTO node_states VALUES (1, {number}, 4095, 255, 2, 0, 0, 0, NULL, NULL);
                  INSERT INTO tokens VALUES (1, {number}, NULL, NULL)"
             );
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db).await.unwrap();
@@ -216,6 +216,20 @@ fn a_failed_state_gave_nothing_and_changed_nothing() {
         let read = valid_row(2).source_data_hash.to_string();
         let tried = |attempt: &str| line([attempt, "failed", &read, "", &format!("attempt {attempt}")]);
         assert_eq!(shown, ["0", "1", "2"].map(tried));
+    });
+}
+
+#[test]
+fn the_wait_for_a_rate_limit_is_shown() {
+    block_on(async {
+        let (_file, mut db) = eventful().await;
+        for view in ["v_node_states", "v_explain"] {
+            let sql =
+                format!("SELECT node, waited_us FROM {view} WHERE {OF_RUN} AND row_index = 3 ORDER BY step");
+            let shown = texts(&mut db, &sql).await;
+            let expected = [("grants", "0"), ("clean", "1250000"), ("approved", "0"), ("refused", "7")];
+            assert_eq!(shown, expected.map(|(node, waited)| line([node, waited])), "{view}");
+        }
     });
 }
 

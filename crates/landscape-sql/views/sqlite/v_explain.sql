@@ -20,6 +20,7 @@ SELECT
     coalesce(x.reason, v.reason) ->> 'message' AS error_message,
     $time(s.run_started_at + s.started_us) AS started_at,
     s.duration_us,
+    s.waited_us,
     $name(Outcome, o.outcome) AS outcome,
     k.name AS outcome_sink,
     s.run_no,

@@ -12,6 +12,7 @@ SELECT
     $hex($output(s)) AS output_hash,
     $time(s.run_started_at + s.started_us) AS started_at,
     s.duration_us,
+    s.waited_us,
     coalesce(x.reason, v.reason) ->> 'kind' AS error_kind,
     coalesce(x.reason, v.reason) ->> 'message' AS error_message,
     c.context,

@@ -199,6 +199,7 @@ impl Record for NodeStateRecord {
     fn timing(&self, out: &mut Encoder) {
         out.i64(self.started_us);
         out.i64(self.duration_us);
+        out.i64(self.waited_us);
     }
 }
 

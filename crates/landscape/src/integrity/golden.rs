@@ -42,7 +42,11 @@ pub(super) fn token(row: u64, ordinal: u32) -> TokenKey {
     TokenKey::of_row(RowIndex::new(row).unwrap(), ordinal).unwrap()
 }
 
-pub(super) fn state(at: (TokenKey, u16, u8), status: NodeStateStatus, times: (i64, i64)) -> NodeStateRecord {
+pub(super) fn state(
+    at: (TokenKey, u16, u8),
+    status: NodeStateStatus,
+    times: (i64, i64, i64),
+) -> NodeStateRecord {
     NodeStateRecord {
         token: at.0,
         step: step(at.1),
@@ -52,6 +56,7 @@ pub(super) fn state(at: (TokenKey, u16, u8), status: NodeStateStatus, times: (i6
         output_hash: None,
         started_us: times.0,
         duration_us: times.1,
+        waited_us: times.2,
     }
 }
 
@@ -69,7 +74,7 @@ pub(super) fn decided() -> DecidedEpoch {
     let done = NodeStateRecord {
         input_hash: Some(hash(0x22)),
         output_hash: Some(hash(0x33)),
-        ..state((first, 1, 1), NodeStateStatus::Completed, (6, 7))
+        ..state((first, 1, 1), NodeStateStatus::Completed, (6, 7, 15))
     };
     let mut epoch = DecidedEpoch {
         epoch: EpochNo(0),
@@ -81,7 +86,7 @@ pub(super) fn decided() -> DecidedEpoch {
             TokenRecord::plain(output()),
         ],
         token_parents: vec![TokenParentRecord { token: second, parent: first, ordinal: 0 }],
-        states: vec![state((first, 1, 0), NodeStateStatus::Failed, (6, 7)), done],
+        states: vec![state((first, 1, 0), NodeStateStatus::Failed, (6, 7, 15)), done],
         contexts: vec![StateContextRecord {
             token: first,
             step: step(1),
@@ -202,8 +207,8 @@ pub(super) fn acted() -> ActedEpoch {
     ActedEpoch {
         epoch: EpochNo(0),
         sink_states: vec![
-            state((token, 3, 0), NodeStateStatus::Failed, (11, 12)),
-            state((token, 4, 0), NodeStateStatus::Completed, (11, 12)),
+            state((token, 3, 0), NodeStateStatus::Failed, (11, 12, 0)),
+            state((token, 4, 0), NodeStateStatus::Completed, (11, 12, 0)),
         ],
         transform_errors: vec![TransformErrorRecord {
             token,
@@ -324,15 +329,15 @@ fn chain_and_roots_have_their_golden_hashes() {
     assert_eq!(chain(&begun), "bf1eb5cc6bce881fcca8f8c18bfcc6247dd6cf15b1ededa4e2b971b19f8945a3");
     let staged = DecidedDigest::of(VERSION, &decided());
     let decided = after(&begun, None, Some(&staged), Micros(1_000_200));
-    assert_eq!(chain(&decided), "ea06337300c5d8e1c350e6bd83a7df7c69c8f3e055901da7b2ee5081b7789e14");
+    assert_eq!(chain(&decided), "98835e4fa3bff2f539a7c75e8d8ce3dc85b3e908eec82f4a5c97aa5e2065b6cf");
     let acted = after(&decided, Some(&acted()), None, Micros(1_000_300));
-    assert_eq!(chain(&acted), "c40f0bf08f89fde75b3534504e0fa3586056271d35259336d17dbc665d921d34");
+    assert_eq!(chain(&acted), "a0339ca162b78c9c9c8a6b460317f622e386c47004021bb76d7652bc3535d0e1");
     let ended = after(&acted, Some(&published()), None, Micros(1_000_350));
-    assert_eq!(chain(&ended), "318b3f4d026e2d3ed4fd171a8b9b97e87877c3a2a9cad1ed872a63e2f51a6f83");
+    assert_eq!(chain(&ended), "7a8e218ab2daae9c03bcd83db19c1361c7bd4d9f76f6934b351c15ca02bc45b9");
 
     let content_root = ended.content_root(hash(0x77), &seal());
     assert_eq!(content_root.to_string(), "f33be0fa5facf3a59b725725600cec66c75b4bf1dd7d5035f3481b16c79ee87b");
     let record_root = ended.record_root(&seal(), content_root);
-    assert_eq!(record_root.to_string(), "8c496eab4e87e36f4b35d95aa5a4deafa795b7eacb006405cd93f10cb89c1f0d");
+    assert_eq!(record_root.to_string(), "918e7385da8a2ae334f6b03a06945a320a6d9f1f7354f05a2e2648c41407fb64");
     assert_eq!(ended.records(), 18 + 7 + 1);
 }

@@ -145,6 +145,7 @@ fn each_change_of_timing_moves_the_chain_alone() {
         |e| e.rows[0].read_us += 1,
         |e| e.states[0].started_us += 1,
         |e| e.states[1].duration_us += 1,
+        |e| e.states[1].waited_us += 1,
         |e| e.calls[0].latency_us += 1,
         |e| e.operations[0].duration_us += 1,
         |e| e.operations[0].attempts += 1,
@@ -173,6 +174,7 @@ fn each_change_of_acts_moves_what_it_must() {
     ];
     let timing: Vec<fn(&mut ActedEpoch)> = vec![
         |a| a.sink_states[0].duration_us += 1,
+        |a| a.sink_states[0].waited_us += 1,
         |a| a.operations[0].started_us += 1,
         |a| a.artifacts[0].path = "elsewhere.csv".to_owned(),
         // The sink took a diverted row, so its content holds a time.
@@ -204,7 +206,7 @@ fn the_content_of_an_artifact_counts_where_nothing_was_diverted() {
 fn leaves_of_acts_are_in_the_order_of_the_outcomes_whatever_that_of_what_led_to_them() {
     let mut act = acted();
     let second = TokenOutcomeRecord::at_sink(token(2, 0), Outcome::Completed, step(4));
-    act.sink_states.push(state((token(2, 0), 4, 0), NodeStateStatus::Completed, (0, 0)));
+    act.sink_states.push(state((token(2, 0), 4, 0), NodeStateStatus::Completed, (0, 0, 0)));
     act.outcomes.push(second);
     let told = acted_leaves(VERSION, &act).unwrap();
     act.sink_states.reverse();
@@ -222,7 +224,7 @@ fn leaves_of_acts_are_in_the_order_of_the_outcomes_whatever_that_of_what_led_to_
 fn an_act_about_a_token_without_outcome_is_corrupt() {
     for row in [2, 4] {
         let mut act = acted();
-        act.sink_states.push(state((token(row, 0), 4, 0), NodeStateStatus::Completed, (0, 0)));
+        act.sink_states.push(state((token(row, 0), 4, 0), NodeStateStatus::Completed, (0, 0, 0)));
         let error = acted_leaves(VERSION, &act).unwrap_err();
         assert_eq!((error.table, error.id), ("node_states", format!("token {}", token(row, 0).get())));
     }
@@ -289,7 +291,7 @@ fn run_of(rows: u64, cuts: &[bool], times: i64, published_alone: bool) -> Record
 }
 
 fn row_state(row: u64, at: u16, times: i64) -> NodeStateRecord {
-    state((token(row, 0), at, 0), NodeStateStatus::Completed, (times, times))
+    state((token(row, 0), at, 0), NodeStateStatus::Completed, (times, times, times))
 }
 
 fn epoch_of(number: u64, rows: std::ops::Range<u64>, times: i64) -> DecidedEpoch {

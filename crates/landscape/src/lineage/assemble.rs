@@ -100,6 +100,7 @@ impl Assembly<'_> {
             input: passage.input.body.clone(),
             output: passage.output.body.clone(),
             duration_ms: milliseconds(state.duration_us),
+            waited_ms: milliseconds(state.waited_us),
             error: self.error(at)?,
             reason: self.context(at)?,
             routing: routing.map(|event| self.routing(node, event)).collect::<Result<_, _>>()?,

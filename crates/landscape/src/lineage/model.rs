@@ -187,6 +187,8 @@ pub struct LineageState {
     pub output: Shown,
     /// Milliseconds.
     pub duration_ms: f64,
+    /// Milliseconds that a rate limit kept it waiting before that.
+    pub waited_ms: f64,
     /// Why it failed.
     pub error: Option<LineageError>,
     /// What the node says of its success.

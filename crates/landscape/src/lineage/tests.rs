@@ -35,20 +35,20 @@ fn the_json_has_exactly_the_published_shape() {
             "states": [
                 {"state_id": state_id(SOURCE), "node": "source", "node_type": "source", "plugin": "csv", "step": 0,
                  "attempt": 0, "status": "completed", "input_hash": null, "output_hash": read, "input": null,
-                 "output": read_data, "duration_ms": 0.0, "error": null, "reason": null, "routing": [], "calls": []},
+                 "output": read_data, "duration_ms": 0.0, "waited_ms": 0.0, "error": null, "reason": null, "routing": [], "calls": []},
                 {"state_id": state_id(MAPPER), "node": "mapper", "node_type": "transform", "plugin": "field_mapper",
                  "step": 1, "attempt": 0, "status": "completed", "input_hash": read, "output_hash": mapped,
-                 "input": read_data, "output": mapped_data, "duration_ms": 1.25, "error": null,
+                 "input": read_data, "output": mapped_data, "duration_ms": 1.25, "waited_ms": 1250.0, "error": null,
                  "reason": {"renamed": 1}, "routing": [], "calls": []},
                 {"state_id": state_id(QUALITY), "node": "quality", "node_type": "gate", "plugin": "gate", "step": 2,
                  "attempt": 0, "status": "completed", "input_hash": mapped, "output_hash": mapped,
-                 "input": mapped_data, "output": mapped_data, "duration_ms": 0.0, "error": null, "reason": null,
+                 "input": mapped_data, "output": mapped_data, "duration_ms": 0.0, "waited_ms": 0.0, "error": null, "reason": null,
                  "routing": [{"label": "true", "mode": "move", "to": "approved",
                               "reason": {"condition": "row['score'] >= 80", "result": "true"}}],
                  "calls": []},
                 {"state_id": state_id(APPROVED), "node": "approved", "node_type": "sink", "plugin": "csv", "step": 3,
                  "attempt": 0, "status": "completed", "input_hash": mapped, "output_hash": mapped,
-                 "input": mapped_data, "output": mapped_data, "duration_ms": 0.0, "error": null, "reason": null,
+                 "input": mapped_data, "output": mapped_data, "duration_ms": 0.0, "waited_ms": 0.0, "error": null, "reason": null,
                  "routing": [], "calls": []},
             ],
         }],
@@ -71,7 +71,7 @@ Row 41 · {row_id} · source data {read}
 
 Token {token_id}
 ├─ source source (csv) · completed · → {read}
-├─ transform mapper (field_mapper) · completed · {read} → {mapped} · 1.25 ms
+├─ transform mapper (field_mapper) · completed · {read} → {mapped} · 1.25 ms · waited 1.250 s for the rate limit
 │    ~ name: \" Ann\" → \"Ann\"
 │    + score: 85
 │    - amount: 2500.0

@@ -277,6 +277,9 @@ pub(super) fn state_line(state: &LineageState) -> String {
     if state.duration_ms > 0.0 {
         line.push_str(&format!(" · {} ms", state.duration_ms));
     }
+    if state.waited_ms > 0.0 {
+        line.push_str(&format!(" · waited {:.3} s for the rate limit", state.waited_ms / 1_000.0));
+    }
     line
 }
 

@@ -19,7 +19,7 @@ use elspeth_telemetry::Spans;
 use elspeth_testkit::{ManualClock, SeededIds};
 use elspeth_value::{Contract, Row};
 
-use super::NoPause;
+use super::{NoPause, SERVICE};
 
 type Work =
     fn(&mut dyn Iterator<Item = Row>, &BatchContext<'_>, &mut dyn BatchOutput) -> Result<(), ErrorReason>;
@@ -56,9 +56,23 @@ pub(crate) struct Batched {
 }
 
 /// `source -> batch -> out`, failures to `failed`.
-pub(crate) fn batched(Batched { work, trigger, mode }: Batched) -> Waiting {
-    let batch = aggregation("rows", "out", (trigger, mode));
-    waiting(vec![decl("source", source()), decl("batch", batch), sink("out"), sink("failed")], work)
+pub(crate) fn batched(batched: Batched) -> Waiting {
+    let (nodes, work) = batched.pipeline();
+    waiting(nodes, work, None)
+}
+
+/// The same, when the batch may be flushed so often a minute.
+pub(crate) fn limited(batched: Batched, per_minute: u32) -> Waiting {
+    let (nodes, work) = batched.pipeline();
+    waiting(nodes, work, Some(per_minute))
+}
+
+impl Batched {
+    fn pipeline(self) -> (Vec<NodeDecl>, Work) {
+        let Self { work, trigger, mode } = self;
+        let batch = aggregation("rows", "out", (trigger, mode));
+        (vec![decl("source", source()), decl("batch", batch), sink("out"), sink("failed")], work)
+    }
 }
 
 /// `source -> fork -> quick | held`, where `held` waits in an aggregation for the end of the source, and both meet at a
@@ -90,13 +104,14 @@ pub(crate) fn forked(timeout: Duration) -> Waiting {
         sink("out"),
         sink("failed"),
     ];
-    waiting(nodes, |members, _, out| {
+    let work: Work = |members, _, out| {
         members.for_each(|row| out.emit(row));
         Ok(())
-    })
+    };
+    waiting(nodes, work, None)
 }
 
-fn waiting(nodes: Vec<NodeDecl>, work: Work) -> Waiting {
+fn waiting(nodes: Vec<NodeDecl>, work: Work, per_minute: Option<u32>) -> Waiting {
     silence_plugin_panics();
     let spec = GraphSpec { nodes, ..GraphSpec::default() };
     let graph = Arc::new(ExecutionGraph::build(spec).expect("the graph is valid").0);
@@ -106,7 +121,10 @@ fn waiting(nodes: Vec<NodeDecl>, work: Work) -> Waiting {
     let manual = Arc::new(ManualClock::at(Micros(1_000_000)));
     let clock = Arc::clone(&manual) as Arc<dyn Clock>;
     let retry = RetryPolicy { max_attempts: 3, ..RetryPolicy::NONE };
-    let policies = Policies { retry, pause: Arc::new(NoPause), ..Policies::none(Arc::clone(&clock)) };
+    let policies = match per_minute {
+        Some(per_minute) => super::limited(&graph, (per_minute, retry), &manual),
+        None => Policies { retry, pause: Arc::new(NoPause), ..Policies::none(Arc::clone(&clock)) },
+    };
     let pipeline = Pipeline {
         dispatcher: Dispatcher::new(&graph, &plugins, policies).expect("the plugin is given"),
         graph,
@@ -142,7 +160,7 @@ fn decl(node: &str, kind: NodeKind) -> NodeDecl {
             determinism: Determinism::Deterministic,
         },
         config: "{}".into(),
-        service: None,
+        service: matches!(kind, NodeKind::Aggregation { .. }).then(|| SERVICE.to_owned()),
         kind,
     }
 }

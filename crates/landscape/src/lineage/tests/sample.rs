@@ -154,6 +154,7 @@ pub(super) fn state(ordinal: u32, at: u16, status: NodeStateStatus) -> NodeState
         output_hash: None,
         started_us: 0,
         duration_us: 0,
+        waited_us: 0,
     }
 }
 
@@ -202,6 +203,7 @@ pub(super) fn approved() -> TokenFacts {
             NodeStateRecord {
                 output_hash: Some(hash_of(&mapped_row())),
                 duration_us: 1_250,
+                waited_us: 1_250_000,
                 ..state(0, MAPPER, done)
             },
             state(0, QUALITY, done),
