@@ -6,3 +6,5 @@ mod outcomes;
 mod promises;
 mod support;
 mod telemetry;
+#[cfg(target_os = "linux")]
+mod timers;

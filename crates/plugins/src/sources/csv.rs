@@ -177,7 +177,12 @@ impl Source for CsvSource {
         let reading = self.open.as_mut().ok_or_else(|| not_open(&self.settings.path))?;
         for _ in 0..max {
             match reading.next()? {
-                Some(item) => items.push(item),
+                Some(item) => {
+                    items.push(item);
+                    if reading.input.may_wait() {
+                        break;
+                    }
+                }
                 None => {
                     reading.input.settle();
                     return Ok(ReadProgress::End);

@@ -110,6 +110,14 @@ impl TextInput {
         self.exhausted
     }
 
+    /// Whether the next record may have to wait for whoever writes: this is a pipe, and no line of it is complete. What
+    /// was read before must not wait for it.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.size.is_none()
+            && !self.exhausted
+            && memchr::memchr(b'\n', self.rest().trim_ascii_start()).is_none()
+    }
+
     /// The line, from 1, on which [`Self::rest`] begins.
     pub(crate) fn line(&self) -> u64 {
         self.line
