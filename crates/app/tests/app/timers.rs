@@ -2,9 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use elspeth_app::{Progress, RunId, RunObserver};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::{Value as Json, json};
 
@@ -40,25 +44,31 @@ struct Input {
     last: &'static str,
 }
 
-/// Writes the first rows, then nothing until their batch is in the sink's file; whether it came while the pipe was open.
-fn feed(mut pipe: File, scratch: &Scratch, input: &Input) -> bool {
-    pipe.write_all(input.first.as_bytes()).unwrap();
-    // A timer that does not fire must fail the test, not hang it.
-    let patience = Instant::now() + Duration::from_secs(20);
-    let mut flushed = false;
-    while !flushed && Instant::now() < patience {
-        thread::sleep(Duration::from_millis(10));
-        flushed = staged(scratch).contains("\"batch_size\":3");
-    }
-    pipe.write_all(input.last.as_bytes()).unwrap();
-    flushed
+/// Tells of an epoch without rows, which only a timer makes before the source ends.
+struct Watch {
+    rows: u64,
+    timer: Sender<()>,
 }
 
-/// What the sink has written and not yet published.
-fn staged(scratch: &Scratch) -> String {
-    let files = scratch.files();
-    let partial = files.iter().find(|name| name.starts_with("out/") && name.ends_with(".partial"));
-    partial.map(|name| scratch.read(name)).unwrap_or_default()
+impl RunObserver for Watch {
+    fn started(&mut self, _run_id: RunId) {}
+
+    fn progress(&mut self, progress: Progress) {
+        if progress.rows == self.rows {
+            // Nobody listens any more once the last row is written.
+            let _ = self.timer.send(());
+        }
+        self.rows = progress.rows;
+    }
+}
+
+/// Writes the first rows, then nothing until a timer has fired; whether it fired while the pipe was open.
+fn feed(mut pipe: File, timer: &Receiver<()>, input: &Input) -> bool {
+    pipe.write_all(input.first.as_bytes()).unwrap();
+    // A timer that does not fire must fail the test, not hang it.
+    let fired = timer.recv_timeout(Duration::from_secs(20)).is_ok();
+    pipe.write_all(input.last.as_bytes()).unwrap();
+    fired
 }
 
 fn batch_of(scratch: &Scratch, row: u64) -> Json {
@@ -72,10 +82,14 @@ fn flushes_while_the_pipe_is_silent(input: &Input) {
     // Open for both, so that a run that never reads it does not keep the writer waiting.
     let pipe = OpenOptions::new().read(true).write(true).open(&path).unwrap();
     let settings = SETTINGS.replace("$SOURCE", input.plugin).replace("$INPUT", input.file);
+    let (timer, fired) = channel();
     thread::scope(|scope| {
-        let writer = scope.spawn(|| feed(pipe, &scratch, input));
-        let report = scratch.run(&settings).unwrap();
-        assert!(writer.join().unwrap(), "the batch came out while the source was silent");
+        let writer = scope.spawn(move || feed(pipe, &fired, input));
+        let prepared =
+            elspeth_app::prepare_with(&scratch.settings(&settings), elspeth_app::registry()).unwrap();
+        let never = Arc::new(AtomicBool::new(false));
+        let report = elspeth_app::run(prepared, never, &mut Watch { rows: 0, timer }).unwrap();
+        assert!(writer.join().unwrap(), "the batch was flushed while the source was silent");
         assert_eq!(report.run.destinations["figures"], 2);
     });
     let figures: Vec<Json> =
