@@ -104,7 +104,7 @@ fn try_reading(path: &Path, patience: Duration, immutable: bool) -> rusqlite::Re
         Connection::open_with_flags(path, flags)?
     };
     connection.busy_timeout(patience)?;
-    connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
+    connection.query_row("PRAGMA application_id", (), |_| Ok(()))?;
     Ok(connection)
 }
 

@@ -38,9 +38,8 @@ const MARKS: &str = "SELECT (SELECT application_id FROM pragma_application_id),
 
 /// Looks without touching.
 pub(crate) fn found(connection: &Connection, location: &str) -> Result<Found, LandscapeError> {
-    let (application, version, objects): (i64, i64, i64) = connection
-        .query_row(MARKS, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
+    let failed = |error| write_error(format!("opening audit database {location}"), &error);
+    let (application, version, objects) = marks(connection).map_err(failed)?;
     if application == 0 && version == 0 && objects == 0 {
         return Ok(Found::Nothing);
     }
@@ -54,6 +53,17 @@ pub(crate) fn found(connection: &Connection, location: &str) -> Result<Found, La
     match usize::try_from(version) {
         Ok(known) if (1..=newest()).contains(&known) => Ok(Found::Record(known)),
         _ => Err(unknown_version(location, version)),
+    }
+}
+
+/// Application, version and number of objects; the last is counted only where it matters. The header of one of our files
+/// says enough, which spares parsing its whole schema; of any other file all three are asked for at once, since another
+/// process may be making it one of ours.
+fn marks(connection: &Connection) -> rusqlite::Result<(i64, i64, i64)> {
+    let mark = |sql| connection.query_row(sql, (), |row| row.get(0));
+    match mark("PRAGMA application_id")? {
+        APPLICATION_ID => Ok((APPLICATION_ID, mark("PRAGMA user_version")?, 0)),
+        _ => connection.query_row(MARKS, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))),
     }
 }
 

@@ -103,22 +103,27 @@ fn time(micros: &str) -> String {
     )
 }
 
-/// The ten characters of the run's time, then the run's random part combined with kind and number by exclusive or.
+/// The ten characters of the run's time, then the run's random part combined with kind and number by exclusive or, as
+/// sixteen characters of Crockford's base 32. Both halves are named once: each connection parses the text of all views
+/// when it opens the database.
 fn public_id(run: &str, kind: u8, high: &str, low: &str) -> String {
     let high = exclusive_or(&format!("{run}.id_high"), &format!("(({kind} << 36) | {high})"));
     let low = exclusive_or(&format!("{run}.id_low"), &format!("({low} & {HALF})"));
-    format!("substr({run}.run_id, 1, 10) || {} || {}", base32(&high), base32(&low))
+    format!(
+        "(SELECT time || {} || {} FROM (SELECT substr({run}.run_id, 1, 10) AS time,
+        '0123456789ABCDEFGHJKMNPQRSTVWXYZ' AS digits, {high} AS high, {low} AS low))",
+        base32("high"),
+        base32("low")
+    )
 }
 
 fn exclusive_or(a: &str, b: &str) -> String {
     format!("(({a} | {b}) - ({a} & {b}))")
 }
 
-/// Eight characters of Crockford's base 32 for a number of 40 bits.
+/// Eight of the `digits` for a number of 40 bits.
 fn base32(number: &str) -> String {
-    let digit = |shift: u8| {
-        format!("substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', 1 + (({number} >> {shift}) & 31), 1)")
-    };
+    let digit = |shift: u8| format!("substr(digits, 1 + ({number} >> {shift} & 31), 1)");
     let digits: Vec<String> = (0..8).rev().map(|place| digit(place * 5)).collect();
     digits.join(" || ")
 }
