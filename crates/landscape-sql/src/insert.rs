@@ -163,9 +163,21 @@ impl Statement {
     }
 
     pub(crate) fn execute(self, connection: &Connection) -> rusqlite::Result<()> {
+        self.change(connection).map(|_| ())
+    }
+
+    /// Executes it and fails with [`rusqlite::Error::StatementChangedRows`] unless it changes exactly one record.
+    pub(crate) fn change_one(self, connection: &Connection) -> rusqlite::Result<()> {
+        match self.change(connection)? {
+            1 => Ok(()),
+            changed => Err(rusqlite::Error::StatementChangedRows(changed)),
+        }
+    }
+
+    fn change(self, connection: &Connection) -> rusqlite::Result<usize> {
         let mut statement = connection.prepare_cached(self.sql)?;
         match self.values.target {
-            Target::Kept(values) => statement.execute(rusqlite::params_from_iter(values)).map(|_| ()),
+            Target::Kept(values) => statement.execute(rusqlite::params_from_iter(values)),
             Target::Statement(_) => unreachable!("a fixed statement's values are kept"),
         }
     }
@@ -180,10 +192,6 @@ impl Group {
     pub(crate) fn then(&mut self, sql: &'static str) -> &mut Values<'static> {
         self.0.push(Statement::fixed(sql, Values::default()));
         &mut self.0.last_mut().expect("it was just pushed").values
-    }
-
-    pub(crate) fn add(&mut self, statement: Statement) {
-        self.0.push(statement);
     }
 
     pub(crate) fn execute(self, connection: &Connection) -> rusqlite::Result<()> {

@@ -47,6 +47,7 @@ mod insert;
 mod landscape;
 mod location;
 mod reader;
+mod resume;
 mod schema;
 mod stored;
 mod tables;

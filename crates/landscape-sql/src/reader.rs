@@ -10,8 +10,8 @@ use elspeth_contracts::{
     ValidationErrorRecord,
 };
 use elspeth_landscape::{
-    BatchSize, Counters, Failure, FailureCount, LandscapeError, LandscapeReader, Page, RunRecord, RunRef,
-    RunSummary,
+    BatchSize, Counters, Failure, FailureCount, LandscapeError, LandscapeReader, Page, ResumePoint,
+    RunRecord, RunRef, RunSummary,
 };
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Arguments as _, Sqlite, Transaction};
@@ -24,7 +24,7 @@ use crate::tables::{
     RoutingEvents, Rows, Runs, StateContexts, TokenOutcomes, TokenParents, Tokens, TransformErrors,
     ValidationErrors,
 };
-use crate::{counters, failures};
+use crate::{counters, failures, resume};
 
 /// Reads an SQLite audit database, also while a run is written into it. Made by [`crate::SqliteLandscape`].
 pub struct SqliteReader {
@@ -358,5 +358,10 @@ impl LandscapeReader for SqliteReader {
     async fn failure_counts(&self, run_no: i64) -> Result<Vec<FailureCount>, LandscapeError> {
         let mut snapshot = self.snapshot().await?;
         failures::counts(&mut snapshot, run_no).await
+    }
+
+    async fn resume_point(&self, run_no: i64) -> Result<ResumePoint, LandscapeError> {
+        let mut snapshot = self.snapshot().await?;
+        resume::point(&mut snapshot, run_no).await
     }
 }

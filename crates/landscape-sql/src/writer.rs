@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use elspeth_contracts::{EpochNo, Micros};
+use elspeth_contracts::{EpochNo, Micros, RunId};
 use elspeth_landscape::integrity::EpochHashes;
 use elspeth_landscape::{
-    ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart,
+    ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart, TakeUp,
 };
 use rusqlite::Connection;
 use sqlx::Connection as _;
@@ -20,7 +20,7 @@ use crate::error::{store_error, write_error};
 use crate::insert::{Group, Inserts};
 use crate::landscape::Scratch;
 use crate::tables::{
-    Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, Intents, NodeStates, Nodes,
+    Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, Intents, Lease, NodeStates, Nodes,
     Operations, Releases, RoutingEvents, Rows, Runs, SinkStates, Staged, StateContexts, TokenOutcomes,
     TokenParents, Tokens, TransformErrors, ValidationErrors,
 };
@@ -42,7 +42,7 @@ pub struct SqliteWriter {
 
 /// The run that is being written.
 struct OpenRun {
-    run_no: i64,
+    lease: Lease,
     inserts: Inserts,
     stage: Stage,
     /// Epochs of which only the decisions are durable, each with the row after its last one.
@@ -97,6 +97,11 @@ impl SqliteWriter {
     }
 
     fn failed(&self, what: &str, error: &rusqlite::Error) -> LandscapeError {
+        if let (rusqlite::Error::StatementChangedRows(0), Some(run)) = (error, &self.run)
+            && let Ok(owner) = Runs::owner(&self.connection, run.lease.run_no)
+        {
+            return LandscapeError::LeaseLost { owner };
+        }
         write_error(format!("{what} in audit database {}", self.location), error)
     }
 
@@ -112,7 +117,7 @@ impl SqliteWriter {
     fn resting_run(&self, refusal: &str) -> Result<i64, LandscapeError> {
         let run = self.open_run()?;
         match run.stage {
-            Stage::Empty => Ok(run.run_no),
+            Stage::Empty => Ok(run.lease.run_no),
             Stage::Staged(..) | Stage::Lost => Err(self.out_of_order(refusal)),
         }
     }
@@ -144,6 +149,15 @@ impl SqliteWriter {
     }
 }
 
+/// Why a run could not be taken up.
+fn refusal(run_id: RunId, standing: Option<(String, bool)>) -> LandscapeError {
+    match standing {
+        Some((_, true)) => LandscapeError::Completed { run_id },
+        Some((owner, false)) => LandscapeError::Owned { run_id, owner },
+        None => LandscapeError::NoSuchRun(format!("run {run_id} is not in this database")),
+    }
+}
+
 /// Does `work` in one durable transaction.
 fn transaction<T>(
     connection: &Connection,
@@ -170,23 +184,34 @@ impl OpenRun {
     /// Registers run, nodes and edges.
     fn register(connection: &Connection, start: &RunStart) -> rusqlite::Result<Self> {
         Runs::insert(start).execute(connection)?;
-        let run_no = connection.last_insert_rowid();
-        let mut inserts = Inserts::new(run_no);
-        inserts.all(connection, Nodes, &start.nodes)?;
-        inserts.all(connection, Edges, &start.edges)?;
-        Ok(Self {
-            run_no,
-            inserts,
+        let mut run = Self::of(Lease { run_no: connection.last_insert_rowid(), owner: start.owner.clone() });
+        run.inserts.all(connection, Nodes, &start.nodes)?;
+        run.inserts.all(connection, Edges, &start.edges)?;
+        Ok(run)
+    }
+
+    /// `None` when the run is not as it was seen.
+    fn take_up(connection: &Connection, up: &TakeUp) -> rusqlite::Result<Option<Self>> {
+        let Some(run_no) = Runs::take_up(connection, up)? else { return Ok(None) };
+        let mut run = Self::of(Lease { run_no, owner: up.owner.clone() });
+        run.decided = Epochs::open(connection, run_no)?.into();
+        Ok(Some(run))
+    }
+
+    fn of(lease: Lease) -> Self {
+        Self {
+            inserts: Inserts::new(lease.run_no),
+            lease,
             stage: Stage::Empty,
             decided: VecDeque::new(),
             background: None,
             census: None,
-        })
+        }
     }
 
     fn stage(&mut self, connection: &Connection, decided: &DecidedEpoch) -> rusqlite::Result<()> {
         execute(connection, "BEGIN IMMEDIATE")?;
-        match self.insert_decided(connection, decided) {
+        match self.fence(connection).and_then(|()| self.insert_decided(connection, decided)) {
             Ok(()) => {
                 self.stage = Stage::Staged(Staged::of(decided), None);
                 Ok(())
@@ -195,6 +220,15 @@ impl OpenRun {
                 abandon(connection)?;
                 Err(error)
             }
+        }
+    }
+
+    /// Fails when the run is another process's meanwhile. Whoever has the lock and the lease then has both until the end of
+    /// the transaction.
+    fn fence(&self, connection: &Connection) -> rusqlite::Result<()> {
+        match Runs::holds(connection, &self.lease)? {
+            true => Ok(()),
+            false => Err(rusqlite::Error::StatementChangedRows(0)),
         }
     }
 
@@ -215,9 +249,10 @@ impl OpenRun {
         inserts.all(connection, BatchOutputs, &decided.batch_outputs)?;
         inserts.all(connection, Releases, &decided.releases)?;
         let mut others = Group::default();
-        Operations::insert(&mut others, self.run_no, &decided.operations);
-        Intents::insert(&mut others, self.run_no, decided.epoch, &decided.intents);
-        Epochs::bodies(&mut others, self.run_no, decided.epoch, &decided.bodies);
+        let run_no = self.lease.run_no;
+        Operations::insert(&mut others, run_no, &decided.operations);
+        Intents::insert(&mut others, run_no, decided.epoch, &decided.intents);
+        Epochs::bodies(&mut others, run_no, decided.epoch, &decided.bodies);
         others.execute(connection)?;
         execute(connection, "SAVEPOINT decided")
     }
@@ -227,7 +262,10 @@ impl OpenRun {
         let (staged, written) = match std::mem::replace(&mut self.stage, Stage::Empty) {
             Stage::Staged(staged, written) => (staged, written),
             Stage::Empty | Stage::Lost => {
-                return transaction(connection, || self.insert_alone(connection, closing));
+                return transaction(connection, || {
+                    self.fence(connection)?;
+                    self.insert_alone(connection, closing)
+                });
             }
         };
         let acted = closing.acted.filter(|acted| written != Some(acted.epoch));
@@ -276,7 +314,9 @@ impl OpenRun {
         if let Some(acted) = acted {
             self.census.take_if(|_| !acted.outcomes.is_empty());
             while let Some((_, end)) = self.decided.front().filter(|(epoch, _)| *epoch <= acted.epoch) {
-                BackgroundCount::rows_done(&mut self.background, *end, || (path.to_owned(), self.run_no));
+                BackgroundCount::rows_done(&mut self.background, *end, || {
+                    (path.to_owned(), self.lease.run_no)
+                });
                 self.decided.pop_front();
             }
         }
@@ -299,7 +339,7 @@ impl OpenRun {
         staged: Option<&Staged>,
         Closing { acted, hashes, now }: &Closing<'_>,
     ) -> rusqlite::Result<()> {
-        let run_no = self.run_no;
+        let run_no = self.lease.run_no;
         let mut others = Group::default();
         if let Some(acted) = acted {
             Operations::insert(&mut others, run_no, &acted.operations);
@@ -313,8 +353,8 @@ impl OpenRun {
             (None, Some(acted)) => Epochs::advance_checkpoint(&mut others, run_no, acted.epoch, hashes),
             (None, None) => {}
         }
-        others.add(Runs::heartbeat(run_no, *now));
-        others.execute(connection)
+        others.execute(connection)?;
+        Runs::heartbeat(&self.lease, *now).change_one(connection)
     }
 }
 
@@ -328,6 +368,21 @@ impl LandscapeWriter for SqliteWriter {
         let run = transaction(connection, || OpenRun::register(connection, start));
         self.run = Some(run.map_err(|error| self.failed("registering the run", &error))?);
         Ok(())
+    }
+
+    async fn take_up(&mut self, up: &TakeUp) -> Result<(), LandscapeError> {
+        if self.run.is_some() {
+            return Err(self.out_of_order("a run is open on this writer already"));
+        }
+        let connection = &self.connection;
+        let failed = |error| self.failed("taking up the run", &error);
+        match transaction(connection, || OpenRun::take_up(connection, up)).map_err(failed)? {
+            Some(run) => {
+                self.run = Some(run);
+                Ok(())
+            }
+            None => Err(refusal(up.run_id, Runs::standing(connection, up.run_id).map_err(failed)?)),
+        }
     }
 
     async fn stage(&mut self, decided: &DecidedEpoch) -> Result<(), LandscapeError> {
@@ -376,8 +431,8 @@ impl LandscapeWriter for SqliteWriter {
     async fn heartbeat(&mut self, now: Micros) -> Result<(), LandscapeError> {
         let run = self.open_run()?;
         match run.stage {
-            Stage::Empty => Runs::heartbeat(run.run_no, now)
-                .execute(&self.connection)
+            Stage::Empty => Runs::heartbeat(&run.lease, now)
+                .change_one(&self.connection)
                 .map_err(|error| self.failed("showing a sign of life", &error)),
             Stage::Staged(..) | Stage::Lost => Ok(()),
         }
@@ -386,8 +441,8 @@ impl LandscapeWriter for SqliteWriter {
     async fn seal(&mut self, seal: &RunSeal) -> Result<(), LandscapeError> {
         let run_no = self.resting_run("an epoch is staged; commit it or roll it back before sealing")?;
         let summary = self.summary(run_no).await?;
-        let connection = &self.connection;
-        let sealed = transaction(connection, || Runs::seal(run_no, seal, &summary).execute(connection));
+        let (connection, lease) = (&self.connection, &self.open_run()?.lease);
+        let sealed = transaction(connection, || Runs::seal(lease, seal, &summary).change_one(connection));
         sealed.map_err(|error| self.failed("sealing the run", &error))?;
         // Only a run that does not end well is still counted; the last to close the database folds its log.
         self.run.take().and_then(|run| run.background).and_then(BackgroundCount::finish);

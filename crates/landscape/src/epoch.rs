@@ -58,6 +58,9 @@ pub struct DecidedEpoch {
     /// What stays open after this epoch (batches that take members, merges that wait): the engine's own JSON; empty when
     /// nothing does.
     pub buffers: String,
+    /// What becomes of the epoch's tokens once the sinks have acted: the engine's own bytes, which nothing is hashed over.
+    /// Whoever takes the run up after a crash needs them to act on this epoch without deciding again.
+    pub pending: Vec<u8>,
 }
 
 impl DecidedEpoch {

@@ -1,3 +1,4 @@
+use elspeth_contracts::RunId;
 use thiserror::Error;
 
 /// What went wrong with the record.
@@ -33,6 +34,28 @@ pub enum LandscapeError {
     /// The run has no such row, token or sink.
     #[error("{0}")]
     NotFound(String),
+    /// A run cannot be taken up: it is not as it was seen, so another process has it, or had it meanwhile.
+    #[error(
+        "run {run_id} was taken up by another process meanwhile ({owner}); `elspeth status` shows how it goes on"
+    )]
+    Owned {
+        /// The run.
+        run_id: RunId,
+        /// Who has it.
+        owner: String,
+    },
+    /// A run cannot be taken up: it is completed.
+    #[error("run {run_id} is completed, so there is nothing to resume")]
+    Completed {
+        /// The run.
+        run_id: RunId,
+    },
+    /// Another process has taken the run over while this one gave no sign of life. Nothing was written.
+    #[error("another process ({owner}) has taken the run over; this one must not go on with it")]
+    LeaseLost {
+        /// Who has it.
+        owner: String,
+    },
     /// Our own record contradicts itself.
     #[error(transparent)]
     Corrupt(#[from] Corruption),

@@ -24,8 +24,8 @@ mod merkle;
 use elspeth_canonical::ContentHash;
 
 pub use ahead::TreesAhead;
-pub(crate) use chain::RecorderState;
 pub use chain::{ActedDigest, DecidedDigest};
+pub(crate) use chain::{RecorderState, Registered};
 pub use leaf::LeafEncoder;
 pub use merkle::{MerkleTree, TreeState};
 

@@ -40,22 +40,26 @@
 //! ```
 
 pub mod epoch;
+mod carried;
 mod error;
 mod failures;
 pub mod integrity;
 pub mod lineage;
 mod recorder;
 mod report;
+mod resume;
 mod run;
 mod shown;
 mod store;
 mod text;
 
+pub use carried::Carried;
 pub use epoch::{ActedEpoch, DecidedEpoch, SinkIntent, SinkProgress};
 pub use error::{Corruption, LandscapeError};
 pub use failures::{FailureGroup, FailureReport, FailureView, failures};
 pub use recorder::Recorder;
 pub use report::{RunListing, RunReport};
+pub use resume::{Checkpoint, PendingEpoch, ResumePoint, TakeUp};
 pub use run::{
     ConservationBreach, Counters, Failure, RunRecord, RunRef, RunSeal, RunStart, RunSummary, SourceRecord,
 };

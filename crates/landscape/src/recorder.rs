@@ -1,10 +1,10 @@
 use elspeth_canonical::{ContentHash, HashVersion};
-use elspeth_contracts::{EpochNo, ErrorReason, FailureKind, Micros, RunStatus};
+use elspeth_contracts::{EdgeRecord, EpochNo, ErrorReason, FailureKind, Micros, NodeRecord, RunStatus};
 
-use crate::integrity::{ActedDigest, DecidedDigest, RecorderState};
+use crate::integrity::{ActedDigest, DecidedDigest, RecorderState, Registered};
 use crate::{
-    ActedEpoch, ConservationBreach, Corruption, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal,
-    RunStart,
+    ActedEpoch, Checkpoint, ConservationBreach, Corruption, DecidedEpoch, LandscapeError, LandscapeWriter,
+    RunRecord, RunSeal, RunStart, TakeUp,
 };
 
 /// Drives a [`LandscapeWriter`] through one run: begin, epochs, seal; and closes every commit with its hashes.
@@ -35,7 +35,7 @@ impl Recorder {
             writer,
             version: start.hash_version,
             topology_hash: start.topology_hash,
-            state: RecorderState::new(start),
+            state: RecorderState::new(&Registered::of_start(start)),
             staged: None,
             checked: false,
         })
@@ -56,6 +56,37 @@ impl Recorder {
             what: "its integrity state cannot be read".to_owned(),
         })?;
         Ok(Self { writer, version, topology_hash, state, staged: None, checked: false })
+    }
+
+    /// Takes a run over from an owner that is gone, at its last commit. `graph` are the run's registered nodes and edges,
+    /// `checkpoint` is that of its [`crate::ResumePoint`].
+    ///
+    /// The point may be read before or after the run is seen; where the owner commits between, the run is not as it was
+    /// seen and is not taken up.
+    ///
+    /// # Errors
+    /// [`LandscapeError::Owned`] when somebody else was faster, [`LandscapeError::Completed`],
+    /// [`LandscapeError::Corrupt`] when the checkpoint is none, or the store's.
+    pub async fn take_up(
+        mut writer: Box<dyn LandscapeWriter>,
+        up: &TakeUp,
+        run: &RunRecord,
+        graph: (&[NodeRecord], &[EdgeRecord]),
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Self, LandscapeError> {
+        writer.take_up(up).await?;
+        let known = (run.hash_version, run.topology_hash);
+        match checkpoint {
+            Some(checkpoint) => Self::continue_from(writer, known, &checkpoint.hash_state),
+            None => Ok(Self {
+                writer,
+                version: run.hash_version,
+                topology_hash: run.topology_hash,
+                state: RecorderState::new(&Registered::of_record(run, graph)),
+                staged: None,
+                checked: false,
+            }),
+        }
     }
 
     /// Writes an epoch's decisions; not durable before [`Recorder::commit`].

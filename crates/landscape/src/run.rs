@@ -91,6 +91,8 @@ pub struct RunRecord {
     pub topology_hash: ContentHash,
     /// How much can be reproduced.
     pub grade: Grade,
+    /// Version of the program that began it.
+    pub engine_version: String,
     /// Export.
     pub export_status: ExportStatus,
     /// Source.

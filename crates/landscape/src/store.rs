@@ -8,17 +8,26 @@ use elspeth_contracts::{
 
 use crate::integrity::EpochHashes;
 use crate::{
-    ActedEpoch, ConservationBreach, Counters, DecidedEpoch, Failure, LandscapeError, RunRecord, RunRef,
-    RunSeal, RunStart, RunSummary,
+    ActedEpoch, ConservationBreach, Counters, DecidedEpoch, Failure, LandscapeError, ResumePoint, RunRecord,
+    RunRef, RunSeal, RunStart, RunSummary, TakeUp,
 };
 
 /// What a database does for a run that is being written. One process writes a run, through one of these.
 ///
-/// Order of calls: `begin_run` once; then for every epoch `stage` and `commit`; last `seal`.
+/// Order of calls: `begin_run` or `take_up` once; then for every epoch `stage` and `commit`; last `seal`.
+///
+/// A writer writes its run only while it is the run's owner. When another process has taken the run up, whatever it does
+/// fails with [`LandscapeError::LeaseLost`] and changes nothing.
 #[async_trait]
 pub trait LandscapeWriter: Send {
     /// Registers run, nodes and edges in one durable transaction.
     async fn begin_run(&mut self, start: &RunStart) -> Result<(), LandscapeError>;
+
+    /// Takes a run over from an owner that is gone, in one durable transaction, instead of beginning one. The run is
+    /// `running` again, and what sealing set is unset. From then on nothing of the owner before becomes durable any more.
+    ///
+    /// Fails with [`LandscapeError::Owned`] when the run is not as it was seen, since then somebody else has it.
+    async fn take_up(&mut self, up: &TakeUp) -> Result<(), LandscapeError>;
 
     /// Writes commit A of an epoch into a transaction that stays open: nobody sees it, nothing is durable yet.
     async fn stage(&mut self, decided: &DecidedEpoch) -> Result<(), LandscapeError>;
@@ -159,6 +168,8 @@ pub trait LandscapeReader: Send + Sync {
     async fn failures(&self, run_no: i64, limit: u64) -> Result<Vec<Failure>, LandscapeError>;
     /// Failures counted by step, kind and destination.
     async fn failure_counts(&self, run_no: i64) -> Result<Vec<FailureCount>, LandscapeError>;
+    /// Where the run goes on, as of its last commit.
+    async fn resume_point(&self, run_no: i64) -> Result<ResumePoint, LandscapeError>;
 }
 
 /// A part of a long list.

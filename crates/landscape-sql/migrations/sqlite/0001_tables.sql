@@ -282,6 +282,7 @@ CREATE TABLE checkpoints (
     source_position TEXT    NOT NULL,
     buffers         TEXT    NOT NULL DEFAULT '',
     hash_state      TEXT    NOT NULL,
+    pending         BLOB    NOT NULL DEFAULT x'',
     PRIMARY KEY (run_no, epoch),
     FOREIGN KEY (run_no, epoch) REFERENCES epochs
 ) STRICT, WITHOUT ROWID;

@@ -4,6 +4,8 @@ use elspeth_contracts::{EpochNo, Micros};
 use elspeth_landscape::integrity::EpochHashes;
 use elspeth_landscape::{ActedEpoch, DecidedEpoch, SinkProgress};
 
+use rusqlite::{Connection, Row};
+
 use crate::insert::Group;
 
 pub(crate) struct Epochs;
@@ -19,6 +21,7 @@ pub(crate) struct Staged {
     record_count: u64,
     source_position: String,
     buffers: String,
+    pending: Vec<u8>,
 }
 
 impl Staged {
@@ -33,6 +36,7 @@ impl Staged {
             record_count: decided.records(),
             source_position: decided.source_position.clone(),
             buffers: decided.buffers.clone(),
+            pending: decided.pending.clone(),
         }
     }
 
@@ -47,7 +51,8 @@ impl Epochs {
         "INSERT INTO epochs(run_no, epoch, first_row, last_row, row_count, record_count,
         started_at, decided_at, chain_hash, content_root) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     const CHECKPOINT: &'static str =
-        "INSERT INTO checkpoints(run_no, epoch, source_position, buffers, hash_state) VALUES(?, ?, ?, ?, ?)";
+        "INSERT INTO checkpoints(run_no, epoch, source_position, buffers, hash_state, pending)
+        VALUES(?, ?, ?, ?, ?, ?)";
     const FORGET_CHECKPOINTS: &'static str = "DELETE FROM checkpoints WHERE run_no = ? AND epoch < ?";
     const ADVANCE_CHECKPOINT: &'static str =
         "UPDATE checkpoints SET hash_state = ? WHERE run_no = ? AND epoch = ?";
@@ -58,8 +63,29 @@ impl Epochs {
         ON CONFLICT(run_no, sink) DO UPDATE SET epoch = excluded.epoch, position = excluded.position";
     const BODIES: &'static str = "INSERT INTO bodies(run_no, epoch, block) VALUES(?, ?, ?)";
 
+    /// Epochs that wait for commit B, each with the row after its last one.
+    const OPEN: &'static str = "SELECT epoch, last_row + 1 FROM epochs WHERE run_no = ? AND acted_at IS NULL
+        AND last_row IS NOT NULL ORDER BY epoch";
+
+    /// How many epochs and rows there are, the first number that no epoch has, and how many wait for commit B.
+    pub(crate) const SELECT_EXTENT: &'static str =
+        "SELECT ?1 AS run_no, coalesce(max(epoch) + 1, 0) AS next_epoch,
+        coalesce(sum(row_count), 0) AS row_count, count(*) FILTER (WHERE acted_at IS NULL) AS open,
+        max(epoch) FILTER (WHERE acted_at IS NULL) AS open_epoch FROM epochs WHERE run_no = ?1";
+    pub(crate) const SELECT_CHECKPOINT: &'static str =
+        "SELECT run_no, epoch, source_position, buffers, hash_state, pending FROM checkpoints
+        WHERE run_no = ? ORDER BY epoch DESC LIMIT 1";
+    pub(crate) const SELECT_SINK_POSITIONS: &'static str =
+        "SELECT run_no, sink, position FROM sink_positions WHERE run_no = ? ORDER BY sink";
     pub(crate) const SELECT_BODIES: &'static str =
         "SELECT run_no, epoch, block FROM bodies WHERE run_no = ? AND epoch = ?";
+
+    /// See [`Epochs::OPEN`].
+    pub(crate) fn open(connection: &Connection, run_no: i64) -> rusqlite::Result<Vec<(EpochNo, i64)>> {
+        let mut statement = connection.prepare(Self::OPEN)?;
+        let read = |row: &Row<'_>| Ok((EpochNo(row.get::<_, i64>(0)?.cast_unsigned()), row.get(1)?));
+        statement.query_map([run_no], read)?.collect()
+    }
 
     /// Commit A's own record, and where to continue after it.
     pub(crate) fn decided(
@@ -88,7 +114,8 @@ impl Epochs {
             .unsigned(epoch)
             .text(&staged.source_position)
             .text(&staged.buffers)
-            .text(&hashes.state);
+            .text(&hashes.state)
+            .blob(&staged.pending);
         group.then(Self::FORGET_CHECKPOINTS).int(run_no).unsigned(epoch.saturating_sub(1));
     }
 

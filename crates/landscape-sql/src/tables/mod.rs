@@ -34,7 +34,7 @@ pub(crate) use operations::Operations;
 pub(crate) use releases::Releases;
 pub(crate) use routing_events::RoutingEvents;
 pub(crate) use rows::Rows;
-pub(crate) use runs::Runs;
+pub(crate) use runs::{Lease, Runs};
 pub(crate) use state_contexts::StateContexts;
 pub(crate) use token_outcomes::TokenOutcomes;
 pub(crate) use token_parents::TokenParents;

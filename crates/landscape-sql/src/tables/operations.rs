@@ -3,7 +3,7 @@
 use elspeth_contracts::OperationRecord;
 
 use crate::insert::Group;
-use crate::stored::reason_json;
+use crate::stored::{Origin, reason_json};
 
 pub(crate) struct Operations;
 
@@ -15,6 +15,15 @@ impl Operations {
         SELECT *, (SELECT count(*) FROM operations o WHERE (o.run_no, o.epoch, o.step) = (v.run_no, v.epoch, v.step)),
         EXISTS (SELECT 1 FROM epochs e WHERE (e.run_no, e.epoch) = (v.run_no, v.epoch) AND e.acted_at IS NOT NULL)
         FROM (SELECT ? AS run_no, ? AS epoch, ? AS step, ?, ?, ?, ?, ?, ?) AS v";
+
+    pub(crate) const ORIGIN: Origin =
+        Origin { table: "operations", key: &["run_no", "epoch", "step", "ordinal"] };
+
+    /// Sinks whose publication was recorded as completed. A run without epochs has none that could be marked.
+    pub(crate) const SELECT_PUBLISHED: &'static str = "SELECT DISTINCT o.run_no, o.step FROM operations o
+        WHERE o.run_no = ? AND o.kind = 1 AND o.status = 1
+            AND (o.published OR NOT EXISTS (SELECT 1 FROM epochs e WHERE (e.run_no, e.epoch) = (o.run_no, o.epoch)))
+        ORDER BY o.step";
 
     pub(crate) fn insert(group: &mut Group, run_no: i64, records: &[OperationRecord]) {
         for record in records {

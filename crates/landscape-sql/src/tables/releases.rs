@@ -35,6 +35,9 @@ impl Releases {
         "SELECT run_no, number, step, epoch, row_index, after FROM releases
         WHERE run_no = ? AND number = ?";
 
+    /// How many each node has made.
+    pub(crate) const SELECT_COUNTS: &'static str = "SELECT run_no, step, count(*) AS releases FROM releases WHERE run_no = ? GROUP BY step ORDER BY step";
+
     pub(crate) fn read(stored: &Stored<'_>) -> Result<ReleaseRecord, LandscapeError> {
         Ok(ReleaseRecord {
             number: stored.unsigned("number")?,

@@ -2,12 +2,20 @@
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{ExportStatus, Grade, Micros, RunId, RunStatus};
-use elspeth_landscape::{LandscapeError, RunRecord, RunSeal, RunStart, RunSummary, SourceRecord};
+use elspeth_landscape::{LandscapeError, RunRecord, RunSeal, RunStart, RunSummary, SourceRecord, TakeUp};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::insert::{Statement, Values};
 use crate::stored::{Origin, Stored, reason_json};
 
 pub(crate) struct Runs;
+
+/// A run, and as whom it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Lease {
+    pub(crate) run_no: i64,
+    pub(crate) owner: String,
+}
 
 impl Runs {
     pub(crate) const ORIGIN: Origin = Origin { table: "runs", key: &["run_id"] };
@@ -16,10 +24,17 @@ impl Runs {
         settings_path, config_hash, hash_version, topology_hash, grade, engine_version, source_identity,
         field_resolution, schema_contract, owner, heartbeat_at)
         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?5)";
-    const HEARTBEAT: &'static str = "UPDATE runs SET heartbeat_at = ? WHERE run_no = ?";
+    const HEARTBEAT: &'static str = "UPDATE runs SET heartbeat_at = ?2 WHERE run_no = ?1 AND owner = ?3";
+    const HOLDS: &'static str = "SELECT owner = ?2 FROM runs WHERE run_no = ?1";
+    const OWNER: &'static str = "SELECT owner FROM runs WHERE run_no = ?1";
+    const TAKE_UP: &'static str =
+        "UPDATE runs SET status = ?1, owner = ?2, heartbeat_at = ?3, completed_at = NULL,
+        error = NULL, content_root = NULL, record_root = NULL, summary = NULL
+        WHERE run_id = ?4 AND owner = ?5 AND heartbeat_at = ?6 AND status <> ?7 RETURNING run_no";
+    const STANDING: &'static str = "SELECT owner, status FROM runs WHERE run_id = ?1";
     const SEAL: &'static str = "UPDATE runs SET completed_at = ?2, heartbeat_at = ?2, status = ?3, error = ?4,
         source_identity = ?5, field_resolution = ?6, schema_contract = ?7, content_root = ?8, record_root = ?9,
-        summary = ?10 WHERE run_no = ?1";
+        summary = ?10 WHERE run_no = ?1 AND owner = ?11";
 
     /// All runs, newest first. Rows are those of the committed epochs.
     pub(crate) const SELECT_SUMMARIES: &'static str =
@@ -59,16 +74,52 @@ impl Runs {
         Statement::fixed(Self::INSERT, values)
     }
 
-    pub(crate) fn heartbeat(run_no: i64, now: Micros) -> Statement {
+    /// Shows that the owner lives.
+    pub(crate) fn heartbeat(lease: &Lease, now: Micros) -> Statement {
         let mut values = Values::default();
-        values.int(now.0).int(run_no);
+        values.int(lease.run_no).int(now.0).text(&lease.owner);
         Statement::fixed(Self::HEARTBEAT, values)
     }
 
-    pub(crate) fn seal(run_no: i64, seal: &RunSeal, summary: &str) -> Statement {
+    /// Whether the run is still the owner's.
+    pub(crate) fn holds(connection: &Connection, lease: &Lease) -> rusqlite::Result<bool> {
+        connection.prepare_cached(Self::HOLDS)?.query_row((lease.run_no, &lease.owner), |row| row.get(0))
+    }
+
+    /// Who has the run.
+    pub(crate) fn owner(connection: &Connection, run_no: i64) -> rusqlite::Result<String> {
+        connection.prepare_cached(Self::OWNER)?.query_row([run_no], |row| row.get(0))
+    }
+
+    /// The number of the run that now has another owner; `None` when it is not as it was seen, or completed.
+    pub(crate) fn take_up(connection: &Connection, up: &TakeUp) -> rusqlite::Result<Option<i64>> {
+        let values = params![
+            RunStatus::Running.code(),
+            up.owner,
+            up.now.0,
+            up.run_id.to_string(),
+            up.seen_owner,
+            up.seen_heartbeat.0,
+            RunStatus::Completed.code(),
+        ];
+        connection.query_row(Self::TAKE_UP, values, |row| row.get(0)).optional()
+    }
+
+    /// Why a run cannot be taken up: its owner, and whether it is completed; `None` when there is no such run.
+    pub(crate) fn standing(
+        connection: &Connection,
+        run_id: RunId,
+    ) -> rusqlite::Result<Option<(String, bool)>> {
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)? == i64::from(RunStatus::Completed.code())))
+        };
+        connection.query_row(Self::STANDING, [run_id.to_string()], read).optional()
+    }
+
+    pub(crate) fn seal(lease: &Lease, seal: &RunSeal, summary: &str) -> Statement {
         let mut values = Values::default();
         values
-            .int(run_no)
+            .int(lease.run_no)
             .int(seal.completed_at.0)
             .int(i64::from(seal.status.code()))
             .maybe_text(seal.error.as_ref().map(reason_json).as_deref())
@@ -77,7 +128,8 @@ impl Runs {
             .text(&seal.source.contract)
             .maybe_hash(seal.content_root.as_ref())
             .maybe_hash(seal.record_root.as_ref())
-            .text(summary);
+            .text(summary)
+            .text(&lease.owner);
         Statement::fixed(Self::SEAL, values)
     }
 
@@ -98,6 +150,7 @@ impl Runs {
             hash_version: read_hash_version(stored)?,
             topology_hash: stored.hash("topology_hash")?,
             grade: stored.code("grade", Grade::from_code)?,
+            engine_version: stored.text("engine_version")?,
             export_status: stored.code("export_status", ExportStatus::from_code)?,
             source: SourceRecord {
                 identity: stored.text("source_identity")?,

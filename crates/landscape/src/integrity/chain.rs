@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use elspeth_canonical::{ContentHash, HashVersion};
-use elspeth_contracts::{EpochNo, Micros, Outcome, Step};
+use elspeth_contracts::{EdgeRecord, EpochNo, Micros, NodeRecord, Outcome, RunId, Step};
 use serde::{Deserialize, Serialize};
 
 use super::acted::acted_leaves;
 use super::ahead::{Leaves, TreesAhead};
 use super::encode::Encoder;
 use super::{EpochHashes, MerkleTree, TreeState};
-use crate::{ActedEpoch, Corruption, DecidedEpoch, RunSeal, RunStart};
+use crate::{ActedEpoch, Corruption, DecidedEpoch, RunRecord, RunSeal, RunStart};
 
 const FORMAT: u32 = 1;
 const RUN: &[u8] = b"elspeth-run-v1\0";
@@ -160,11 +160,11 @@ fn acted_digest(version: HashVersion, acted: &ActedEpoch) -> ContentHash {
 
 impl RecorderState {
     /// The state before the first commit; the chain begins with everything that is registered about the run.
-    pub(crate) fn new(start: &RunStart) -> Self {
-        let version = start.hash_version;
+    pub(crate) fn new(run: &Registered<'_>) -> Self {
+        let version = run.hash_version;
         Self {
             version,
-            chain: run_digest(start),
+            chain: run_digest(run),
             decided: MerkleTree::new(version),
             released: MerkleTree::new(version),
             acted: MerkleTree::new(version),
@@ -326,20 +326,70 @@ fn put_artifact(out: &mut Encoder, artifact: &ArtifactState, timed: bool) {
     });
 }
 
-/// The hash of what is registered about a run when it begins and never changes: neither the lease nor the grade (which
-/// falls when bodies are purged), nor the source, whose last word comes with the seal.
-fn run_digest(start: &RunStart) -> ContentHash {
+/// What is registered about a run when it begins and never changes: neither the lease nor the grade (which falls when bodies
+/// are purged), nor the source, whose last word comes with the seal.
+pub(crate) struct Registered<'a> {
+    run_id: RunId,
+    started_at: Micros,
+    settings: &'a str,
+    settings_path: &'a str,
+    config_hash: ContentHash,
+    hash_version: HashVersion,
+    topology_hash: ContentHash,
+    engine_version: &'a str,
+    nodes: &'a [NodeRecord],
+    edges: &'a [EdgeRecord],
+}
+
+impl<'a> Registered<'a> {
+    /// As it is about to be registered.
+    pub(crate) fn of_start(start: &'a RunStart) -> Self {
+        Self {
+            run_id: start.run_id,
+            started_at: start.started_at,
+            settings: &start.settings,
+            settings_path: &start.settings_path,
+            config_hash: start.config_hash,
+            hash_version: start.hash_version,
+            topology_hash: start.topology_hash,
+            engine_version: &start.engine_version,
+            nodes: &start.nodes,
+            edges: &start.edges,
+        }
+    }
+
+    /// As it was stored.
+    pub(crate) fn of_record(
+        run: &'a RunRecord,
+        (nodes, edges): (&'a [NodeRecord], &'a [EdgeRecord]),
+    ) -> Self {
+        Self {
+            run_id: run.run_id,
+            started_at: run.started_at,
+            settings: &run.settings,
+            settings_path: &run.settings_path,
+            config_hash: run.config_hash,
+            hash_version: run.hash_version,
+            topology_hash: run.topology_hash,
+            engine_version: &run.engine_version,
+            nodes,
+            edges,
+        }
+    }
+}
+
+fn run_digest(run: &Registered<'_>) -> ContentHash {
     let mut out = Encoder::default();
     out.raw(RUN);
-    out.raw(&start.run_id.ulid().to_bytes());
-    out.i64(start.started_at.0);
-    out.text(&start.settings);
-    out.text(&start.settings_path);
-    out.hash(start.config_hash);
-    out.text(start.hash_version.name());
-    out.hash(start.topology_hash);
-    out.text(&start.engine_version);
-    out.whole(&start.nodes);
-    out.whole(&start.edges);
-    start.hash_version.hash(out.bytes())
+    out.raw(&run.run_id.ulid().to_bytes());
+    out.i64(run.started_at.0);
+    out.text(run.settings);
+    out.text(run.settings_path);
+    out.hash(run.config_hash);
+    out.text(run.hash_version.name());
+    out.hash(run.topology_hash);
+    out.text(run.engine_version);
+    out.whole(run.nodes);
+    out.whole(run.edges);
+    run.hash_version.hash(out.bytes())
 }

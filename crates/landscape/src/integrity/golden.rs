@@ -14,7 +14,7 @@ use elspeth_contracts::{
 };
 
 use super::acted::acted_leaves;
-use super::{ActedDigest, DecidedDigest, LeafEncoder, RecorderState};
+use super::{ActedDigest, DecidedDigest, LeafEncoder, RecorderState, Registered};
 use crate::{ActedEpoch, DecidedEpoch, RunSeal, RunStart, SourceRecord};
 
 pub(super) const VERSION: HashVersion = HashVersion::Sha256V1;
@@ -325,7 +325,7 @@ fn leaves_have_their_golden_hashes() {
 
 #[test]
 fn chain_and_roots_have_their_golden_hashes() {
-    let begun = RecorderState::new(&start());
+    let begun = RecorderState::new(&Registered::of_start(&start()));
     assert_eq!(chain(&begun), "bf1eb5cc6bce881fcca8f8c18bfcc6247dd6cf15b1ededa4e2b971b19f8945a3");
     let staged = DecidedDigest::of(VERSION, &decided());
     let decided = after(&begun, None, Some(&staged), Micros(1_000_200));

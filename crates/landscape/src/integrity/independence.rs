@@ -13,12 +13,12 @@ use super::golden::{
     VERSION, acted, after, artifact, chain, decided, decided_leaf, hash, output, published, release_leaf,
     seal, start, state, step, token,
 };
-use super::{DecidedDigest, LeafEncoder, RecorderState};
+use super::{DecidedDigest, LeafEncoder, RecorderState, Registered};
 use crate::{ActedEpoch, DecidedEpoch};
 
 fn committed(decided: &DecidedEpoch, acted: &ActedEpoch) -> RecorderState {
     let staged = DecidedDigest::of(VERSION, decided);
-    let begun = RecorderState::new(&start());
+    let begun = RecorderState::new(&Registered::of_start(&start()));
     let decided = after(&begun, None, Some(&staged), Micros(10));
     after(&decided, Some(acted), None, Micros(20))
 }
@@ -252,7 +252,7 @@ fn what_begins_differently_ends_differently() {
     let begun = |change: fn(&mut crate::RunStart)| {
         let mut start = start();
         change(&mut start);
-        chain(&RecorderState::new(&start))
+        chain(&RecorderState::new(&Registered::of_start(&start)))
     };
     let original = begun(|_| {});
     assert_eq!(begun(|s| s.owner.push('x')), original, "the lease can change hands");
@@ -272,7 +272,7 @@ fn what_begins_differently_ends_differently() {
 /// Rows one after the other, cut into epochs after the rows that `cuts` says. Of every four rows, three make a batch and the
 /// last goes to a sink by itself.
 fn run_of(rows: u64, cuts: &[bool], times: i64, published_alone: bool) -> RecorderState {
-    let mut state = RecorderState::new(&start());
+    let mut state = RecorderState::new(&Registered::of_start(&start()));
     let (mut from, mut number) = (0, 0);
     let mut waiting: Option<ActedEpoch> = None;
     while from < rows {

@@ -50,6 +50,7 @@ pub(super) fn run() -> RunRecord {
         hash_version: VERSION,
         topology_hash: VERSION.hash(b""),
         grade: Grade::FullReproducible,
+        engine_version: "0.1.0".to_owned(),
         export_status: ExportStatus::None,
         source: SourceRecord::default(),
         owner: String::new(),

@@ -1,0 +1,102 @@
+//! Where a run that stopped goes on, read from its last commit.
+
+use elspeth_contracts::{EpochNo, Step};
+use elspeth_landscape::{Checkpoint, LandscapeError, PendingEpoch, ResumePoint, SinkProgress};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Sqlite, Transaction};
+
+use crate::error::store_error;
+use crate::stored::{Origin, Stored};
+use crate::tables::{Epochs, Intents, Operations, Releases};
+
+const EPOCHS: Origin = Origin { table: "epochs", key: &["run_no"] };
+const CHECKPOINTS: Origin = Origin { table: "checkpoints", key: &["run_no", "epoch"] };
+const POSITIONS: Origin = Origin { table: "sink_positions", key: &["run_no", "sink"] };
+
+/// One consistent state, and the run that is asked about.
+struct Asked<'a> {
+    snapshot: &'a mut Transaction<'static, Sqlite>,
+    run_no: i64,
+}
+
+/// Everything is read from `snapshot`, so that it is of one commit.
+pub(crate) async fn point(
+    snapshot: &mut Transaction<'static, Sqlite>,
+    run_no: i64,
+) -> Result<ResumePoint, LandscapeError> {
+    let mut asked = Asked { snapshot, run_no };
+    let mut point = asked.extent().await?;
+    let (checkpoint, pending) = asked.checkpoint().await?.unzip();
+    point.checkpoint = checkpoint;
+    if let Some(open) = &mut point.pending {
+        open.intents = asked.list(Intents::SELECT, Some(open.epoch), Intents::ORIGIN, Intents::read).await?;
+        open.pending = pending.unwrap_or_default();
+    }
+    let progress = |stored: &Stored<'_>| {
+        Ok(SinkProgress { sink: stored.step("sink")?, position: stored.text("position")? })
+    };
+    point.sinks = asked.list(Epochs::SELECT_SINK_POSITIONS, None, POSITIONS, progress).await?;
+    let count = |stored: &Stored<'_>| Ok((stored.step("step")?, stored.unsigned("releases")?));
+    point.released = asked.list(Releases::SELECT_COUNTS, None, Releases::ORIGIN, count).await?;
+    let step = |stored: &Stored<'_>| -> Result<Step, LandscapeError> { stored.step("step") };
+    point.published = asked.list(Operations::SELECT_PUBLISHED, None, Operations::ORIGIN, step).await?;
+    Ok(point)
+}
+
+impl Asked<'_> {
+    async fn rows(
+        &mut self,
+        sql: &'static str,
+        epoch: Option<EpochNo>,
+    ) -> Result<Vec<SqliteRow>, LandscapeError> {
+        let mut query = sqlx::query(sql).bind(self.run_no);
+        if let Some(epoch) = epoch {
+            query = query.bind(epoch.0.cast_signed());
+        }
+        let rows = query.fetch_all(&mut **self.snapshot).await;
+        rows.map_err(|error| store_error("reading where the run goes on", &error))
+    }
+
+    async fn list<T>(
+        &mut self,
+        sql: &'static str,
+        epoch: Option<EpochNo>,
+        origin: Origin,
+        read: impl Fn(&Stored<'_>) -> Result<T, LandscapeError>,
+    ) -> Result<Vec<T>, LandscapeError> {
+        let rows = self.rows(sql, epoch).await?;
+        rows.iter().map(|row| read(&Stored::new(row, origin))).collect()
+    }
+
+    /// What the epochs say: no more than the last one may wait for its sinks, and only the last checkpoint counts.
+    async fn extent(&mut self) -> Result<ResumePoint, LandscapeError> {
+        let read = |stored: &Stored<'_>| {
+            let next_epoch = stored.epoch("next_epoch")?;
+            let open = stored.maybe_unsigned("open_epoch")?.map(EpochNo);
+            if stored.unsigned("open")? > 1 || open.is_some_and(|open| open.0 + 1 != next_epoch.0) {
+                return Err(stored.corrupt("an epoch before the last one was never acted on"));
+            }
+            Ok(ResumePoint {
+                next_epoch,
+                rows: stored.unsigned("row_count")?,
+                pending: open.map(|epoch| PendingEpoch { epoch, intents: Vec::new(), pending: Vec::new() }),
+                ..ResumePoint::default()
+            })
+        };
+        let mut found = self.list(Epochs::SELECT_EXTENT, None, EPOCHS, read).await?;
+        Ok(found.pop().expect("a sum is one record"))
+    }
+
+    async fn checkpoint(&mut self) -> Result<Option<(Checkpoint, Vec<u8>)>, LandscapeError> {
+        let read = |stored: &Stored<'_>| {
+            let checkpoint = Checkpoint {
+                epoch: stored.epoch("epoch")?,
+                source_position: stored.text("source_position")?,
+                buffers: stored.text("buffers")?,
+                hash_state: stored.text("hash_state")?,
+            };
+            Ok((checkpoint, stored.bytes("pending")?))
+        };
+        Ok(self.list(Epochs::SELECT_CHECKPOINT, None, CHECKPOINTS, read).await?.pop())
+    }
+}

@@ -1,0 +1,65 @@
+//! Where a run that stopped goes on, and how another process takes it up.
+
+use elspeth_contracts::{EpochNo, Micros, RunId, Step};
+
+use crate::{SinkIntent, SinkProgress};
+
+/// Where a run that stopped goes on: at its last commit.
+///
+/// A commit holds what was done with one epoch and what was decided in the next, so at most one epoch is pending.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResumePoint {
+    /// The first number that no epoch has.
+    pub next_epoch: EpochNo,
+    /// Rows recorded; the next one has this index.
+    pub rows: u64,
+    /// Of the last epoch; `None` when nothing was committed.
+    pub checkpoint: Option<Checkpoint>,
+    /// The last epoch, when only its decisions are durable.
+    pub pending: Option<PendingEpoch>,
+    /// Where each sink that has written continues, in step order.
+    pub sinks: Vec<SinkProgress>,
+    /// How many releases each node has made that made some, in step order.
+    pub released: Vec<(Step, u64)>,
+    /// Sinks whose publication is recorded, in step order.
+    pub published: Vec<Step>,
+}
+
+/// From what the source, the open batches and merges, and the hashes continue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The epoch after which it is.
+    pub epoch: EpochNo,
+    /// The source's own JSON.
+    pub source_position: String,
+    /// What is open: the engine's own JSON; empty when nothing is.
+    pub buffers: String,
+    /// [`crate::integrity::EpochHashes::state`] of the last commit.
+    pub hash_state: String,
+}
+
+/// An epoch that was decided and has yet to be acted on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingEpoch {
+    /// Its number.
+    pub epoch: EpochNo,
+    /// What each sink is to write, in step order.
+    pub intents: Vec<SinkIntent>,
+    /// What becomes of its tokens then: [`crate::DecidedEpoch::pending`].
+    pub pending: Vec<u8>,
+}
+
+/// Takes a run up, provided that it is as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakeUp {
+    /// Which run.
+    pub run_id: RunId,
+    /// Its owner, as it was seen.
+    pub seen_owner: String,
+    /// The owner's last sign of life, as it was seen.
+    pub seen_heartbeat: Micros,
+    /// Who takes it up.
+    pub owner: String,
+    /// When.
+    pub now: Micros,
+}
