@@ -206,6 +206,14 @@ impl Block {
         }
     }
 
+    /// Every large body of the block that is in a store, by key; one that several keys share comes for each of them.
+    pub fn in_store(&self) -> impl Iterator<Item = BodyRef> {
+        self.entries.iter().filter_map(|(_, entry)| match entry {
+            Entry::Here(_) => None,
+            Entry::Stored(place) => Some(*place),
+        })
+    }
+
     /// Keys of all bodies, in order.
     pub fn keys(&self) -> impl Iterator<Item = BodyKey> {
         self.entries.iter().map(|(key, _)| *key)

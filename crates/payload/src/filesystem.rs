@@ -1,27 +1,45 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use elspeth_canonical::ContentHash;
 use tempfile::NamedTempFile;
 
 use crate::PayloadError;
+use crate::folders::{create_durable, sync_folder};
 use crate::fragment::ADDRESS;
+use crate::usage::{StoreKeeper, Usage};
 
 /// Bodies as files that are named by the hash of their content: `<base>/aa/bb/<64 hex digits>`.
 ///
 /// A body that [`FilesystemStore::put`] returned for survives a power loss; one that is read back has the content that
-/// was put.
+/// was put. Several processes may use one store at once: whoever puts a body holds the store until the last clone of it is
+/// dropped, and a [`StoreKeeper`], who alone removes bodies, exists only while nobody holds it.
 #[derive(Debug, Clone)]
 pub struct FilesystemStore {
     base: PathBuf,
+    usage: Arc<Usage>,
 }
 
 impl FilesystemStore {
     /// A store below `base`, which is created with the first body.
     #[must_use]
     pub fn new(base: impl Into<PathBuf>) -> Self {
-        Self { base: base.into() }
+        Self { base: base.into(), usage: Arc::new(Usage::new(None)) }
+    }
+
+    /// The same, for bodies that the record in the file `database` will refer to: its path is noted in the store before the
+    /// first body, so that whoever removes bodies for another record knows whom to ask.
+    #[must_use]
+    pub fn for_record_in(base: impl Into<PathBuf>, database: impl Into<PathBuf>) -> Self {
+        Self { base: base.into(), usage: Arc::new(Usage::new(Some(database.into()))) }
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn base(&self) -> &Path {
+        &self.base
     }
 
     /// Where the body with that hash is, or would be.
@@ -37,13 +55,14 @@ impl FilesystemStore {
     /// [`PayloadError::Io`].
     pub fn put(&self, hash: ContentHash, bytes: &[u8]) -> Result<(), PayloadError> {
         debug_assert_eq!(ADDRESS.hash(bytes), hash, "bodies are stored under the hash of their content");
+        self.usage.begin(&self.base)?;
         let path = self.path_of(hash);
         let folder = path.parent().expect("the path has a folder below the base");
-        if self.holds(&path, hash)? {
-            return sync_folder(folder);
+        self.usage.once(folder, || create_durable(folder))?;
+        if !self.holds(&path, hash)? {
+            write_file(folder, &path, bytes).map_err(|source| io_error("write", &path, source))?;
         }
-        self.create_folder(folder)?;
-        write_file(folder, &path, bytes).map_err(|source| io_error("write", &path, source))?;
+        // Also of a body that was there: whoever renamed it may not have come so far.
         sync_folder(folder)
     }
 
@@ -62,6 +81,14 @@ impl FilesystemStore {
         if found == hash { Ok(Some(bytes)) } else { Err(PayloadError::Mismatch { expected: hash, found }) }
     }
 
+    /// The right to remove bodies; `None` while somebody may be putting some. Nobody can put one while it is held.
+    ///
+    /// # Errors
+    /// [`PayloadError::Io`], also when there is no such folder.
+    pub fn keeper(&self) -> Result<Option<StoreKeeper>, PayloadError> {
+        StoreKeeper::of(self.clone())
+    }
+
     /// Whether the body is there and whole; a damaged one is not, so that putting it again mends it.
     fn holds(&self, path: &Path, hash: ContentHash) -> Result<bool, PayloadError> {
         if !path.exists() {
@@ -73,38 +100,25 @@ impl FilesystemStore {
             Err(error) => Err(error),
         }
     }
-
-    /// Creates the two levels of folders, each made durable in its parent.
-    fn create_folder(&self, folder: &Path) -> Result<(), PayloadError> {
-        if folder.is_dir() {
-            return Ok(());
-        }
-        fs::create_dir_all(folder).map_err(|source| io_error("create", folder, source))?;
-        let first = folder.parent().expect("there are two levels below the base");
-        sync_folder(first)?;
-        sync_folder(&self.base)
-    }
 }
 
-fn write_file(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
+/// A file of that content under a name of its own, then under `path`: nobody ever sees a part of it there.
+pub(crate) fn write_file(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+    write_durably(&mut file, bytes)?;
     file.persist(path)?;
     Ok(())
 }
 
-/// A rename is durable only when its folder is.
-fn sync_folder(folder: &Path) -> Result<(), PayloadError> {
-    #[cfg(unix)]
-    File::open(folder)
-        .and_then(|f| f.sync_all())
-        .map_err(|source| io_error("make durable", folder, source))?;
-    #[cfg(not(unix))]
-    let _ = folder;
-    Ok(())
+/// How files begin that were not finished when a process ended.
+pub(crate) const UNFINISHED: &str = ".tmp";
+
+fn write_durably(file: &mut NamedTempFile, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
+    let file: &File = file.as_file();
+    file.sync_all()
 }
 
-fn io_error(action: &'static str, path: &Path, source: io::Error) -> PayloadError {
+pub(crate) fn io_error(action: &'static str, path: &Path, source: io::Error) -> PayloadError {
     PayloadError::Io { action, path: path.to_path_buf(), source }
 }

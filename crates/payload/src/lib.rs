@@ -6,6 +6,7 @@
 //! - A worker writes the bodies of its rows into a [`BodyFragment`]; a [`BlockBuilder`] joins an epoch's fragments into one
 //!   compressed block, which is stored beside the epoch.
 //! - Bodies whose encoding is longer than [`LARGE_BODY`] go to a [`FilesystemStore`] by hash; the block refers to them.
+//! - A [`StoreKeeper`] removes bodies from the store again, when nobody puts any.
 //! - [`Block::read`] takes a block apart again, and gives single bodies by [`BodyKey`].
 //!
 //! Invariant: when [`BlockBuilder::finish_into`] returns, every body that the block refers to is durable. Damaged bytes
@@ -36,9 +37,12 @@ mod block;
 mod codec;
 mod error;
 mod filesystem;
+mod folders;
 mod fragment;
+mod usage;
 
 pub use block::{Block, BlockBuilder, BodyRef};
 pub use error::PayloadError;
 pub use filesystem::FilesystemStore;
 pub use fragment::{Body, BodyFragment, BodyKey, LARGE_BODY};
+pub use usage::{NotedRecord, StoreKeeper};

@@ -252,7 +252,7 @@ fn files_below(folder: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         if entry.path().is_dir() {
             files.extend(files_below(&entry.path()));
-        } else {
+        } else if entry.file_name() != "lock" {
             files.insert(entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap());
         }
     }
