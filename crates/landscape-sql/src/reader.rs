@@ -86,6 +86,22 @@ impl SqliteReader {
         self.list(sql, &[Some(key.0), Some(number(key.1))], origin, read).await
     }
 
+    /// The records of every number in a list.
+    async fn of_each<T>(
+        &self,
+        sql: &'static str,
+        listed: Listed,
+        origin: Origin,
+        read: Read<T>,
+    ) -> Result<Vec<T>, LandscapeError> {
+        if listed.numbers == "[]" {
+            return Ok(Vec::new());
+        }
+        let query = sqlx::query(sql).bind(listed.run_no).bind(listed.numbers);
+        let rows = query.fetch_all(&self.pool).await.map_err(|error| self.failed(&error))?;
+        rows.iter().map(|row| read(&Stored::new(row, origin))).collect()
+    }
+
     /// One consistent state for several questions.
     async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, LandscapeError> {
         self.pool.begin().await.map_err(|error| self.failed(&error))
@@ -127,6 +143,23 @@ fn ambiguous(run: &RunRef, several: &[(i64, String)]) -> String {
     let ids: Vec<&str> = several.iter().take(5).map(|(_, id)| id.as_str()).collect();
     let more = if several.len() > ids.len() { " and more" } else { "" };
     format!("several runs have an id that begins with `{prefix}`: {}{more}; write more of it", ids.join(", "))
+}
+
+/// Numbers of one run, as the JSON list that SQLite takes as a table.
+struct Listed {
+    run_no: i64,
+    numbers: String,
+}
+
+impl Listed {
+    fn of(run_no: i64, numbers: impl Iterator<Item = u64>) -> Self {
+        let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+        Self { run_no, numbers: format!("[{}]", numbers.join(",")) }
+    }
+
+    fn tokens(run_no: i64, tokens: &[TokenKey]) -> Self {
+        Self::of(run_no, tokens.iter().map(|token| token.get()))
+    }
 }
 
 fn number(token: TokenKey) -> i64 {
@@ -358,6 +391,47 @@ impl LandscapeReader for SqliteReader {
     async fn failure_counts(&self, run_no: i64) -> Result<Vec<FailureCount>, LandscapeError> {
         let mut snapshot = self.snapshot().await?;
         failures::counts(&mut snapshot, run_no).await
+    }
+
+    async fn states_of(
+        &self,
+        run_no: i64,
+        tokens: &[TokenKey],
+    ) -> Result<Vec<NodeStateRecord>, LandscapeError> {
+        let listed = Listed::tokens(run_no, tokens);
+        self.of_each(NodeStates::SELECT_OF_EACH, listed, NodeStates::ORIGIN, NodeStates::read).await
+    }
+
+    async fn first_parents(
+        &self,
+        run_no: i64,
+        tokens: &[TokenKey],
+    ) -> Result<Vec<TokenParentRecord>, LandscapeError> {
+        let listed = Listed::tokens(run_no, tokens);
+        self.of_each(TokenParents::SELECT_FIRST, listed, TokenParents::ORIGIN, TokenParents::read).await
+    }
+
+    async fn rows_of(
+        &self,
+        run_no: i64,
+        rows: &[RowIndex],
+    ) -> Result<Vec<(RowRecord, EpochNo)>, LandscapeError> {
+        let listed = Listed::of(run_no, rows.iter().map(|row| row.get()));
+        self.of_each(Rows::SELECT_OF_EACH, listed, Rows::ORIGIN, Rows::read).await
+    }
+
+    async fn releases_of(&self, run_no: i64, numbers: &[u64]) -> Result<Vec<ReleaseRecord>, LandscapeError> {
+        let listed = Listed::of(run_no, numbers.iter().copied());
+        self.of_each(Releases::SELECT_OF_EACH, listed, Releases::ORIGIN, Releases::read).await
+    }
+
+    async fn memberships_of(
+        &self,
+        run_no: i64,
+        tokens: &[TokenKey],
+    ) -> Result<Vec<BatchMemberRecord>, LandscapeError> {
+        let listed = Listed::tokens(run_no, tokens);
+        self.of_each(BatchMembers::SELECT_OF_EACH, listed, BatchMembers::ORIGIN, BatchMembers::read).await
     }
 
     async fn resume_point(&self, run_no: i64) -> Result<ResumePoint, LandscapeError> {

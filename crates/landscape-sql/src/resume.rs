@@ -7,7 +7,7 @@ use sqlx::{Sqlite, Transaction};
 
 use crate::error::store_error;
 use crate::stored::{Origin, Stored};
-use crate::tables::{Epochs, Intents, Operations, Releases};
+use crate::tables::{Epochs, Intents, Operations, Releases, TokenOutcomes};
 
 const EPOCHS: Origin = Origin { table: "epochs", key: &["run_no"] };
 const CHECKPOINTS: Origin = Origin { table: "checkpoints", key: &["run_no", "epoch"] };
@@ -38,6 +38,9 @@ pub(crate) async fn point(
     point.sinks = asked.list(Epochs::SELECT_SINK_POSITIONS, None, POSITIONS, progress).await?;
     let count = |stored: &Stored<'_>| Ok((stored.step("step")?, stored.unsigned("releases")?));
     point.released = asked.list(Releases::SELECT_COUNTS, None, Releases::ORIGIN, count).await?;
+    let failed = |stored: &Stored<'_>| stored.unsigned("failed");
+    let failed = asked.list(TokenOutcomes::SELECT_FAILED, None, TokenOutcomes::ORIGIN, failed).await?;
+    point.failed = failed.into_iter().sum();
     let step = |stored: &Stored<'_>| -> Result<Step, LandscapeError> { stored.step("step") };
     point.published = asked.list(Operations::SELECT_PUBLISHED, None, Operations::ORIGIN, step).await?;
     Ok(point)

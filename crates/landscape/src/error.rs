@@ -1,4 +1,4 @@
-use elspeth_contracts::RunId;
+use elspeth_contracts::{RunId, TokenId};
 use thiserror::Error;
 
 /// What went wrong with the record.
@@ -55,6 +55,14 @@ pub enum LandscapeError {
     LeaseLost {
         /// Who has it.
         owner: String,
+    },
+    /// A run cannot be taken up: what its tokens carried is not kept any more.
+    #[error("run {run_id} cannot be resumed: its bodies were purged, among them that of token {token}")]
+    Purged {
+        /// The run.
+        run_id: RunId,
+        /// One whose row is gone.
+        token: TokenId,
     },
     /// Our own record contradicts itself.
     #[error(transparent)]

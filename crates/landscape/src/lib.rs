@@ -4,6 +4,8 @@
 //!   decided) and [`Recorder::commit`] (durable, with what was done with the epoch before), last [`Recorder::seal`].
 //! - [`LandscapeWriter`] is what a database must do for a run that is being written, [`LandscapeReader`] what it must do
 //!   for those who ask about runs.
+//! - [`ResumePoint`] is where a run that stopped goes on; [`TakeUp`] makes it another process's, [`Recorder::take_up`] goes on
+//!   recording it, and [`carried`] says what its tokens carry where they wait.
 //! - [`integrity`] closes every commit with hashes that make an edited record visible; `docs/evidence-format.md` defines
 //!   them byte for byte.
 //! - [`lineage`] answers "why?" about a row or token, [`failures`] lists what went wrong, [`RunReport`] counts.
@@ -39,8 +41,8 @@
 //! assert_ne!(root_of(&["19.50", "250"], 3), root_of(&["19.50", "25"], 3));
 //! ```
 
-pub mod epoch;
 mod carried;
+pub mod epoch;
 mod error;
 mod failures;
 pub mod integrity;
@@ -53,7 +55,7 @@ mod shown;
 mod store;
 mod text;
 
-pub use carried::Carried;
+pub use carried::{Carried, carried};
 pub use epoch::{ActedEpoch, DecidedEpoch, SinkIntent, SinkProgress};
 pub use error::{Corruption, LandscapeError};
 pub use failures::{FailureGroup, FailureReport, FailureView, failures};

@@ -21,6 +21,8 @@ pub struct ResumePoint {
     pub sinks: Vec<SinkProgress>,
     /// How many releases each node has made that made some, in step order.
     pub released: Vec<(Step, u64)>,
+    /// Tokens whose way an error ended.
+    pub failed: u64,
     /// Sinks whose publication is recorded, in step order.
     pub published: Vec<Step>,
 }

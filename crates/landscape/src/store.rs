@@ -168,6 +168,33 @@ pub trait LandscapeReader: Send + Sync {
     async fn failures(&self, run_no: i64, limit: u64) -> Result<Vec<Failure>, LandscapeError>;
     /// Failures counted by step, kind and destination.
     async fn failure_counts(&self, run_no: i64) -> Result<Vec<FailureCount>, LandscapeError>;
+    /// States of each of `tokens` at nodes between source and sinks, by token, step and attempt.
+    async fn states_of(
+        &self,
+        run_no: i64,
+        tokens: &[TokenKey],
+    ) -> Result<Vec<NodeStateRecord>, LandscapeError>;
+    /// The first parent of each of `tokens` that has parents, by token.
+    async fn first_parents(
+        &self,
+        run_no: i64,
+        tokens: &[TokenKey],
+    ) -> Result<Vec<TokenParentRecord>, LandscapeError>;
+    /// Each of `rows` with the epoch it was committed in, by index.
+    async fn rows_of(
+        &self,
+        run_no: i64,
+        rows: &[RowIndex],
+    ) -> Result<Vec<(RowRecord, EpochNo)>, LandscapeError>;
+    /// The releases of those numbers, by number.
+    async fn releases_of(&self, run_no: i64, numbers: &[u64]) -> Result<Vec<ReleaseRecord>, LandscapeError>;
+    /// The batches that each of `tokens` is or was a member of, by token and batch. May take a pass through all members of
+    /// the run, unless `tokens` is empty.
+    async fn memberships_of(
+        &self,
+        run_no: i64,
+        tokens: &[TokenKey],
+    ) -> Result<Vec<BatchMemberRecord>, LandscapeError>;
     /// Where the run goes on, as of its last commit.
     async fn resume_point(&self, run_no: i64) -> Result<ResumePoint, LandscapeError>;
 }

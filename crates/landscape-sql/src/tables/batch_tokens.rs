@@ -46,6 +46,11 @@ impl BatchMembers {
         "SELECT run_no, batch_no, ordinal, token FROM batch_members
         WHERE run_no = ? AND token BETWEEN ? AND ? ORDER BY token, batch_no, ordinal";
 
+    /// The same of the tokens in the list `?2`.
+    pub(crate) const SELECT_OF_EACH: &'static str =
+        "SELECT run_no, batch_no, ordinal, token FROM batch_members
+        WHERE run_no = ?1 AND token IN (SELECT value FROM json_each(?2)) ORDER BY token, batch_no, ordinal";
+
     pub(crate) fn read(stored: &Stored<'_>) -> Result<BatchMemberRecord, LandscapeError> {
         Ok(BatchMemberRecord {
             batch_no: stored.unsigned("batch_no")?,

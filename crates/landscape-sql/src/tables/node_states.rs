@@ -95,6 +95,12 @@ impl NodeStates {
         FROM sink_states WHERE run_no = ?1 AND token = ?2
         ORDER BY step, attempt";
 
+    /// States of the tokens in the list `?2`, but for those at source and sinks.
+    pub(crate) const SELECT_OF_EACH: &'static str =
+        "SELECT run_no, token, step, attempt, status, started_us, duration_us,
+        waited_us, output_hash, input_hash FROM node_states
+        WHERE run_no = ?1 AND token IN (SELECT value FROM json_each(?2)) ORDER BY token, step, attempt";
+
     /// Tokens that a sink has taken, in row order.
     pub(crate) const SELECT_AT_SINK: &'static str = "SELECT run_no, token FROM sink_states
         WHERE run_no = ? AND step = ? AND status = 2 ORDER BY token LIMIT ?";

@@ -35,6 +35,10 @@ impl Releases {
         "SELECT run_no, number, step, epoch, row_index, after FROM releases
         WHERE run_no = ? AND number = ?";
 
+    /// Those with numbers in the list `?2`.
+    pub(crate) const SELECT_OF_EACH: &'static str =
+        "SELECT run_no, number, step, epoch, row_index, after FROM releases
+        WHERE run_no = ?1 AND number IN (SELECT value FROM json_each(?2)) ORDER BY number";
     /// How many each node has made.
     pub(crate) const SELECT_COUNTS: &'static str = "SELECT run_no, step, count(*) AS releases FROM releases WHERE run_no = ? GROUP BY step ORDER BY step";
 

@@ -38,6 +38,13 @@ impl Rows {
          ORDER BY e.first_row DESC LIMIT 1) AS epoch
         FROM rows r WHERE r.run_no = ? AND r.row_index = ?";
 
+    /// The rows of the list `?2`, in the same form.
+    pub(crate) const SELECT_OF_EACH: &'static str =
+        "SELECT r.run_no, r.row_index, r.source_data_hash, r.read_us, r.valid,
+        (SELECT e.epoch FROM epochs e WHERE e.run_no = r.run_no AND e.first_row <= r.row_index
+         ORDER BY e.first_row DESC LIMIT 1) AS epoch
+        FROM rows r WHERE r.run_no = ?1 AND r.row_index IN (SELECT value FROM json_each(?2)) ORDER BY r.row_index";
+
     pub(crate) fn read(stored: &Stored<'_>) -> Result<(RowRecord, EpochNo), LandscapeError> {
         let record = RowRecord {
             row_index: stored.row_index("row_index")?,

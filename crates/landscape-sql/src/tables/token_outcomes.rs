@@ -50,6 +50,9 @@ impl Table for TokenOutcomes {
 }
 
 impl TokenOutcomes {
+    /// Tokens whose way an error ended.
+    pub(crate) const SELECT_FAILED: &'static str =
+        "SELECT count(*) AS failed FROM token_outcomes WHERE run_no = ? AND error_step IS NOT NULL";
     pub(crate) const ORIGIN: Origin =
         Origin { table: "token_outcomes", key: &["run_no", "token", "terminal"] };
 

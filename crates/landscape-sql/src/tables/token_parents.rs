@@ -23,6 +23,10 @@ impl TokenParents {
 
     pub(crate) const SELECT: &'static str = "SELECT run_no, token, ordinal, parent FROM token_parents WHERE run_no = ? AND token = ? ORDER BY ordinal";
 
+    /// The first parents of the tokens in the list `?2`.
+    pub(crate) const SELECT_FIRST: &'static str = "SELECT run_no, token, ordinal, parent FROM token_parents
+        WHERE run_no = ?1 AND token IN (SELECT value FROM json_each(?2)) AND ordinal = 0 ORDER BY token";
+
     pub(crate) fn read(stored: &Stored<'_>) -> Result<TokenParentRecord, LandscapeError> {
         Ok(TokenParentRecord {
             token: stored.token("token")?,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{EpochNo, RunId};
-use elspeth_payload::{Block, BodyKey, FilesystemStore, PayloadError};
+use elspeth_payload::{Block, Body, BodyKey, FilesystemStore, PayloadError};
 
 use crate::shown::hash_of_body;
 use crate::{Corruption, LandscapeError, LandscapeReader, RunRecord, Shown};
@@ -49,29 +49,39 @@ impl<'a> Bodies<'a> {
         self.epochs == *epochs
     }
 
-    /// The body of `key`, which must have the hash that was recorded.
+    /// The body of `key` as it is shown; it must have the hash that was recorded.
     pub(crate) fn shown(
         &self,
         epoch: Option<EpochNo>,
         key: BodyKey,
         recorded: ContentHash,
     ) -> Result<Shown, LandscapeError> {
-        let Some((epoch, block)) = epoch.and_then(|epoch| Some((epoch, self.blocks.get(&epoch)?))) else {
-            return Ok(Shown::Purged);
-        };
+        let Some(epoch) = epoch else { return Ok(Shown::Purged) };
+        let body = self.body(epoch, key, Some(recorded))?;
+        Ok(body.map_or(Shown::Purged, |(body, _)| Shown::Body(Arc::new(body))))
+    }
+
+    /// The body of `key` with its hash, which must be the one that was recorded, if one was; `None` when it is gone.
+    pub(crate) fn body(
+        &self,
+        epoch: EpochNo,
+        key: BodyKey,
+        recorded: Option<ContentHash>,
+    ) -> Result<Option<(Body, ContentHash)>, LandscapeError> {
+        let Some(block) = self.blocks.get(&epoch) else { return Ok(None) };
         let Some(body) = block.body(key, self.store).map_err(|error| self.failed(epoch, error))? else {
-            return Ok(Shown::Purged);
+            return Ok(None);
         };
-        let found = hash_of_body(self.version, &body);
-        if found == Ok(recorded) {
-            return Ok(Shown::Body(Arc::new(body)));
-        }
-        let found =
-            found.map_or_else(|error| format!("no hash ({error})"), |hash| format!("the hash {hash}"));
+        let what = match (hash_of_body(self.version, &body), recorded) {
+            (Ok(hash), None) => return Ok(Some((body, hash))),
+            (Ok(hash), Some(recorded)) if hash == recorded => return Ok(Some((body, hash))),
+            (Ok(hash), Some(recorded)) => format!("it has the hash {hash}, but {recorded} is recorded"),
+            (Err(error), _) => format!("it has no hash ({error})"),
+        };
         Err(LandscapeError::Corrupt(Corruption {
             table: "bodies",
             id: format!("of token {} after step {}", self.run_id.token_id(key.token), key.step.get()),
-            what: format!("it has {found}, but {recorded} is recorded"),
+            what,
         }))
     }
 
