@@ -14,7 +14,7 @@ use elspeth_landscape::integrity::LeafEncoder;
 use elspeth_landscape::lineage::{Lineage, Question, Subject, explain};
 use elspeth_landscape::{
     ActedEpoch, DecidedEpoch, LandscapeError, LandscapeReader, Recorder, RunRecord, RunRef, RunReport,
-    RunSeal, failures,
+    RunSeal, TakeUp, failures,
 };
 use elspeth_landscape_sql::{SqliteLandscape, SqliteReader};
 use elspeth_payload::{BlockBuilder, BodyFragment, BodyKey, FilesystemStore, LARGE_BODY};
@@ -187,48 +187,77 @@ fn epochs_that_cannot_be_are_refused_before_the_store_sees_them() {
     });
 }
 
+/// How far a run gets before its process ends.
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    Begun,
+    Decided,
+    Acted,
+    Interrupted,
+}
+
+/// A process ends at `stop`, another one takes the run up and records what is left of `epochs`.
+async fn in_two_goes(epochs: &[(DecidedEpoch, ActedEpoch); 2], stop: Stop) -> RunSeal {
+    let scratch = Scratch::new();
+    let landscape = database(&scratch);
+    let [(first, first_acted), (second, second_acted)] = epochs;
+    let mut before = begin(&landscape, 'A').await;
+    if !matches!(stop, Stop::Begun) {
+        before.stage(first).await.unwrap();
+        before.commit(None, Micros(2_000_000)).await.unwrap();
+    }
+    if matches!(stop, Stop::Acted | Stop::Interrupted) {
+        before.commit(Some(first_acted), Micros(2_000_000)).await.unwrap();
+    }
+    match stop {
+        Stop::Interrupted => drop(before.seal(seal(RunStatus::Interrupted)).await.unwrap()),
+        Stop::Begun | Stop::Decided | Stop::Acted => drop(before),
+    }
+
+    let (reader, run) = stored(&landscape, 'A').await;
+    let point = reader.resume_point(run.run_no).await.unwrap();
+    let (nodes, edges) = (reader.nodes(run.run_no).await.unwrap(), reader.edges(run.run_no).await.unwrap());
+    let up = TakeUp {
+        run_id: run.run_id,
+        seen_owner: run.owner.clone(),
+        seen_heartbeat: run.heartbeat_at,
+        owner: "host:2:def".to_owned(),
+        now: Micros(2_500_000),
+    };
+    let writer = Box::new(landscape.writer().await.unwrap());
+    let mut after =
+        Recorder::take_up(writer, &up, &run, (&nodes, &edges), point.checkpoint.as_ref()).await.unwrap();
+    if point.checkpoint.is_none() {
+        after.stage(first).await.unwrap();
+        after.commit(None, Micros(2_000_000)).await.unwrap();
+    }
+    if !matches!(stop, Stop::Acted | Stop::Interrupted) {
+        after.commit(Some(first_acted), Micros(2_000_000)).await.unwrap();
+    }
+    after.stage(second).await.unwrap();
+    after.commit(None, Micros(2_000_000)).await.unwrap();
+    after.commit(Some(second_acted), Micros(3_000_000)).await.unwrap();
+    after.seal(seal(RunStatus::Completed)).await.unwrap()
+}
+
 #[test]
-fn a_recorder_goes_on_from_the_state_of_the_last_commit() {
+fn a_run_that_is_taken_up_gets_the_roots_of_one_that_never_stopped() {
     let scratch = Scratch::new();
     block_on(async {
-        let landscape = database(&scratch);
         let epochs = [with_leaves(plain_epoch(0, 0..3)), with_leaves(plain_epoch(1, 3..5))];
-        let mut one_go = begin(&landscape, 'A').await;
-        record(&mut one_go, &epochs).await;
+        let mut one_go = begin(&database(&scratch), 'A').await;
+        for (decided, acted) in &epochs {
+            one_go.stage(decided).await.unwrap();
+            one_go.commit(None, Micros(2_000_000)).await.unwrap();
+            let at = if decided.epoch.0 == 0 { 2_000_000 } else { 3_000_000 };
+            one_go.commit(Some(acted), Micros(at)).await.unwrap();
+        }
         let expected = one_go.seal(seal(RunStatus::Completed)).await.unwrap();
-
-        // The same run in another database, whose process ends after the first epoch's decisions.
-        let elsewhere = Scratch::new();
-        let mut crashed = begin(&database(&elsewhere), 'A').await;
-        crashed.stage(&epochs[0].0).await.unwrap();
-        crashed.commit(None, Micros(2_000_000)).await.unwrap();
-        drop(crashed);
-        let state: String =
-            sqlx::query_scalar("SELECT hash_state FROM checkpoints ORDER BY epoch DESC LIMIT 1")
-                .fetch_one(&mut raw(&elsewhere).await)
-                .await
-                .unwrap();
-
-        // Whoever takes it up needs a writer that is at that commit; here one that was brought there again.
-        let again = Scratch::new();
-        let mut writer = database(&again).writer().await.unwrap();
-        let start = start(run_id('A'), 1_000_000);
-        let hashes = elspeth_landscape::integrity::EpochHashes {
-            chain: hash(0),
-            content: hash(0),
-            state: state.clone(),
-        };
-        use elspeth_landscape::LandscapeWriter as _;
-        writer.begin_run(&start).await.unwrap();
-        writer.stage(&epochs[0].0).await.unwrap();
-        writer.commit(None, &hashes, Micros(2_000_000)).await.unwrap();
-        let mut resumed =
-            Recorder::continue_from(Box::new(writer), (VERSION, start.topology_hash), &state).unwrap();
-        resumed.stage(&epochs[1].0).await.unwrap();
-        resumed.commit(Some(&epochs[0].1), Micros(2_000_000)).await.unwrap();
-        resumed.commit(Some(&epochs[1].1), Micros(3_000_000)).await.unwrap();
-        let sealed: RunSeal = resumed.seal(seal(RunStatus::Completed)).await.unwrap();
-        assert_eq!((sealed.content_root, sealed.record_root), (expected.content_root, expected.record_root));
+        for stop in [Stop::Begun, Stop::Decided, Stop::Acted, Stop::Interrupted] {
+            let found = in_two_goes(&epochs, stop).await;
+            let roots = (found.content_root, found.record_root);
+            assert_eq!(roots, (expected.content_root, expected.record_root), "{stop:?}");
+        }
     });
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod batched;
 pub(crate) mod batching;
 pub(crate) mod conserving;
 pub(crate) mod explaining;
+pub(crate) mod resuming;
 pub(crate) mod sample;
 pub(crate) mod writing;
 

@@ -89,6 +89,17 @@ conformance::conformance_tests! { File::fresh;
         what_a_batch_made_leads_back_to_its_members,
         members_are_listed_from_where_they_are_asked_for,
         what_failed_after_a_batch_shows_what_came_in;
+    resuming:
+        a_run_goes_on_from_its_last_commit,
+        a_failed_run_keeps_its_pending_epoch,
+        an_epoch_without_rows_can_be_pending_too,
+        releases_and_publications_are_known_by_node,
+        a_run_without_rows_can_be_published,
+        a_run_that_is_taken_up_is_running_again,
+        a_run_is_taken_up_only_as_it_was_seen,
+        of_two_who_take_a_run_up_one_gets_it,
+        who_lost_a_run_cannot_write_it,
+        a_writer_takes_up_no_run_beside_another;
     conserving:
         a_sound_run_breaks_nothing,
         a_run_without_rows_breaks_nothing,
