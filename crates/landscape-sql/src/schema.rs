@@ -93,10 +93,23 @@ fn migration(from: usize) -> String {
         sql.extend(views::ALL.iter().map(|(name, _)| format!("DROP VIEW IF EXISTS {name};\n")));
     }
     sql.extend(MIGRATIONS[from..].iter().copied());
-    sql.extend(
-        views::ALL.iter().map(|(name, body)| format!("CREATE VIEW {name} AS\n{};\n", views::expanded(body))),
-    );
+    sql.push_str(&views_entered());
     sql.push_str(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", newest()));
+    sql
+}
+
+/// Enters the views into the schema as `CREATE VIEW` would, without compiling each of them: that takes several
+/// milliseconds, and this connection asks none of them. The tables that were made before it in the same transaction tell
+/// other connections to read the schema anew.
+fn views_entered() -> String {
+    let mut sql = "PRAGMA writable_schema = ON;\n".to_owned();
+    for (name, body) in views::ALL {
+        let text = format!("CREATE VIEW {name} AS\n{}", views::expanded(body.trim_end())).replace('\'', "''");
+        sql.push_str(&format!(
+            "INSERT INTO sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES ('view', '{name}', '{name}', 0, '{text}');\n"
+        ));
+    }
+    sql.push_str("PRAGMA writable_schema = OFF;\n");
     sql
 }
 
@@ -129,4 +142,29 @@ fn unknown_version(location: &str, found: i64) -> LandscapeError {
 
 fn as_i64(version: usize) -> i64 {
     i64::try_from(version).expect("there are few versions")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Object = (String, String, String, Option<String>);
+
+    fn objects(sql: &str) -> Vec<Object> {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(sql).unwrap();
+        let mut every =
+            connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid").unwrap();
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        every.query_map((), read).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn views_are_entered_as_they_would_be_created() {
+        let mut created = MIGRATIONS.concat();
+        for (name, body) in views::ALL {
+            created.push_str(&format!("CREATE VIEW {name} AS\n{};\n", views::expanded(body)));
+        }
+        assert_eq!(objects(&migration(0)), objects(&created));
+    }
 }
