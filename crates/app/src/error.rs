@@ -23,6 +23,14 @@ pub enum AppError {
         /// What to do instead.
         help: Option<String>,
     },
+    /// What was asked for is possible, but not now.
+    #[error("{message}")]
+    Refused {
+        /// Why.
+        message: String,
+        /// What to do instead.
+        help: Option<String>,
+    },
     /// The machine would not let us: no threads, no output.
     #[error("{0}")]
     Output(String),
@@ -44,7 +52,12 @@ impl AppError {
         match self {
             Self::Record(LandscapeError::Corrupt(_)) => 4,
             Self::Run(error) if error.is_ours() => 4,
-            Self::Settings(_) | Self::Run(_) | Self::Record(_) | Self::NotFound { .. } | Self::Output(_) => 1,
+            Self::Settings(_)
+            | Self::Run(_)
+            | Self::Record(_)
+            | Self::NotFound { .. }
+            | Self::Refused { .. }
+            | Self::Output(_) => 1,
         }
     }
 
@@ -53,7 +66,7 @@ impl AppError {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Run(error) => error.help(),
-            Self::NotFound { help, .. } => help.as_deref(),
+            Self::NotFound { help, .. } | Self::Refused { help, .. } => help.as_deref(),
             Self::Settings(_) | Self::Record(_) | Self::Output(_) => None,
         }
     }

@@ -1,4 +1,4 @@
-//! The use cases behind the command line: run, validate, graph, runs, status, explain, errors, plugins, schema, health.
+//! The use cases behind the command line: run, resume, validate, graph, runs, status, explain, errors, plugins, schema, health.
 //!
 //! Each is a plain function that takes what the user chose ([`SettingsChoice`], [`DatabaseChoice`]) and gives back data
 //! that can be printed or serialised; the serialised forms are the stable JSON shapes of the command line. This is the
@@ -13,9 +13,11 @@ mod error;
 mod errors;
 mod explain;
 mod health;
+mod lease;
 mod plugins;
 mod prepare;
 mod report;
+mod resume;
 mod run;
 mod runs;
 mod store;
@@ -24,7 +26,7 @@ mod validate;
 
 pub use choice::{DatabaseChoice, EnvChoice, SettingsChoice};
 pub use elspeth_config::Diagnostic;
-pub use elspeth_contracts::RunId;
+pub use elspeth_contracts::{RunId, RunStatus};
 pub use elspeth_executors::silence_plugin_panics;
 pub use elspeth_graph::ExecutionGraph;
 pub use elspeth_landscape::lineage::Lineage;
@@ -37,6 +39,7 @@ pub use health::{HealthCheck, HealthReport, Version, health, version};
 pub use plugins::{OptionView, PluginView, plugins, plugins_named, registry, schema};
 pub use prepare::{Plan, PlanNode, Prepared, graph, prepare, prepare_with};
 pub use report::{RunReport, status};
+pub use resume::{Resumable, ResumeChoice, ResumeView, StillWaiting, Unwritten, resumable, resume};
 pub use run::run;
 pub use runs::runs;
 pub use validate::{ValidateReport, validate};

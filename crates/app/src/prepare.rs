@@ -2,16 +2,18 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use elspeth_config::{DatabaseUrl, Diagnostic, Dotenv, Environment, Loaded};
-use elspeth_contracts::{Clock, IdSource, RandomIds, SystemClock};
+use elspeth_contracts::{Clock, RunId, SystemClock};
 use elspeth_engine::EpochBounds;
 use elspeth_executors::{RateLimits, RetryPolicy, StepPlugins, ThreadPause};
 use elspeth_graph::ExecutionGraph;
-use elspeth_orchestrator::RunPlan;
+use elspeth_landscape::RunRecord;
+use elspeth_orchestrator::{FailureBudget, RunPlan};
 use elspeth_payload::FilesystemStore;
 use elspeth_plugin::Registry;
 use elspeth_telemetry::TelemetryGuard;
 use serde::Serialize;
 
+use crate::lease;
 use crate::store::location;
 use crate::{AppError, Diagnostics, EnvChoice, SettingsChoice};
 
@@ -71,6 +73,18 @@ pub fn graph(settings: &SettingsChoice) -> Result<ExecutionGraph, AppError> {
     Ok(prepare(settings)?.loaded.graph)
 }
 
+/// Compiles the settings that a run recorded.
+///
+/// # Errors
+/// [`AppError::Settings`] when they hold secrets, or this program understands them no more.
+pub(crate) fn prepare_recorded(run: &RunRecord, env: &EnvChoice) -> Result<Prepared, AppError> {
+    let path = format!("the settings of run {}", run.run_id);
+    let refused = |errors: Vec<Diagnostic>| AppError::Settings(Diagnostics { file: path.clone(), errors });
+    let environment = environment(env)?.map_err(|error| refused(vec![*error]))?;
+    let loaded = elspeth_config::load_recorded(&run.settings, &path, &environment, &crate::registry());
+    Ok(Prepared { loaded: loaded.map_err(refused)?, path: run.settings_path.clone() })
+}
+
 fn environment(choice: &EnvChoice) -> Result<Result<Environment, Box<Diagnostic>>, AppError> {
     let dotenv = match choice {
         EnvChoice::Search => Dotenv::Search,
@@ -120,8 +134,8 @@ impl Prepared {
         }
     }
 
-    /// Everything that the orchestrator needs.
-    pub(crate) fn into_plan(self) -> Result<(RunPlan, TelemetryGuard), AppError> {
+    /// Everything that the orchestrator needs, for a run of that id.
+    pub(crate) fn into_plan(self, run_id: RunId) -> Result<(RunPlan, TelemetryGuard), AppError> {
         let Loaded { settings, graph, plugins, resolved, config_hash, hash_version, .. } = self.loaded;
         let bounds = settings.checkpoint.epoch_bounds();
         let rows = usize::try_from(bounds.rows).unwrap_or(usize::MAX);
@@ -136,8 +150,12 @@ impl Prepared {
         let per_minute =
             |service: &str| settings.rate_limit.requests_per_minute(service).and_then(NonZeroU32::new);
         let limits = RateLimits::new(&graph, per_minute, Arc::clone(&clock));
-        let run_id = RandomIds.next_run_id();
         let telemetry = crate::telemetry::init(&settings.telemetry)?;
+        let budget = settings.failure_budget.as_ref();
+        let budget = FailureBudget {
+            max_rows: budget.and_then(|budget| budget.max_failed_rows),
+            max_ratio: budget.and_then(|budget| budget.max_failed_ratio),
+        };
         let plan = RunPlan {
             run_id,
             graph: Arc::new(graph),
@@ -153,6 +171,8 @@ impl Prepared {
             hash_version,
             max_workers: usize::from(settings.concurrency.max_workers),
             bounds: EpochBounds { rows, wait: bounds.wait, ..EpochBounds::default() },
+            budget,
+            accept_changed_source: false,
             retry,
             limits,
             clock,
@@ -160,7 +180,7 @@ impl Prepared {
             spans: telemetry.spans(run_id),
             pause: Arc::new(ThreadPause),
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
-            owner: owner(),
+            owner: lease::owner(),
         };
         Ok((plan, telemetry))
     }
@@ -169,11 +189,4 @@ impl Prepared {
 fn seconds(value: f64) -> Result<std::time::Duration, AppError> {
     std::time::Duration::try_from_secs_f64(value)
         .map_err(|e| AppError::Output(format!("retry delay {value}: {e}")))
-}
-
-/// Host, process and a random part: who holds the lease of a run.
-fn owner() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
-    format!("{host}:{}:{}", std::process::id(), ulid::Ulid::new())
 }

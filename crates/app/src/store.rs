@@ -29,14 +29,19 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, AppError
 
 /// Opens the database that is meant, for reading.
 pub(crate) async fn open_reader(choice: &DatabaseChoice) -> Result<Reader, AppError> {
-    let url = match choice {
-        DatabaseChoice::Location(location) => argument(location)?,
-        DatabaseChoice::Settings(settings) => crate::prepare(settings)?.database().clone(),
-        DatabaseChoice::Default => argument(DEFAULT_DATABASE)?,
-    };
+    let url = database_url(choice)?;
     let landscape = landscape(&url)?;
     let store = landscape.reader().await?;
     Ok(Reader { store: Box::new(store), location: location(&url) })
+}
+
+/// The database that is meant.
+pub(crate) fn database_url(choice: &DatabaseChoice) -> Result<DatabaseUrl, AppError> {
+    match choice {
+        DatabaseChoice::Location(location) => argument(location),
+        DatabaseChoice::Settings(settings) => Ok(crate::prepare(settings)?.database().clone()),
+        DatabaseChoice::Default => argument(DEFAULT_DATABASE),
+    }
 }
 
 /// The store of a URL.

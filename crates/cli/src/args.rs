@@ -17,6 +17,9 @@ pub(crate) enum Command {
     /// Run a pipeline; without --execute, say what it would do
     #[command(after_help = "Example:\n  elspeth run -s pipeline.yaml -x")]
     Run(RunArgs),
+    /// Go on with a run that was interrupted, failed or crashed; without --execute, say where
+    #[command(after_help = "Example:\n  elspeth resume latest -d state/audit.db -x")]
+    Resume(ResumeArgs),
     /// Find every error in a settings file, without side effects
     #[command(after_help = "Example:\n  elspeth validate -s pipeline.yaml")]
     Validate(ValidateArgs),
@@ -128,6 +131,32 @@ impl RunArgs {
     pub(crate) fn wants_json(&self) -> bool {
         self.json.json || self.format == Some(RunFormat::Json)
     }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ResumeArgs {
+    /// A run id, a unique prefix of one, or `latest`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    /// Go on with these settings instead of those that the run recorded
+    #[arg(short = 's', long = "settings", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) settings: Option<PathBuf>,
+    /// The audit database: a path or a URL [default: the settings' landscape.url, else ./state/audit.db]
+    #[arg(short = 'd', long = "database", value_name = "DB", value_hint = ValueHint::AnyPath)]
+    pub(crate) database: Option<String>,
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+    /// Go on
+    #[arg(short = 'x', long)]
+    pub(crate) execute: bool,
+    /// Read on although the source has changed since; this is recorded
+    #[arg(long)]
+    pub(crate) accept_changed_source: bool,
+    /// Exit with 6 when the run completes but rows failed
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
 }
 
 #[derive(Debug, ClapArgs)]

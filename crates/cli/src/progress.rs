@@ -13,6 +13,8 @@ use crate::output;
 /// Plain lines and JSON events come at most this often.
 const EVERY: Duration = Duration::from_secs(1);
 
+const STOPPING: &str = "stopping: what is under way is finished first; a second signal stops at once";
+
 /// One JSON event a line on stdout.
 pub(crate) struct JsonEvents {
     last: Instant,
@@ -57,6 +59,10 @@ impl RunObserver for JsonEvents {
             "elapsed_seconds": progress.elapsed_seconds,
         }));
     }
+
+    fn stopping(&mut self) {
+        event(&json!({ "event": "warning", "code": "stopping", "message": STOPPING }));
+    }
 }
 
 impl Console {
@@ -96,6 +102,13 @@ impl RunObserver for Console {
                 eprintln!("{} rows, {:.0} rows/s", output::grouped(progress.rows), progress.rate());
             }
             None => {}
+        }
+    }
+
+    fn stopping(&mut self) {
+        match &self.bar {
+            Some(bar) => bar.println(STOPPING),
+            None => eprintln!("{STOPPING}"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The short summary at the end of a run, and the plan before one.
 
-use elspeth_app::{Prepared, RunReport};
+use elspeth_app::{Prepared, ResumeView, RunReport, RunStatus};
 
 use crate::output::{grouped, table};
 
@@ -11,6 +11,10 @@ pub(crate) fn of_run(report: &RunReport) -> String {
     out.push_str(&failures(report));
     if let Some(error) = &report.error {
         out.push_str(&format!("\nthe run failed: {error}\n"));
+    }
+    if matches!(report.run.status, RunStatus::Failed | RunStatus::Interrupted) {
+        let (id, database) = (&report.run.run_id, &report.run.database);
+        out.push_str(&format!("\ngo on with it:  elspeth resume {id} -d {database} -x\n"));
     }
     if report.run.rows.processed > 0 {
         let row = report.example_row.unwrap_or(0);
@@ -61,6 +65,39 @@ fn failures(report: &RunReport) -> String {
         ));
     }
     out.push_str(&format!("  see them:  elspeth errors {} -d {}\n", report.run.run_id, report.run.database));
+    out
+}
+
+/// Where a run would go on, and what is unfinished.
+pub(crate) fn of_resumable(view: &ResumeView) -> String {
+    let mut out = format!("run {} ({}) can go on\n", view.run_id, view.status);
+    let settings = if view.settings_from_record { "of the record" } else { "given" };
+    let mut lines = vec![
+        vec!["  settings".to_owned(), format!("{} ({settings})", view.settings_path)],
+        vec!["  decided".to_owned(), format!("{} rows in {} epochs", grouped(view.rows), view.epochs)],
+    ];
+    for unwritten in &view.unwritten {
+        let what = format!("{} rows, decided but not yet written", grouped(unwritten.rows));
+        lines.push(vec![format!("  -> {}", unwritten.sink), what]);
+    }
+    for open in &view.open {
+        let what = match open.merges {
+            0 => format!("an open batch of {} rows", grouped(open.tokens)),
+            merges => {
+                format!("{} merges, {} of their branches have come", grouped(merges), grouped(open.tokens))
+            }
+        };
+        lines.push(vec![format!("  {}", open.node), what]);
+    }
+    for sink in &view.published {
+        lines.push(vec![format!("  -> {sink}"), "has its final name".to_owned()]);
+    }
+    out.push_str(&table(&lines));
+    if let Some(error) = &view.error {
+        out.push_str(&format!("\nit failed: {error}\n"));
+    }
+    let next = format!("elspeth resume {} -d {} -x", view.run_id, view.database);
+    out.push_str(&format!("\nnothing was done; `{next}` goes on with row {}\n", view.rows));
     out
 }
 

@@ -44,7 +44,7 @@ pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use diagnostic::{Diagnostic, SourceText, TextSpan};
 pub use environment::{Dotenv, Environment};
 pub use files::preflight;
-pub use load::{Loaded, Plugins, SIZE_LIMIT, load, load_text};
+pub use load::{Loaded, Plugins, SIZE_LIMIT, load, load_recorded, load_text};
 pub use schema::json_schema;
 pub use secrets::KEY_VARIABLE;
 pub use settings::Settings;

@@ -54,6 +54,30 @@ pub(crate) fn hide(settings: &mut Value, key: Option<&FingerprintKey>) -> Vec<Fi
     hider.findings
 }
 
+/// Secrets of recorded settings, of which there is no more than a fingerprint.
+pub(crate) fn only_fingerprints(recorded: &Value) -> Vec<Finding> {
+    let mut found = Vec::new();
+    find_fingerprints(recorded, &SettingPath::default(), &mut found);
+    found
+}
+
+fn find_fingerprints(value: &Value, path: &SettingPath, found: &mut Vec<Finding>) {
+    match value {
+        Value::Object(map) => {
+            map.iter().for_each(|(key, item)| find_fingerprints(item, &path.child(key), found));
+        }
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(i, item)| find_fingerprints(item, &path.child(i), found));
+        }
+        Value::String(text) if text.starts_with("fingerprint:") || text.contains(":fingerprint-") => {
+            let message = "this secret is not in the record, which keeps no more than its fingerprint";
+            let finding = Finding::new("secret-not-recorded", path.clone(), message.to_owned());
+            found.push(finding.help("give the settings file with -s, and the secret in the environment"));
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// Where a value stands, which decides whether the names of keys say anything about it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Inside {

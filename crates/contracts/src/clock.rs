@@ -57,13 +57,15 @@ pub trait IdSource: Send + Sync {
 }
 
 /// The clocks of the machine.
+///
+/// The monotonic one counts from long before the process began, so that moments before that can be told by it too.
 #[derive(Debug)]
 pub struct SystemClock {
     start: std::time::Instant,
 }
 
 impl SystemClock {
-    /// A clock whose monotonic zero is now.
+    /// A clock that runs from now on.
     #[must_use]
     pub fn new() -> Self {
         Self { start: std::time::Instant::now() }
@@ -84,9 +86,12 @@ impl Clock for SystemClock {
     }
 
     fn monotonic_us(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+        BEFORE_US.saturating_add(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 }
+
+/// What the monotonic clock shows when it is made: 142 years.
+const BEFORE_US: u64 = 1 << 52;
 
 /// Run ids from the system's time and randomness.
 #[derive(Debug, Clone, Copy, Default)]

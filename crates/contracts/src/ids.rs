@@ -325,6 +325,14 @@ impl StateKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct EpochNo(pub u64);
 
+impl EpochNo {
+    /// The one before, if there is one.
+    #[must_use]
+    pub fn before(self) -> Option<Self> {
+        self.0.checked_sub(1).map(Self)
+    }
+}
+
 /// The deterministic id of a node: `<prefix>_<name>_<12 hex of the hash of its canonical config>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub String);

@@ -87,6 +87,8 @@ pub enum FailureKind {
     SourceFailed,
     /// A sink itself failed: ends the run, not a row.
     SinkFailed,
+    /// More rows failed than the settings allow: ends the run.
+    BudgetExceeded,
     /// The record could not be written: ends the run.
     RecordFailed,
     /// A rule of this program's own is broken: ends the run.
@@ -116,6 +118,7 @@ impl FailureKind {
             Self::LimitExceeded => "limit_exceeded",
             Self::SourceFailed => "source_failed",
             Self::SinkFailed => "sink_failed",
+            Self::BudgetExceeded => "budget_exceeded",
             Self::RecordFailed => "record_failed",
             Self::Internal => "internal",
         }

@@ -15,7 +15,7 @@ use elspeth_canonical::HashVersion;
 use elspeth_contracts::{
     Clock, Determinism, ErrorReason, FailureKind, IdSource, RandomIds, Step, SystemClock,
 };
-use elspeth_engine::{EngineOptions, EpochBounds, EpochWork, Pipeline, drive};
+use elspeth_engine::{EngineOptions, EpochBounds, EpochWork, Pipeline, Start, drive};
 use elspeth_executors::{Dispatcher, Policies, StepPlugins};
 use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref};
 use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
@@ -88,7 +88,7 @@ impl Transform for ToCelsius {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pipeline = pipeline()?;
     let source = Thermometer { readings: vec![68.0, 212.0, -500.0, 32.0], next: 0 };
-    let finished = drive(&pipeline, Box::new(source), &AtomicBool::new(false), |epoch| {
+    let finished = drive(&pipeline, Box::new(source), Start::default(), &AtomicBool::new(false), |epoch| {
         show(&pipeline, &epoch);
         true
     })?;

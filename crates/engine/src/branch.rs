@@ -1,12 +1,15 @@
 //! Branches of forks that are to meet again, and what is known of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{ErrorReason, FailureKind, Step, TokenKey};
 use elspeth_executors::{BranchState, CoalesceExecutor, Judgement};
+use elspeth_landscape::Corruption;
 use elspeth_value::Row;
+
+use crate::open::{EndedBuffer, MergeBuffer, WaitingBuffer, frames_buffer};
 
 /// The branches that a token is on, the innermost first; only those that are to meet at a coalesce it can still reach.
 pub(crate) type Frames = Option<Arc<Frame>>;
@@ -235,38 +238,75 @@ impl Merges {
         }
     }
 
-    /// What is open, by coalesce and fork.
-    pub(crate) fn open(&self) -> Vec<OpenMerge<'_>> {
-        let mut open: Vec<_> = self
-            .groups
-            .iter()
-            .map(|((coalesce, fork), group)| OpenMerge {
-                coalesce: *coalesce,
-                fork: *fork,
-                live: &group.live,
-                lost: &group.lost,
-                arrived: group.arrived.iter().map(|w| w.as_ref().map(|w| w.traveller.token)).collect(),
-                opened_us: group.opened_us,
-                ended: group.ended.is_some(),
-            })
-            .collect();
-        open.sort_unstable_by_key(|merge| (merge.coalesce, merge.fork));
-        open
+    /// What is open, by coalesce and fork, as it is kept with the commit.
+    pub(crate) fn buffers(&self, now_us: u64) -> Vec<MergeBuffer> {
+        let mut open: Vec<_> = self.groups.iter().collect();
+        open.sort_unstable_by_key(|(key, _)| **key);
+        open.into_iter().map(|((_, fork), group)| group.buffer(*fork, now_us)).collect()
+    }
+
+    /// Takes up the branches of one fork.
+    ///
+    /// # Errors
+    /// [`Corruption`] when a number in it cannot be.
+    pub(crate) fn restore(
+        &mut self,
+        coalesce: Step,
+        (stored, mut travellers): (MergeBuffer, BTreeMap<TokenKey, Traveller>),
+        now_us: u64,
+    ) -> Result<(), Corruption> {
+        let mut waiting = |slot: WaitingBuffer| {
+            let traveller = travellers.remove(&TokenKey::from_u64(slot.token)?)?;
+            Some(Waiting { traveller, since_us: now_us.saturating_sub(slot.age_us) })
+        };
+        let arrived = stored.arrived.into_iter().map(|slot| match slot {
+            Some(slot) => waiting(slot).map(Some),
+            None => Some(None),
+        });
+        let arrived: Option<Vec<_>> = arrived.collect();
+        let (Some(fork), Some(arrived)) = (TokenKey::from_u64(stored.fork), arrived) else {
+            return Err(Corruption {
+                table: "checkpoints",
+                id: "the last one".to_owned(),
+                what: format!("its buffers name impossible tokens of fork {}", stored.fork),
+            });
+        };
+        let group = Group {
+            live: stored.live,
+            lost: stored.lost,
+            arrived,
+            opened_us: stored.age_us.map(|age| now_us.saturating_sub(age)),
+            ended: stored.ended.map(|ended| match ended {
+                EndedBuffer::Merged => Ended::Merged,
+                EndedBuffer::Failed { reason, told } => Ended::Failed { reason, told },
+            }),
+        };
+        self.groups.insert((coalesce, fork), group);
+        Ok(())
     }
 }
 
-/// A merge that is not over, for the record.
-pub(crate) struct OpenMerge<'a> {
-    pub(crate) coalesce: Step,
-    pub(crate) fork: TokenKey,
-    pub(crate) live: &'a [u32],
-    pub(crate) lost: &'a [bool],
-    pub(crate) arrived: Vec<Option<TokenKey>>,
-    pub(crate) opened_us: Option<u64>,
-    pub(crate) ended: bool,
-}
-
 impl Group {
+    fn buffer(&self, fork: TokenKey, now_us: u64) -> MergeBuffer {
+        let age = |since: u64| now_us.saturating_sub(since);
+        let waiting = |waiting: &Waiting| WaitingBuffer {
+            token: waiting.traveller.token.get(),
+            age_us: age(waiting.since_us),
+            frames: frames_buffer(&waiting.traveller.frames),
+        };
+        MergeBuffer {
+            fork: fork.get(),
+            live: self.live.clone(),
+            lost: self.lost.clone(),
+            arrived: self.arrived.iter().map(|slot| slot.as_ref().map(waiting)).collect(),
+            age_us: self.opened_us.map(age),
+            ended: self.ended.as_ref().map(|ended| match ended {
+                Ended::Merged => EndedBuffer::Merged,
+                Ended::Failed { reason, told } => EndedBuffer::Failed { reason: reason.clone(), told: *told },
+            }),
+        }
+    }
+
     fn new(width: usize) -> Self {
         Self {
             live: vec![0; width],

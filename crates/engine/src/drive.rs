@@ -7,6 +7,7 @@ use elspeth_canonical::HashVersion;
 use elspeth_contracts::{BatchMemberRecord, Clock, EpochNo, RowIndex, RunId, Step};
 use elspeth_executors::Dispatcher;
 use elspeth_graph::{ExecutionGraph, Node, NodeSpec};
+use elspeth_landscape::Corruption;
 use elspeth_payload::FilesystemStore;
 use elspeth_plugin::{Source, SourceError, SourceIdentity, SourceItem, SourcePosition};
 use elspeth_telemetry::{NodeTag, Spans};
@@ -15,6 +16,7 @@ use thiserror::Error;
 use crate::chunk::{ChunkInput, ChunkOutput, ChunkWork, RowsInput};
 use crate::epoch::{EpochFrame, assemble};
 use crate::intake::{EpochCutter, EpochRows, Intake, Next};
+use crate::open::StillOpen;
 use crate::ordered::{Moment, OrderedNodes};
 use crate::release::Release;
 use crate::workers::{ChunkSizer, work};
@@ -51,6 +53,17 @@ pub struct EngineOptions {
     pub bounds: EpochBounds,
 }
 
+/// Where a run goes on; the default is a run that begins.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// Rows that were decided before.
+    pub rows: u64,
+    /// The number of the next epoch.
+    pub epoch: EpochNo,
+    /// What was open.
+    pub open: StillOpen,
+}
+
 /// Why the engine stopped before the end of the source. Epochs delivered before are whole.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EngineError {
@@ -66,6 +79,9 @@ pub enum EngineError {
     /// More members than a batch can number.
     #[error("a batch holds at most {} members", u32::MAX)]
     BatchTooLarge,
+    /// What was open when the run stopped is not what is recorded of it.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
     /// More rows than a run can number.
     #[error("a run holds at most {} rows", RowIndex::LIMIT)]
     TooManyRows,
@@ -80,13 +96,14 @@ pub struct Finished {
     pub source: Box<dyn Source>,
     /// What it was.
     pub identity: SourceIdentity,
-    /// Rows delivered.
+    /// Rows decided, those of before included.
     pub rows: u64,
     /// Whether the source was read to its end; not when it was stopped.
     pub exhausted: bool,
 }
 
-/// Reads an opened source to its end, or until `stop` is set, and delivers one epoch after the other, in order.
+/// Reads an opened source to its end, or until `stop` is set, and delivers one epoch after the other, in order; goes on
+/// where `start` says.
 ///
 /// Blocks the calling thread; uses one more for the source and `max_workers` for rows. `deliver` answers whether to go on;
 /// while it blocks, at most one further epoch is decided and one read.
@@ -96,9 +113,12 @@ pub struct Finished {
 pub fn drive(
     pipeline: &Pipeline,
     mut source: Box<dyn Source>,
+    start: Start,
     stop: &AtomicBool,
     mut deliver: impl FnMut(EpochWork) -> bool,
 ) -> Result<Finished, EngineError> {
+    let mut ordered = OrderedNodes::of(&pipeline.graph);
+    ordered.restore(start.open, pipeline.clock.monotonic_us())?;
     let bounds = pipeline.options.bounds;
     let workers = pipeline.options.max_workers.max(1);
     let first_position = source.position();
@@ -129,12 +149,12 @@ pub fn drive(
             chunks: chunk_tx,
             results: result_rx,
             sizer: ChunkSizer::new(workers),
-            ordered: OrderedNodes::of(&pipeline.graph),
-            rows: 0,
+            ordered,
+            rows: start.rows,
             position: first_position,
         };
         let mut cutter = EpochCutter::new(batch_rx, pipeline.cut());
-        let mut number = EpochNo::default();
+        let mut number = start.epoch;
         let mut wanted = true;
         while wanted {
             let rows = match cutter.next_epoch(|| decider.patience()) {
@@ -149,7 +169,7 @@ pub fn drive(
         if wanted && identity.1 {
             decider.deliver(&mut number, (None, true), &mut deliver)?;
         }
-        Ok((decider.rows, identity))
+        Ok::<_, EngineError>((decider.rows, identity))
     })?;
     Ok(Finished { source, identity, rows, exhausted })
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use elspeth_contracts::{
     BatchMemberRecord, EpochNo, Micros, OperationKind, OperationRecord, OperationStatus, ReleaseRecord, Step,
 };
-use elspeth_executors::{Arrival, Settled, SinkWork};
+use elspeth_executors::{Arrival, Settled, SinkWork, pending_bytes};
 use elspeth_landscape::{DecidedEpoch, SinkIntent};
 use elspeth_payload::{BlockBuilder, FilesystemStore, PayloadError};
 use elspeth_plugin::SourcePosition;
@@ -111,6 +111,7 @@ pub(crate) fn assemble(
         }
     }
     decided.intents = sinks.iter().map(intent).collect();
+    decided.pending = pending_bytes(&sinks, &settled);
     decided.bodies = bodies.finish_into(store)?;
     Ok(EpochWork { decided, sinks, settled })
 }

@@ -20,11 +20,13 @@ mod epoch;
 mod fork;
 mod intake;
 mod members;
+mod open;
 mod ordered;
 mod release;
 mod signal;
 mod walk;
 mod workers;
 
-pub use drive::{EngineError, EngineOptions, Finished, Pipeline, drive};
+pub use drive::{EngineError, EngineOptions, Finished, Pipeline, Start, drive};
 pub use epoch::{EpochBounds, EpochWork};
+pub use open::{StillOpen, Wait, waits};

@@ -8,11 +8,12 @@ use std::time::Duration;
 use elspeth_contracts::{BatchMemberRecord, ErrorReason, RowIndex, Step, TokenKey, TriggerType};
 use elspeth_executors::{Cause, Dispatcher};
 use elspeth_graph::{ExecutionGraph, NodeSpec};
-use serde_json::json;
+use elspeth_landscape::Corruption;
 
 use crate::EngineError;
-use crate::branch::{Frame, Merges, OpenMerge, Resolution, Traveller, each};
-use crate::members::Members;
+use crate::branch::{Frame, Merges, Resolution, Traveller};
+use crate::members::{Member, Members};
+use crate::open::{BatchBuffer, Buffers, MemberBuffer, NodeBuffer, OpenNode, StillOpen, frames_buffer};
 use crate::release::{Release, Released};
 use crate::signal::{Message, Signal};
 
@@ -101,6 +102,28 @@ impl OrderedNodes {
         Self { nodes: graph.nodes().iter().filter_map(ordered).collect(), inbox: Vec::new() }
     }
 
+    /// Goes on with what a run that stopped had open.
+    ///
+    /// # Errors
+    /// [`Corruption`] when that is not of this graph.
+    pub(crate) fn restore(&mut self, mut open: StillOpen, now_us: u64) -> Result<(), Corruption> {
+        open.complete()?;
+        for node in &mut self.nodes {
+            node.released = open.numbered(node.step);
+            if let Some(of_node) = open.nodes.remove(&node.step) {
+                node.restore(of_node, now_us)?;
+            }
+        }
+        match open.nodes.first_key_value() {
+            None => Ok(()),
+            Some((step, _)) => Err(Corruption {
+                table: "checkpoints",
+                id: "the last one".to_owned(),
+                what: format!("its buffers are of step {}, which does not wait across rows", step.get()),
+            }),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
@@ -156,55 +179,57 @@ impl OrderedNodes {
         self.nodes.iter().filter_map(of).min()
     }
 
-    /// What stays open, as it is kept with the commit; empty when nothing does. Times are ages.
+    /// What stays open, as it is kept with the commit; empty when nothing does.
     pub(crate) fn buffers(&self, now_us: u64) -> String {
         let nodes: Vec<_> = self.nodes.iter().filter_map(|node| node.buffer(now_us)).collect();
-        if nodes.is_empty() { String::new() } else { json!({ "nodes": nodes }).to_string() }
+        if nodes.is_empty() {
+            return String::new();
+        }
+        serde_json::to_string(&Buffers { nodes }).expect("numbers, lists and text are JSON")
     }
 }
 
 impl Ordered {
-    fn buffer(&self, now_us: u64) -> Option<serde_json::Value> {
-        let age = |since: u64| now_us.saturating_sub(since);
-        let (step, released) = (self.step.get(), self.released);
+    fn buffer(&self, now_us: u64) -> Option<NodeBuffer> {
+        let step = self.step.get();
         match &self.state {
             Waits::Aggregation { open } => {
                 let open = open.as_ref()?;
-                let frames: Vec<_> = (0..)
-                    .zip(&open.members.all)
-                    .filter(|(_, member): &(u64, _)| member.frames.is_some())
-                    .map(|(ordinal, member)| json!({ "member": ordinal, "frames": frames(&member.frames) }))
-                    .collect();
-                Some(json!({
-                    "step": step,
-                    "released": released,
-                    "batch": open.number,
-                    "members": open.members.len(),
-                    "age_us": age(open.since_us),
-                    "branches": frames,
-                }))
+                let on_branches =
+                    (0..).zip(&open.members.all).filter(|(_, m): &(u64, &Member)| m.frames.is_some());
+                let branches =
+                    on_branches.map(|(member, m)| MemberBuffer { member, frames: frames_buffer(&m.frames) });
+                let batch = BatchBuffer {
+                    number: open.number,
+                    members: open.members.len(),
+                    age_us: now_us.saturating_sub(open.since_us),
+                    branches: branches.collect(),
+                };
+                Some(NodeBuffer { step, batch: Some(batch), merges: Vec::new() })
             }
             Waits::Coalesce { merges, .. } => {
-                let merge = |merge: &OpenMerge<'_>| {
-                    json!({
-                        "fork": merge.fork.get(),
-                        "live": merge.live,
-                        "lost": merge.lost,
-                        "arrived": merge.arrived.iter().map(|token| token.map(TokenKey::get)).collect::<Vec<_>>(),
-                        "age_us": merge.opened_us.map(age),
-                        "ended": merge.ended,
-                    })
-                };
-                let open: Vec<_> = merges.open().iter().map(merge).collect();
-                (!open.is_empty()).then(|| json!({ "step": step, "released": released, "merges": open }))
+                let merges = merges.buffers(now_us);
+                (!merges.is_empty()).then_some(NodeBuffer { step, batch: None, merges })
             }
         }
     }
-}
 
-fn frames(stack: &crate::branch::Frames) -> Vec<serde_json::Value> {
-    let frame = |frame: &std::sync::Arc<Frame>| json!({ "fork": frame.fork.get(), "coalesce": frame.coalesce.get(), "branch": frame.branch });
-    each(stack).map(frame).collect()
+    /// Takes up what was open.
+    fn restore(&mut self, node: OpenNode, now_us: u64) -> Result<(), Corruption> {
+        match &mut self.state {
+            Waits::Aggregation { open } => {
+                *open = node.batch.map(|mut batch| {
+                    let since_us = now_us.saturating_sub(batch.age_us);
+                    batch.members.all.iter_mut().for_each(|member| member.since_us = since_us);
+                    OpenBatch { number: batch.number, members: batch.members, since_us }
+                });
+                Ok(())
+            }
+            Waits::Coalesce { merges, .. } => {
+                node.merges.into_iter().try_for_each(|merge| merges.restore(self.step, merge, now_us))
+            }
+        }
+    }
 }
 
 /// One node's work with what came to it.

@@ -14,7 +14,7 @@ pub struct RunStart {
     pub run_id: RunId,
     /// When.
     pub started_at: Micros,
-    /// Canonical JSON of the resolved settings, secrets as fingerprints.
+    /// JSON of the resolved settings in their order, secrets as fingerprints.
     pub settings: String,
     /// Where they were read from.
     pub settings_path: String,

@@ -50,7 +50,7 @@ impl Actor {
 
     /// Opens every sink.
     pub(crate) async fn open(&self) -> Result<(), RunError> {
-        self.order(Task::Open).await?.done().await.map(|_| ())
+        self.order(Task::Open).await?.wait().await.map(|_| ())
     }
 
     /// Lets the sinks write an epoch whose decisions are durable.
@@ -60,7 +60,7 @@ impl Actor {
 
     /// Publishes every sink's result.
     pub(crate) async fn publish(&self, epoch: EpochNo) -> Result<Acted, RunError> {
-        self.order(Task::Publish(epoch)).await?.done().await
+        self.order(Task::Publish(epoch)).await?.wait().await
     }
 
     async fn order(&self, task: Task) -> Result<Acting, RunError> {
@@ -71,9 +71,9 @@ impl Actor {
 }
 
 impl Acting {
-    /// What the sinks did.
-    pub(crate) async fn done(self) -> Result<Acted, RunError> {
-        self.reply.await.map_err(|_| gone())?
+    /// What the sinks did. Can be given up and asked again.
+    pub(crate) async fn wait(&mut self) -> Result<Acted, RunError> {
+        (&mut self.reply).await.map_err(|_| gone())?
     }
 }
 

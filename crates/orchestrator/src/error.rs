@@ -20,6 +20,26 @@ pub enum RunError {
     /// The record could not be written, or contradicts itself.
     #[error(transparent)]
     Record(#[from] LandscapeError),
+    /// What the run goes on with is not what it began with.
+    #[error("this run cannot go on: {what} was {before} and is {now} now")]
+    Changed {
+        /// What differs.
+        what: &'static str,
+        /// As recorded.
+        before: String,
+        /// As found.
+        now: String,
+    },
+    /// More rows failed than the settings allow.
+    #[error("{failed} of {rows} rows failed, but {limit}")]
+    Budget {
+        /// Tokens whose way an error ended.
+        failed: u64,
+        /// Rows read.
+        rows: u64,
+        /// What the settings allow.
+        limit: String,
+    },
     /// The plan lacks an instance.
     #[error(transparent)]
     Plan(#[from] MissingPlugin),
@@ -36,6 +56,8 @@ impl RunError {
             Self::Source(_) => FailureKind::SourceFailed,
             Self::Act(_) => FailureKind::SinkFailed,
             Self::Record(_) | Self::Bodies(_) => FailureKind::RecordFailed,
+            Self::Changed { .. } => FailureKind::SourceFailed,
+            Self::Budget { .. } => FailureKind::BudgetExceeded,
             Self::Plan(_) | Self::Internal(_) => FailureKind::Internal,
         };
         ErrorReason::new(kind, self.to_string())
@@ -47,6 +69,11 @@ impl RunError {
         match self {
             Self::Source(error) => error.help.as_deref(),
             Self::Act(error) => error.help.as_deref(),
+            Self::Budget { .. } => Some("mend what makes them fail, or allow more, and resume the run"),
+            Self::Changed { what, .. } if what.starts_with("the source") => Some(
+                "put the source back as it was; or, to read on in the changed one, give --accept-changed-source, which is recorded",
+            ),
+            Self::Changed { .. } => Some("resume it with the settings it began with, or start a new run"),
             Self::Record(_) | Self::Bodies(_) | Self::Plan(_) | Self::Internal(_) => None,
         }
     }
@@ -62,6 +89,7 @@ impl From<EngineError> for RunError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Source(error) => Self::Source(error),
+            EngineError::Corrupt(corruption) => Self::Record(corruption.into()),
             EngineError::Bodies(_) | EngineError::Buffers(_) => Self::Bodies(error.to_string()),
             EngineError::TooManyRows | EngineError::BatchTooLarge | EngineError::WorkerLost => {
                 Self::Internal(error.to_string())

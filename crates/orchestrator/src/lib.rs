@@ -9,16 +9,22 @@
 //! sinks:                  | act 1           | act 2           | ...
 //! ```
 //!
+//! [`resume`] does the same for a run that stopped, from its last commit on.
+//!
 //! Invariant: a sink acts on an epoch only after the transaction with that epoch's decisions was committed, and a run
 //! is `completed` only when every sink is published and every token has its outcome.
 
 mod act;
+mod budget;
 mod error;
 mod observe;
 mod phases;
 mod plan;
+mod resume;
 
+pub use budget::FailureBudget;
 pub use error::RunError;
 pub use observe::{Progress, RunObserver};
 pub use phases::{RunEnd, run};
 pub use plan::RunPlan;
+pub use resume::resume;

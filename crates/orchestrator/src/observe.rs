@@ -6,6 +6,8 @@ pub trait RunObserver {
     fn started(&mut self, run_id: RunId);
     /// An epoch was committed.
     fn progress(&mut self, progress: Progress);
+    /// The run was asked to stop, and finishes what is under way.
+    fn stopping(&mut self) {}
 }
 
 /// How far a run is.

@@ -4,15 +4,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
-use elspeth_contracts::{Clock, EpochNo, ErrorReason, RunId, RunStatus};
-use elspeth_engine::{EngineError, EngineOptions, EpochWork, Finished, Pipeline, drive};
+use elspeth_contracts::{Clock, EpochNo, ErrorReason, RunId, RunStatus, Step};
+use elspeth_engine::{EngineError, EngineOptions, EpochWork, Finished, Pipeline, Start, drive};
 use elspeth_executors::{DeckContext, Dispatcher, Policies, SinkDeck, caught};
 use elspeth_landscape::integrity::{DecidedDigest, TreesAhead};
 use elspeth_landscape::{LandscapeError, LandscapeWriter, Recorder, RunSeal, SourceRecord};
-use elspeth_plugin::{SinkContext, Source, SourceError};
+use elspeth_plugin::{SinkContext, SinkPosition, Source, SourceError, SourcePosition};
 use tokio::sync::mpsc;
 
 use crate::act::{Acted, Acting, Actor};
+use crate::budget::failed_tokens;
 use crate::plan::source_record;
 use crate::{Progress, RunError, RunObserver, RunPlan};
 
@@ -21,6 +22,9 @@ const IDLE: Duration = Duration::from_millis(250);
 
 /// How often the owner of a run that waits for its source shows that it lives, and looks whether it should stop.
 const PULSE: Duration = Duration::from_secs(1);
+
+/// How long the next epoch's decisions lie in an open transaction, at most, while the sinks still write the one before.
+const HELD: Duration = Duration::from_secs(2);
 
 /// How a run ended. Its record says the same.
 #[derive(Debug)]
@@ -46,14 +50,26 @@ pub async fn run(
     stop: Arc<AtomicBool>,
     observer: &mut dyn RunObserver,
 ) -> Result<RunEnd, RunError> {
-    open_source(plan.source.as_mut(), plan.hash_version)?;
+    open_source(plan.source.as_mut(), plan.hash_version, None)?;
     let start = plan.start();
+    let recorder = Recorder::begin(writer, &start).await?;
+    observer.started(plan.run_id);
+    let began_us = plan.clock.monotonic_us();
+    let course = Course { source: start.source, rows: 0, failed: 0, last: EpochNo::default(), began_us };
+    let entry = Entry { run_start_us: began_us, ..Entry::default() };
+    to_the_end(plan, recorder, course, entry, (&stop, observer)).await
+}
+
+/// Everything from the first epoch on, or from where `entry` says.
+pub(crate) async fn to_the_end(
+    plan: RunPlan,
+    mut recorder: Recorder,
+    mut course: Course,
+    entry: Entry,
+    (stop, observer): (&Arc<AtomicBool>, &mut dyn RunObserver),
+) -> Result<RunEnd, RunError> {
     let (run_id, clock) = (plan.run_id, Arc::clone(&plan.clock));
-    let mut recorder = Recorder::begin(writer, &start).await?;
-    observer.started(run_id);
-    let mut course =
-        Course { source: start.source, rows: 0, last: EpochNo::default(), began_us: clock.monotonic_us() };
-    let outcome = epochs(plan, &mut recorder, &mut course, (&stop, observer)).await;
+    let outcome = epochs(plan, &mut recorder, &mut course, entry, (stop, observer)).await;
     let (status, error) = match outcome {
         Ok(true) => (RunStatus::Completed, None),
         Ok(false) => (RunStatus::Interrupted, None),
@@ -68,15 +84,37 @@ pub async fn run(
 }
 
 /// How far the run is.
-struct Course {
-    source: SourceRecord,
-    rows: u64,
-    last: EpochNo,
-    began_us: u64,
+pub(crate) struct Course {
+    pub(crate) source: SourceRecord,
+    pub(crate) rows: u64,
+    /// Tokens whose way an error ended.
+    pub(crate) failed: u64,
+    /// The last epoch that was decided.
+    pub(crate) last: EpochNo,
+    /// When this process began with it, by the monotonic clock.
+    pub(crate) began_us: u64,
 }
 
-fn open_source(source: &mut dyn Source, version: HashVersion) -> Result<(), RunError> {
-    caught("source", || source.open(version, None))
+/// Where the epochs begin; the default is a run that begins.
+#[derive(Default)]
+pub(crate) struct Entry {
+    pub(crate) start: Start,
+    /// The run's start by the monotonic clock, whichever process it was in.
+    pub(crate) run_start_us: u64,
+    /// Of the sinks that have written.
+    pub(crate) sinks: Vec<(Step, SinkPosition)>,
+    /// Sinks whose publication is recorded. If there are any, the source was read to its end.
+    pub(crate) published: Vec<Step>,
+    /// An epoch that was decided and not acted on.
+    pub(crate) pending: Option<EpochWork>,
+}
+
+pub(crate) fn open_source(
+    source: &mut dyn Source,
+    version: HashVersion,
+    position: Option<&SourcePosition>,
+) -> Result<(), RunError> {
+    caught("source", || source.open(version, position))
         .unwrap_or_else(|reason| Err(SourceError::new(reason.message)))
         .map_err(RunError::Source)
 }
@@ -97,24 +135,36 @@ async fn epochs(
     plan: RunPlan,
     recorder: &mut Recorder,
     course: &mut Course,
+    mut entry: Entry,
     (stop, observer): (&Arc<AtomicBool>, &mut dyn RunObserver),
 ) -> Result<bool, RunError> {
     let clock = Arc::clone(&plan.clock);
-    let (actor, engine, mut decided) = start_threads(plan, course.began_us, stop)?;
+    let budget = plan.budget;
+    let pending = entry.pending.take();
+    let Threads { actor, engine, mut decided } = start_threads(plan, entry, stop)?;
     actor.open().await?;
-    let mut acting: Option<Acting> = None;
+    let mut acting = match pending {
+        Some(work) => Some(actor.act(work).await?),
+        None => None,
+    };
+    let mut told = false;
     let mut waiting_source = false;
     loop {
+        if !told && stop.load(Ordering::Relaxed) {
+            told = true;
+            observer.stopping();
+        }
         let wait = if acting.is_some() { IDLE } else { PULSE };
         match tokio::time::timeout(wait, decided.recv()).await {
             Ok(Some(decided)) => {
-                acting =
-                    Some(commit(decided, recorder, acting.take(), &actor, (clock.as_ref(), course)).await?);
+                let staged = commit(decided, recorder, acting.take(), (clock.as_ref(), course)).await?;
+                budget.check(course.failed, course.rows, false)?;
+                acting = Some(actor.act(staged).await?);
                 observer.progress(course.progress(clock.as_ref()));
             }
             Ok(None) => break,
             Err(_) => match acting.take() {
-                Some(pending) => finish(pending, recorder, clock.as_ref()).await?,
+                Some(pending) => finish(pending, recorder, (clock.as_ref(), course)).await?,
                 None if stop.load(Ordering::Relaxed) => {
                     waiting_source = true;
                     break;
@@ -124,57 +174,94 @@ async fn epochs(
         }
     }
     if let Some(pending) = acting {
-        finish(pending, recorder, clock.as_ref()).await?;
+        finish(pending, recorder, (clock.as_ref(), course)).await?;
     }
     if waiting_source {
         // The source waits for input that may never come; its thread ends with the process.
         return Ok(false);
     }
-    let finished =
-        engine.join().map_err(|_| RunError::Internal("the engine's thread panicked".to_owned()))??;
-    course.source = source_record(finished.source.as_ref());
-    if finished.exhausted {
+    let exhausted = match engine {
+        Some(engine) => {
+            let finished = engine
+                .join()
+                .map_err(|_| RunError::Internal("the engine's thread panicked".to_owned()))??;
+            course.source = source_record(finished.source.as_ref());
+            finished.exhausted
+        }
+        None => true,
+    };
+    budget.check(course.failed, course.rows, exhausted)?;
+    if exhausted {
         recorder.check_conservation().await?;
         let published = actor.publish(course.last).await?;
-        commit_acted(published, recorder, clock.as_ref()).await?;
+        commit_acted(published, recorder, (clock.as_ref(), course)).await?;
     }
-    Ok(finished.exhausted)
+    Ok(exhausted)
 }
 
-/// Stages an epoch while the sinks still write the one before, commits both, and lets the sinks act on it.
+/// Stages an epoch while the sinks still write the one before, and commits both. The sinks may act on it then.
 async fn commit(
     Decided { work, digest }: Decided,
     recorder: &mut Recorder,
     acting: Option<Acting>,
-    actor: &Actor,
     (clock, course): (&dyn Clock, &mut Course),
-) -> Result<Acting, RunError> {
-    let staged = recorder.stage_hashed(&work.decided, digest).await;
+) -> Result<EpochWork, RunError> {
+    let mut staged = recorder.stage_hashed(&work.decided, digest).await;
     let acted = match acting {
-        Some(pending) => Some(pending.done().await?),
         None => None,
+        Some(mut pending) => match tokio::time::timeout(HELD, pending.wait()).await {
+            Ok(acted) => Some(acted?),
+            Err(_) => {
+                // The database is not kept locked by a run that waits for a slow sink.
+                recorder.rollback().await?;
+                let acted = alive(&mut pending, recorder, clock).await?;
+                staged = recorder.stage(&work.decided).await;
+                Some(acted)
+            }
+        },
     };
     staged?;
     match acted {
-        Some(acted) => commit_acted(acted, recorder, clock).await?,
+        Some(acted) => commit_acted(acted, recorder, (clock, course)).await?,
         None => recorder.commit_hashed(None, clock.now()).await?,
     }
     course.rows += work.decided.rows.len() as u64;
     course.last = work.decided.epoch;
-    actor.act(work).await
+    Ok(work)
 }
 
 /// Commits what the sinks did, without waiting for another epoch.
-async fn finish(pending: Acting, recorder: &mut Recorder, clock: &dyn Clock) -> Result<(), RunError> {
-    commit_acted(pending.done().await?, recorder, clock).await
+async fn finish(
+    mut pending: Acting,
+    recorder: &mut Recorder,
+    (clock, course): (&dyn Clock, &mut Course),
+) -> Result<(), RunError> {
+    let acted = alive(&mut pending, recorder, clock).await?;
+    commit_acted(acted, recorder, (clock, course)).await
+}
+
+/// Waits for the sinks, and shows meanwhile that the run has an owner.
+async fn alive(pending: &mut Acting, recorder: &mut Recorder, clock: &dyn Clock) -> Result<Acted, RunError> {
+    loop {
+        match tokio::time::timeout(PULSE, pending.wait()).await {
+            Ok(acted) => return acted,
+            Err(_) => recorder.heartbeat(clock.now()).await?,
+        }
+    }
 }
 
 /// Commits what the sinks did, with what is staged; both are written while the digest is still being made.
-async fn commit_acted(acted: Acted, recorder: &mut Recorder, clock: &dyn Clock) -> Result<(), RunError> {
+async fn commit_acted(
+    acted: Acted,
+    recorder: &mut Recorder,
+    (clock, course): (&dyn Clock, &mut Course),
+) -> Result<(), RunError> {
     let epoch = Arc::clone(&acted.epoch);
     recorder.stage_acted(&epoch).await?;
     let digest = acted.digest().await?;
-    Ok(recorder.commit_hashed(Some((&epoch, &digest)), clock.now()).await?)
+    recorder.commit_hashed(Some((&epoch, &digest)), clock.now()).await?;
+    course.failed += failed_tokens(&epoch);
+    Ok(())
 }
 
 /// An epoch as the engine's thread gives it: decided, and hashed there, off the way of the record.
@@ -185,11 +272,15 @@ struct Decided {
 
 type Engine = JoinHandle<Result<Finished, EngineError>>;
 
-fn start_threads(
-    plan: RunPlan,
-    run_start_us: u64,
-    stop: &Arc<AtomicBool>,
-) -> Result<(Actor, Engine, mpsc::Receiver<Decided>), RunError> {
+/// The threads of a run beside the record's.
+struct Threads {
+    actor: Actor,
+    /// None, when there is nothing to be read any more.
+    engine: Option<Engine>,
+    decided: mpsc::Receiver<Decided>,
+}
+
+fn start_threads(plan: RunPlan, entry: Entry, stop: &Arc<AtomicBool>) -> Result<Threads, RunError> {
     let context = SinkContext {
         run_id: plan.run_id,
         sink: String::new(),
@@ -201,37 +292,42 @@ fn start_threads(
         retry: plan.retry,
         clock: Arc::clone(&plan.clock),
         pause: Arc::clone(&plan.pause),
-        run_start_us,
+        run_start_us: entry.run_start_us,
         spans: plan.spans.clone(),
     };
-    let deck = SinkDeck::new(&plan.graph, plan.sinks, surroundings).map_err(RunError::Act)?;
+    let mut deck = SinkDeck::new(&plan.graph, plan.sinks, surroundings).map_err(RunError::Act)?;
+    deck.go_on(entry.sinks, &entry.published);
+    let actor = Actor::spawn(deck, Arc::clone(&plan.graph), plan.hash_version);
+    let (sender, decided) = mpsc::channel(1);
+    if !entry.published.is_empty() {
+        return Ok(Threads { actor, engine: None, decided });
+    }
     let policies = Policies { limits: plan.limits, retry: plan.retry, pause: plan.pause };
     let pipeline = Pipeline {
         dispatcher: Dispatcher::new(&plan.graph, &plan.plugins, policies)?,
-        graph: Arc::clone(&plan.graph),
+        graph: plan.graph,
         clock: plan.clock,
         bodies: plan.bodies,
-        spans: plan.spans.clone(),
+        spans: plan.spans,
         options: EngineOptions {
             run_id: plan.run_id,
             hash_version: plan.hash_version,
-            run_start_us,
+            run_start_us: entry.run_start_us,
             max_workers: plan.max_workers,
             bounds: plan.bounds,
         },
     };
-    let (decided, epochs) = mpsc::channel(1);
-    let (source, stop) = (plan.source, Arc::clone(stop));
+    let (source, start, stop) = (plan.source, entry.start, Arc::clone(stop));
     let version = plan.hash_version;
     let mut trees = TreesAhead::new(version);
     let engine = std::thread::spawn(move || {
-        drive(&pipeline, source, &stop, |work| {
+        drive(&pipeline, source, start, &stop, |work| {
             let mut digest = DecidedDigest::of(version, &work.decided);
             digest.grow(&mut trees);
-            decided.blocking_send(Decided { work, digest }).is_ok()
+            sender.blocking_send(Decided { work, digest }).is_ok()
         })
     });
-    Ok((Actor::spawn(deck, plan.graph, version), engine, epochs))
+    Ok(Threads { actor, engine: Some(engine), decided })
 }
 
 impl Course {

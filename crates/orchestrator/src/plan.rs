@@ -11,6 +11,8 @@ use elspeth_plugin::{Sink, Source};
 use elspeth_telemetry::Spans;
 use elspeth_value::Contract;
 
+use crate::FailureBudget;
+
 /// Everything a run needs: the graph, an instance for each plugin node, and how to run.
 pub struct RunPlan {
     /// The run's id.
@@ -23,7 +25,7 @@ pub struct RunPlan {
     pub plugins: StepPlugins,
     /// The sinks.
     pub sinks: Vec<(Step, Box<dyn Sink>)>,
-    /// Canonical JSON of the resolved settings, secrets as fingerprints.
+    /// JSON of the resolved settings in their order, secrets as fingerprints.
     pub settings: String,
     /// Where they were read from.
     pub settings_path: String,
@@ -35,6 +37,10 @@ pub struct RunPlan {
     pub max_workers: usize,
     /// Where epochs end.
     pub bounds: EpochBounds,
+    /// How many rows may fail.
+    pub budget: FailureBudget,
+    /// Whether a run that is resumed reads on in a source that has changed.
+    pub accept_changed_source: bool,
     /// How failures of the world are tried again.
     pub retry: RetryPolicy,
     /// How often services may be asked.

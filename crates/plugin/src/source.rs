@@ -23,6 +23,9 @@ pub trait Source: Send {
     /// [`SourceError`]: cannot be opened, or its head (header line, data key) is unusable.
     fn open(&mut self, version: HashVersion, position: Option<&SourcePosition>) -> Result<(), SourceError>;
 
+    /// From now on `open` takes a source at a position although what is before it has changed, if that is possible at all.
+    fn accept_changes(&mut self) {}
+
     /// Appends at most `max` items, fewer when it would otherwise have to wait for more input.
     ///
     /// # Errors

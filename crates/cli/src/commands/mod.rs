@@ -7,6 +7,7 @@ mod graph;
 mod health;
 mod man;
 mod plugins;
+mod resume;
 mod run;
 mod runs;
 mod schema;
@@ -25,6 +26,7 @@ const OK: u8 = 0;
 pub(crate) fn dispatch(command: Command) -> Result<u8, AppError> {
     match command {
         Command::Run(args) => run::run(&args),
+        Command::Resume(args) => resume::resume(&args),
         Command::Validate(args) => validate::validate(&args),
         Command::Graph(args) => graph::graph(&args),
         Command::Runs(args) => runs::runs(&args),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use elspeth_app::{AppError, Prepared, RunReport};
+use elspeth_app::{AppError, Diagnostic, Prepared, RunObserver, RunReport};
 use serde_json::json;
 
 use super::{OK, settings_choice};
@@ -19,18 +19,29 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, AppError> {
     if !args.execute {
         return plan(args, &prepared);
     }
+    let warnings = prepared.warnings().to_vec();
+    let act = |stop, observer: &mut dyn RunObserver| elspeth_app::run(prepared, stop, observer);
+    perform((args.wants_json(), args.strict), &warnings, act)
+}
+
+/// Shows how a run gets on and how it ends; the exit code says that too.
+pub(super) fn perform(
+    (json, strict): (bool, bool),
+    warnings: &[Diagnostic],
+    act: impl FnOnce(Arc<AtomicBool>, &mut dyn RunObserver) -> Result<RunReport, AppError>,
+) -> Result<u8, AppError> {
     let stop = stop_on_signals()?;
-    let report = if args.wants_json() {
-        let mut events = JsonEvents::new(prepared.warnings());
-        let report = elspeth_app::run(prepared, stop, &mut events)?;
+    let report = if json {
+        let mut events = JsonEvents::new(warnings);
+        let report = act(stop, &mut events)?;
         let mut event = serde_json::to_value(&report).map_err(|e| AppError::Output(e.to_string()))?;
         event["event"] = json!("run_completed");
         output::json(&event)?;
         report
     } else {
-        diagnostics::print_warnings(prepared.warnings());
+        diagnostics::print_warnings(warnings);
         let mut console = Console::new();
-        let report = elspeth_app::run(prepared, stop, &mut console)?;
+        let report = act(stop, &mut console)?;
         console.finish();
         for warning in &report.warnings {
             eprintln!("warning: {warning}");
@@ -38,7 +49,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, AppError> {
         output::text(&summary::of_run(&report))?;
         report
     };
-    Ok(exit_code(&report, args.strict))
+    Ok(exit_code(&report, strict))
 }
 
 fn exit_code(report: &RunReport, strict: bool) -> u8 {

@@ -6,7 +6,7 @@ mod rules;
 use std::path::Path;
 use std::sync::Arc;
 
-use elspeth_canonical::{ContentHash, HashVersion, to_canonical_vec};
+use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::Step;
 use elspeth_graph::{ExecutionGraph, SettingPath};
 use elspeth_plugin::{BatchTransform, Registry, Sink, Source, Transform};
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::finding::{Finding, Locator};
 use crate::marks::Marks;
 use crate::schema::{Checked, check, json_schema};
-use crate::secrets::{FingerprintKey, KEY_VARIABLE, hide};
+use crate::secrets::{FingerprintKey, KEY_VARIABLE, hide, only_fingerprints};
 use crate::{
     DatabaseUrl, Diagnostic, Environment, Settings, SourceText, files, unavailable, variables, yaml,
 };
@@ -36,7 +36,8 @@ pub struct Loaded {
     pub graph: ExecutionGraph,
     /// The plugins that work at its nodes.
     pub plugins: Plugins,
-    /// Canonical JSON of the settings, defaults filled in, secrets as fingerprints: what is recorded.
+    /// JSON of the settings, defaults filled in, secrets as fingerprints: what is recorded. Keys are in the order of the file,
+    /// which decides about merges and the numbers of nodes, so that a run can be built from it again.
     pub resolved: String,
     /// Hash of `resolved`.
     pub config_hash: ContentHash,
@@ -110,10 +111,42 @@ pub fn load_text(
     environment: &Environment,
     registry: &Registry,
 ) -> Result<Loaded, Vec<Diagnostic>> {
+    read_text((text, name), Origin::Written, environment, registry)
+}
+
+/// The same for settings as they were recorded ([`Loaded::resolved`]): variables and defaults are in them already, and the
+/// environment adds nothing.
+///
+/// # Errors
+/// Everything that is wrong with it; and settings with secrets, of which only fingerprints were recorded.
+pub fn load_recorded(
+    resolved: &str,
+    name: &str,
+    environment: &Environment,
+    registry: &Registry,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    read_text((resolved, name), Origin::Recorded, environment, registry)
+}
+
+/// Where settings are from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A user wrote them.
+    Written,
+    /// A run recorded them.
+    Recorded,
+}
+
+fn read_text(
+    (text, name): (&str, &str),
+    origin: Origin,
+    environment: &Environment,
+    registry: &Registry,
+) -> Result<Loaded, Vec<Diagnostic>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = SourceText { name: name.to_owned(), text: text.to_owned() };
     let locator = Locator { source: Some(Arc::new(source)), marks: Marks::read(text), ..Locator::default() };
-    let mut loading = Loading { locator, registry, errors: Vec::new(), warnings: Vec::new() };
+    let mut loading = Loading { locator, origin, registry, errors: Vec::new(), warnings: Vec::new() };
     let result = loading.run(text, environment);
     let Loading { locator, errors, warnings, .. } = loading;
     match result {
@@ -132,6 +165,7 @@ pub fn load_text(
 
 struct Loading<'a> {
     locator: Locator,
+    origin: Origin,
     registry: &'a Registry,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
@@ -153,7 +187,10 @@ impl Loading<'_> {
             }
         };
         let schema = json_schema(self.registry);
-        self.apply_environment(&mut value, &schema, environment);
+        match self.origin {
+            Origin::Written => self.apply_environment(&mut value, &schema, environment),
+            Origin::Recorded => self.report(only_fingerprints(&value)),
+        }
         let checked = check(&schema, &mut value);
         let settings = self.typed(value)?;
         self.pipeline(settings, checked, environment)
@@ -207,8 +244,10 @@ impl Loading<'_> {
         self.warn(warnings);
         let mut recorded =
             serde_json::to_value(&settings).expect("settings are text, numbers, lists and mappings");
-        let key = environment.get(KEY_VARIABLE).filter(|key| !key.is_empty()).map(FingerprintKey::new);
-        self.report(hide(&mut recorded, key.as_ref()));
+        if self.origin == Origin::Written {
+            let key = environment.get(KEY_VARIABLE).filter(|key| !key.is_empty()).map(FingerprintKey::new);
+            self.report(hide(&mut recorded, key.as_ref()));
+        }
         let bad_options = &checked.bad_options;
         let known = Known { settings: &settings, recorded: &recorded, bad_options, registry: self.registry };
         let Declared { mut spec, instances, findings } = declare(&known);
@@ -219,7 +258,7 @@ impl Loading<'_> {
         self.report(clashes.errors);
         self.warn(clashes.warnings);
         let graph = self.graph(spec, &settings)?;
-        let resolved = to_canonical_vec(&recorded).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
+        let resolved = serde_json::to_string(&recorded).expect("it is JSON already");
         let hash_version = settings.landscape.hash.version();
         Some(Loaded {
             config_hash: hash_version.hash(resolved.as_bytes()),

@@ -13,9 +13,9 @@ pub use later::{CommencementGate, Dependency, ExportFormat, ExportSettings, RunM
 pub use nodes::{GateSettings, Options, SinkSettings, SourceSettings, TransformSettings};
 pub use operation::{
     Backpressure, CheckpointFrequency, CheckpointSettings, ConcurrencySettings, EpochBounds,
-    ExporterSettings, Granularity, HashName, LandscapeBackend, LandscapeSettings, PayloadBackend,
-    PayloadStoreSettings, RateLimitSettings, RetrySettings, SecretSource, SecretsSettings, ServiceLimit,
-    TelemetrySettings,
+    ExporterSettings, FailureBudgetSettings, Granularity, HashName, LandscapeBackend, LandscapeSettings,
+    PayloadBackend, PayloadStoreSettings, RateLimitSettings, RetrySettings, SecretSource, SecretsSettings,
+    ServiceLimit, TelemetrySettings,
 };
 
 use elspeth_graph::SettingPath;
@@ -56,6 +56,9 @@ pub struct Settings {
     /// How many rows are worked on at once.
     #[serde(default)]
     pub concurrency: ConcurrencySettings,
+    /// How many rows may fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_budget: Option<FailureBudgetSettings>,
     /// How often and after which delays a failed attempt is repeated.
     #[serde(default)]
     pub retry: RetrySettings,

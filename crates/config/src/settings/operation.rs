@@ -112,6 +112,20 @@ pub struct EpochBounds {
     pub wait: Duration,
 }
 
+/// How many rows may fail before the run is stopped as failed; it can be resumed once the cause is mended. What counts is what
+/// `elspeth errors` lists: rows that were quarantined, diverted, failed, or sent along an error edge.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FailureBudgetSettings {
+    /// So many may; one more stops the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_failed_rows: Option<u64>,
+    /// Such a share of the rows read may. Asked from the hundredth row on, and at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_failed_ratio: Option<f64>,
+}
+
 /// How many rows are worked on at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -158,10 +158,16 @@ fn a_caller_that_wants_no_more_gets_no_more() {
     let pipeline = pipeline(&Setup::default(), unchanged);
     let source = crate::support::Memory { rows: numbers(1_000), next: 0, chunk: 10 };
     let mut delivered = 0;
-    let end = elspeth_engine::drive(&pipeline, Box::new(source), &false.into(), |work| {
-        delivered += work.decided.rows.len();
-        delivered < 30
-    });
+    let end = elspeth_engine::drive(
+        &pipeline,
+        Box::new(source),
+        elspeth_engine::Start::default(),
+        &false.into(),
+        |work| {
+            delivered += work.decided.rows.len();
+            delivered < 30
+        },
+    );
     assert_eq!(delivered, 30);
     assert!(!end.unwrap().exhausted);
 }
@@ -209,11 +215,17 @@ fn a_source_that_fails_for_a_moment_is_read_again_from_where_it_was() {
             Flaky { inner: crate::support::Memory { rows: numbers(20), next: 0, chunk: 3 }, failed: false };
         let mut rows = Vec::new();
         let mut attempts = 0;
-        let end = elspeth_engine::drive(&pipeline, Box::new(source), &false.into(), |work| {
-            rows.extend(work.decided.rows.iter().map(|r| r.row_index.get()));
-            attempts = work.decided.operations.iter().map(|o| o.attempts).fold(attempts, u32::max);
-            true
-        });
+        let end = elspeth_engine::drive(
+            &pipeline,
+            Box::new(source),
+            elspeth_engine::Start::default(),
+            &false.into(),
+            |work| {
+                rows.extend(work.decided.rows.iter().map(|r| r.row_index.get()));
+                attempts = work.decided.operations.iter().map(|o| o.attempts).fold(attempts, u32::max);
+                true
+            },
+        );
         (rows, attempts, end.err())
     };
     assert_eq!(read(2), ((0..20).collect(), 2, None));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, Determinism, IdSource, Micros, Step};
-use elspeth_engine::{EngineError, EngineOptions, EpochBounds, EpochWork, Finished, Pipeline, drive};
+use elspeth_engine::{EngineError, EngineOptions, EpochBounds, EpochWork, Finished, Pipeline, Start, drive};
 use elspeth_executors::{
     Dispatcher, Pause, Policies, RateLimits, RetryPolicy, StepPlugins, silence_plugin_panics,
 };
@@ -165,7 +165,7 @@ pub(crate) fn run(
 ) -> (Vec<EpochWork>, Result<Finished, EngineError>) {
     let source = Memory { rows, next: 0, chunk: 3 };
     let mut epochs = Vec::new();
-    let end = drive(pipeline, Box::new(source), &AtomicBool::new(false), |work| {
+    let end = drive(pipeline, Box::new(source), Start::default(), &AtomicBool::new(false), |work| {
         epochs.push(work);
         true
     });

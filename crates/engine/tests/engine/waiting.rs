@@ -6,7 +6,7 @@ use std::time::Duration;
 use elspeth_contracts::{
     BatchStatus, ErrorReason, FailureKind, NodeStateStatus, Outcome, RowIndex, TokenKey, TriggerType,
 };
-use elspeth_engine::{EpochWork, drive};
+use elspeth_engine::{EpochWork, Start, drive};
 use elspeth_graph::OutputMode;
 use elspeth_graph::spec::TriggerDecl;
 use elspeth_plugin::{
@@ -66,7 +66,7 @@ fn run_waiting(
     let source = Slow { rows: Memory { rows, next: 0, chunk: 3 }, gate };
     let mut epochs: Vec<EpochWork> = Vec::new();
     let mut seen = 0;
-    drive(&pipeline.pipeline, Box::new(source), &false.into(), |work| {
+    drive(&pipeline.pipeline, Box::new(source), Start::default(), &false.into(), |work| {
         seen += work.decided.rows.len();
         if work.decided.rows.is_empty() {
             let _ = open.send(());
@@ -174,7 +174,7 @@ fn what_stays_open_is_kept_with_the_epoch_and_gone_at_the_end() {
     end.unwrap();
     let kept: serde_json::Value = serde_json::from_str(&epochs[0].decided.buffers).unwrap();
     let node = &kept["nodes"][0];
-    assert_eq!((node["members"].as_u64(), node["batch"].as_u64()), (Some(2), Some(1)));
+    assert_eq!((node["batch"]["members"].as_u64(), node["batch"]["number"].as_u64()), (Some(2), Some(1)));
     assert_eq!(epochs.last().unwrap().decided.buffers, "");
     let members: Vec<_> = epochs[0].decided.batch_members.iter().map(|m| (m.batch_no, m.ordinal)).collect();
     assert_eq!(members, [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1)]);

@@ -97,7 +97,16 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Source>, Vec<O
         return Err(errors);
     };
     let (skip_rows, field_mapping) = (options.skip_rows, options.field_mapping);
-    let settings = Settings { path, contract, delimiter, encoding, skip_rows, columns, field_mapping };
+    let settings = Settings {
+        path,
+        contract,
+        delimiter,
+        encoding,
+        skip_rows,
+        columns,
+        field_mapping,
+        accepts_changes: false,
+    };
     Ok(Box::new(CsvSource { settings, open: None }))
 }
 
@@ -128,6 +137,8 @@ struct Settings {
     skip_rows: u64,
     columns: Option<FieldResolution>,
     field_mapping: BTreeMap<String, String>,
+    /// Whether what was read before may differ from what was read then.
+    accepts_changes: bool,
 }
 
 struct CsvSource {
@@ -171,6 +182,10 @@ impl Source for CsvSource {
             Some(position) => self.settings.proceed(version, position)?,
         });
         Ok(())
+    }
+
+    fn accept_changes(&mut self) {
+        self.settings.accepts_changes = true;
     }
 
     fn read(&mut self, max: usize, items: &mut Vec<SourceItem>) -> Result<ReadProgress, SourceError> {
@@ -234,7 +249,10 @@ impl Settings {
     }
 
     fn proceed(&self, version: HashVersion, position: &SourcePosition) -> Result<Reading, SourceError> {
-        let position: Position = parse_position(position)?;
+        let mut position: Position = parse_position(position)?;
+        if self.accepts_changes {
+            position.file.content_hash = None;
+        }
         let input = TextInput::open(&self.path, self.encoding, version, Some(&position.file))?;
         let resolution = FieldResolution { fields: position.headers };
         Ok(self.reading(input, resolution, position.records, position.learnt))

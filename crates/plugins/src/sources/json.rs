@@ -91,7 +91,7 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Source>, Vec<O
     let (Ok(path), Ok(contract), Ok(encoding), Ok(data_key)) = (path, contract, encoding, data_key) else {
         return Err(errors);
     };
-    let settings = Settings { path, contract, encoding, format, data_key };
+    let settings = Settings { path, contract, encoding, format, data_key, accepts_changes: false };
     Ok(Box::new(JsonSource { settings, open: None }))
 }
 
@@ -103,6 +103,8 @@ struct Settings {
     encoding: TextEncoding,
     format: JsonFormat,
     data_key: Option<String>,
+    /// Whether what was read before may differ from what was read then.
+    accepts_changes: bool,
 }
 
 struct JsonSource {
@@ -152,6 +154,10 @@ impl Source for JsonSource {
             Some(position) => self.settings.proceed(version, position)?,
         });
         Ok(())
+    }
+
+    fn accept_changes(&mut self) {
+        self.settings.accepts_changes = true;
     }
 
     fn read(&mut self, max: usize, items: &mut Vec<SourceItem>) -> Result<ReadProgress, SourceError> {
@@ -219,7 +225,10 @@ impl Settings {
     }
 
     fn proceed(&self, version: HashVersion, position: &SourcePosition) -> Result<Reading, SourceError> {
-        let position: Position = parse_position(position)?;
+        let mut position: Position = parse_position(position)?;
+        if self.accepts_changes {
+            position.file.content_hash = None;
+        }
         let input = TextInput::open(&self.path, self.encoding, version, Some(&position.file))?;
         let layout = position.array.map_or(Layout::Lines, Layout::Array);
         let border = self.border(FieldResolution { fields: position.headers }, position.learnt);

@@ -1,0 +1,190 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use elspeth_config::DatabaseUrl;
+use elspeth_contracts::{Clock, NodeRecord, RunStatus, Step, SystemClock};
+use elspeth_landscape::{LandscapeError, ResumePoint, RunRecord};
+use elspeth_orchestrator::RunObserver;
+use serde::Serialize;
+
+use crate::lease;
+use crate::prepare::{prepare, prepare_recorded};
+use crate::run::{Ended, report_of};
+use crate::store::{Reader, block_on, database_url, landscape, location};
+use crate::{AppError, DatabaseChoice, EnvChoice, Prepared, RunReport, SettingsChoice, telemetry};
+
+/// Which run is to go on, and with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumeChoice {
+    /// A run id, a unique prefix of one, or `latest`.
+    pub run: String,
+    /// Settings to go on with; those of the record otherwise.
+    pub settings: Option<SettingsChoice>,
+    /// The database; without one that of the settings, or the usual one.
+    pub database: DatabaseChoice,
+    /// Where the key of fingerprints comes from, for recorded settings.
+    pub env: EnvChoice,
+    /// Whether to read on in a source that has changed.
+    pub accept_changed_source: bool,
+}
+
+/// A run that can be taken up.
+pub struct Resumable {
+    prepared: Prepared,
+    url: DatabaseUrl,
+    seen: RunRecord,
+    accept_changed_source: bool,
+    /// Where it would go on.
+    pub view: ResumeView,
+}
+
+/// Where a run would go on, and what is unfinished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ResumeView {
+    /// The run.
+    pub run_id: String,
+    /// How it ended last time; `running` when its owner is gone.
+    pub status: RunStatus,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+    /// Where its record is.
+    pub database: String,
+    /// Where its settings were read from.
+    pub settings_path: String,
+    /// Whether it would go on with the settings of the record.
+    pub settings_from_record: bool,
+    /// Rows that are decided; reading goes on with the next one.
+    pub rows: u64,
+    /// Epochs that are decided.
+    pub epochs: u64,
+    /// Rows that were decided and not yet written to their sinks.
+    pub unwritten: Vec<Unwritten>,
+    /// Batches and merges that wait.
+    pub open: Vec<StillWaiting>,
+    /// Sinks whose output has its final name already.
+    pub published: Vec<String>,
+}
+
+/// Rows that a sink has yet to get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unwritten {
+    /// The sink.
+    pub sink: String,
+    /// How many.
+    pub rows: u64,
+}
+
+/// Tokens that wait at a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StillWaiting {
+    /// The node.
+    pub node: String,
+    /// Tokens in its open batch, or that have come to its merges.
+    pub tokens: u64,
+    /// Merges that wait; 0 for a batch.
+    pub merges: u64,
+}
+
+/// Looks a run up that is to go on. Changes nothing.
+///
+/// # Errors
+/// [`AppError`] when there is no such run, it is completed, somebody writes it, or its settings cannot be used.
+pub fn resumable(choice: &ResumeChoice) -> Result<Resumable, AppError> {
+    let url = database_url(&choice.database)?;
+    let location = location(&url);
+    let (seen, point, nodes) = block_on(async {
+        let reader = Reader { store: Box::new(landscape(&url)?.reader().await?), location: location.clone() };
+        let seen = reader.run(&choice.run).await?;
+        let point = reader.store.resume_point(seen.run_no).await?;
+        let nodes = reader.store.nodes(seen.run_no).await?;
+        Ok::<_, AppError>((seen, point, nodes))
+    })??;
+    if seen.status == RunStatus::Completed {
+        return Err(LandscapeError::Completed { run_id: seen.run_id }.into());
+    }
+    if !lease::is_free(&seen, SystemClock::new().now()) {
+        return Err(alive(&seen));
+    }
+    let prepared = match &choice.settings {
+        Some(settings) => prepare(settings)?,
+        None => prepare_recorded(&seen, &choice.env)?,
+    };
+    let names = Names(&nodes);
+    let view = ResumeView {
+        run_id: seen.run_id.to_string(),
+        status: seen.status,
+        error: seen.error.as_ref().map(|error| error.message.clone()),
+        database: location,
+        settings_path: seen.settings_path.clone(),
+        settings_from_record: choice.settings.is_none(),
+        rows: point.rows,
+        epochs: point.next_epoch.0,
+        unwritten: names.unwritten(&point),
+        open: names.waiting(&point),
+        published: point.published.iter().map(|step| names.of(*step)).collect(),
+    };
+    Ok(Resumable { prepared, url, seen, accept_changed_source: choice.accept_changed_source, view })
+}
+
+fn alive(run: &RunRecord) -> AppError {
+    AppError::Refused {
+        message: format!(
+            "run {} is being written by {}, which last showed that it lives at {}",
+            run.run_id,
+            run.owner,
+            run.heartbeat_at.rfc3339()
+        ),
+        help: Some("let it finish, or stop it with SIGTERM; `elspeth status` shows how far it is".to_owned()),
+    }
+}
+
+/// Goes on with a run. `stop` asks it to finish what is under way and end as interrupted again.
+///
+/// # Errors
+/// [`AppError`] when it could not be taken up, or its end could not be recorded. A run that went on and failed again is a
+/// report with status `failed`.
+pub fn resume(
+    resumable: Resumable,
+    stop: Arc<AtomicBool>,
+    observer: &mut dyn RunObserver,
+) -> Result<RunReport, AppError> {
+    let Resumable { prepared, url, seen, accept_changed_source, .. } = resumable;
+    let database = landscape(&url)?;
+    let (mut plan, guard) = prepared.into_plan(seen.run_id)?;
+    plan.accept_changed_source = accept_changed_source;
+    let report = block_on(async {
+        let (reader, writer) = (database.reader().await?, database.writer().await?);
+        let store = (&reader as &dyn elspeth_landscape::LandscapeReader, Box::new(writer) as Box<_>);
+        let end = elspeth_orchestrator::resume(plan, &seen, store, stop, observer).await?;
+        report_of(Ended { end, database: &database, location: location(&url) }).await
+    })?;
+    let losses = telemetry::losses(guard);
+    report.map(|report| RunReport { warnings: losses, ..report })
+}
+
+/// Names of steps.
+struct Names<'a>(&'a [NodeRecord]);
+
+impl Names<'_> {
+    fn of(&self, step: Step) -> String {
+        self.0.get(step.index()).map_or_else(|| format!("step {}", step.get()), |node| node.name.clone())
+    }
+
+    fn unwritten(&self, point: &ResumePoint) -> Vec<Unwritten> {
+        let intents = point.pending.iter().flat_map(|pending| &pending.intents);
+        intents
+            .map(|intent| Unwritten { sink: self.of(intent.sink), rows: intent.tokens.len() as u64 })
+            .collect()
+    }
+
+    fn waiting(&self, point: &ResumePoint) -> Vec<StillWaiting> {
+        let Some(checkpoint) = &point.checkpoint else { return Vec::new() };
+        let waits = elspeth_engine::waits(&checkpoint.buffers).unwrap_or_default();
+        let waiting = |wait: elspeth_engine::Wait| StillWaiting {
+            node: self.of(wait.step),
+            tokens: wait.tokens,
+            merges: wait.merges,
+        };
+        waits.into_iter().map(waiting).collect()
+    }
+}

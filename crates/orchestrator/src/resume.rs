@@ -1,0 +1,193 @@
+//! Taking up a run that stopped, from what its record says and nothing else.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use elspeth_contracts::{Step, TokenKey};
+use elspeth_engine::{EngineError, EpochWork, Start, StillOpen};
+use elspeth_executors::pending_work;
+use elspeth_landscape::{
+    Carried, Corruption, DecidedEpoch, LandscapeError, LandscapeReader, LandscapeWriter, Page, PendingEpoch,
+    Recorder, ResumePoint, RunRecord, SinkProgress, TakeUp, carried,
+};
+use elspeth_plugin::{SinkPosition, SourcePosition};
+use serde::de::DeserializeOwned;
+
+use crate::phases::{Course, Entry, open_source, to_the_end};
+use crate::plan::source_record;
+use crate::{RunEnd, RunError, RunObserver, RunPlan};
+
+/// Members of a batch that are read at once.
+const PAGE: u32 = 2_000;
+
+/// Goes on with a run that stopped: acts on what was decided and not yet acted on, then reads on. `seen` is the run as the
+/// caller saw it when its owner was gone; `plan` has its id and its graph.
+///
+/// # Errors
+/// [`RunError`] when it cannot be taken up: graph, source or record are not what they were, somebody else has it, or bodies
+/// that are needed were purged. Nothing is changed then. A run that was taken up and failed again is an `Ok` with status
+/// failed.
+pub async fn resume(
+    mut plan: RunPlan,
+    seen: &RunRecord,
+    (reader, writer): (&dyn LandscapeReader, Box<dyn LandscapeWriter>),
+    stop: Arc<AtomicBool>,
+    observer: &mut dyn RunObserver,
+) -> Result<RunEnd, RunError> {
+    same_graph(&plan, seen)?;
+    let point = reader.resume_point(seen.run_no).await?;
+    open_at(&mut plan, seen, &point)?;
+    let record = Record { reader, run: seen, plan: &plan };
+    let open = record.still_open(&point).await?;
+    let pending = match &point.pending {
+        Some(pending) => Some(record.pending(pending).await?),
+        None => None,
+    };
+    let (nodes, edges) = (reader.nodes(seen.run_no).await?, reader.edges(seen.run_no).await?);
+    let clock = Arc::clone(&plan.clock);
+    let since_start = u64::try_from(clock.now().0.saturating_sub(seen.started_at.0)).unwrap_or_default();
+    let now_us = clock.monotonic_us();
+    let mut course = Course {
+        source: source_record(plan.source.as_ref()),
+        rows: point.rows,
+        failed: point.failed,
+        last: point.next_epoch.before().unwrap_or_default(),
+        began_us: now_us,
+    };
+    let entry = Entry {
+        start: Start { rows: point.rows, epoch: point.next_epoch, open },
+        run_start_us: now_us.saturating_sub(since_start),
+        sinks: positions(point.sinks)?,
+        published: point.published,
+        pending,
+    };
+    let take_up = TakeUp {
+        run_id: seen.run_id,
+        seen_owner: seen.owner.clone(),
+        seen_heartbeat: seen.heartbeat_at,
+        owner: plan.owner.clone(),
+        now: clock.now(),
+    };
+    let recorder =
+        Recorder::take_up(writer, &take_up, seen, (&nodes, &edges), point.checkpoint.as_ref()).await?;
+    observer.started(seen.run_id);
+    course.rows = entry.start.rows;
+    to_the_end(plan, recorder, course, entry, (&stop, observer)).await
+}
+
+/// What must not differ from when the run began.
+fn same_graph(plan: &RunPlan, run: &RunRecord) -> Result<(), RunError> {
+    let changed = |what, before: String, now: String| Err(RunError::Changed { what, before, now });
+    if plan.hash_version != run.hash_version {
+        return changed(
+            "landscape.hash",
+            run.hash_version.name().to_owned(),
+            plan.hash_version.name().to_owned(),
+        );
+    }
+    let now = plan.graph.topology_hash();
+    if now != run.topology_hash {
+        return changed(
+            "the pipeline (its nodes, their options, or its wiring)",
+            run.topology_hash.to_string(),
+            now.to_string(),
+        );
+    }
+    Ok(())
+}
+
+/// Opens the source where the last commit says, if it is the one that was read.
+fn open_at(plan: &mut RunPlan, run: &RunRecord, point: &ResumePoint) -> Result<(), RunError> {
+    let position = match &point.checkpoint {
+        Some(checkpoint) => Some(SourcePosition(stored(&checkpoint.source_position, "source_position")?)),
+        None => None,
+    };
+    if plan.accept_changed_source {
+        plan.source.accept_changes();
+    }
+    open_source(plan.source.as_mut(), plan.hash_version, position.as_ref())?;
+    if plan.accept_changed_source {
+        return Ok(());
+    }
+    let before: serde_json::Value = stored(&run.source.identity, "source_identity")?;
+    let now = plan.source.identity();
+    let size = (before["size_bytes"].as_u64(), now.size_bytes);
+    if let (Some(was), Some(is)) = size
+        && was != is
+    {
+        let what = "the source's size";
+        return Err(RunError::Changed { what, before: format!("{was} bytes"), now: format!("{is} bytes") });
+    }
+    if before["location"].as_str().is_some_and(|location| location != now.location) {
+        let before = before["location"].as_str().unwrap_or_default().to_owned();
+        return Err(RunError::Changed { what: "the source's path", before, now: now.location });
+    }
+    Ok(())
+}
+
+fn positions(sinks: Vec<SinkProgress>) -> Result<Vec<(Step, SinkPosition)>, RunError> {
+    let position = |sink: SinkProgress| Ok((sink.sink, SinkPosition(stored(&sink.position, "position")?)));
+    sinks.into_iter().map(position).collect()
+}
+
+fn stored<T: DeserializeOwned>(text: &str, column: &str) -> Result<T, LandscapeError> {
+    serde_json::from_str(text).map_err(|error| {
+        Corruption {
+            table: "checkpoints",
+            id: "the last one".to_owned(),
+            what: format!("its `{column}` is no JSON: {error}"),
+        }
+        .into()
+    })
+}
+
+/// What is read of the run's record.
+struct Record<'a> {
+    reader: &'a dyn LandscapeReader,
+    run: &'a RunRecord,
+    plan: &'a RunPlan,
+}
+
+impl Record<'_> {
+    async fn carried(&self, tokens: &[TokenKey]) -> Result<Vec<Carried>, LandscapeError> {
+        carried(self.reader, self.run, Some(&self.plan.bodies), tokens).await
+    }
+
+    /// What sinks were about to write, and what becomes of the epoch's other tokens.
+    async fn pending(&self, pending: &PendingEpoch) -> Result<EpochWork, RunError> {
+        let tokens: Vec<_> = pending.intents.iter().flat_map(|intent| &intent.tokens).copied().collect();
+        let carried = self.carried(&tokens).await?;
+        let (sinks, settled) = pending_work(pending.epoch, &pending.intents, &pending.pending, carried)
+            .map_err(LandscapeError::from)?;
+        let decided = DecidedEpoch { epoch: pending.epoch, ..DecidedEpoch::default() };
+        Ok(EpochWork { decided, sinks, settled })
+    }
+
+    /// Batches and merges that wait, with their tokens.
+    async fn still_open(&self, point: &ResumePoint) -> Result<StillOpen, RunError> {
+        let buffers = point.checkpoint.as_ref().map_or("", |checkpoint| &checkpoint.buffers);
+        let mut open = StillOpen::read(buffers, &point.released).map_err(LandscapeError::from)?;
+        for (batch, count) in open.batches().collect::<Vec<_>>() {
+            let mut from = 0;
+            while u64::from(from) < count {
+                let page = Page { from, limit: PAGE };
+                let members = self.reader.batch_members(self.run.run_no, batch, page).await?;
+                let tokens: Vec<_> = members.iter().map(|member| member.token).collect();
+                let Ok(read) = u32::try_from(tokens.len()) else { break };
+                if read == 0 {
+                    break;
+                }
+                for (token, carried) in tokens.iter().zip(self.carried(&tokens).await?) {
+                    let kept = open.member(batch, *token, carried);
+                    kept.map_err(|error| EngineError::Buffers(error.to_string()))?;
+                }
+                from += read;
+            }
+        }
+        let waiting = open.waiting();
+        for (token, carried) in waiting.iter().zip(self.carried(&waiting).await?) {
+            open.arrived(*token, &carried).map_err(LandscapeError::from)?;
+        }
+        Ok(open)
+    }
+}
