@@ -3,10 +3,12 @@
 pub(crate) mod asking;
 pub(crate) mod batched;
 pub(crate) mod batching;
+pub(crate) mod carrying;
 pub(crate) mod conserving;
 pub(crate) mod explaining;
 pub(crate) mod resuming;
 pub(crate) mod sample;
+pub(crate) mod world;
 pub(crate) mod writing;
 
 use async_trait::async_trait;

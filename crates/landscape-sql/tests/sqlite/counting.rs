@@ -1,7 +1,9 @@
 //! Runs that are long enough to be counted while they go on.
 
+use std::time::Duration;
+
 use elspeth_contracts::{Micros, RunStatus};
-use elspeth_landscape::{ActedEpoch, LandscapeWriter as _, RunRef};
+use elspeth_landscape::{ActedEpoch, LandscapeError, LandscapeWriter as _, RunRecord, RunRef, TakeUp};
 use elspeth_landscape_sql::SqliteWriter;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
@@ -86,6 +88,82 @@ fn what_is_lost_after_it_was_counted_is_missed() {
         let found = breaches.iter().map(|breach| (breach.rule, &*breach.ids)).next().unwrap();
         let lost = run_id('A').token_id(token(5)).to_string();
         assert_eq!(found, ("every token has a terminal outcome", &[lost][..]));
+    });
+}
+
+/// Half of the epochs are of a process that ended before its last sinks had acted, the others of one that took the run up.
+async fn written_in_two_goes(file: &File) -> SqliteWriter {
+    let mut writer = file.landscape.writer().await.unwrap();
+    writer.begin_run(&start(run_id('A'), 1)).await.unwrap();
+    let mut before = None;
+    for number in 0..EPOCHS {
+        if number == EPOCHS / 2 {
+            drop(writer);
+            let seen = file.reader().await.run(&RunRef::Latest).await.unwrap();
+            writer = file.landscape.writer().await.unwrap();
+            writer.take_up(&taken_up(&seen)).await.unwrap();
+        }
+        let (decided, acted) = plain_epoch(number, number * ROWS..(number + 1) * ROWS);
+        writer.stage(&decided).await.unwrap();
+        writer.commit(before.as_ref(), &hashes(1), Micros(2)).await.unwrap();
+        before = Some(acted);
+    }
+    writer.commit(before.as_ref(), &hashes(2), Micros(3)).await.unwrap();
+    writer
+}
+
+fn taken_up(seen: &RunRecord) -> TakeUp {
+    TakeUp {
+        run_id: seen.run_id,
+        seen_owner: seen.owner.clone(),
+        seen_heartbeat: seen.heartbeat_at,
+        owner: "host:2:def".to_owned(),
+        now: Micros(2),
+    }
+}
+
+#[test]
+fn a_run_that_was_taken_up_is_counted_from_its_first_row() {
+    block_on(async {
+        let file = File::fresh().await;
+        let mut writer = written_in_two_goes(&file).await;
+        assert_eq!(writer.conservation().await.unwrap(), []);
+        check_counters(&file, writer).await;
+    });
+}
+
+#[test]
+fn what_was_lost_before_a_run_was_taken_up_is_missed() {
+    block_on(async {
+        let file = File::fresh().await;
+        let mut writer = written_in_two_goes(&file).await;
+        execute(&file, "DELETE FROM sink_states WHERE token = 5 << 20").await;
+        let found: Vec<_> = writer.conservation().await.unwrap().iter().map(|breach| breach.rule).collect();
+        assert_eq!(found, ["a token whose outcome names a sink has a completed state there"]);
+    });
+}
+
+#[test]
+fn a_run_is_not_taken_up_in_the_middle_of_a_commit() {
+    block_on(async {
+        let file = File::fresh().await;
+        let mut owner = file.landscape.writer().await.unwrap();
+        owner.begin_run(&start(run_id('A'), 1)).await.unwrap();
+        let seen = file.reader().await.run(&RunRef::Latest).await.unwrap();
+        let (decided, _) = plain_epoch(0, 0..3);
+        owner.stage(&decided).await.unwrap();
+        let impatient = file.landscape.clone().with_patience(Duration::ZERO);
+        let mut other = impatient.writer().await.unwrap();
+        let error = other.take_up(&taken_up(&seen)).await.unwrap_err();
+        assert!(matches!(error, LandscapeError::Store { retryable: true, .. }), "{error}");
+
+        owner.commit(None, &hashes(1), Micros(9)).await.unwrap();
+        let error = other.take_up(&taken_up(&seen)).await.unwrap_err();
+        assert!(matches!(error, LandscapeError::Owned { .. }), "the commit was a sign of life: {error}");
+        let seen = file.reader().await.run(&RunRef::Latest).await.unwrap();
+        other.take_up(&taken_up(&seen)).await.unwrap();
+        let error = owner.commit(None, &hashes(1), Micros(10)).await.unwrap_err();
+        assert!(matches!(error, LandscapeError::LeaseLost { .. }), "{error}");
     });
 }
 

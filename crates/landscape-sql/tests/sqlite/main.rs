@@ -100,6 +100,19 @@ conformance::conformance_tests! { File::fresh;
         of_two_who_take_a_run_up_one_gets_it,
         who_lost_a_run_cannot_write_it,
         a_writer_takes_up_no_run_beside_another;
+    carrying:
+        a_row_carries_what_was_read_until_a_node_changes_it,
+        a_refused_record_is_carried_as_a_row,
+        a_large_row_comes_from_the_payload_store,
+        a_branch_carries_what_its_parent_did_until_a_node_changes_it,
+        what_was_made_carries_its_own_row,
+        a_merge_across_rows_has_its_row_in_the_epoch_of_its_release,
+        members_carry_what_each_batch_gave_them,
+        outputs_of_a_batch_carry_what_it_made,
+        tokens_may_be_asked_for_in_any_order,
+        tokens_that_came_from_nothing_are_corruption,
+        whatever_happened_tokens_carry_what_they_had,
+        what_tokens_carry_is_what_their_lineage_shows;
     conserving:
         a_sound_run_breaks_nothing,
         a_run_without_rows_breaks_nothing,
