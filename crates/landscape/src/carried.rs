@@ -33,8 +33,10 @@ pub struct Carried {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     key: BodyKey,
-    /// As recorded; `None` where no state tells it yet.
+    /// Its hash, as what gave the row recorded it; `None` of a token that was made with this row.
     hash: Option<ContentHash>,
+    /// Its hash, as the token's first state told it, or that of a branch on the way.
+    told: Option<ContentHash>,
 }
 
 /// What each of `tokens` carries after all states that are recorded, but for those at sinks; in the order of `tokens`.
@@ -63,7 +65,7 @@ pub async fn carried(
         let bodies = Bodies::load(reader, run, [epoch].into(), store).await?;
         for position in positions {
             let (place, token) = (places[position].0, tokens[position]);
-            let (body, hash) = match bodies.body(epoch, place.key, place.hash)? {
+            let (body, hash) = match bodies.body(epoch, place.key, place.hash.or(place.told))? {
                 Some(body) => body,
                 None => return Err(purged(run, token)),
             };

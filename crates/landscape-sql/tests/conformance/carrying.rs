@@ -11,7 +11,7 @@ use elspeth_value::{Row, Value};
 
 use super::Store;
 use super::batched::released;
-use super::sample::{child, hashes, row, run_id, token};
+use super::sample::{child, hash, hashes, row, run_id, token};
 use super::world::*;
 
 /// A run that was recorded, with the tokens that it knows.
@@ -229,6 +229,49 @@ pub(crate) async fn tokens_that_came_from_nothing_are_corruption(store: &dyn Sto
             }
             error => panic!("{error}"),
         }
+    }
+}
+
+pub(crate) async fn rows_of_purged_epochs_cannot_be_carried(store: &dyn Store) {
+    let (recorded, [purged, kept]) = Recorded::of(store, |world| {
+        let purged = world.read(0, text_row("purged"));
+        world.next_epoch();
+        world.epochs[0].0.bodies.clear();
+        [purged, world.read(1, text_row("kept"))]
+    })
+    .await;
+    recorded.check(std::slice::from_ref(&kept)).await;
+    let error = recorded.carried(&[kept.key, purged.key]).await.unwrap_err();
+    let expected = format!(
+        "run {} cannot be resumed: its bodies were purged, among them that of token {}",
+        run_id('A'),
+        run_id('A').token_id(purged.key)
+    );
+    assert_eq!(error.to_string(), expected);
+}
+
+/// Rows 0 to 2: one as it was read, one that was forked and seen, one that was expanded and seen. Each is told with another
+/// hash than it had.
+pub(crate) async fn rows_with_other_hashes_than_recorded_are_corruption(store: &dyn Store) {
+    let (recorded, tokens) = Recorded::of(store, |world| {
+        let read = world.read(0, text_row("read"));
+        let forked = world.read(1, text_row("forked"));
+        let mut forked = world.fork(forked, SPLIT, &[child(1, 1)]).remove(0);
+        world.pass(&mut forked, POLISH);
+        let expanded = world.read(2, text_row("expanded"));
+        let mut expanded = world.expand(expanded, EXPLODE, vec![(child(2, 1), text_row("part"))]).remove(0);
+        world.pass(&mut expanded, FINISH);
+        world.next_epoch();
+        let decided = &mut world.epochs[0].0;
+        decided.rows[0].source_data_hash = hash(9);
+        let told = decided.states.iter_mut().filter_map(|state| state.input_hash.as_mut());
+        told.for_each(|told| *told = hash(9));
+        [read, forked, expanded]
+    })
+    .await;
+    for token in tokens {
+        let error = recorded.carried(&[token.key]).await.unwrap_err();
+        assert!(matches!(error, LandscapeError::Corrupt(_)), "{:?}: {error}", token.key);
     }
 }
 

@@ -111,6 +111,8 @@ conformance::conformance_tests! { File::fresh;
         outputs_of_a_batch_carry_what_it_made,
         tokens_may_be_asked_for_in_any_order,
         tokens_that_came_from_nothing_are_corruption,
+        rows_of_purged_epochs_cannot_be_carried,
+        rows_with_other_hashes_than_recorded_are_corruption,
         whatever_happened_tokens_carry_what_they_had,
         what_tokens_carry_is_what_their_lineage_shows;
     conserving:

@@ -124,49 +124,34 @@ impl<'a> Trails<'a> {
                 }
                 TokenOrigin::Batch(number) => self.release(key.token, number)?.epoch,
             };
+            if let (Some(hash), Some(told)) = (place.hash, place.told)
+                && hash != told
+            {
+                return Err(self.corrupt(key.token, "its branch went on with another row than it carried"));
+            }
             found.push((*place, passed.get(&key).copied().unwrap_or(origin)));
         }
         Ok(found)
     }
 
-    /// Goes back to what gave the token its row. The source's hash is not known here.
+    /// Goes back to what gave the token its row. The hash that the source's has is not known here.
     fn place(&self, token: TokenKey) -> Result<Place, LandscapeError> {
         let (mut at, mut told) = (token, None);
         // Each turn goes to another token, unless the record goes in circles.
         for _ in 0..self.trails.len() {
             let trail = &self.trails[&at];
+            let place = |step, hash, told| Ok(Place { key: BodyKey { token: at, step }, hash, told });
             if let Some((step, hash)) = trail.last_change() {
-                return self.agreeing(
-                    token,
-                    Place { key: BodyKey { token: at, step }, hash: Some(hash) },
-                    told,
-                );
+                return place(step, Some(hash), told);
             }
             told = told.or(trail.told());
             match self.start(at, trail)? {
-                Start::Read => {
-                    return Ok(Place { key: BodyKey { token: at, step: Step::SOURCE }, hash: None });
-                }
-                Start::Made(step) => return Ok(Place { key: BodyKey { token: at, step }, hash: told }),
+                Start::Read => return place(Step::SOURCE, None, told),
+                Start::Made(step) => return place(step, None, told),
                 Start::Forked(parent) => at = parent,
             }
         }
         Err(self.corrupt(token, "it came from itself"))
-    }
-
-    /// What a fork gave its child is what the parent carried.
-    fn agreeing(
-        &self,
-        token: TokenKey,
-        place: Place,
-        told: Option<ContentHash>,
-    ) -> Result<Place, LandscapeError> {
-        match told {
-            Some(told) if place.hash != Some(told) => {
-                Err(self.corrupt(token, "it was forked with another row than its parent carried"))
-            }
-            Some(_) | None => Ok(place),
-        }
     }
 
     fn start(&self, token: TokenKey, trail: &Trail) -> Result<Start, LandscapeError> {
