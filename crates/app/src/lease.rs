@@ -15,9 +15,12 @@ pub(crate) fn owner() -> String {
 
 /// Whether nobody writes the run: it was ended, its process is no more, or it has been silent for too long.
 pub(crate) fn is_free(run: &RunRecord, now: Micros) -> bool {
-    run.status != RunStatus::Running
-        || process_is_gone(&run.owner)
-        || now.0.saturating_sub(run.heartbeat_at.0) > LEASE_US
+    run.status != RunStatus::Running || is_gone(&run.owner, run.heartbeat_at, now)
+}
+
+/// Whether the owner of a run that is `running` is no more, or has been silent for too long.
+pub(crate) fn is_gone(owner: &str, heartbeat_at: Micros, now: Micros) -> bool {
+    process_is_gone(owner) || now.0.saturating_sub(heartbeat_at.0) > LEASE_US
 }
 
 /// What can be known about a process of this machine. Another process may have its number by now; then only its silence

@@ -1,4 +1,5 @@
-//! The use cases behind the command line: run, resume, validate, graph, runs, status, explain, errors, plugins, schema, health.
+//! The use cases behind the command line: run, resume, validate, graph, runs, status, explain, errors, purge, plugins,
+//! schema, health.
 //!
 //! Each is a plain function that takes what the user chose ([`SettingsChoice`], [`DatabaseChoice`]) and gives back data
 //! that can be printed or serialised; the serialised forms are the stable JSON shapes of the command line. This is the
@@ -16,6 +17,7 @@ mod health;
 mod lease;
 mod plugins;
 mod prepare;
+mod purge;
 mod report;
 mod resume;
 mod run;
@@ -38,6 +40,7 @@ pub use explain::{Question, explain};
 pub use health::{HealthCheck, HealthReport, Version, health, version};
 pub use plugins::{OptionView, PluginView, plugins, plugins_named, registry, schema};
 pub use prepare::{Plan, PlanNode, Prepared, graph, prepare, prepare_with};
+pub use purge::{PurgeChoice, PurgePlan, PurgeReport, PurgeRun, SkippedRun, WaitingStore, purge, purge_plan};
 pub use report::{RunReport, status};
 pub use resume::{Resumable, ResumeChoice, ResumeView, StillWaiting, Unwritten, resumable, resume};
 pub use run::run;

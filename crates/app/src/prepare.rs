@@ -8,13 +8,12 @@ use elspeth_executors::{RateLimits, RetryPolicy, StepPlugins, ThreadPause};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::RunRecord;
 use elspeth_orchestrator::{FailureBudget, RunPlan};
-use elspeth_payload::FilesystemStore;
 use elspeth_plugin::Registry;
 use elspeth_telemetry::TelemetryGuard;
 use serde::Serialize;
 
 use crate::lease;
-use crate::store::location;
+use crate::store::{bodies_of, location};
 use crate::{AppError, Diagnostics, EnvChoice, SettingsChoice};
 
 /// A settings file that was compiled: valid, and ready to run.
@@ -136,7 +135,8 @@ impl Prepared {
 
     /// Everything that the orchestrator needs, for a run of that id.
     pub(crate) fn into_plan(self, run_id: RunId) -> Result<(RunPlan, TelemetryGuard), AppError> {
-        let Loaded { settings, graph, plugins, resolved, config_hash, hash_version, .. } = self.loaded;
+        let Loaded { settings, graph, plugins, resolved, config_hash, hash_version, database, .. } =
+            self.loaded;
         let bounds = settings.checkpoint.epoch_bounds();
         let rows = usize::try_from(bounds.rows).unwrap_or(usize::MAX);
         let retry = RetryPolicy {
@@ -176,7 +176,7 @@ impl Prepared {
             retry,
             limits,
             clock,
-            bodies: FilesystemStore::new(settings.payload_store.base_path),
+            bodies: bodies_of(&database, &settings.payload_store.base_path),
             spans: telemetry.spans(run_id),
             pause: Arc::new(ThreadPause),
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use elspeth_config::DatabaseUrl;
-use elspeth_contracts::{Clock, NodeRecord, RunStatus, Step, SystemClock};
+use elspeth_contracts::{Clock, Grade, NodeRecord, RunStatus, Step, SystemClock};
 use elspeth_landscape::{LandscapeError, ResumePoint, RunRecord};
 use elspeth_orchestrator::RunObserver;
 use serde::Serialize;
@@ -102,6 +102,9 @@ pub fn resumable(choice: &ResumeChoice) -> Result<Resumable, AppError> {
     if seen.status == RunStatus::Completed {
         return Err(LandscapeError::Completed { run_id: seen.run_id }.into());
     }
+    if seen.grade == Grade::AttributableOnly {
+        return Err(purged(&seen));
+    }
     if !lease::is_free(&seen, SystemClock::new().now()) {
         return Err(alive(&seen));
     }
@@ -124,6 +127,13 @@ pub fn resumable(choice: &ResumeChoice) -> Result<Resumable, AppError> {
         published: point.published.iter().map(|step| names.of(*step)).collect(),
     };
     Ok(Resumable { prepared, url, seen, accept_changed_source: choice.accept_changed_source, view })
+}
+
+fn purged(run: &RunRecord) -> AppError {
+    AppError::Refused {
+        message: format!("the bodies of run {} were purged, so it cannot be resumed", run.run_id),
+        help: Some("run the pipeline anew".to_owned()),
+    }
 }
 
 fn alive(run: &RunRecord) -> AppError {

@@ -44,6 +44,14 @@ pub(crate) fn database_url(choice: &DatabaseChoice) -> Result<DatabaseUrl, AppEr
     }
 }
 
+/// Where a run puts its large bodies, whose record is in that database.
+pub(crate) fn bodies_of(database: &DatabaseUrl, base: &str) -> FilesystemStore {
+    match database.file() {
+        Some(path) => FilesystemStore::for_record_in(base, path),
+        None => FilesystemStore::new(base),
+    }
+}
+
 /// The store of a URL.
 pub(crate) fn landscape(url: &DatabaseUrl) -> Result<SqliteLandscape, AppError> {
     match url {

@@ -38,6 +38,9 @@ pub(crate) enum Command {
     /// List the rows of a run that were quarantined, failed or diverted
     #[command(after_help = "Example:\n  elspeth errors latest -d state/audit.db")]
     Errors(ErrorsArgs),
+    /// Delete row bodies of old runs; hashes, lineage and decisions stay
+    #[command(after_help = "Example:\n  elspeth purge --older-than 90 --dry-run -d state/audit.db")]
+    Purge(PurgeArgs),
     /// List the plugins, or show one with its options
     #[command(after_help = "Example:\n  elspeth plugins show csv")]
     Plugins(PluginsArgs),
@@ -248,6 +251,27 @@ pub(crate) struct ErrorsArgs {
     /// List at most this many rows
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) limit: u64,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PurgeArgs {
+    /// Only runs that ended at least so many days ago [default: each run's own payload_store.retention_days; with --run any
+    /// age]
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) older_than: Option<u32>,
+    /// Only this run: an id, a unique prefix of one, or `latest`; also one that could still be resumed
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Only say what would be deleted
+    #[arg(short = 'n', long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Delete without asking
+    #[arg(short = 'y', long)]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]

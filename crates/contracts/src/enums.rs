@@ -281,3 +281,13 @@ closed_enum!(
         Failed = 3 "failed",
     }
 );
+
+closed_enum!(
+    /// How far a purge of a run's bodies got.
+    PurgeStatus ("purge status") {
+        /// Begun: what is not gone yet goes with the next purge.
+        Open = 0 "open",
+        /// Nothing is left of what it was to remove.
+        Done = 1 "done",
+    }
+);

@@ -72,15 +72,7 @@ pub(crate) fn counter(path: &Path) -> rusqlite::Result<Connection> {
 /// Options with which readers can open the database; checks that it is one of ours and of a known version.
 pub(crate) fn reader(path: &Path, patience: Duration) -> Result<SqliteConnectOptions, LandscapeError> {
     let context = || format!("opening audit database {}", path.display());
-    if !path.is_file() {
-        return Err(LandscapeError::Store {
-            context: format!("audit database {}", path.display()),
-            message:
-                "there is no such file; name the database with `-d PATH`, or run a pipeline that writes it"
-                    .to_owned(),
-            retryable: false,
-        });
-    }
+    existing(path)?;
     let mut options = options(path, patience).read_only(true);
     let connection = match try_reading(path, patience, false) {
         Err(error) if forbids_writing(&error) && is_at_rest(path) => {
@@ -92,6 +84,19 @@ pub(crate) fn reader(path: &Path, patience: Duration) -> Result<SqliteConnectOpt
     .map_err(|error| write_error(context(), &error))?;
     schema::check_readable(&connection, &path.display().to_string())?;
     Ok(options)
+}
+
+/// Refuses a file that is not there, before anything makes it.
+pub(crate) fn existing(path: &Path) -> Result<(), LandscapeError> {
+    if path.is_file() {
+        return Ok(());
+    }
+    Err(LandscapeError::Store {
+        context: format!("audit database {}", path.display()),
+        message: "there is no such file; name the database with `-d PATH`, or run a pipeline that writes it"
+            .to_owned(),
+        retryable: false,
+    })
 }
 
 /// A connection that has read something: SQLite opens files no earlier than it needs them.

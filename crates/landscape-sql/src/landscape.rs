@@ -9,6 +9,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 
 use crate::Location;
 use crate::connect;
+use crate::purge::{SqlitePurgeView, SqlitePurger};
 use crate::reader::SqliteReader;
 use crate::writer::SqliteWriter;
 
@@ -92,6 +93,22 @@ impl SqliteLandscape {
         let options = connect::reader(&self.path, self.patience)?;
         let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options);
         Ok(SqliteReader::new(pool, self.location.to_string(), self.scratch.clone()))
+    }
+
+    /// Opens it for looking what could be purged. Never creates or changes anything.
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::reader`].
+    pub fn purge_view(&self) -> Result<SqlitePurgeView, LandscapeError> {
+        Ok(SqlitePurgeView::open(&self.path, self.patience)?.keeping(self.scratch.clone()))
+    }
+
+    /// Opens it for purging; brings its tables to the newest version, but never creates a database.
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::reader`].
+    pub fn purger(&self) -> Result<SqlitePurger, LandscapeError> {
+        Ok(SqlitePurger::open(&self.path, self.patience)?.keeping(self.scratch.clone()))
     }
 
     /// [`SqliteLandscape::at`] and [`SqliteLandscape::writer`] in one.

@@ -9,6 +9,8 @@
 //!   conservation.
 //! - [`SqliteReader`] is the [`LandscapeReader`](elspeth_landscape::LandscapeReader). It never creates or changes
 //!   anything. What it reads and cannot be is [`Corruption`](elspeth_landscape::Corruption), never a default.
+//! - [`SqlitePurger`] is the [`LandscapePurger`](elspeth_landscape::purge::LandscapePurger): what it deletes is overwritten,
+//!   and gone from the write-ahead log.
 //!
 //! Invariant: what [`commit`](elspeth_landscape::LandscapeWriter::commit) wrote is on the disk when it returns, and is
 //! seen by readers as a whole or not at all; a token never gets a second terminal outcome.
@@ -46,6 +48,7 @@ mod failures;
 mod insert;
 mod landscape;
 mod location;
+mod purge;
 mod reader;
 mod resume;
 mod schema;
@@ -56,5 +59,6 @@ mod writer;
 
 pub use landscape::SqliteLandscape;
 pub use location::Location;
+pub use purge::{SqlitePurgeView, SqlitePurger};
 pub use reader::SqliteReader;
 pub use writer::SqliteWriter;

@@ -5,7 +5,7 @@
 
 use elspeth_contracts::{
     BatchStatus, CallStatus, CallType, Determinism, EdgeMode, ExportStatus, Grade, NodeStateStatus, NodeType,
-    OperationKind, OperationStatus, Outcome, RunStatus, TriggerType,
+    OperationKind, OperationStatus, Outcome, PurgeStatus, RunStatus, TriggerType,
 };
 
 macro_rules! view {
@@ -37,6 +37,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     view!("v_releases"),
     view!("v_epochs"),
     view!("v_explain"),
+    view!("v_purges"),
 ];
 
 /// The low 40 bits, half of an id's random part.
@@ -198,6 +199,7 @@ fn name(kind: &str, code: &str) -> String {
         OperationKind,
         OperationStatus,
         Outcome,
+        PurgeStatus,
         RunStatus,
         TriggerType
     );

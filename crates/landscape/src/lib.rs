@@ -8,6 +8,7 @@
 //!   recording it, and [`carried`] says what its tokens carry where they wait.
 //! - [`integrity`] closes every commit with hashes that make an edited record visible; `docs/evidence-format.md` defines
 //!   them byte for byte.
+//! - [`purge`] removes bodies and leaves everything else.
 //! - [`lineage`] answers "why?" about a row or token, [`failures`] lists what went wrong, [`RunReport`] counts.
 //!
 //! Invariant: an epoch's decisions (commit A) are durable before anybody acts on them, and what was done (commit B)
@@ -47,6 +48,7 @@ mod error;
 mod failures;
 pub mod integrity;
 pub mod lineage;
+pub mod purge;
 mod recorder;
 mod report;
 mod resume;

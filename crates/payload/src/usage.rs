@@ -161,21 +161,21 @@ impl StoreKeeper {
         Ok(found)
     }
 
-    /// Removes bodies; of each that was there its length. They do not come back after a power loss.
+    /// Removes bodies; with each its length, if it was there. They do not come back after a power loss.
     ///
     /// # Errors
     /// [`PayloadError::Io`].
-    pub fn remove(&self, hashes: &[ContentHash]) -> Result<Vec<u64>, PayloadError> {
-        let mut lengths = Vec::new();
+    pub fn remove(&self, hashes: &[ContentHash]) -> Result<Vec<(ContentHash, Option<u64>)>, PayloadError> {
+        let mut removed = Vec::new();
         let mut changed = HashSet::new();
         for hash in hashes {
             let path = self.store.path_of(*hash);
-            lengths.extend(remove_file(&path)?);
+            removed.push((*hash, remove_file(&path)?));
             // Also where it was gone: the one who removed it may not have come so far.
             changed.extend(path.parent().filter(|folder| folder.is_dir()).map(Path::to_path_buf));
         }
         changed.iter().try_for_each(|folder| sync_folder(folder))?;
-        Ok(lengths)
+        Ok(removed)
     }
 
     /// Removes what processes left that ended while they wrote a body; how many files.

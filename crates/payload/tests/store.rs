@@ -75,7 +75,8 @@ fn bodies_are_removed_only_while_nobody_puts_any() {
     drop(clone);
     let keeper = other.keeper().unwrap().unwrap();
     assert!(other.keeper().unwrap().is_none(), "there is one keeper");
-    assert_eq!(keeper.remove(&[hash, hash]).unwrap(), [bytes.len() as u64]);
+    let removed = keeper.remove(&[hash, hash]).unwrap();
+    assert_eq!(removed, [(hash, Some(bytes.len() as u64)), (hash, None)]);
     assert_eq!(other.get(hash).unwrap(), None);
 
     // Whoever puts one meanwhile waits for the keeper to go.

@@ -7,6 +7,7 @@ mod graph;
 mod health;
 mod man;
 mod plugins;
+mod purge;
 mod resume;
 mod run;
 mod runs;
@@ -33,6 +34,7 @@ pub(crate) fn dispatch(command: Command) -> Result<u8, AppError> {
         Command::Status(args) => status::status(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Errors(args) => errors::errors(&args),
+        Command::Purge(args) => purge::purge(&args),
         Command::Plugins(args) => plugins::plugins(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Health(args) => health::health(&args),

@@ -307,10 +307,36 @@ CREATE TABLE sink_intents (
     FOREIGN KEY (run_no, sink) REFERENCES nodes
 ) STRICT, WITHOUT ROWID;
 
--- Packed bodies of an epoch's rows. Purging deletes from here and from nowhere else.
+-- Packed bodies of an epoch's rows. Purging deletes from here, and the run's checkpoints.
 CREATE TABLE bodies (
     run_no INTEGER NOT NULL REFERENCES runs,
     epoch  INTEGER NOT NULL,
     block  BLOB    NOT NULL,
     UNIQUE (run_no, epoch)
 ) STRICT;
+
+-- Purges of runs' bodies: recorded before anything is deleted, done when nothing of it is left. `older_than_days` is null
+-- when the age did not matter.
+CREATE TABLE purges (
+    purge_no        INTEGER PRIMARY KEY,
+    run_no          INTEGER NOT NULL REFERENCES runs,
+    status          INTEGER NOT NULL DEFAULT 0 CHECK (status BETWEEN 0 AND 1),
+    requested_at    INTEGER NOT NULL,
+    finished_at     INTEGER,
+    older_than_days INTEGER,
+    by_name         INTEGER NOT NULL CHECK (by_name BETWEEN 0 AND 1),
+    payload_store   TEXT    NOT NULL,
+    blocks          INTEGER NOT NULL DEFAULT 0,
+    block_bytes     INTEGER NOT NULL DEFAULT 0,
+    files           INTEGER NOT NULL DEFAULT 0,
+    file_bytes      INTEGER NOT NULL DEFAULT 0,
+    kept_files      INTEGER NOT NULL DEFAULT 0,
+    CHECK (status = (finished_at IS NOT NULL))
+) STRICT;
+
+-- Large bodies that an open purge has yet to remove from the payload store, or to find that others refer to.
+CREATE TABLE purge_files (
+    purge_no INTEGER NOT NULL REFERENCES purges,
+    hash     BLOB    NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (purge_no, hash)
+) STRICT, WITHOUT ROWID;

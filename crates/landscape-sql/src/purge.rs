@@ -1,0 +1,383 @@
+//! What a purge asks of the database and does to it. See [`elspeth_landscape::purge`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use elspeth_canonical::ContentHash;
+use elspeth_contracts::{EpochNo, Grade, Micros, PurgeStatus, RunId, RunStatus, UnknownCode};
+use elspeth_landscape::purge::{
+    BlockKey, LandscapePurger, PurgeCandidate, PurgeStart, PurgeView, RecordedPurge, StoredBlock,
+};
+use elspeth_landscape::{Corruption, LandscapeError};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+
+use crate::connect;
+use crate::error::write_error;
+use crate::landscape::Scratch;
+
+/// Looks for bodies that may be purged. Changes nothing. Made by [`crate::SqliteLandscape`].
+pub struct SqlitePurgeView {
+    connection: Connection,
+    location: String,
+    /// Keeps the file of a database that is in no file until the last user is gone.
+    _scratch: Option<Arc<Scratch>>,
+}
+
+/// Purges bodies of an SQLite database, also beside a writer. Made by [`crate::SqliteLandscape`].
+pub struct SqlitePurger(SqlitePurgeView);
+
+const CANDIDATES: &str =
+    "SELECT r.run_no, r.run_id, r.status, r.completed_at, r.heartbeat_at, r.owner, r.settings,
+    count(b.epoch), coalesce(sum(length(b.block)), 0)
+    FROM runs r LEFT JOIN bodies b ON b.run_no = r.run_no GROUP BY r.run_no ORDER BY r.run_no";
+const PURGES: &str =
+    "SELECT p.purge_no, p.run_no, r.run_id, p.status, p.payload_store, p.blocks, p.block_bytes,
+    p.files, p.file_bytes, p.kept_files, (SELECT count(*) FROM purge_files f WHERE f.purge_no = p.purge_no)
+    FROM purges p JOIN runs r ON r.run_no = p.run_no";
+const BLOCKS: &str = "SELECT run_no, epoch, block FROM bodies
+    WHERE (run_no, epoch) > (?1, ?2) AND run_no BETWEEN ?3 AND ?4 ORDER BY run_no, epoch LIMIT ?5";
+
+/// The run, if it is as it was seen. One that is not completed changes its owner, as if it were taken up.
+const LOWER_GRADE: &str =
+    "UPDATE runs SET grade = ?1, owner = CASE status WHEN 1 THEN owner ELSE 'elspeth purge' END
+    WHERE run_no = ?2 AND status = ?3 AND owner = ?4 AND heartbeat_at = ?5 AND completed_at IS ?6";
+const BEGIN: &str = "INSERT INTO purges(run_no, requested_at, older_than_days, by_name, payload_store)
+    VALUES(?, ?, ?, ?, ?)";
+const FORGET_CHECKPOINTS: &str = "DELETE FROM checkpoints WHERE run_no = ?";
+const REMOVE_BLOCK: &str = "DELETE FROM bodies WHERE run_no = ? AND epoch = ? RETURNING length(block)";
+/// A body that several purges are to remove from one store is listed once.
+const LIST_FILE: &str = "INSERT INTO purge_files(purge_no, hash) SELECT ?1, ?2 WHERE NOT EXISTS (
+    SELECT 1 FROM purges p JOIN purge_files f ON f.purge_no = p.purge_no
+    WHERE p.status = 0 AND p.payload_store = ?3 AND f.hash = ?2)";
+const COUNT_BLOCKS: &str =
+    "UPDATE purges SET blocks = blocks + ?, block_bytes = block_bytes + ? WHERE purge_no = ?";
+const FILES: &str = "SELECT f.hash FROM purges p JOIN purge_files f ON f.purge_no = p.purge_no
+    WHERE p.status = 0 AND p.payload_store = ? ORDER BY f.purge_no, f.hash LIMIT ?";
+const UNLIST: &str = "DELETE FROM purge_files WHERE hash = ?1 AND purge_no IN (
+    SELECT purge_no FROM purges WHERE status = 0 AND payload_store = ?2) RETURNING purge_no";
+const COUNT_KEPT: &str = "UPDATE purges SET kept_files = kept_files + 1 WHERE purge_no = ?";
+const COUNT_REMOVED: &str =
+    "UPDATE purges SET files = files + 1, file_bytes = file_bytes + ? WHERE purge_no = ?";
+const FINISH: &str = "UPDATE purges SET status = 1, finished_at = ?1 WHERE status = 0
+    AND NOT EXISTS (SELECT 1 FROM purge_files f WHERE f.purge_no = purges.purge_no)
+    AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.run_no = purges.run_no)";
+
+impl SqlitePurgeView {
+    /// A database that is there, for looking.
+    pub(crate) fn open(path: &Path, patience: Duration) -> Result<Self, LandscapeError> {
+        connect::reader(path, patience)?;
+        let location = path.display().to_string();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)
+            .and_then(|connection| connection.busy_timeout(patience).map(|()| connection))
+            .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
+        Ok(Self { connection, location, _scratch: None })
+    }
+
+    /// The same, keeping a scratch folder.
+    pub(crate) fn keeping(mut self, scratch: Option<Arc<Scratch>>) -> Self {
+        self._scratch = scratch;
+        self
+    }
+
+    fn failed(&self, what: &str, error: &rusqlite::Error) -> LandscapeError {
+        write_error(format!("{what} in audit database {}", self.location), error)
+    }
+
+    fn list<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: fn(&Row<'_>) -> rusqlite::Result<Result<T, Corruption>>,
+    ) -> Result<Vec<T>, LandscapeError> {
+        let rows = || -> rusqlite::Result<Vec<Result<T, Corruption>>> {
+            self.connection.prepare_cached(sql)?.query_map(values, read)?.collect()
+        };
+        let rows = rows().map_err(|error| self.failed("looking for bodies", &error))?;
+        rows.into_iter().map(|row| row.map_err(LandscapeError::from)).collect()
+    }
+
+    fn purges(
+        &self,
+        which: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<RecordedPurge>, LandscapeError> {
+        self.list(&format!("{PURGES} WHERE {which} ORDER BY p.purge_no"), values, read_purge)
+    }
+}
+
+fn read_candidate(row: &Row<'_>) -> rusqlite::Result<Result<PurgeCandidate, Corruption>> {
+    let (id, status) = (row.get::<_, String>(1)?, row.get(2)?);
+    let (run_id, status) = match (read_id(&id), code(RunStatus::from_code(status), "runs", &id)) {
+        (Ok(run_id), Ok(status)) => (run_id, status),
+        (Err(corrupt), _) | (_, Err(corrupt)) => return Ok(Err(corrupt)),
+    };
+    Ok(Ok(PurgeCandidate {
+        run_no: row.get(0)?,
+        run_id,
+        status,
+        completed_at: row.get::<_, Option<i64>>(3)?.map(Micros),
+        heartbeat_at: Micros(row.get(4)?),
+        owner: row.get(5)?,
+        settings: row.get(6)?,
+        blocks: unsigned(row, 7)?,
+        block_bytes: unsigned(row, 8)?,
+    }))
+}
+
+fn read_purge(row: &Row<'_>) -> rusqlite::Result<Result<RecordedPurge, Corruption>> {
+    let (purge_no, id, status): (i64, String, i64) = (row.get(0)?, row.get(2)?, row.get(3)?);
+    let status = code(PurgeStatus::from_code(status), "purges", &format!("purge_no {purge_no}"));
+    let (run_id, status) = match (read_id(&id), status) {
+        (Ok(run_id), Ok(status)) => (run_id, status),
+        (Err(corrupt), _) | (_, Err(corrupt)) => return Ok(Err(corrupt)),
+    };
+    Ok(Ok(RecordedPurge {
+        purge_no,
+        run_no: row.get(1)?,
+        run_id,
+        status,
+        payload_store: PathBuf::from(row.get::<_, String>(4)?),
+        blocks: unsigned(row, 5)?,
+        block_bytes: unsigned(row, 6)?,
+        files: unsigned(row, 7)?,
+        file_bytes: unsigned(row, 8)?,
+        kept_files: unsigned(row, 9)?,
+        files_left: unsigned(row, 10)?,
+    }))
+}
+
+fn read_block(row: &Row<'_>) -> rusqlite::Result<Result<StoredBlock, Corruption>> {
+    let key = BlockKey { run_no: row.get(0)?, epoch: EpochNo(row.get::<_, i64>(1)?.cast_unsigned()) };
+    Ok(Ok(StoredBlock { key, bytes: row.get(2)? }))
+}
+
+fn read_hash(row: &Row<'_>) -> rusqlite::Result<Result<ContentHash, Corruption>> {
+    row.get::<_, [u8; 32]>(0).map(ContentHash::from_bytes).map(Ok)
+}
+
+fn read_id(text: &str) -> Result<RunId, Corruption> {
+    let corrupt = |what| Corruption { table: "runs", id: format!("run_id {text}"), what };
+    text.parse().map_err(|error| corrupt(format!("`run_id`: {error}")))
+}
+
+fn code<E>(found: Result<E, UnknownCode>, table: &'static str, id: &str) -> Result<E, Corruption> {
+    found.map_err(|unknown| Corruption { table, id: id.to_owned(), what: format!("`status`: {unknown}") })
+}
+
+fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(i64::cast_unsigned)
+}
+
+#[async_trait]
+impl PurgeView for SqlitePurgeView {
+    async fn candidates(&mut self) -> Result<Vec<PurgeCandidate>, LandscapeError> {
+        self.list(CANDIDATES, (), read_candidate)
+    }
+
+    async fn open_purges(&mut self) -> Result<Vec<RecordedPurge>, LandscapeError> {
+        self.purges("p.status = 0", ())
+    }
+
+    async fn blocks(
+        &mut self,
+        run_no: Option<i64>,
+        after: Option<BlockKey>,
+        limit: u32,
+    ) -> Result<Vec<StoredBlock>, LandscapeError> {
+        let after = after.map_or((i64::MIN, -1), |key| (key.run_no, key.epoch.0.cast_signed()));
+        let (first, last) = run_no.map_or((i64::MIN, i64::MAX), |run_no| (run_no, run_no));
+        self.list(BLOCKS, params![after.0, after.1, first, last, limit], read_block)
+    }
+}
+
+impl SqlitePurger {
+    /// A database that is there, for purging; it is brought to the newest version.
+    pub(crate) fn open(path: &Path, patience: Duration) -> Result<Self, LandscapeError> {
+        connect::existing(path)?;
+        let connection = connect::writer(path, patience)?;
+        let location = path.display().to_string();
+        // Whatever is deleted is overwritten, in the pages that stay and in those that become free.
+        connection
+            .execute_batch("PRAGMA secure_delete = ON")
+            .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
+        Ok(Self(SqlitePurgeView { connection, location, _scratch: None }))
+    }
+
+    /// The same, keeping a scratch folder.
+    pub(crate) fn keeping(self, scratch: Option<Arc<Scratch>>) -> Self {
+        Self(self.0.keeping(scratch))
+    }
+
+    /// Does `work` in one durable transaction.
+    fn transaction<T>(
+        &self,
+        what: &str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LandscapeError> {
+        let connection = &self.0.connection;
+        let run = || {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            let done = work(connection).and_then(|result| {
+                connection.execute_batch("COMMIT")?;
+                Ok(result)
+            });
+            if done.is_err() && !connection.is_autocommit() {
+                connection.execute_batch("ROLLBACK")?;
+            }
+            done
+        };
+        run().map_err(|error| self.0.failed(what, &error))
+    }
+
+    /// The text under which a store's folder is recorded.
+    fn recorded_path<'p>(&self, store: &'p Path) -> Result<&'p str, LandscapeError> {
+        store.to_str().ok_or_else(|| LandscapeError::Store {
+            context: format!("purging in audit database {}", self.0.location),
+            message: format!("the path of the payload store {} is not text", store.display()),
+            retryable: false,
+        })
+    }
+}
+
+#[async_trait]
+impl PurgeView for SqlitePurger {
+    async fn candidates(&mut self) -> Result<Vec<PurgeCandidate>, LandscapeError> {
+        self.0.candidates().await
+    }
+
+    async fn open_purges(&mut self) -> Result<Vec<RecordedPurge>, LandscapeError> {
+        self.0.open_purges().await
+    }
+
+    async fn blocks(
+        &mut self,
+        run_no: Option<i64>,
+        after: Option<BlockKey>,
+        limit: u32,
+    ) -> Result<Vec<StoredBlock>, LandscapeError> {
+        self.0.blocks(run_no, after, limit).await
+    }
+}
+
+#[async_trait]
+impl LandscapePurger for SqlitePurger {
+    async fn begin(&mut self, start: &PurgeStart) -> Result<(), LandscapeError> {
+        let (run, store) = (&start.run, self.recorded_path(&start.payload_store)?);
+        let seen = params![
+            Grade::AttributableOnly.code(),
+            run.run_no,
+            run.status.code(),
+            run.owner,
+            run.heartbeat_at.0,
+            run.completed_at.map(|at| at.0)
+        ];
+        let begun = self.transaction("recording a purge", |connection| {
+            if connection.execute(LOWER_GRADE, seen)? == 0 {
+                return Ok(false);
+            }
+            connection.execute(
+                BEGIN,
+                params![run.run_no, start.now.0, start.older_than_days, start.by_name, store],
+            )?;
+            connection.execute(FORGET_CHECKPOINTS, [run.run_no])?;
+            Ok(true)
+        })?;
+        if begun {
+            return Ok(());
+        }
+        Err(LandscapeError::Store {
+            context: format!("purging run {}", run.run_id),
+            message: "another process works on it; nothing of it was purged".to_owned(),
+            retryable: true,
+        })
+    }
+
+    async fn remove_blocks(
+        &mut self,
+        purge: &RecordedPurge,
+        epochs: &[EpochNo],
+        large: &[ContentHash],
+    ) -> Result<(), LandscapeError> {
+        let store = self.recorded_path(&purge.payload_store)?;
+        self.transaction("removing bodies", |connection| {
+            for hash in large {
+                connection.execute(LIST_FILE, params![purge.purge_no, hash.as_bytes(), store])?;
+            }
+            let (mut blocks, mut bytes) = (0, 0);
+            for epoch in epochs {
+                let key = params![purge.run_no, epoch.0.cast_signed()];
+                let length: Option<i64> =
+                    connection.query_row(REMOVE_BLOCK, key, |row| row.get(0)).optional()?;
+                blocks += i64::from(length.is_some());
+                bytes += length.unwrap_or_default();
+            }
+            connection.execute(COUNT_BLOCKS, params![blocks, bytes, purge.purge_no]).map(|_| ())
+        })
+    }
+
+    async fn files(&mut self, store: &Path, limit: u32) -> Result<Vec<ContentHash>, LandscapeError> {
+        let store = self.recorded_path(store)?;
+        self.0.list(FILES, params![store, limit], read_hash)
+    }
+
+    async fn keep_files(&mut self, store: &Path, hashes: &[ContentHash]) -> Result<(), LandscapeError> {
+        let store = self.recorded_path(store)?;
+        self.transaction("keeping files", |connection| {
+            for hash in hashes {
+                if let Some(purge_no) = unlist(connection, store, hash)? {
+                    connection.execute(COUNT_KEPT, [purge_no])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    async fn removed_files(
+        &mut self,
+        store: &Path,
+        removed: &[(ContentHash, Option<u64>)],
+    ) -> Result<(), LandscapeError> {
+        let store = self.recorded_path(store)?;
+        self.transaction("recording removed files", |connection| {
+            for (hash, length) in removed {
+                if let (Some(purge_no), Some(length)) = (unlist(connection, store, hash)?, length) {
+                    connection.execute(COUNT_REMOVED, params![length.cast_signed(), purge_no])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    async fn wipe(&mut self) -> Result<bool, LandscapeError> {
+        let busy: rusqlite::Result<i64> =
+            self.0.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0));
+        match busy {
+            Ok(busy) => Ok(busy == 0),
+            Err(error) => match self.0.failed("emptying the log", &error) {
+                LandscapeError::Store { retryable: true, .. } => Ok(false),
+                other => Err(other),
+            },
+        }
+    }
+
+    async fn finish(&mut self, now: Micros) -> Result<(), LandscapeError> {
+        self.transaction("ending a purge", |connection| connection.execute(FINISH, [now.0]).map(|_| ()))
+    }
+
+    async fn recorded(&mut self, purge_no: i64) -> Result<RecordedPurge, LandscapeError> {
+        let found = self.0.purges("p.purge_no = ?", [purge_no])?;
+        found.into_iter().next().ok_or_else(|| {
+            let (id, what) = (format!("purge_no {purge_no}"), "it is gone".to_owned());
+            Corruption { table: "purges", id, what }.into()
+        })
+    }
+}
+
+/// The purge that had it on its list.
+fn unlist(connection: &Connection, store: &str, hash: &ContentHash) -> rusqlite::Result<Option<i64>> {
+    let key = params![hash.as_bytes(), store];
+    connection.prepare_cached(UNLIST)?.query_row(key, |row| row.get(0)).optional()
+}
