@@ -2,10 +2,11 @@
 
 mod settings;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use elspeth_config::{DatabaseUrl, Loaded, preflight};
+use elspeth_config::{DatabaseUrl, Environment, Loaded, load_recorded, preflight};
 use elspeth_graph::{CoalescePolicy, Merge, NodeSpec, RouteTo};
 use settings::{GATE, JOINED, load, load_with};
 
@@ -289,6 +290,24 @@ fn preflight_finds_what_validation_does_not_look_at() {
     assert!(found.iter().all(|d| d.line.is_some()));
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names, ["file"], "nothing was created");
+}
+
+/// What a run records of its settings is enough to go on with it: the same graph comes of it, and it would be recorded again.
+#[test]
+fn recorded_settings_give_the_same_pipeline_again() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut texts = vec![GATE.to_owned(), JOINED.to_owned()];
+    for entry in std::fs::read_dir(examples).unwrap() {
+        texts.extend(std::fs::read_to_string(entry.unwrap().path().join("settings.yaml")));
+    }
+    for text in texts {
+        let written = loaded(&text);
+        let environment = Environment::new(BTreeMap::new(), "/nonexistent");
+        let again = load_recorded(&written.resolved, "recorded", &environment, &elspeth_plugins::builtin())
+            .unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"));
+        assert_eq!(again.graph.topology_hash(), written.graph.topology_hash(), "{text}");
+        assert_eq!((again.resolved, again.config_hash), (written.resolved, written.config_hash));
+    }
 }
 
 #[test]

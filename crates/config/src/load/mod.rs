@@ -125,7 +125,11 @@ pub fn load_recorded(
     environment: &Environment,
     registry: &Registry,
 ) -> Result<Loaded, Vec<Diagnostic>> {
-    read_text((resolved, name), Origin::Recorded, environment, registry)
+    // On many lines, so that what is wrong with it can be shown.
+    let lines =
+        serde_json::from_str::<Value>(resolved).and_then(|value| serde_json::to_string_pretty(&value));
+    let text = lines.as_deref().unwrap_or(resolved);
+    read_text((text, name), Origin::Recorded, environment, registry)
 }
 
 /// Where settings are from.
@@ -189,7 +193,10 @@ impl Loading<'_> {
         let schema = json_schema(self.registry);
         match self.origin {
             Origin::Written => self.apply_environment(&mut value, &schema, environment),
-            Origin::Recorded => self.report(only_fingerprints(&value)),
+            Origin::Recorded => {
+                self.report(only_fingerprints(&value));
+                branches_as_written(&mut value);
+            }
         }
         let checked = check(&schema, &mut value);
         let settings = self.typed(value)?;
@@ -298,6 +305,20 @@ impl Loading<'_> {
     fn warn(&mut self, findings: Vec<Finding>) {
         let diagnostics: Vec<Diagnostic> = findings.into_iter().map(|f| self.locator.diagnose(f)).collect();
         self.warnings.extend(diagnostics);
+    }
+}
+
+/// Branches with a connection each are recorded as a list of mappings, whose order even a sorted form keeps.
+fn branches_as_written(settings: &mut Value) {
+    let coalesces = settings.get_mut("coalesce").and_then(Value::as_array_mut);
+    for branches in coalesces.into_iter().flatten().filter_map(|coalesce| coalesce.get_mut("branches")) {
+        let pairs = branches
+            .as_array()
+            .and_then(|list| list.iter().map(Value::as_object).collect::<Option<Vec<_>>>());
+        if let Some(pairs) = pairs.filter(|pairs| !pairs.is_empty()) {
+            let pairs = pairs.into_iter().flatten().map(|(name, input)| (name.clone(), input.clone()));
+            *branches = Value::Object(pairs.collect());
+        }
     }
 }
 
