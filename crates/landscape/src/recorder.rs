@@ -1,7 +1,7 @@
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{EdgeRecord, EpochNo, ErrorReason, FailureKind, Micros, NodeRecord, RunStatus};
 
-use crate::integrity::{ActedDigest, DecidedDigest, RecorderState, Registered};
+use crate::integrity::{ActedDigest, DecidedDigest, RecorderState, Registered, TreesAhead};
 use crate::{
     ActedEpoch, Checkpoint, ConservationBreach, Corruption, DecidedEpoch, LandscapeError, LandscapeWriter,
     RunRecord, RunSeal, RunStart, TakeUp,
@@ -184,6 +184,12 @@ impl Recorder {
     /// [`LandscapeError`] of the store.
     pub async fn heartbeat(&mut self, now: Micros) -> Result<(), LandscapeError> {
         self.writer.heartbeat(now).await
+    }
+
+    /// The trees as they are after the last commit, for whoever hashes the next epochs ahead of theirs.
+    #[must_use]
+    pub fn trees(&self) -> TreesAhead {
+        self.state.trees()
     }
 
     /// How many records of every kind were committed.

@@ -5,9 +5,9 @@ use super::MerkleTree;
 /// The trees of a run as far as one thread has hashed it, ahead of the commits. Whoever hashes the epochs of a run in their
 /// order grows them with each digest, and the commit takes them over instead of joining every leaf.
 ///
-/// They are no more than a forecast: where a commit finds other trees than these grew from (an epoch was given up, or the run
-/// goes on after a crash), it joins the leaves itself.
-#[derive(Debug, Clone)]
+/// They are no more than a forecast: where a commit finds other trees than these grew from (an epoch was given up), it joins
+/// the leaves itself. Those of a run that was taken up begin with [`crate::Recorder::trees`].
+#[derive(Debug, Clone, PartialEq)]
 pub struct TreesAhead {
     pub(super) decided: MerkleTree,
     pub(super) released: MerkleTree,

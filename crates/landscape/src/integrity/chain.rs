@@ -242,6 +242,12 @@ impl RecorderState {
         self.records
     }
 
+    /// The trees as they are now.
+    pub(crate) fn trees(&self) -> TreesAhead {
+        let (decided, released, acted) = (self.decided.clone(), self.released.clone(), self.acted.clone());
+        TreesAhead { decided, released, acted }
+    }
+
     fn stored(&self) -> String {
         let stored = StoredState {
             format: FORMAT,

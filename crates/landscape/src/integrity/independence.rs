@@ -378,6 +378,9 @@ proptest! {
         let staged = DecidedDigest::of(VERSION, &decided());
         let next = |state: &RecorderState| after(state, None, Some(&staged), Micros(9));
         prop_assert_eq!(next(&again), next(&state));
+        let mut ahead = again.trees();
+        staged.clone().grow(&mut ahead);
+        prop_assert_eq!(ahead, next(&again).trees());
     }
 }
 
