@@ -1,13 +1,15 @@
 //! The readable views show the record as the program shows it.
 
-use elspeth_contracts::{Micros, StateKey, Step, TokenKey};
+use elspeth_contracts::{Micros, RunStatus, StateKey, Step, TokenKey};
+use elspeth_landscape::{RunRef, TakeUp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 
-use crate::conformance::recorded;
 use crate::conformance::sample::{
-    APPROVED, GATE, TRANSFORM, child, eventful_epoch, hash, plain_epoch, row, run_id, step, token, valid_row,
+    APPROVED, GATE, TRANSFORM, child, eventful_epoch, hash, plain_epoch, row, run_id, seal, step, token,
+    valid_row,
 };
+use crate::conformance::{Store as _, recorded};
 use crate::{File, block_on};
 
 pub(crate) async fn open(file: &File) -> SqliteConnection {
@@ -135,6 +137,34 @@ fn times_are_rfc_3339_with_microseconds() {
         assert_eq!(started, ["1970-01-01T00:00:01.000000Z"]);
         let completed = column(&mut db, format!("SELECT completed_at FROM v_runs WHERE {OF_RUN}")).await;
         assert_eq!(completed, ["null"]);
+    });
+}
+
+#[test]
+fn a_run_that_was_taken_up_is_shown_as_running() {
+    block_on(async {
+        let file = File::fresh().await;
+        let (mut writer, _) = recorded(&file, 'A', vec![plain_epoch(0, 0..2)]).await;
+        writer.seal(&seal(RunStatus::Failed)).await.unwrap();
+        let shown =
+            "SELECT status, completed_at, duration_seconds, row_count, epoch_count, owner, heartbeat_at,
+            error_kind, error_message, content_root, record_root FROM v_runs";
+        let mut db = open(&file).await;
+        let [before] = texts::<11>(&mut db, shown).await.try_into().unwrap();
+        assert!(before.iter().all(Option::is_some), "{before:?}");
+        let seen = file.reader().await.run(&RunRef::Latest).await.unwrap();
+        let up = TakeUp {
+            run_id: seen.run_id,
+            seen_owner: seen.owner,
+            seen_heartbeat: seen.heartbeat_at,
+            owner: "host:2:def".to_owned(),
+            now: Micros(10_000_000),
+        };
+        file.writer().await.take_up(&up).await.unwrap();
+        let after =
+            ["running", "", "", "2", "1", "host:2:def", "1970-01-01T00:00:10.000000Z", "", "", "", ""];
+        assert_eq!(texts(&mut db, shown).await, [line(after)]);
+        assert_eq!(column(&mut db, "SELECT summary FROM runs").await, ["null"]);
     });
 }
 
