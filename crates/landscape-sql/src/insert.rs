@@ -3,6 +3,9 @@
 //! A statement's text depends on the table, on the columns that its records need and on their number. The number is one of
 //! [`SIZES`], so that few texts exist and the database compiles each of them once. `run_no` is
 //! part of the text: it is the same for everything that one writer writes, and each bound value costs time.
+//!
+//! A statement that fails leaves what it wrote before (`OR FAIL`): whoever executes one goes back to a savepoint or gives up
+//! the transaction then. Otherwise SQLite would keep a copy of each page that a statement changes, to undo it alone.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -237,7 +240,7 @@ impl Inserts {
 }
 
 fn text<T: Table>(run_no: i64, shape: u8, records: usize) -> String {
-    let mut sql = format!("INSERT INTO {}(run_no", T::NAME);
+    let mut sql = format!("INSERT OR FAIL INTO {}(run_no", T::NAME);
     let mut record = format!("({run_no}");
     for column in T::COLUMNS.iter().chain(unusual::<T>(shape)) {
         write!(sql, ",{column}").expect("a String takes all text");
