@@ -1,11 +1,13 @@
 //! The members of an open batch, in memory as long as they are few.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{Step, TokenKey};
+use elspeth_faults::Call;
 use elspeth_payload::{Block, BlockBuilder, Body, BodyFragment, BodyKey};
 use elspeth_value::Row;
 
@@ -59,7 +61,7 @@ impl Members {
         if self.rows.len() == KEPT {
             let spill = match &mut self.spill {
                 Some(spill) => spill,
-                None => self.spill.insert(Spill { file: tempfile::tempfile()?, end: 0, blocks: Vec::new() }),
+                None => self.spill.insert(Spill::new()?),
             };
             spill.write(&self.rows)?;
             self.rows.clear();
@@ -83,6 +85,11 @@ impl Members {
 }
 
 impl Spill {
+    fn new() -> io::Result<Self> {
+        elspeth_faults::io(Call::Create, &spilled())?;
+        Ok(Self { file: tempfile::tempfile()?, end: 0, blocks: Vec::new() })
+    }
+
     fn write(&mut self, rows: &[Row]) -> io::Result<()> {
         let mut fragment = BodyFragment::default();
         for (position, row) in rows.iter().enumerate() {
@@ -91,7 +98,7 @@ impl Spill {
         let mut block = BlockBuilder::default();
         block.add(fragment);
         let bytes = block.finish();
-        self.file.write_all(&bytes)?;
+        elspeth_faults::write_all(&mut self.file, &bytes, &spilled())?;
         self.blocks.push((self.end, bytes.len()));
         self.end += bytes.len() as u64;
         Ok(())
@@ -99,6 +106,7 @@ impl Spill {
 
     fn read(&self, (start, length): (u64, usize)) -> io::Result<Vec<Row>> {
         let mut bytes = vec![0; length];
+        elspeth_faults::io(Call::Read, &spilled())?;
         self.file.read_exact_at(&mut bytes, start)?;
         let block = Block::read(&bytes).map_err(io::Error::other)?;
         let row = |position| match block.get(key(position)) {
@@ -109,6 +117,11 @@ impl Spill {
         };
         (0..KEPT).map(row).collect()
     }
+}
+
+/// Where files without a name are, which is what a failed call can say of them.
+fn spilled() -> PathBuf {
+    std::env::temp_dir()
 }
 
 /// Positions in a block stand where tokens stand in the bodies of an epoch.

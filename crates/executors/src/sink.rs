@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{Clock, EpochNo, Outcome, RowIndex, Step, TokenKey, TokenOutcomeRecord};
+use elspeth_faults::{Act, around};
 use elspeth_graph::{Destination, ExecutionGraph, NodeSpec};
 use elspeth_landscape::ActedEpoch;
-use elspeth_plugin::{Sink, SinkContext, SinkPosition};
+use elspeth_plugin::{Sink, SinkContext, SinkError, SinkPosition};
 use elspeth_telemetry::Spans;
 use elspeth_value::Row;
 use thiserror::Error;
@@ -195,9 +196,11 @@ impl SinkDeck {
         let mut acted = ActedEpoch { epoch, ..ActedEpoch::default() };
         for (step, deck) in &mut self.decks {
             let started = self.around.clock.monotonic_us();
-            let produced = caught(&deck.plugin, || deck.sink.publish())
-                .map_err(|reason| deck.error(&reason.message, None))?
-                .map_err(|e| deck.error(&e.message, e.help))?;
+            let produced = around(Act::PublishSink, || {
+                caught(&deck.plugin, || deck.sink.publish())
+                    .unwrap_or_else(|reason| Err(SinkError::new(reason.message)))
+            });
+            let produced = produced.map_err(|e| deck.error(&e.message, e.help))?;
             let ended = self.around.clock.monotonic_us();
             if let Some(produced) = produced {
                 acted.artifacts.push(deck.artifact(*step, epoch, produced));

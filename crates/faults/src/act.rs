@@ -25,6 +25,8 @@ macro_rules! acts {
 }
 
 acts! {
+    /// The transaction that makes the record's tables.
+    CreateTables = "create-tables",
     /// The transaction that registers a run.
     BeginRun = "begin-run",
     /// The transaction by which a run that stopped gets another owner.

@@ -1,5 +1,6 @@
 //! Versions of the schema: what a file is, and how it becomes what this program writes.
 
+use elspeth_faults::{Act, around};
 use elspeth_landscape::LandscapeError;
 use rusqlite::Connection;
 
@@ -79,7 +80,10 @@ pub(crate) fn migrate(connection: &Connection, location: &str) -> Result<(), Lan
         };
         connection.execute_batch(&migration(from)).map_err(failed)
     });
-    let ended = connection.execute_batch(if result.is_ok() { "COMMIT" } else { "ROLLBACK" });
+    let ended = match &result {
+        Ok(()) => around(Act::CreateTables, || connection.execute_batch("COMMIT")),
+        Err(_) => connection.execute_batch("ROLLBACK"),
+    };
     result.and(ended.map_err(failed))
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use elspeth_contracts::{EpochNo, Micros, RunId};
+use elspeth_faults::{Act, around};
 use elspeth_landscape::integrity::EpochHashes;
 use elspeth_landscape::{
     ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart, TakeUp,
@@ -144,7 +145,8 @@ impl SqliteWriter {
     /// and a reader that is busy with the log is not waited for.
     fn fold_log(&self) {
         let _ = self.connection.busy_timeout(Duration::ZERO);
-        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let fold = || self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let _ = around(Act::FoldLog, fold);
         let _ = self.connection.busy_timeout(self.patience);
     }
 }
@@ -161,14 +163,20 @@ fn refusal(run_id: RunId, standing: Option<(String, bool)>) -> LandscapeError {
 /// Does `work` in one durable transaction.
 fn transaction<T>(
     connection: &Connection,
+    act: Act,
     work: impl FnOnce() -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     execute(connection, "BEGIN IMMEDIATE")?;
-    let done = work().and_then(|result| execute(connection, "COMMIT").map(|()| result));
+    let done = work().and_then(|result| make_durable(connection, act).map(|()| result));
     if done.is_err() {
         abandon(connection)?;
     }
     done
+}
+
+/// Commits the open transaction; nothing else in this writer does.
+fn make_durable(connection: &Connection, act: Act) -> rusqlite::Result<()> {
+    around(act, || execute(connection, "COMMIT"))
 }
 
 /// Ends the open transaction, if the failure that came before has not ended it already.
@@ -211,7 +219,10 @@ impl OpenRun {
 
     fn stage(&mut self, connection: &Connection, decided: &DecidedEpoch) -> rusqlite::Result<()> {
         execute(connection, "BEGIN IMMEDIATE")?;
-        match self.fence(connection).and_then(|()| self.insert_decided(connection, decided)) {
+        let inserted = around(Act::Stage, || {
+            self.fence(connection).and_then(|()| self.insert_decided(connection, decided))
+        });
+        match inserted {
             Ok(()) => {
                 self.stage = Stage::Staged(Staged::of(decided), None);
                 Ok(())
@@ -262,17 +273,18 @@ impl OpenRun {
         let (staged, written) = match std::mem::replace(&mut self.stage, Stage::Empty) {
             Stage::Staged(staged, written) => (staged, written),
             Stage::Empty | Stage::Lost => {
-                return transaction(connection, || {
+                return transaction(connection, Act::CommitB, || {
                     self.fence(connection)?;
                     self.insert_alone(connection, closing)
                 });
             }
         };
+        let act = if closing.acted.is_some() { Act::CommitAb } else { Act::CommitA };
         let acted = closing.acted.filter(|acted| written != Some(acted.epoch));
         let done = acted
             .map_or(Ok(()), |acted| self.insert_acted(connection, acted))
             .and_then(|()| self.insert_closing(connection, Some(&staged), closing))
-            .and_then(|()| execute(connection, "COMMIT"));
+            .and_then(|()| make_durable(connection, act));
         match done {
             Ok(()) => self.decided.extend(staged.end().map(|end| (staged.epoch, end))),
             Err(_) => self.unstage_acted(connection, staged),
@@ -295,7 +307,7 @@ impl OpenRun {
                 return Ok(());
             }
         };
-        let done = self.insert_acted(connection, acted);
+        let done = around(Act::StageActed, || self.insert_acted(connection, acted));
         match done {
             Ok(()) => self.stage = Stage::Staged(staged, Some(written)),
             Err(_) => self.unstage_acted(connection, staged),
@@ -365,7 +377,7 @@ impl LandscapeWriter for SqliteWriter {
             return Err(self.out_of_order("a run is open on this writer already"));
         }
         let connection = &self.connection;
-        let run = transaction(connection, || OpenRun::register(connection, start));
+        let run = transaction(connection, Act::BeginRun, || OpenRun::register(connection, start));
         self.run = Some(run.map_err(|error| self.failed("registering the run", &error))?);
         Ok(())
     }
@@ -376,7 +388,8 @@ impl LandscapeWriter for SqliteWriter {
         }
         let connection = &self.connection;
         let failed = |error| self.failed("taking up the run", &error);
-        match transaction(connection, || OpenRun::take_up(connection, up)).map_err(failed)? {
+        let taken = transaction(connection, Act::TakeUp, || OpenRun::take_up(connection, up));
+        match taken.map_err(failed)? {
             Some(run) => {
                 self.run = Some(run);
                 Ok(())
@@ -442,7 +455,8 @@ impl LandscapeWriter for SqliteWriter {
         let run_no = self.resting_run("an epoch is staged; commit it or roll it back before sealing")?;
         let summary = self.summary(run_no).await?;
         let (connection, lease) = (&self.connection, &self.open_run()?.lease);
-        let sealed = transaction(connection, || Runs::seal(lease, seal, &summary).change_one(connection));
+        let sealed =
+            transaction(connection, Act::Seal, || Runs::seal(lease, seal, &summary).change_one(connection));
         sealed.map_err(|error| self.failed("sealing the run", &error))?;
         // Only a run that does not end well is still counted; the last to close the database folds its log.
         self.run.take().and_then(|run| run.background).and_then(BackgroundCount::finish);

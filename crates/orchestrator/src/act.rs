@@ -6,6 +6,7 @@ use elspeth_canonical::HashVersion;
 use elspeth_contracts::EpochNo;
 use elspeth_engine::EpochWork;
 use elspeth_executors::SinkDeck;
+use elspeth_faults::{Act, around};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::integrity::{ActedDigest, TreesAhead};
 use elspeth_landscape::{ActedEpoch, Corruption, LandscapeError};
@@ -42,9 +43,13 @@ struct Order {
 
 impl Actor {
     /// Starts the thread; it ends when the actor is dropped.
-    pub(crate) fn spawn(deck: SinkDeck, graph: Arc<ExecutionGraph>, version: HashVersion) -> Self {
+    pub(crate) fn spawn(
+        deck: SinkDeck,
+        graph: Arc<ExecutionGraph>,
+        hashing: (HashVersion, TreesAhead),
+    ) -> Self {
         let (orders, inbox) = mpsc::channel(1);
-        std::thread::spawn(move || serve(deck, &graph, version, inbox));
+        std::thread::spawn(move || serve(deck, &graph, hashing, inbox));
         Self { orders }
     }
 
@@ -88,13 +93,19 @@ fn gone() -> RunError {
     RunError::Internal("the sinks' thread ended".to_owned())
 }
 
-fn serve(mut deck: SinkDeck, graph: &ExecutionGraph, version: HashVersion, mut inbox: mpsc::Receiver<Order>) {
-    let mut trees = TreesAhead::new(version);
+fn serve(
+    mut deck: SinkDeck,
+    graph: &ExecutionGraph,
+    (version, mut trees): (HashVersion, TreesAhead),
+    mut inbox: mpsc::Receiver<Order>,
+) {
     while let Some(order) = inbox.blocking_recv() {
         let result = match order.task {
             Task::Open => deck.open().map(|()| ActedEpoch::default()),
-            Task::Act(work) => deck.act(work.decided.epoch, work.sinks, work.settled, graph),
-            Task::Publish(epoch) => deck.publish(epoch),
+            Task::Act(work) => {
+                around(Act::ActOnEpoch, || deck.act(work.decided.epoch, work.sinks, work.settled, graph))
+            }
+            Task::Publish(epoch) => around(Act::Publish, || deck.publish(epoch)),
         };
         let (send_digest, digest) = oneshot::channel();
         let acted = result.map_err(RunError::Act).map(|epoch| Acted { epoch: Arc::new(epoch), digest });

@@ -7,6 +7,7 @@ use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, EpochNo, ErrorReason, RunId, RunStatus, Step};
 use elspeth_engine::{EngineError, EngineOptions, EpochWork, Finished, Pipeline, Start, drive};
 use elspeth_executors::{DeckContext, Dispatcher, Policies, SinkDeck, caught};
+use elspeth_faults::{Act, Point, reach};
 use elspeth_landscape::integrity::{DecidedDigest, TreesAhead};
 use elspeth_landscape::{LandscapeError, LandscapeWriter, Recorder, RunSeal, SourceRecord};
 use elspeth_plugin::{SinkContext, SinkPosition, Source, SourceError, SourcePosition};
@@ -141,7 +142,7 @@ async fn epochs(
     let clock = Arc::clone(&plan.clock);
     let budget = plan.budget;
     let pending = entry.pending.take();
-    let Threads { actor, engine, mut decided } = start_threads(plan, entry, stop)?;
+    let Threads { actor, engine, mut decided } = start_threads(plan, (entry, recorder.trees()), stop)?;
     actor.open().await?;
     let mut acting = match pending {
         Some(work) => Some(actor.act(work).await?),
@@ -194,7 +195,9 @@ async fn epochs(
     if exhausted {
         recorder.check_conservation().await?;
         let published = actor.publish(course.last).await?;
+        reach(Point::Before(Act::RecordPublication));
         commit_acted(published, recorder, (clock.as_ref(), course)).await?;
+        reach(Point::After(Act::RecordPublication));
     }
     Ok(exhausted)
 }
@@ -280,7 +283,11 @@ struct Threads {
     decided: mpsc::Receiver<Decided>,
 }
 
-fn start_threads(plan: RunPlan, entry: Entry, stop: &Arc<AtomicBool>) -> Result<Threads, RunError> {
+fn start_threads(
+    plan: RunPlan,
+    (entry, mut trees): (Entry, TreesAhead),
+    stop: &Arc<AtomicBool>,
+) -> Result<Threads, RunError> {
     let context = SinkContext {
         run_id: plan.run_id,
         sink: String::new(),
@@ -297,7 +304,7 @@ fn start_threads(plan: RunPlan, entry: Entry, stop: &Arc<AtomicBool>) -> Result<
     };
     let mut deck = SinkDeck::new(&plan.graph, plan.sinks, surroundings).map_err(RunError::Act)?;
     deck.go_on(entry.sinks, &entry.published);
-    let actor = Actor::spawn(deck, Arc::clone(&plan.graph), plan.hash_version);
+    let actor = Actor::spawn(deck, Arc::clone(&plan.graph), (plan.hash_version, trees.clone()));
     let (sender, decided) = mpsc::channel(1);
     if !entry.published.is_empty() {
         return Ok(Threads { actor, engine: None, decided });
@@ -319,7 +326,6 @@ fn start_threads(plan: RunPlan, entry: Entry, stop: &Arc<AtomicBool>) -> Result<
     };
     let (source, start, stop) = (plan.source, entry.start, Arc::clone(stop));
     let version = plan.hash_version;
-    let mut trees = TreesAhead::new(version);
     let engine = std::thread::spawn(move || {
         drive(&pipeline, source, start, &stop, |work| {
             let mut digest = DecidedDigest::of(version, &work.decided);

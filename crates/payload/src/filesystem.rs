@@ -1,9 +1,10 @@
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use elspeth_canonical::ContentHash;
+use elspeth_faults::{Act, Call, around};
 use tempfile::NamedTempFile;
 
 use crate::PayloadError;
@@ -72,7 +73,7 @@ impl FilesystemStore {
     /// [`PayloadError::Io`], or [`PayloadError::Mismatch`] when the file's content was changed.
     pub fn get(&self, hash: ContentHash) -> Result<Option<Vec<u8>>, PayloadError> {
         let path = self.path_of(hash);
-        let bytes = match fs::read(&path) {
+        let bytes = match elspeth_faults::io(Call::Read, &path).and_then(|()| fs::read(&path)) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(io_error("read", &path, source)),
@@ -104,19 +105,22 @@ impl FilesystemStore {
 
 /// A file of that content under a name of its own, then under `path`: nobody ever sees a part of it there.
 pub(crate) fn write_file(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    elspeth_faults::io(Call::Create, path)?;
     let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
-    write_durably(&mut file, bytes)?;
-    file.persist(path)?;
-    Ok(())
+    write_durably(&mut file, bytes, path)?;
+    around(Act::RenameBody, || {
+        elspeth_faults::io(Call::Rename, path)?;
+        file.persist(path).map(drop).map_err(|failed| failed.error)
+    })
 }
 
 /// How files begin that were not finished when a process ended.
 pub(crate) const UNFINISHED: &str = ".tmp";
 
-fn write_durably(file: &mut NamedTempFile, bytes: &[u8]) -> io::Result<()> {
-    file.write_all(bytes)?;
-    let file: &File = file.as_file();
-    file.sync_all()
+fn write_durably(file: &mut NamedTempFile, bytes: &[u8], path: &Path) -> io::Result<()> {
+    let file: &mut File = file.as_file_mut();
+    around(Act::WriteBody, || elspeth_faults::write_all(file, bytes, path))?;
+    around(Act::SyncBody, || elspeth_faults::io(Call::Sync, path).and_then(|()| file.sync_all()))
 }
 
 pub(crate) fn io_error(action: &'static str, path: &Path, source: io::Error) -> PayloadError {

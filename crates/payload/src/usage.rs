@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use elspeth_canonical::ContentHash;
+use elspeth_faults::Call;
 
 use crate::filesystem::{UNFINISHED, io_error, write_file};
 use crate::folders::{create_durable, sync_folder};
@@ -51,7 +52,7 @@ impl Usage {
         }
         create_durable(base)?;
         let (path, file) = lock_file(base)?;
-        match file.lock_shared() {
+        match elspeth_faults::io(Call::Lock, &path).and_then(|()| file.lock_shared()) {
             // Where files cannot be locked nobody becomes a keeper, so nothing is removed.
             Err(error) if error.kind() != ErrorKind::Unsupported => {
                 return Err(io_error("lock", &path, error));
@@ -82,7 +83,8 @@ impl Usage {
 
 fn lock_file(base: &Path) -> Result<(PathBuf, File), PayloadError> {
     let path = base.join(LOCK);
-    let file = File::options().create(true).append(true).open(&path);
+    let file = elspeth_faults::io(Call::Open, &path)
+        .and_then(|()| File::options().create(true).append(true).open(&path));
     file.map(|file| (path.clone(), file)).map_err(|source| io_error("open", &path, source))
 }
 

@@ -5,6 +5,7 @@ use elspeth_contracts::{
     OperationKind, OperationRecord, OperationStatus, Outcome, RoutingEventRecord, Step, TokenOrigin,
     TokenOutcomeRecord, TransformErrorRecord,
 };
+use elspeth_faults::{Act, around};
 use elspeth_graph::{Destination, ExecutionGraph};
 use elspeth_landscape::SinkProgress;
 use elspeth_plugin::{Produced, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
@@ -73,8 +74,10 @@ impl Deck {
         let mut waits = retry.waits(epoch.0);
         let mut attempts = 1;
         loop {
-            let result = caught(&self.plugin, || self.sink.write(epoch, &rows))
-                .unwrap_or_else(|reason| Err(SinkError::new(reason.message)));
+            let result = around(Act::WriteSink, || {
+                caught(&self.plugin, || self.sink.write(epoch, &rows))
+                    .unwrap_or_else(|reason| Err(SinkError::new(reason.message)))
+            });
             match result {
                 Ok(written) => return Ok((written, attempts)),
                 Err(error) => match waits.next().filter(|_| error.retryable) {

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use compact_str::CompactString;
+use elspeth_faults::Call;
 use elspeth_plugin::SinkError;
 use elspeth_value::{Contract, SchemaMode};
 
@@ -35,9 +36,11 @@ pub(crate) fn read_existing(
         return Ok(None);
     }
     let cannot = |e| failed("read", path, &e);
-    let file = File::open(path).map_err(cannot)?;
+    let file = elspeth_faults::io(Call::Open, path).and_then(|()| File::open(path)).map_err(cannot)?;
     let mut head = Vec::new();
-    file.take(LONGEST_HEADER).read_to_end(&mut head).map_err(cannot)?;
+    elspeth_faults::io(Call::Read, path)
+        .and_then(|()| file.take(LONGEST_HEADER).read_to_end(&mut head))
+        .map_err(cannot)?;
     if head.is_empty() {
         return Ok(None);
     }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use elspeth_faults::{Act, Call, around};
 use elspeth_plugin::SinkError;
 
 use super::staged_file::failed;
@@ -60,7 +61,9 @@ pub(crate) fn resolve_target(target: &Path) -> Result<PathBuf, SinkError> {
 pub(crate) fn create_parents(target: &Path) -> Result<(), SinkError> {
     let folder = parent_of(target);
     let existing = nearest_existing(folder);
-    fs::create_dir_all(folder).map_err(|e| failed("create the folder", folder, &e))?;
+    elspeth_faults::io(Call::CreateFolder, folder)
+        .and_then(|()| fs::create_dir_all(folder))
+        .map_err(|e| failed("create the folder", folder, &e))?;
     let mut made = folder;
     while made != existing {
         sync_parent(made)?;
@@ -75,7 +78,10 @@ pub(crate) fn create_parents(target: &Path) -> Result<(), SinkError> {
 /// The folder cannot be synchronised.
 pub(crate) fn sync_parent(path: &Path) -> Result<(), SinkError> {
     let folder = parent_of(path);
-    File::open(folder).and_then(|folder| folder.sync_all()).or_else(|e| match e.kind() {
+    let synced = around(Act::SyncFolder, || {
+        elspeth_faults::io(Call::Sync, folder).and_then(|()| File::open(folder)?.sync_all())
+    });
+    synced.or_else(|e| match e.kind() {
         // Some file systems have no fsync of folders; their renames are as durable as they get.
         io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput => Ok(()),
         _ => Err(failed("synchronise the folder", folder, &e)),

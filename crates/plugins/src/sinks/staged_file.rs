@@ -13,11 +13,12 @@
 mod rewriting;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use elspeth_canonical::{ContentHash, HashVersion, Hasher};
 use elspeth_contracts::RunId;
+use elspeth_faults::{Act, Call, Point, around, reach};
 use elspeth_plugin::{Produced, SinkError};
 use serde::{Deserialize, Serialize};
 
@@ -94,18 +95,20 @@ impl StagedFile {
         let target = folders::resolve_target(stage.target)?;
         folders::create_parents(&target)?;
         let staging = staging_path(&target, stage.run_id);
+        reach(Point::Before(Act::CreateStaged));
         let mut file = open_staging(&staging, true)?;
         let mut body = Digest::new(stage.version);
         let mut base = None;
         if target.exists() {
             keep_permissions(&target, &file)?;
             if beginning == Beginning::CopyOfTarget {
-                body = copy_onto(&target, &mut file, stage.version)?;
+                body = copy_onto(&target, (&mut file, &staging), stage.version)?;
                 base = Some(Base { size: body.len, content_hash: body.finish().to_string() });
             }
         }
-        file.sync_data().map_err(|e| failed("write", &staging, &e))?;
+        sync(&file, &staging).map_err(|e| failed("write", &staging, &e))?;
         folders::sync_parent(&staging)?;
+        reach(Point::After(Act::CreateStaged));
         Ok(Self { target, staging, file: Some(file), body, tail: Vec::new(), base, published: None })
     }
 
@@ -140,10 +143,11 @@ impl StagedFile {
         };
         let shorter = bytes.len() < self.tail.len();
         let end = self.body.len + bytes.len() as u64;
+        let path = &self.staging;
         file.seek(SeekFrom::Start(self.body.len))
-            .and_then(|_| file.write_all(bytes))
-            .and_then(|()| if shorter { file.set_len(end) } else { Ok(()) })
-            .and_then(|()| file.sync_data())
+            .and_then(|_| around(Act::WriteStaged, || elspeth_faults::write_all(file, bytes, path)))
+            .and_then(|()| if shorter { set_len(file, end, path) } else { Ok(()) })
+            .and_then(|()| around(Act::SyncStaged, || sync(file, path)))
             .map_err(|e| failed("write", &self.staging, &e))?;
         self.body.update(&bytes[..body]);
         self.tail = bytes[body..].to_vec();
@@ -159,7 +163,7 @@ impl StagedFile {
             return Ok(());
         }
         self.check_base()?;
-        fs::rename(&self.staging, &self.target).map_err(|e| failed("publish", &self.target, &e))?;
+        rename(&self.staging, &self.target)?;
         folders::sync_parent(&self.target)?;
         self.file = None;
         Ok(())
@@ -173,7 +177,8 @@ impl StagedFile {
         let Some(file) = self.file.as_mut().filter(|_| self.body.len > 0) else { return Ok(false) };
         let mut end = vec![0; line_end.len().min(usize::try_from(self.body.len).unwrap_or(usize::MAX))];
         file.seek(SeekFrom::Start(self.body.len - end.len() as u64))
-            .and_then(|_| file.read_exact(&mut end))
+            .and_then(|_| elspeth_faults::io(Call::Read, &self.staging))
+            .and_then(|()| file.read_exact(&mut end))
             .map_err(|e| failed("read", &self.staging, &e))?;
         Ok(end != line_end)
     }
@@ -224,26 +229,28 @@ impl StagedFile {
 
     fn reopen_staging(&mut self, position: &StagedPosition) -> Result<(), SinkError> {
         let mut file = open_staging(&self.staging, false)?;
-        let size = file.metadata().map_err(|e| failed("open", &self.staging, &e))?.len();
+        let about = elspeth_faults::io(Call::Metadata, &self.staging).and_then(|()| file.metadata());
+        let size = about.map_err(|e| failed("open", &self.staging, &e))?.len();
         if size < position.offset {
             return Err(self.changed(&format!("it has {size} bytes, but {} were written", position.offset)));
         }
-        self.body = digest(&mut file, position.offset, self.body.version)
+        self.body = digest((&mut file, &self.staging), position.offset, self.body.version)
             .map_err(|e| failed("read", &self.staging, &e))?;
         self.compare(position)?;
-        file.set_len(position.offset).map_err(|e| failed("cut back", &self.staging, &e))?;
+        around(Act::CutBack, || set_len(&file, position.offset, &self.staging))
+            .map_err(|e| failed("cut back", &self.staging, &e))?;
         self.file = Some(file);
         let tail = std::mem::take(&mut self.tail);
         self.commit(&tail, 0)
     }
 
     fn recognise_published(&mut self, position: &StagedPosition) -> Result<(), SinkError> {
-        let mut file = File::open(&self.target).map_err(|_| self.gone())?;
-        self.body = digest(&mut file, position.offset, self.body.version)
+        let mut file = open_published(&self.target)?.ok_or_else(|| self.gone())?;
+        self.body = digest((&mut file, &self.target), position.offset, self.body.version)
             .map_err(|e| failed("read", &self.target, &e))?;
         let mut rest = Vec::new();
-        file.take(self.tail.len() as u64 + 1)
-            .read_to_end(&mut rest)
+        elspeth_faults::io(Call::Read, &self.target)
+            .and_then(|()| file.take(self.tail.len() as u64 + 1).read_to_end(&mut rest))
             .map_err(|e| failed("read", &self.target, &e))?;
         if self.body.len == position.offset && rest == self.tail && self.compare(position).is_ok() {
             return Ok(());
@@ -278,8 +285,9 @@ impl StagedFile {
 
     fn check_base(&self) -> Result<(), SinkError> {
         let Some(base) = &self.base else { return Ok(()) };
-        let now = File::open(&self.target)
-            .and_then(|mut file| digest(&mut file, u64::MAX, self.body.version))
+        let now = elspeth_faults::io(Call::Open, &self.target)
+            .and_then(|()| File::open(&self.target))
+            .and_then(|mut file| digest((&mut file, &self.target), u64::MAX, self.body.version))
             .map_err(|e| failed("read", &self.target, &e))?;
         if now.len == base.size && now.finish().to_string() == base.content_hash {
             return Ok(());
@@ -317,47 +325,59 @@ fn staging_path(target: &Path, run_id: RunId) -> PathBuf {
 }
 
 fn open_staging(staging: &Path, anew: bool) -> Result<File, SinkError> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(anew)
-        .truncate(anew)
-        .open(staging)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(anew).truncate(anew);
+    elspeth_faults::io(if anew { Call::Create } else { Call::Open }, staging)
+        .and_then(|()| options.open(staging))
         .map_err(|e| failed(if anew { "create" } else { "open" }, staging, &e))
 }
 
 fn keep_permissions(target: &Path, file: &File) -> Result<(), SinkError> {
-    fs::metadata(target)
-        .and_then(|about| file.set_permissions(about.permissions()))
+    elspeth_faults::io(Call::Metadata, target)
+        .and_then(|()| fs::metadata(target))
+        .and_then(|about| {
+            elspeth_faults::io(Call::SetPermissions, target)?;
+            file.set_permissions(about.permissions())
+        })
         .map_err(|e| failed("take the permissions of", target, &e))
 }
 
-fn copy_onto(target: &Path, file: &mut File, version: HashVersion) -> Result<Digest, SinkError> {
-    let mut from = File::open(target).map_err(|e| failed("read", target, &e))?;
+fn copy_onto(
+    target: &Path,
+    (file, staging): (&mut File, &Path),
+    version: HashVersion,
+) -> Result<Digest, SinkError> {
+    let opened = elspeth_faults::io(Call::Open, target).and_then(|()| File::open(target));
+    let mut from = opened.map_err(|e| failed("read", target, &e))?;
     let mut copied = Digest::new(version);
-    each_piece(&mut from, u64::MAX, |piece| {
+    each_piece((&mut from, target), u64::MAX, |piece| {
         copied.update(piece);
-        file.write_all(piece)
+        elspeth_faults::write_all(file, piece, staging)
     })
     .map_err(|e| failed("copy", target, &e))?;
     Ok(copied)
 }
 
 /// The digest of the next `len` bytes, or of fewer when there are no more.
-fn digest(file: &mut File, len: u64, version: HashVersion) -> io::Result<Digest> {
+fn digest(from: (&mut File, &Path), len: u64, version: HashVersion) -> io::Result<Digest> {
     let mut digest = Digest::new(version);
-    each_piece(file, len, |piece| {
+    each_piece(from, len, |piece| {
         digest.update(piece);
         Ok(())
     })?;
     Ok(digest)
 }
 
-fn each_piece(file: &mut File, len: u64, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+fn each_piece(
+    (file, path): (&mut File, &Path),
+    len: u64,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
     let mut left = len;
     while left > 0 {
         let wanted = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+        elspeth_faults::io(Call::Read, path)?;
         let got = match file.read(&mut piece[..wanted]) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             other => other?,
@@ -369,6 +389,31 @@ fn each_piece(file: &mut File, len: u64, mut take: impl FnMut(&[u8]) -> io::Resu
         left -= got as u64;
     }
     Ok(())
+}
+
+/// `None` when there is no file of that name.
+fn open_published(target: &Path) -> Result<Option<File>, SinkError> {
+    match elspeth_faults::io(Call::Open, target).and_then(|()| File::open(target)) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(failed("read", target, &e)),
+    }
+}
+
+fn sync(file: &File, path: &Path) -> io::Result<()> {
+    elspeth_faults::io(Call::Sync, path).and_then(|()| file.sync_data())
+}
+
+fn set_len(file: &File, len: u64, path: &Path) -> io::Result<()> {
+    elspeth_faults::io(Call::SetLen, path).and_then(|()| file.set_len(len))
+}
+
+/// Gives a complete file the target's name.
+fn rename(complete: &Path, target: &Path) -> Result<(), SinkError> {
+    let renamed = around(Act::Rename, || {
+        elspeth_faults::io(Call::Rename, target).and_then(|()| fs::rename(complete, target))
+    });
+    renamed.map_err(|e| failed("publish", target, &e))
 }
 
 /// The error of a file that cannot be written, with advice where there is some.

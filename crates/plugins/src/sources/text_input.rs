@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use elspeth_canonical::{ContentHash, HashVersion, Hasher};
+use elspeth_faults::Call;
 use elspeth_plugin::{SourceError, SourceIdentity};
 use serde::{Deserialize, Serialize};
 
@@ -67,8 +68,10 @@ impl TextInput {
         version: HashVersion,
         position: Option<&TextPosition>,
     ) -> Result<Self, SourceError> {
-        let file = File::open(path).map_err(|e| cannot("open", path, &e))?;
-        let about = file.metadata().map_err(|e| cannot("open", path, &e))?;
+        let opened = elspeth_faults::io(Call::Open, path).and_then(|()| File::open(path));
+        let file = opened.map_err(|e| cannot("open", path, &e))?;
+        let about = elspeth_faults::io(Call::Metadata, path).and_then(|()| file.metadata());
+        let about = about.map_err(|e| cannot("open", path, &e))?;
         if about.is_dir() {
             let message = format!("cannot read `{}`: it is a folder", path.display());
             return Err(SourceError::new(message).with_help("name a file inside of it"));
@@ -197,14 +200,16 @@ impl TextInput {
     /// Takes `wanted` bytes from the file, fewer at its end; what is no plain file gives what it has.
     fn take_piece(&mut self, wanted: usize) -> Result<(), SourceError> {
         if self.decoder.is_identity() {
-            let taken = read_piece(&mut self.file, self.size.is_some(), wanted, &mut self.window)
+            let taken = elspeth_faults::io(Call::Read, &self.path)
+                .and_then(|()| read_piece(&mut self.file, self.size.is_some(), wanted, &mut self.window))
                 .map_err(|e| cannot("read", &self.path, &e))?;
             self.taken += taken as u64;
             self.exhausted = taken == 0 || (self.size.is_some() && taken < wanted);
             return Ok(());
         }
         let mut piece = Vec::with_capacity(wanted);
-        let taken = read_piece(&mut self.file, self.size.is_some(), wanted, &mut piece)
+        let taken = elspeth_faults::io(Call::Read, &self.path)
+            .and_then(|()| read_piece(&mut self.file, self.size.is_some(), wanted, &mut piece))
             .map_err(|e| cannot("read", &self.path, &e))?;
         self.taken += taken as u64;
         self.exhausted = taken == 0 || (self.size.is_some() && taken < wanted);

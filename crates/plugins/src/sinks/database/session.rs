@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use elspeth_contracts::{EpochNo, ErrorReason, FailureKind};
+use elspeth_faults::{Act, Point, reach};
 use elspeth_plugin::{Produced, Refusal, SinkContext, SinkError, SinkPosition, SinkRow, Written};
 use elspeth_value::Row;
 use serde::{Deserialize, Serialize};
@@ -65,7 +66,9 @@ impl Session {
         };
         let mut store = Store::open(&settings.path, foreign_keys).await?;
         let owner = Owner { run_id: context.run_id, sink: context.sink.clone() };
+        reach(Point::Before(Act::PrepareTable));
         owner.prepare(&mut store).await?;
+        reach(Point::After(Act::PrepareTable));
         let (chain, epoch) = match position {
             None => (Chain::new(context.hash_version), None),
             Some(position) => {
@@ -99,16 +102,21 @@ impl Session {
         if !rows.is_empty() {
             self.store.run("BEGIN IMMEDIATE", "write to").await?;
             let done = self.write_inside(settings, epoch, rows).await;
-            refused = self.end(done).await?;
+            refused = self.end(Act::CommitTable, done).await?;
             self.epoch = Some(epoch);
         }
         Ok(Written { refused, position: self.position(), produced: Some(self.produced(settings)) })
     }
 
     /// Ends the transaction: for good when all went well.
-    async fn end<T>(&mut self, done: Result<T, SinkError>) -> Result<T, SinkError> {
+    async fn end<T>(&mut self, act: Act, done: Result<T, SinkError>) -> Result<T, SinkError> {
         match done {
-            Ok(done) => self.store.run("COMMIT", "write to").await.map(|()| done),
+            Ok(done) => {
+                reach(Point::Before(act));
+                self.store.run("COMMIT", "write to").await?;
+                reach(Point::After(act));
+                Ok(done)
+            }
             Err(error) => {
                 // Where this fails too the transaction is gone already, or goes with the connection.
                 let _ = self.store.run("ROLLBACK", "roll back").await;
@@ -174,7 +182,7 @@ impl Session {
         if !self.published {
             self.store.run("BEGIN IMMEDIATE", "publish in").await?;
             let done = self.publish_inside(settings).await;
-            self.end(done).await?;
+            self.end(Act::PublishTable, done).await?;
             self.published = true;
         }
         Ok(self.produced(settings))

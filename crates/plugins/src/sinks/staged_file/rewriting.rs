@@ -9,10 +9,14 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use elspeth_canonical::HashVersion;
+use elspeth_faults::{Act, Call, Watched, around};
 use elspeth_plugin::SinkError;
 
 use super::super::folders;
-use super::{Digest, PIECE, Stage, StagedFile, StagedPosition, failed, keep_permissions, open_staging};
+use super::{
+    Digest, PIECE, Stage, StagedFile, StagedPosition, failed, keep_permissions, open_published, open_staging,
+    rename,
+};
 
 /// How staged content becomes what is published, and back: `restore` undoes `rewrite`, and fails for what `rewrite` does
 /// not produce.
@@ -50,13 +54,16 @@ impl StagedFile {
     pub(crate) fn publish_rewritten(&mut self, rewriting: &dyn Rewriting) -> Result<(), SinkError> {
         let Some(mut staged) = self.file.take() else { return Ok(()) };
         let path = rewritten_path(&self.staging);
-        let published = self.write_final_form(&mut staged, &path, rewriting);
+        let published = around(Act::WriteFinal, || self.write_final_form(&mut staged, &path, rewriting));
         self.file = Some(staged);
         // A half-written file is of no use, and the disk may be full; when it stays, the next attempt overwrites it.
         let published = published.inspect_err(|_| drop(fs::remove_file(&path)))?;
-        fs::rename(&path, &self.target).map_err(|e| failed("publish", &self.target, &e))?;
+        rename(&path, &self.target)?;
         folders::sync_parent(&self.target)?;
-        fs::remove_file(&self.staging).map_err(|e| failed("remove", &self.staging, &e))?;
+        around(Act::RemoveStaged, || {
+            elspeth_faults::io(Call::Remove, &self.staging).and_then(|()| fs::remove_file(&self.staging))
+        })
+        .map_err(|e| failed("remove", &self.staging, &e))?;
         folders::sync_parent(&self.target)?;
         self.file = None;
         self.published = Some(published);
@@ -72,12 +79,16 @@ impl StagedFile {
         let file = open_staging(path, true)?;
         keep_permissions(&self.staging, &file)?;
         staged.seek(SeekFrom::Start(0)).map_err(|e| failed("read", &self.staging, &e))?;
-        let mut from = Digesting::new(staged.take(self.body.len), self.body.version);
-        let mut to = Digesting::new(BufWriter::with_capacity(PIECE, file), self.body.version);
+        let mut from = Digesting::new(
+            Reading { inner: staged, path: &self.staging }.take(self.body.len),
+            self.body.version,
+        );
+        let to = BufWriter::with_capacity(PIECE, Watched::new(file, path));
+        let mut to = Digesting::new(to, self.body.version);
         rewriting
             .rewrite(&mut from, &mut to)
             .and_then(|()| to.flush())
-            .and_then(|()| to.inner.get_ref().sync_data())
+            .and_then(|()| super::sync(to.inner.get_ref().get_ref(), path))
             .map_err(|e| failed("write", path, &e))?;
         // Its hash will be recorded, so it must be made of exactly what this run wrote.
         if from.digest.finish() == self.body.finish() {
@@ -91,8 +102,8 @@ impl StagedFile {
         position: &StagedPosition,
         rewriting: &dyn Rewriting,
     ) -> Result<(), SinkError> {
-        let file = File::open(&self.target).map_err(|_| self.gone())?;
-        let mut from = Digesting::new(file, self.body.version);
+        let inner = open_published(&self.target)?.ok_or_else(|| self.gone())?;
+        let mut from = Digesting::new(Reading { inner, path: &self.target }, self.body.version);
         let mut to = Digesting::new(io::sink(), self.body.version);
         match rewriting.restore(&mut from, &mut to) {
             Ok(()) => {}
@@ -113,6 +124,19 @@ impl StagedFile {
 /// Where the final form is written.
 fn rewritten_path(staging: &Path) -> PathBuf {
     staging.with_extension("final.partial")
+}
+
+/// A file whose reads are counted.
+struct Reading<'p, R> {
+    inner: R,
+    path: &'p Path,
+}
+
+impl<R: Read> Read for Reading<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        elspeth_faults::io(Call::Read, self.path)?;
+        self.inner.read(into)
+    }
 }
 
 /// Keeps the digest of what passes.
