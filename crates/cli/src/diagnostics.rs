@@ -6,14 +6,16 @@ use std::io::IsTerminal;
 use elspeth_app::{AppError, Diagnostic, Diagnostics};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
 
+use crate::output;
+
 /// Prints an error to stderr; the exit code that belongs to it.
 pub(crate) fn print_error(error: &AppError) -> u8 {
     match error {
         AppError::Settings(diagnostics) => print_diagnostics(diagnostics),
         other => {
-            eprintln!("error: {other}");
+            output::note(&format!("error: {other}"));
             if let Some(help) = other.help() {
-                eprintln!("help: {help}");
+                output::note(&format!("help: {help}"));
             }
         }
     }
@@ -23,16 +25,16 @@ pub(crate) fn print_error(error: &AppError) -> u8 {
 /// Prints every diagnostic to stderr, and how many there were.
 pub(crate) fn print_diagnostics(diagnostics: &Diagnostics) {
     for diagnostic in &diagnostics.errors {
-        eprint!("{}", render(diagnostic, Severity::Error));
+        output::note(render(diagnostic, Severity::Error).trim_end_matches('\n'));
     }
     let count = diagnostics.errors.len();
-    eprintln!("{count} error{} in {}", if count == 1 { "" } else { "s" }, diagnostics.file);
+    output::note(&format!("{count} error{} in {}", if count == 1 { "" } else { "s" }, diagnostics.file));
 }
 
 /// Prints warnings to stderr.
 pub(crate) fn print_warnings(warnings: &[Diagnostic]) {
     for warning in warnings {
-        eprint!("{}", render(warning, Severity::Warning));
+        output::note(render(warning, Severity::Warning).trim_end_matches('\n'));
     }
 }
 

@@ -29,6 +29,11 @@ fn write(bytes: &[u8]) -> Result<(), AppError> {
     }
 }
 
+/// Tells something beside the answer, on stderr. Nobody has to be there to read it: a run goes on without.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Columns padded to their widest cell; the first row is the head.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -90,7 +90,7 @@ impl Console {
 impl RunObserver for Console {
     fn started(&mut self, run_id: RunId) {
         if self.bar.is_none() {
-            eprintln!("run {run_id} started");
+            output::note(&format!("run {run_id} started"));
         }
     }
 
@@ -99,7 +99,11 @@ impl RunObserver for Console {
             Some(bar) => bar.set_position(progress.rows),
             None if self.last.elapsed() >= EVERY => {
                 self.last = Instant::now();
-                eprintln!("{} rows, {:.0} rows/s", output::grouped(progress.rows), progress.rate());
+                output::note(&format!(
+                    "{} rows, {:.0} rows/s",
+                    output::grouped(progress.rows),
+                    progress.rate()
+                ));
             }
             None => {}
         }
@@ -108,7 +112,7 @@ impl RunObserver for Console {
     fn stopping(&mut self) {
         match &self.bar {
             Some(bar) => bar.println(STOPPING),
-            None => eprintln!("{STOPPING}"),
+            None => output::note(STOPPING),
         }
     }
 }

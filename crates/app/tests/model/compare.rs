@@ -31,17 +31,21 @@ fn mismatch(kind: &'static str, details: String) -> Mismatch {
     Mismatch { kind, details }
 }
 
-/// Runs a pipeline in four ways: each number of workers once, each size of epochs once, paired by the seed. The first run
-/// is held against the model; the others against the first, one of them with its whole record.
-pub(crate) fn check(bench: &Bench, pipeline: &Pipeline, seed: u64) -> Result<(), Mismatch> {
+/// Runs a pipeline in four ways: each number of workers once, each size of epochs once, paired by the seed; two of them are
+/// stopped and resumed. The first run is held against the model; the others against the first, one of them with its whole
+/// record. How often runs were resumed.
+pub(crate) fn check(bench: &Bench, pipeline: &Pipeline, seed: u64) -> Result<u32, Mismatch> {
     let trial = bench.set_up(pipeline);
     let seed = usize::try_from(seed).unwrap();
     let mut first: Option<(Way, Observed, Record)> = None;
+    let mut resumed = 0;
     for (index, workers) in WORKERS.into_iter().enumerate() {
-        let way = Way { workers, epoch: EPOCHS[(index + seed) % EPOCHS.len()] };
+        let stops = (index % 2 == 1).then(|| u32::try_from(1 + (seed + index) % 3).unwrap());
+        let way = Way { workers, epoch: EPOCHS[(index + seed) % EPOCHS.len()], stops };
         let prepared = trial.prepare(way).map_err(|e| mismatch("the settings are refused", e))?;
         let steps = run::steps(&prepared);
-        let observed = trial.run(prepared).map_err(|e| mismatch("the run could not begin", e))?;
+        let observed = trial.run(prepared, way).map_err(|e| mismatch("the run could not begin", e))?;
+        resumed += observed.resumed;
         match &first {
             None => {
                 let predicted = interpret::predict(pipeline, &steps);
@@ -61,7 +65,7 @@ pub(crate) fn check(bench: &Bench, pipeline: &Pipeline, seed: u64) -> Result<(),
             }
         }
     }
-    Ok(())
+    Ok(resumed)
 }
 
 fn agree(predicted: &Prediction, observed: &Observed) -> Result<(), Mismatch> {

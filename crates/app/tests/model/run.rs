@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use elspeth_app::{AppError, EnvChoice, Prepared, Progress, RunId, RunObserver, RunReport, SettingsChoice};
+use elspeth_app::{
+    AppError, DatabaseChoice, EnvChoice, Prepared, Progress, ResumeChoice, RunId, RunObserver, RunReport,
+    RunStatus, SettingsChoice,
+};
 use elspeth_testkit::Scratch;
 
 use crate::pipeline::{Pipeline, SINKS, SinkNo};
@@ -17,6 +20,8 @@ pub(crate) struct Way {
     pub(crate) workers: u16,
     /// Rows of an epoch; the default measure when absent.
     pub(crate) epoch: Option<u16>,
+    /// Stopped after so many epochs, and resumed, and stopped again, until there is nothing left to do.
+    pub(crate) stops: Option<u32>,
 }
 
 /// What a run left behind.
@@ -31,13 +36,30 @@ pub(crate) struct Observed {
     /// Rows by sink, as the report says.
     pub(crate) destinations: BTreeMap<String, u64>,
     pub(crate) content_root: Option<String>,
+    /// How often it was resumed.
+    pub(crate) resumed: u32,
 }
 
-struct Quiet;
+/// Stops a run after some epochs.
+struct Stopper {
+    stop: Arc<AtomicBool>,
+    after: Option<u32>,
+}
 
-impl RunObserver for Quiet {
+impl Stopper {
+    fn new(after: Option<u32>) -> Self {
+        Self { stop: Arc::new(AtomicBool::new(false)), after }
+    }
+}
+
+impl RunObserver for Stopper {
     fn started(&mut self, _run_id: RunId) {}
-    fn progress(&mut self, _progress: Progress) {}
+    fn progress(&mut self, _progress: Progress) {
+        self.after = self.after.map(|after| after.saturating_sub(1));
+        if self.after == Some(0) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A folder and a database for any number of pipelines, one after the other.
@@ -72,11 +94,17 @@ impl Trial<'_> {
         elspeth_app::prepare(&self.settings(&operation(way))).map_err(|e| told(&e))
     }
 
-    /// Runs it.
-    pub(crate) fn run(&self, prepared: Prepared) -> Result<Observed, String> {
+    /// Runs it to its end.
+    pub(crate) fn run(&self, prepared: Prepared, way: Way) -> Result<Observed, String> {
         let scratch = &self.bench.scratch;
-        let stop = Arc::new(AtomicBool::new(false));
-        let report = elspeth_app::run(prepared, stop, &mut Quiet).map_err(|e| told(&e))?;
+        let mut stopper = Stopper::new(way.stops);
+        let stop = Arc::clone(&stopper.stop);
+        let mut report = elspeth_app::run(prepared, stop, &mut stopper).map_err(|e| told(&e))?;
+        let mut resumed = 0;
+        while report.run.status == RunStatus::Interrupted {
+            resumed += 1;
+            report = self.resume(&report, way.stops)?;
+        }
         let written = |sink: &SinkNo| {
             let text = std::fs::read_to_string(scratch.join(&self.pipeline.file(*sink)));
             (SINKS[*sink].to_owned(), text.unwrap_or_else(|e| format!("no file: {e}")))
@@ -89,7 +117,22 @@ impl Trial<'_> {
             counters: counters(&report),
             destinations: report.run.destinations.clone(),
             content_root: report.run.content_root.map(|root| root.to_string()),
+            resumed,
         })
+    }
+
+    fn resume(&self, report: &RunReport, stops: Option<u32>) -> Result<RunReport, String> {
+        let choice = ResumeChoice {
+            run: report.run.run_id.to_string(),
+            settings: None,
+            database: DatabaseChoice::Location(self.bench.scratch.join("audit.db").display().to_string()),
+            env: EnvChoice::NoDotenv,
+            accept_changed_source: false,
+        };
+        let resumable = elspeth_app::resumable(&choice).map_err(|e| told(&e))?;
+        let mut stopper = Stopper::new(stops);
+        let stop = Arc::clone(&stopper.stop);
+        elspeth_app::resume(resumable, stop, &mut stopper).map_err(|e| told(&e))
     }
 
     /// What was recorded of a run.

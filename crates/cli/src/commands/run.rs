@@ -44,7 +44,7 @@ pub(super) fn perform(
         let report = act(stop, &mut console)?;
         console.finish();
         for warning in &report.warnings {
-            eprintln!("warning: {warning}");
+            output::note(&format!("warning: {warning}"));
         }
         output::text(&summary::of_run(&report))?;
         report
