@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use elspeth_contracts::Outcome;
 use rusqlite::{Connection, Row, named_params, params};
 
+use crate::families::Families;
+
 /// Closed numbers of outcomes, see [`Outcome`].
 const OUTCOME_CODES: usize = 10;
 /// How many low bits of a token's number tell it from others of its row.
@@ -15,9 +17,10 @@ const ORDINAL_BITS: u32 = 20;
 const ROWS: &str =
     "SELECT count(*) FROM rows WHERE run_no = :run AND row_index BETWEEN :first_row AND :last_row";
 
-/// All of them, those that are a row's first, and those in groups.
+/// All of them, those that are a row's first, those in groups, and those in the group of another token.
 const TOKENS: &str = "SELECT count(*),
-    count(*) FILTER (WHERE token & 1048575 = 0 AND token < 1 << 55), count(group_no)
+    count(*) FILTER (WHERE token & 1048575 = 0 AND token < 1 << 55), count(group_no),
+    count(*) FILTER (WHERE group_no <> token)
     FROM tokens WHERE run_no = :run AND token BETWEEN :first AND :last";
 
 /// Both tables are in token order, so they are merged, not searched.
@@ -66,9 +69,10 @@ const ENDS: &str = "SELECT (SELECT min(row_index) FROM rows WHERE run_no = ?1),
 /// How many records there are. The second text is for a database of one run, which has them counted by its pages.
 const TOTALS: [&str; 2] = [
     "SELECT (SELECT count(*) FROM rows WHERE run_no = ?1), (SELECT count(*) FROM tokens WHERE run_no = ?1),
-    (SELECT count(*) FROM token_outcomes WHERE run_no = ?1), (SELECT count(*) FROM sink_states WHERE run_no = ?1)",
+    (SELECT count(*) FROM token_outcomes WHERE run_no = ?1), (SELECT count(*) FROM sink_states WHERE run_no = ?1),
+    (SELECT count(*) FROM token_parents WHERE run_no = ?1)",
     "SELECT (SELECT count(*) FROM rows), (SELECT count(*) FROM tokens), (SELECT count(*) FROM token_outcomes),
-    (SELECT count(*) FROM sink_states)",
+    (SELECT count(*) FROM sink_states), (SELECT count(*) FROM token_parents)",
 ];
 
 /// Rows `from..to`, with the tokens that they were made into. The first stretch of a run begins at 0, the last one ends at
@@ -101,6 +105,8 @@ pub(crate) struct Tally {
     tokens: i64,
     firsts: i64,
     in_groups: i64,
+    grouped: i64,
+    families: Families,
     without_outcome: i64,
     outcomes: i64,
     by_outcome: [i64; OUTCOME_CODES],
@@ -135,6 +141,7 @@ impl Tally {
             connection.prepare_cached(WITHOUT_OUTCOME)?.query_row(range, |row| row.get(0))?;
         connection.prepare_cached(OUTCOMES)?.query_row(range, |row| tally.read_outcomes(row))?;
         tally.arrivals = connection.prepare_cached(ARRIVALS)?.query_row(range, |row| row.get(0))?;
+        tally.families = Families::of(connection, run_no, (first, last))?;
         let mut states = connection.prepare_cached(SINK_STATES)?;
         let mut states = states.query(range)?;
         while let Some(row) = states.next()? {
@@ -145,7 +152,8 @@ impl Tally {
     }
 
     fn read_tokens(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        (self.tokens, self.firsts, self.in_groups) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        (self.tokens, self.firsts) = (row.get(0)?, row.get(1)?);
+        (self.in_groups, self.grouped) = (row.get(2)?, row.get(3)?);
         Ok(())
     }
 
@@ -168,6 +176,8 @@ impl Tally {
         self.tokens += other.tokens;
         self.firsts += other.firsts;
         self.in_groups += other.in_groups;
+        self.grouped += other.grouped;
+        self.families.add(&other.families);
         self.without_outcome += other.without_outcome;
         self.outcomes += other.outcomes;
         self.at_sinks += other.at_sinks;
@@ -187,8 +197,11 @@ impl Tally {
         let runs: i64 =
             connection
                 .query_row("SELECT count(*) FROM (SELECT 1 FROM runs LIMIT 2)", (), |row| row.get(0))?;
-        let counted = (self.rows, self.tokens, self.outcomes, self.sink_states);
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?) == counted);
+        let counted = [self.rows, self.tokens, self.outcomes, self.sink_states, self.families.links()];
+        let read = |row: &Row<'_>| {
+            let totals: [i64; 5] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
+            Ok(totals == counted)
+        };
         match runs {
             1 => connection.query_row(TOTALS[1], (), read),
             _ => connection.query_row(TOTALS[0], params![run_no], read),
@@ -293,6 +306,11 @@ impl Census {
     pub(crate) fn has_families(&self) -> bool {
         let parents = [Outcome::Forked, Outcome::Expanded, Outcome::Coalesced];
         self.linked || self.tally.in_groups > 0 || parents.iter().any(|outcome| self.number_of(*outcome) > 0)
+    }
+
+    /// Whether the numbers alone show that links between tokens are as they should be.
+    pub(crate) fn families_hold(&self) -> bool {
+        self.tally.families.hold(self, self.tally.grouped)
     }
 
     /// Whether there were batches, or an outcome says so.

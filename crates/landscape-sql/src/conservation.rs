@@ -8,7 +8,7 @@ use elspeth_landscape::{ConservationBreach, Corruption, LandscapeError};
 use rusqlite::Connection;
 
 use crate::background::Counted;
-use crate::batch_rules::{BATCH_RULES, FAMILY_RULES, TreeRule};
+use crate::batch_rules::{BATCH_RULES, FAMILIES, FAMILY_RULES, TreeRule};
 use crate::census::{Census, Stretch, Tally};
 use crate::error::write_error;
 
@@ -132,17 +132,24 @@ fn broken(connection: &Connection, run_no: i64, census: &Census) -> rusqlite::Re
         found.push(Broken { text: rule.text, names: rule.names, numbers });
     }
     if census.has_families() {
-        found.extend(broken_trees(connection, run_no, FAMILY_RULES)?);
+        let known = census.families_hold().then_some((FAMILIES, true));
+        found.extend(broken_trees(connection, run_no, FAMILY_RULES, known)?);
     }
     if census.has_batches() {
-        found.extend(broken_trees(connection, run_no, BATCH_RULES)?);
+        found.extend(broken_trees(connection, run_no, BATCH_RULES, None)?);
     }
     found.retain(|broken| !broken.numbers.is_empty());
     Ok(found)
 }
 
-fn broken_trees(connection: &Connection, run_no: i64, rules: &[TreeRule]) -> rusqlite::Result<Vec<Broken>> {
-    let (mut found, mut asked) = (Vec::new(), Vec::new());
+/// `known` is the answer to a question of theirs that need not be asked.
+fn broken_trees(
+    connection: &Connection,
+    run_no: i64,
+    rules: &[TreeRule],
+    known: Option<(&'static str, bool)>,
+) -> rusqlite::Result<Vec<Broken>> {
+    let (mut found, mut asked) = (Vec::new(), Vec::from_iter(known));
     for rule in rules {
         if let Some(question) = rule.held {
             let answer = match asked.iter().find(|(of, _)| *of == question) {

@@ -45,6 +45,7 @@ mod conservation;
 mod counters;
 mod error;
 mod failures;
+mod families;
 mod insert;
 mod landscape;
 mod location;
