@@ -41,7 +41,7 @@ pub use health::{HealthCheck, HealthReport, Version, health, version};
 pub use plugins::{OptionView, PluginView, plugins, plugins_named, registry, schema};
 pub use prepare::{Plan, PlanNode, Prepared, graph, prepare, prepare_with};
 pub use purge::{PurgeChoice, PurgePlan, PurgeReport, PurgeRun, SkippedRun, WaitingStore, purge, purge_plan};
-pub use report::{RunReport, status};
+pub use report::{ResumptionView, RunReport, status};
 pub use resume::{Resumable, ResumeChoice, ResumeView, StillWaiting, Unwritten, resumable, resume};
 pub use run::run;
 pub use runs::runs;

@@ -1,5 +1,5 @@
 use elspeth_contracts::{Clock, RowIndex, RunStatus, SystemClock};
-use elspeth_landscape::{Counters, FailureGroup, RunRecord, failures};
+use elspeth_landscape::{Counters, FailureGroup, ResumptionRecord, RunRecord, failures};
 use serde::Serialize;
 
 use crate::store::{Reader, block_on, open_reader};
@@ -25,11 +25,38 @@ pub struct RunReport {
     pub failures: Vec<FailureGroup>,
     /// Why the run failed.
     pub error: Option<String>,
+    /// The times that it was taken up after a stop.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resumptions: Vec<ResumptionView>,
     /// A row worth explaining: one that failed, else the first.
     pub example_row: Option<u64>,
     /// What went wrong beside the run, such as telemetry that nobody took.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// One time that a run was taken up after a stop.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResumptionView {
+    /// RFC 3339.
+    pub resumed_at: String,
+    /// The first row that was read then.
+    pub from_row: u64,
+    /// Whether it went on with other settings than it began with; they are recorded.
+    pub other_settings: bool,
+    /// Whether a change of the source was accepted; what changed is recorded.
+    pub accepted_changed_source: bool,
+}
+
+impl ResumptionView {
+    fn of(record: &ResumptionRecord) -> Self {
+        Self {
+            resumed_at: record.at.rfc3339(),
+            from_row: record.resumption.row,
+            other_settings: record.resumption.settings.is_some(),
+            accepted_changed_source: record.resumption.accepted_source.is_some(),
+        }
+    }
 }
 
 /// What became of a run.
@@ -62,6 +89,7 @@ pub(crate) async fn report(reader: &Reader, record: &RunRecord) -> Result<RunRep
         unfinished: unfinished(record.status, rows, settled),
         failures,
         error: record.error.as_ref().map(|e| e.message.clone()),
+        resumptions: store.resumptions(record.run_no).await?.iter().map(ResumptionView::of).collect(),
         example_row: first.or_else(|| (rows.processed > 0).then_some(0)),
         warnings: Vec::new(),
         run,

@@ -1,12 +1,13 @@
 //! The short summary at the end of a run, and the plan before one.
 
-use elspeth_app::{Prepared, ResumeView, RunReport, RunStatus};
+use elspeth_app::{Prepared, ResumeView, ResumptionView, RunReport, RunStatus};
 
 use crate::output::{grouped, table};
 
 /// Where rows went, why some failed, how long it took, and how to ask more.
 pub(crate) fn of_run(report: &RunReport) -> String {
     let mut out = headline(report);
+    out.push_str(&resumptions(report));
     out.push_str(&table(&where_rows_went(report)));
     out.push_str(&failures(report));
     if let Some(error) = &report.error {
@@ -32,6 +33,20 @@ fn headline(report: &RunReport) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown rounded")]
     let rate = if seconds > 0.0 { report.run.rows.processed as f64 / seconds } else { 0.0 };
     format!("run {id} {status} in {seconds:.2} s ({rate:.0} rows/s)\n")
+}
+
+fn resumptions(report: &RunReport) -> String {
+    let line = |resumption: &ResumptionView| {
+        let mut line = format!("resumed at {}, with row {}", resumption.resumed_at, resumption.from_row);
+        if resumption.other_settings {
+            line.push_str(", with other settings");
+        }
+        if resumption.accepted_changed_source {
+            line.push_str(", in a source that had changed");
+        }
+        line + "\n"
+    };
+    report.resumptions.iter().map(line).collect()
 }
 
 fn where_rows_went(report: &RunReport) -> Vec<Vec<String>> {

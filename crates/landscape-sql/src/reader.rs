@@ -11,7 +11,7 @@ use elspeth_contracts::{
 };
 use elspeth_landscape::{
     BatchSize, Counters, Failure, FailureCount, LandscapeError, LandscapeReader, Page, ResumePoint,
-    RunRecord, RunRef, RunSummary,
+    ResumptionRecord, RunRecord, RunRef, RunSummary,
 };
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Arguments as _, Sqlite, Transaction};
@@ -21,8 +21,8 @@ use crate::landscape::Scratch;
 use crate::stored::{Origin, Stored};
 use crate::tables::{
     Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, NodeStates, Nodes, Releases,
-    RoutingEvents, Rows, Runs, StateContexts, TokenOutcomes, TokenParents, Tokens, TransformErrors,
-    ValidationErrors,
+    Resumptions, RoutingEvents, Rows, Runs, StateContexts, TokenOutcomes, TokenParents, Tokens,
+    TransformErrors, ValidationErrors,
 };
 use crate::{counters, failures, resume};
 
@@ -437,5 +437,9 @@ impl LandscapeReader for SqliteReader {
     async fn resume_point(&self, run_no: i64) -> Result<ResumePoint, LandscapeError> {
         let mut snapshot = self.snapshot().await?;
         resume::point(&mut snapshot, run_no).await
+    }
+
+    async fn resumptions(&self, run_no: i64) -> Result<Vec<ResumptionRecord>, LandscapeError> {
+        self.list(Resumptions::SELECT, &[Some(run_no)], Resumptions::ORIGIN, Resumptions::read).await
     }
 }

@@ -38,6 +38,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     view!("v_epochs"),
     view!("v_explain"),
     view!("v_purges"),
+    view!("v_resumptions"),
 ];
 
 /// The low 40 bits, half of an id's random part.

@@ -22,8 +22,8 @@ use crate::insert::{Group, Inserts};
 use crate::landscape::Scratch;
 use crate::tables::{
     Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, Intents, Lease, NodeStates, Nodes,
-    Operations, Releases, RoutingEvents, Rows, Runs, SinkStates, Staged, StateContexts, TokenOutcomes,
-    TokenParents, Tokens, TransformErrors, ValidationErrors,
+    Operations, Releases, Resumptions, RoutingEvents, Rows, Runs, SinkStates, Staged, StateContexts,
+    TokenOutcomes, TokenParents, Tokens, TransformErrors, ValidationErrors,
 };
 use crate::{connect, conservation, counters};
 
@@ -201,6 +201,7 @@ impl OpenRun {
     /// `None` when the run is not as it was seen.
     fn take_up(connection: &Connection, up: &TakeUp) -> rusqlite::Result<Option<Self>> {
         let Some(run_no) = Runs::take_up(connection, up)? else { return Ok(None) };
+        Resumptions::insert(connection, run_no, up)?;
         let mut run = Self::of(Lease { run_no, owner: up.owner.clone() });
         run.decided = Epochs::open(connection, run_no)?.into();
         Ok(Some(run))

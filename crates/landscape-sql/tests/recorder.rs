@@ -223,6 +223,7 @@ async fn in_two_goes(epochs: &[(DecidedEpoch, ActedEpoch); 2], stop: Stop) -> Ru
         seen_heartbeat: run.heartbeat_at,
         owner: "host:2:def".to_owned(),
         now: Micros(2_500_000),
+        resumption: elspeth_landscape::Resumption::default(),
     };
     let writer = Box::new(landscape.writer().await.unwrap());
     let mut after =

@@ -64,4 +64,34 @@ pub struct TakeUp {
     pub owner: String,
     /// When.
     pub now: Micros,
+    /// What is recorded of it.
+    pub resumption: Resumption,
+}
+
+/// With what a run goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resumption {
+    /// The first epoch that is new.
+    pub epoch: EpochNo,
+    /// The first row that is new.
+    pub row: u64,
+    /// Version of the program that goes on.
+    pub engine_version: String,
+    /// The resolved settings, where they are others than those of the run: how to run may differ, the pipeline may not.
+    pub settings: Option<String>,
+    /// JSON of the source as it was recorded and as it was found, where a change was accepted.
+    pub accepted_source: Option<String>,
+}
+
+/// One time that a run was taken up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumptionRecord {
+    /// When.
+    pub at: Micros,
+    /// By whom.
+    pub owner: String,
+    /// Who had it before.
+    pub owner_before: String,
+    /// With what it went on.
+    pub resumption: Resumption,
 }

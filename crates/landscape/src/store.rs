@@ -8,8 +8,8 @@ use elspeth_contracts::{
 
 use crate::integrity::EpochHashes;
 use crate::{
-    ActedEpoch, ConservationBreach, Counters, DecidedEpoch, Failure, LandscapeError, ResumePoint, RunRecord,
-    RunRef, RunSeal, RunStart, RunSummary, TakeUp,
+    ActedEpoch, ConservationBreach, Counters, DecidedEpoch, Failure, LandscapeError, ResumePoint,
+    ResumptionRecord, RunRecord, RunRef, RunSeal, RunStart, RunSummary, TakeUp,
 };
 
 /// What a database does for a run that is being written. One process writes a run, through one of these.
@@ -195,6 +195,8 @@ pub trait LandscapeReader: Send + Sync {
         run_no: i64,
         tokens: &[TokenKey],
     ) -> Result<Vec<BatchMemberRecord>, LandscapeError>;
+    /// The times that the run was taken up, in their order.
+    async fn resumptions(&self, run_no: i64) -> Result<Vec<ResumptionRecord>, LandscapeError>;
     /// Where the run goes on, as of its last commit.
     async fn resume_point(&self, run_no: i64) -> Result<ResumePoint, LandscapeError>;
 }

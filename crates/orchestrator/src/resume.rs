@@ -8,7 +8,7 @@ use elspeth_engine::{EngineError, EpochWork, Start, StillOpen};
 use elspeth_executors::pending_work;
 use elspeth_landscape::{
     Carried, Corruption, DecidedEpoch, LandscapeError, LandscapeReader, LandscapeWriter, Page, PendingEpoch,
-    Recorder, ResumePoint, RunRecord, SinkProgress, TakeUp, carried,
+    Recorder, ResumePoint, Resumption, RunRecord, SinkProgress, SourceRecord, TakeUp, carried,
 };
 use elspeth_plugin::{SinkPosition, SourcePosition};
 use serde::de::DeserializeOwned;
@@ -67,6 +67,13 @@ pub async fn resume(
         seen_heartbeat: seen.heartbeat_at,
         owner: plan.owner.clone(),
         now: clock.now(),
+        resumption: Resumption {
+            epoch: entry.start.epoch,
+            row: entry.start.rows,
+            engine_version: plan.engine_version.clone(),
+            settings: (plan.config_hash != seen.config_hash).then(|| plan.settings.clone()),
+            accepted_source: plan.accept_changed_source.then(|| accepted(seen, &course.source)),
+        },
     };
     let recorder =
         Recorder::take_up(writer, &take_up, seen, (&nodes, &edges), point.checkpoint.as_ref()).await?;
@@ -123,6 +130,12 @@ fn open_at(plan: &mut RunPlan, run: &RunRecord, point: &ResumePoint) -> Result<(
         return Err(RunError::Changed { what: "the source's path", before, now: now.location });
     }
     Ok(())
+}
+
+/// A source that may have changed: as it was recorded, and as it is.
+fn accepted(run: &RunRecord, now: &SourceRecord) -> String {
+    let json = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
+    serde_json::json!({ "recorded": json(&run.source.identity), "found": json(&now.identity) }).to_string()
 }
 
 fn positions(sinks: Vec<SinkProgress>) -> Result<Vec<(Step, SinkPosition)>, RunError> {

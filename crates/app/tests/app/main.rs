@@ -4,6 +4,7 @@
 mod bad_data;
 mod outcomes;
 mod promises;
+mod resuming;
 mod support;
 mod telemetry;
 #[cfg(target_os = "linux")]

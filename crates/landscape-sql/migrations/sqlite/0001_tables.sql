@@ -307,6 +307,21 @@ CREATE TABLE sink_intents (
     FOREIGN KEY (run_no, sink) REFERENCES nodes
 ) STRICT, WITHOUT ROWID;
 
+-- Each time that a run was taken up after a stop.
+CREATE TABLE resumptions (
+    run_no          INTEGER NOT NULL REFERENCES runs,
+    ordinal         INTEGER NOT NULL,
+    resumed_at      INTEGER NOT NULL,
+    owner           TEXT    NOT NULL,
+    owner_before    TEXT    NOT NULL,
+    epoch           INTEGER NOT NULL,
+    row_index       INTEGER NOT NULL,
+    engine_version  TEXT    NOT NULL,
+    settings        TEXT,
+    accepted_source TEXT,
+    PRIMARY KEY (run_no, ordinal)
+) STRICT, WITHOUT ROWID;
+
 -- Packed bodies of an epoch's rows. Purging deletes from here, and the run's checkpoints.
 CREATE TABLE bodies (
     run_no INTEGER NOT NULL REFERENCES runs,

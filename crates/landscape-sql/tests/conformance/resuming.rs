@@ -3,7 +3,7 @@
 use elspeth_contracts::{EpochNo, Micros, OperationKind, OperationRecord, RunStatus};
 use elspeth_landscape::{
     ActedEpoch, Checkpoint, DecidedEpoch, LandscapeError, LandscapeReader, LandscapeWriter, PendingEpoch,
-    ResumePoint, RunRecord, RunRef, SinkIntent, SinkProgress, TakeUp,
+    ResumePoint, Resumption, ResumptionRecord, RunRecord, RunRef, SinkIntent, SinkProgress, TakeUp,
 };
 
 use super::batched::{first_epoch, second_epoch};
@@ -63,6 +63,13 @@ fn by(owner: &str, seen: &RunRecord) -> TakeUp {
         seen_heartbeat: seen.heartbeat_at,
         owner: owner.to_owned(),
         now: Micros(7_000_000),
+        resumption: Resumption {
+            epoch: EpochNo(2),
+            row: 5,
+            engine_version: "9".to_owned(),
+            settings: None,
+            accepted_source: Some("{}".to_owned()),
+        },
     }
 }
 
@@ -203,6 +210,14 @@ pub(crate) async fn of_two_who_take_a_run_up_one_gets_it(store: &dyn Store) {
     assert!(error.to_string().contains("no run was begun"), "{error}");
     one.heartbeat(Micros(8_000_000)).await.unwrap();
     assert_eq!(run(store).await.heartbeat_at, Micros(8_000_000));
+    let up = by("host:2:def", &seen);
+    let recorded = ResumptionRecord {
+        at: up.now,
+        owner: up.owner,
+        owner_before: up.seen_owner,
+        resumption: up.resumption,
+    };
+    assert_eq!(store.reader().await.resumptions(seen.run_no).await.unwrap(), [recorded]);
 }
 
 /// Whatever the process tries that slept while its run was taken up, nothing of it is recorded.

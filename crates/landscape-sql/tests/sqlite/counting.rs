@@ -119,6 +119,7 @@ fn taken_up(seen: &RunRecord) -> TakeUp {
         seen_heartbeat: seen.heartbeat_at,
         owner: "host:2:def".to_owned(),
         now: Micros(2),
+        resumption: elspeth_landscape::Resumption::default(),
     }
 }
 

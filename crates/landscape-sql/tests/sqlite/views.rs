@@ -159,6 +159,7 @@ fn a_run_that_was_taken_up_is_shown_as_running() {
             seen_heartbeat: seen.heartbeat_at,
             owner: "host:2:def".to_owned(),
             now: Micros(10_000_000),
+            resumption: elspeth_landscape::Resumption::default(),
         };
         file.writer().await.take_up(&up).await.unwrap();
         let after =

@@ -1,0 +1,212 @@
+//! Runs that stop before their end, and go on.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use elspeth_app::{
+    AppError, DatabaseChoice, EnvChoice, ResumeChoice, RunReport, RunStatus, SettingsChoice, resumable,
+};
+use elspeth_contracts::RunId;
+
+use crate::support::{Quiet, Scratch};
+
+/// Every third row fails; one row at a time becomes durable.
+const FAILING: &str = r#"
+source:
+  plugin: csv
+  on_success: numbers
+  options:
+    path: $DIR/in.csv
+    on_validation_failure: discard
+    schema: {mode: fixed, fields: ["n: int"]}
+transforms:
+  - name: invert
+    plugin: field_mapper
+    input: numbers
+    on_success: inverted
+    on_error: failed
+    options: {computed: {inverse: "60 // (row['n'] % 3)"}}
+aggregations:
+  - name: pairs
+    plugin: batch_stats
+    input: inverted
+    on_success: sums
+    on_error: discard
+    trigger: {count: 2}
+    options: {value_field: inverse}
+sinks:
+  sums: {plugin: csv, on_write_failure: discard, options: {path: $DIR/sums.csv}}
+  failed: {plugin: json, on_write_failure: discard, options: {path: $DIR/failed.jsonl}}
+landscape: {url: "sqlite:///$DIR/audit.db"}
+checkpoint: {frequency: every_row}
+"#;
+
+fn with_budget(budget: &str) -> String {
+    format!("{FAILING}failure_budget: {budget}\n")
+}
+
+fn numbers(count: u32) -> String {
+    (1..=count).map(|n| format!("{n}\n")).fold("n\n".to_owned(), |text, line| text + &line)
+}
+
+/// A folder with a run of twenty rows that stopped at its third failure, and what it would have been without.
+fn stopped() -> (Scratch, RunReport) {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", numbers(20));
+    let report = scratch.run(&with_budget("{max_failed_rows: 2}")).unwrap();
+    (scratch, report)
+}
+
+fn choice(scratch: &Scratch) -> ResumeChoice {
+    ResumeChoice {
+        run: "latest".to_owned(),
+        settings: None,
+        database: scratch.database(),
+        env: EnvChoice::NoDotenv,
+        accept_changed_source: false,
+    }
+}
+
+fn resume(choice: &ResumeChoice) -> Result<RunReport, AppError> {
+    elspeth_app::resume(resumable(choice)?, Arc::new(AtomicBool::new(false)), &mut Quiet)
+}
+
+fn with_settings(scratch: &Scratch, text: &str) -> ResumeChoice {
+    ResumeChoice { settings: Some(scratch.settings(text)), ..choice(scratch) }
+}
+
+fn undisturbed(rows: u32) -> (Scratch, RunReport) {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", numbers(rows));
+    let report = scratch.run(FAILING).unwrap();
+    (scratch, report)
+}
+
+fn assert_same_outputs(scratch: &Scratch, other: &Scratch) {
+    for name in ["sums.csv", "failed.jsonl"] {
+        assert_eq!(scratch.read(name), other.read(name), "{name}");
+    }
+    assert!(!scratch.files().iter().any(|name| name.ends_with(".partial")));
+}
+
+#[test]
+fn a_run_stops_when_more_rows_fail_than_may_and_goes_on_when_more_may() {
+    let (scratch, report) = stopped();
+    assert_eq!((report.run.status, report.run.exit_code), (RunStatus::Failed, Some(1)));
+    let error = report.error.unwrap();
+    assert!(error.contains("3 of ") && error.contains("at most 2 may (max_failed_rows)"), "{error}");
+    assert!(!scratch.files().contains(&"sums.csv".to_owned()), "nothing is published");
+
+    let again = resume(&choice(&scratch)).unwrap();
+    assert_eq!(again.run.status, RunStatus::Failed, "the budget is still spent");
+
+    let report = resume(&with_settings(&scratch, &with_budget("{max_failed_rows: 20}"))).unwrap();
+    let (expected, whole) = undisturbed(20);
+    assert_eq!(report.run.status, RunStatus::Completed);
+    assert_eq!((report.run.rows, report.run.destinations), (whole.run.rows, whole.run.destinations));
+    assert_same_outputs(&scratch, &expected);
+    let resumed: Vec<_> = report.resumptions.iter().map(|r| r.other_settings).collect();
+    assert_eq!(resumed, [false, true]);
+    assert_eq!(report.error, None);
+}
+
+#[test]
+fn a_share_of_failures_is_judged_at_the_end_of_a_short_run() {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", numbers(9));
+    let report = scratch.run(&with_budget("{max_failed_ratio: 0.3}")).unwrap();
+    assert_eq!((report.run.status, report.run.rows.processed), (RunStatus::Failed, 9));
+    let report = resume(&with_settings(&scratch, &with_budget("{max_failed_ratio: 0.34}"))).unwrap();
+    assert_eq!(report.run.status, RunStatus::Completed);
+    assert_same_outputs(&scratch, &undisturbed(9).0);
+}
+
+#[test]
+fn what_is_unfinished_is_told_without_doing_anything() {
+    let (scratch, report) = stopped();
+    let before = scratch.files();
+    let view = resumable(&choice(&scratch)).unwrap().view;
+    assert_eq!(view.run_id, report.run.run_id.to_string());
+    assert_eq!((view.status, view.settings_from_record), (RunStatus::Failed, true));
+    assert_eq!((view.rows, view.epochs), (report.run.rows.processed, report.epochs));
+    assert!(view.error.unwrap().contains("rows failed"));
+    let waiting: Vec<_> = view.open.iter().map(|open| (open.node.as_str(), open.tokens)).collect();
+    let unwritten: u64 = view.unwritten.iter().map(|unwritten| unwritten.rows).sum();
+    assert!(waiting.iter().all(|open| *open == ("pairs", 1)), "{waiting:?}");
+    assert!(unwritten <= 2);
+    assert_eq!(scratch.files(), before);
+}
+
+#[test]
+fn a_completed_run_is_not_resumed() {
+    let (scratch, _) = undisturbed(3);
+    let refused = resume(&choice(&scratch)).unwrap_err();
+    assert!(refused.to_string().contains("is completed, so there is nothing to resume"), "{refused}");
+    assert_eq!(refused.exit_code(), 1);
+}
+
+#[test]
+fn a_source_that_changed_is_refused_with_the_difference_unless_that_is_accepted() {
+    let change: [(&str, String, &str); 3] = [
+        ("more rows", numbers(25), "the source's size was 53 bytes and is 68 bytes now"),
+        (
+            "other rows before",
+            numbers(20).replacen('1', "4", 1),
+            "has changed since it was read: the hash of its first",
+        ),
+        ("fewer bytes", numbers(2), "has changed since it was read: it has 6 bytes now, but"),
+    ];
+    for (what, content, difference) in change {
+        let (scratch, _) = stopped();
+        scratch.write("in.csv", content);
+        let go_on = with_settings(&scratch, FAILING);
+        let refused = resume(&go_on).unwrap_err();
+        assert!(refused.to_string().contains(difference), "{what}: {refused}");
+        assert!(refused.help().unwrap().contains("--accept-changed-source"), "{what}");
+        let status = elspeth_app::status(&scratch.database(), "latest").unwrap();
+        assert_eq!((status.run.status, status.resumptions.len()), (RunStatus::Failed, 0), "{what}");
+        if what == "more rows" {
+            let report = resume(&ResumeChoice { accept_changed_source: true, ..go_on }).unwrap();
+            assert_eq!((report.run.status, report.run.rows.processed), (RunStatus::Completed, 25));
+            assert!(report.resumptions[0].accepted_changed_source);
+            assert_same_outputs(&scratch, &undisturbed(25).0);
+        }
+    }
+}
+
+#[test]
+fn another_pipeline_is_refused_and_another_way_to_run_it_is_not() {
+    let (scratch, _) = stopped();
+    for other in [
+        FAILING.replace("count: 2", "count: 3"),
+        FAILING.replace("60 //", "61 //"),
+        format!("{FAILING}# other digest\n").replace("audit.db\"}", "audit.db\", hash: sha256}"),
+    ] {
+        let refused = resume(&with_settings(&scratch, &other)).unwrap_err();
+        assert!(refused.to_string().contains("this run cannot go on"), "{refused}");
+    }
+    let workers = format!("{FAILING}concurrency: {{max_workers: 2}}\n");
+    let report = resume(&with_settings(&scratch, &workers)).unwrap();
+    assert_eq!(report.run.status, RunStatus::Completed);
+}
+
+#[test]
+fn settings_of_the_record_need_no_file() {
+    let (scratch, _) = stopped();
+    let raised = with_settings(&scratch, &with_budget("{max_failed_rows: 3}"));
+    assert_eq!(resume(&raised).unwrap().run.status, RunStatus::Failed);
+    std::fs::remove_file(scratch.path("settings.yaml")).unwrap();
+    let view = resumable(&choice(&scratch)).unwrap().view;
+    assert!(view.settings_from_record);
+}
+
+#[test]
+fn a_database_or_run_that_does_not_exist_is_told() {
+    let (scratch, _) = stopped();
+    let nowhere = DatabaseChoice::Location(scratch.path("none.db").display().to_string());
+    assert!(resumable(&ResumeChoice { database: nowhere, ..choice(&scratch) }).is_err());
+    let other = ResumeChoice { run: RunId::from_ulid(ulid::Ulid::nil()).to_string(), ..choice(&scratch) };
+    assert!(resumable(&other).is_err());
+    let no_file = SettingsChoice { path: scratch.path("none.yaml"), env: EnvChoice::NoDotenv };
+    assert!(resumable(&ResumeChoice { settings: Some(no_file), ..choice(&scratch) }).is_err());
+}
