@@ -2,5 +2,6 @@
 
 mod epochs;
 mod limits;
+mod reopening;
 mod support;
 mod waiting;

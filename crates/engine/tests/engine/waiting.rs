@@ -80,7 +80,7 @@ fn run_waiting(
     epochs
 }
 
-fn sum(
+pub(crate) fn sum(
     members: &mut dyn Iterator<Item = Row>,
     _context: &BatchContext<'_>,
     out: &mut dyn BatchOutput,
@@ -104,12 +104,12 @@ fn unchanged(
     Ok(())
 }
 
-fn trigger(count: Option<u64>, timeout: Option<u64>) -> TriggerDecl {
+pub(crate) fn trigger(count: Option<u64>, timeout: Option<u64>) -> TriggerDecl {
     TriggerDecl { count, timeout: timeout.map(Duration::from_secs), condition: None }
 }
 
 /// What arrived at a sink, by the field of that name.
-fn arrived(
+pub(crate) fn arrived(
     epochs: &[EpochWork],
     pipeline: &crate::support::waiting::Waiting,
     sink: &str,
