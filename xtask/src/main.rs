@@ -3,13 +3,15 @@
 //! Each task lives in a file of its own: [`ci`] runs every check that a change must pass, [`layers`] and [`tidy`]
 //! prove the rules that the compiler does not know, [`docs`] and [`schema`] build what is generated.
 //! Invariant: a task ends with exit code 0 only if everything it names was really checked or is reported as not
-//! checked. The tasks know the workspace through `cargo metadata` and the file tree, and use none of its crates.
+//! checked. The tasks know the workspace through `cargo metadata` and the file tree. Of its crates they use `elspeth-faults`
+//! alone: the list of points at which [`kill_test`] ends processes.
 
 mod bench;
 mod ci;
 mod command;
 mod docs;
 mod error;
+mod kill_test;
 mod layers;
 mod metadata;
 mod schema;
@@ -44,6 +46,8 @@ enum Task {
     Schema(schema::Options),
     /// Measure whole pipelines against the floor that SQLite itself sets
     Bench(bench::Options),
+    /// Kill runs at points of the program and at random times, resume them, and compare them with undisturbed ones
+    KillTest(kill_test::Options),
 }
 
 fn main() -> ExitCode {
@@ -65,5 +69,6 @@ fn run(task: Task) -> Result<(), Error> {
         Task::Docs => docs::run(&workspace),
         Task::Schema(options) => schema::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options),
+        Task::KillTest(options) => kill_test::run(&workspace, &options),
     }
 }

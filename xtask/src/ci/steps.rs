@@ -5,7 +5,7 @@ use std::process::Command;
 use super::{Outcome, deny, examples, programs};
 use crate::error::Error;
 use crate::workspace::Workspace;
-use crate::{command, docs, layers, schema, tidy};
+use crate::{command, docs, kill_test, layers, schema, tidy};
 
 pub(super) struct Step {
     pub(super) title: &'static str,
@@ -31,6 +31,7 @@ pub(super) fn steps() -> Vec<Step> {
         built("schema", |workspace| schema::check(workspace).into()),
         built("examples", |workspace| examples::run(workspace).into()),
         built("programs", |workspace| programs::run(workspace).into()),
+        built("kill-test", |workspace| kill_test::run(workspace, &kill_test::Options::in_ci()).into()),
         step("postgresql", |_| {
             Outcome::NotChecked("not needed yet: the record is written to SQLite only".into())
         }),

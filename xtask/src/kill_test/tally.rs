@@ -1,0 +1,67 @@
+//! How many processes were killed where.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use elspeth_faults::Point;
+
+use super::course::Kill;
+use super::point::Taken;
+
+/// Sums over points.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) points: u64,
+    /// Of first processes, and of those that resumed.
+    at: BTreeMap<Point, (u64, u64)>,
+    by_time: (u64, u64),
+    missed: u64,
+    unharmed: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, taken: &Taken) {
+        self.points += 1;
+        self.missed += taken.missed.len() as u64;
+        self.unharmed += u64::from(taken.killed.is_empty());
+        for (process, kill) in taken.killed.iter().enumerate() {
+            let (first, later) = match kill {
+                Kill::At { point, .. } => self.at.entry(*point).or_default(),
+                Kill::After { .. } => &mut self.by_time,
+            };
+            if process == 0 {
+                *first += 1;
+            } else {
+                *later += 1;
+            }
+        }
+    }
+
+    /// Processes killed.
+    pub(super) fn kills(&self) -> u64 {
+        let both = |(first, later): &(u64, u64)| first + later;
+        self.at.values().map(both).sum::<u64>() + both(&self.by_time)
+    }
+
+    /// A table for a terminal and for a page.
+    pub(super) fn table(&self, took: Duration) -> String {
+        let mut text = String::from("\n| killed at | first process | later ones |\n|---|---:|---:|\n");
+        let mut line = |name: &str, (first, later): (u64, u64)| {
+            writeln!(text, "| {name} | {first} | {later} |").expect("text takes everything");
+        };
+        for point in Point::all() {
+            line(&format!("`{point}`"), self.at.get(&point).copied().unwrap_or_default());
+        }
+        line("a random time", self.by_time);
+        let Self { points, missed, unharmed, .. } = self;
+        let (kills, seconds) = (self.kills(), took.as_secs_f64());
+        write!(
+            text,
+            "\n{points} points in {seconds:.0} s, {kills} processes killed, {missed} done before they were to be killed \
+             ({unharmed} points without any kill)"
+        )
+        .expect("text takes everything");
+        text
+    }
+}
