@@ -1,4 +1,4 @@
-use elspeth_contracts::{Clock, RowIndex, RunStatus, SystemClock};
+use elspeth_contracts::{Clock, Grade, RowIndex, RunStatus, SystemClock};
 use elspeth_landscape::{Counters, FailureGroup, ResumptionRecord, RunRecord, failures};
 use serde::Serialize;
 
@@ -17,6 +17,8 @@ pub struct RunReport {
     pub started_at: String,
     /// Where the settings were read from.
     pub settings_path: String,
+    /// How much can be reproduced from the record.
+    pub grade: Grade,
     /// Tokens that ended without a sink.
     pub discarded: u64,
     /// Rows that are recorded but have no outcome yet.
@@ -85,6 +87,7 @@ pub(crate) async fn report(reader: &Reader, record: &RunRecord) -> Result<RunRep
         epochs: record.epochs,
         started_at: record.started_at.rfc3339(),
         settings_path: record.settings_path.clone(),
+        grade: record.grade,
         discarded: settled.saturating_sub(written),
         unfinished: unfinished(record.status, rows, settled),
         failures,
@@ -108,6 +111,12 @@ fn unfinished(status: RunStatus, rows: &Counters, settled: u64) -> u64 {
 }
 
 impl RunReport {
+    /// Whether the bodies of its rows were purged, so that it cannot be resumed.
+    #[must_use]
+    pub fn is_purged(&self) -> bool {
+        self.grade == Grade::AttributableOnly
+    }
+
     /// Whether any row failed, was quarantined or diverted.
     #[must_use]
     pub fn has_failures(&self) -> bool {

@@ -13,7 +13,11 @@ pub(crate) fn of_run(report: &RunReport) -> String {
     if let Some(error) = &report.error {
         out.push_str(&format!("\nthe run failed: {error}\n"));
     }
-    if matches!(report.run.status, RunStatus::Failed | RunStatus::Interrupted) {
+    if report.is_purged() {
+        out.push_str(
+            "\nthe values of its rows were purged; hashes, lineage and decisions are as they were\n",
+        );
+    } else if matches!(report.run.status, RunStatus::Failed | RunStatus::Interrupted) {
         let (id, database) = (&report.run.run_id, &report.run.database);
         out.push_str(&format!("\ngo on with it:  elspeth resume {id} -d {database} -x\n"));
     }

@@ -46,7 +46,8 @@ pub(crate) fn writer(path: &Path, patience: Duration) -> Result<Connection, Land
     connection
         .execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-            PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -16384;"
+            PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -16384;
+            PRAGMA secure_delete = FAST;"
         ))
         .map_err(failed)?;
     if found != Found::newest() {

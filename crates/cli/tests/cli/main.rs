@@ -2,5 +2,6 @@
 
 #[macro_use]
 mod support;
+mod purging;
 mod shapes;
 mod texts;

@@ -6,6 +6,7 @@
 mod conformance;
 mod counting;
 mod files;
+mod purging;
 mod trees;
 mod views;
 
