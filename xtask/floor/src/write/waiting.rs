@@ -143,7 +143,7 @@ fn the_tables_of_the_product_are_understood() {
     let with = |wanted: fn(&Key) -> bool| -> Vec<&str> {
         plan.tables.iter().filter(|table| wanted(&table.key)).map(|table| table.name.as_str()).collect()
     };
-    assert_eq!(with(|key| *key == Key::Run), ["runs", "nodes", "edges"]);
+    assert_eq!(with(|key| *key == Key::Run), ["runs", "nodes", "edges", "purges"]);
     assert_eq!(with(|key| *key == Key::Row), ["rows", "validation_errors"]);
     assert_eq!(with(|key| *key == Key::Member), ["batch_members"]);
     assert_eq!(with(|key| matches!(key, Key::Release(_))), ["batches", "batch_outputs", "releases"]);
