@@ -22,7 +22,7 @@ mod sown;
 mod tally;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -77,10 +77,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
     }
     let target = Metadata::load(workspace)?.target_directory;
     command::run(command::cargo(workspace).args(["build", "--quiet", "-p", "elspeth-cli"]))?;
-    let folder = target.join("kill-test");
+    let folder = target.join("kill-test").join(options.seed.to_string());
     clear(&folder)?;
+    let binary = own_copy(&target.join("debug/elspeth"), &folder)?;
     let started = Instant::now();
-    let rehearsal = Rehearsal::hold(&target.join("debug/elspeth"), &folder)?;
+    let rehearsal = Rehearsal::hold(&binary, &folder)?;
     rehearsal.check_coverage()?;
     println!("{} pipelines rehearsed in {:.1} s", rehearsal.parts.len(), started.elapsed().as_secs_f64());
     let points = Points { rehearsal: &rehearsal, folder: &folder, seed: options.seed };
@@ -95,6 +96,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The program as it is now, whatever is built while the test goes on.
+fn own_copy(program: &Path, folder: &Path) -> Result<PathBuf, Error> {
+    let copy = folder.join("elspeth");
+    fs::copy(program, &copy).map_err(Error::io(program))?;
+    Ok(copy)
 }
 
 fn clear(folder: &Path) -> Result<(), Error> {

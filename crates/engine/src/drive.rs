@@ -72,10 +72,10 @@ pub enum EngineError {
     Source(SourceError),
     /// A row's body could not be kept.
     #[error("row bodies: {0}")]
-    Bodies(String),
+    Bodies(NotKept),
     /// Members of an open batch could not be kept.
     #[error("members of open batches: {0}")]
-    Buffers(String),
+    Buffers(NotKept),
     /// More members than a batch can number.
     #[error("a batch holds at most {} members", u32::MAX)]
     BatchTooLarge,
@@ -88,6 +88,26 @@ pub enum EngineError {
     /// A worker is gone: a bug of the engine.
     #[error("a worker stopped without finishing its rows")]
     WorkerLost,
+}
+
+/// What could not be written to a disk, or read back.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct NotKept {
+    /// What, where, and why.
+    pub message: String,
+    /// What the user can do about it, where that is known.
+    pub help: Option<&'static str>,
+}
+
+impl From<PayloadError> for NotKept {
+    fn from(error: PayloadError) -> Self {
+        let help = match &error {
+            PayloadError::Io { source, .. } => disk_advice(source),
+            PayloadError::Damaged(_) | PayloadError::Mismatch { .. } | PayloadError::TooDeep { .. } => None,
+        };
+        Self { message: error.to_string(), help }
+    }
 }
 
 /// What was read in the end.
@@ -209,7 +229,8 @@ impl Decider<'_> {
         self.ordered.patience(self.pipeline.clock.monotonic_us(), &self.pipeline.dispatcher)
     }
 
-    /// Decides and delivers an epoch, if anything happens in it; whether to go on.
+    /// Decides and delivers an epoch, if anything happens in it; whether to go on. A run without rows has an epoch at its
+    /// end, so that there is a checkpoint that the publication can advance.
     fn deliver(
         &mut self,
         number: &mut EpochNo,
@@ -218,7 +239,8 @@ impl Decider<'_> {
     ) -> Result<bool, EngineError> {
         let with_rows = rows.is_some();
         let work = self.decide(*number, rows, end)?;
-        if !with_rows && work.decided.releases.is_empty() {
+        let only_one = end && number.0 == 0;
+        if !with_rows && work.decided.releases.is_empty() && !only_one {
             return Ok(true);
         }
         number.0 += 1;
@@ -258,7 +280,7 @@ impl Decider<'_> {
         frame.position = self.position.clone();
         self.settle(moment, &mut outputs, &mut frame.members)?;
         frame.buffers = self.ordered.buffers(self.pipeline.clock.monotonic_us());
-        assemble(frame, outputs, &self.pipeline.bodies).map_err(|e| EngineError::Bodies(e.to_string()))
+        assemble(frame, outputs, &self.pipeline.bodies).map_err(|e| EngineError::Bodies(e.into()))
     }
 
     /// Lets the nodes that wait across rows take what came to them, each before those behind it.

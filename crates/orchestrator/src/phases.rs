@@ -142,6 +142,7 @@ async fn epochs(
     let clock = Arc::clone(&plan.clock);
     let budget = plan.budget;
     let pending = entry.pending.take();
+    let over = !entry.published.is_empty();
     let Threads { actor, engine, mut decided } = start_threads(plan, (entry, recorder.trees()), stop)?;
     actor.open().await?;
     let mut acting = match pending {
@@ -157,6 +158,7 @@ async fn epochs(
         }
         let wait = if acting.is_some() { IDLE } else { PULSE };
         match tokio::time::timeout(wait, decided.recv()).await {
+            Ok(Some(_)) if over => return Err(longer_than_published()),
             Ok(Some(decided)) => {
                 let staged = commit(decided, recorder, acting.take(), (clock.as_ref(), course)).await?;
                 budget.check(course.failed, course.rows, false)?;
@@ -200,6 +202,15 @@ async fn epochs(
         reach(Point::After(Act::RecordPublication));
     }
     Ok(exhausted)
+}
+
+/// Of a source that gives rows after its end was read.
+fn longer_than_published() -> RunError {
+    RunError::Changed {
+        what: "the source",
+        before: "at its end when the outputs were published".to_owned(),
+        now: "longer".to_owned(),
+    }
 }
 
 /// Stages an epoch while the sinks still write the one before, and commits both. The sinks may act on it then.
@@ -306,7 +317,8 @@ fn start_threads(
     deck.go_on(entry.sinks, &entry.published);
     let actor = Actor::spawn(deck, Arc::clone(&plan.graph), (plan.hash_version, trees.clone()));
     let (sender, decided) = mpsc::channel(1);
-    if !entry.published.is_empty() {
+    if !entry.published.is_empty() && plan.accept_changed_source {
+        // Rows that are new could go nowhere. A source that is as it was is read to its end again: the record tells of it.
         return Ok(Threads { actor, engine: None, decided });
     }
     let policies = Policies { limits: plan.limits, retry: plan.retry, pause: plan.pause };

@@ -58,7 +58,9 @@ pub(super) fn first_differing_line(what: &str, found: &str, expected: &str) -> O
         match (ours.next(), theirs.next()) {
             (Some(here), Some(there)) if here == there => line += 1,
             (here, there) => {
-                let shown = |side: Option<&str>| side.map_or("no such line".to_owned(), shortened);
+                let same = common_beginning(here.unwrap_or_default(), there.unwrap_or_default());
+                let shown =
+                    |side: Option<&str>| side.map_or("no such line".to_owned(), |line| shortened(line, same));
                 return Some(format!(
                     "{what}, line {line}:\n  is       {}\n  expected {}",
                     shown(here),
@@ -69,12 +71,20 @@ pub(super) fn first_differing_line(what: &str, found: &str, expected: &str) -> O
     }
 }
 
-fn shortened(line: &str) -> String {
-    const MOST: usize = 400;
-    match line.char_indices().nth(MOST) {
-        None => line.to_owned(),
-        Some((at, _)) => format!("{}... ({} bytes)", &line[..at], line.len()),
-    }
+/// How many characters are the same before the first that differs.
+fn common_beginning(here: &str, there: &str) -> usize {
+    here.chars().zip(there.chars()).take_while(|(a, b)| a == b).count()
+}
+
+/// What is around the difference, after `same` characters.
+fn shortened(line: &str, same: usize) -> String {
+    const BEFORE: usize = 60;
+    const MOST: usize = 240;
+    let from = if same > BEFORE { same - BEFORE } else { 0 };
+    let shown: String = line.chars().skip(from).take(MOST).collect();
+    let begin = if from > 0 { "..." } else { "" };
+    let end = if line.chars().count() > from + MOST { "..." } else { "" };
+    format!("{begin}{shown}{end}")
 }
 
 #[cfg(test)]
