@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Barrier;
 
 use elspeth_canonical::{ContentHash, HashVersion};
@@ -80,42 +79,18 @@ fn bodies_are_removed_only_while_nobody_puts_any() {
     assert_eq!(other.get(hash).unwrap(), None);
 
     // Whoever puts one meanwhile waits for the keeper to go.
-    let again = FilesystemStore::new(folder.path());
+    let (again, start) = (FilesystemStore::new(folder.path()), Barrier::new(2));
     std::thread::scope(|threads| {
-        let putting = threads.spawn(|| again.put(hash, &bytes));
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        let putting = threads.spawn(|| {
+            start.wait();
+            again.put(hash, &bytes)
+        });
+        start.wait();
         assert_eq!(other.get(hash).unwrap(), None);
         drop(keeper);
         putting.join().unwrap().unwrap();
     });
     assert_eq!(other.get(hash).unwrap(), Some(bytes));
-}
-
-#[test]
-fn a_process_that_was_killed_holds_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (hash, bytes) = body("four");
-    FilesystemStore::new(folder.path()).put(hash, &bytes).unwrap();
-    let lock = folder.path().join("lock");
-    let mut holder = Command::new("sh")
-        .args(["-c", "exec 9<\"$0\"; flock -s 9; echo held; exec sleep 60"])
-        .arg(&lock)
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.as_mut().unwrap()), &mut said)
-        .unwrap();
-    assert_eq!(said, "held\n");
-    let store = FilesystemStore::new(folder.path());
-    assert!(store.keeper().unwrap().is_none());
-    holder.kill().unwrap();
-    holder.wait().unwrap();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while store.keeper().unwrap().is_none() {
-        assert!(std::time::Instant::now() < deadline, "the lock outlived its process");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
 }
 
 #[test]

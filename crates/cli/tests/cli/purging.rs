@@ -213,7 +213,6 @@ fn waiting_run(cli: &Cli) -> (Child, std::fs::File) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !ask(cli, &["runs", "--json"]).out.contains("\"rows\":2") {
         assert!(Instant::now() < deadline, "{:?}", child.kill());
-        std::thread::sleep(Duration::from_millis(20));
     }
     (child, pipe)
 }
