@@ -1,5 +1,4 @@
 //! A process that ends lets go of the store. By itself, since a child that is just being made holds the locks of its parent.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 use std::process::Command;
 
