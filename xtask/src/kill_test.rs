@@ -52,6 +52,9 @@ pub(crate) struct Options {
     /// How many at once; as many as there are processors, if not given
     #[arg(long)]
     jobs: Option<usize>,
+    /// Take this program, a development build, instead of building it
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
     /// Print the names of the points in the program and do nothing
     #[arg(long)]
     list: bool,
@@ -66,7 +69,7 @@ pub(crate) const IN_CI: u64 = 300;
 impl Options {
     /// What CI asks for.
     pub(crate) fn in_ci() -> Self {
-        Self { points: IN_CI, seed: 1, only: None, jobs: None, list: false }
+        Self { points: IN_CI, seed: 1, only: None, jobs: None, binary: None, list: false }
     }
 }
 
@@ -76,10 +79,16 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
         return Ok(());
     }
     let target = Metadata::load(workspace)?.target_directory;
-    command::run(command::cargo(workspace).args(["build", "--quiet", "-p", "elspeth-cli"]))?;
+    let program = match &options.binary {
+        Some(binary) => binary.clone(),
+        None => {
+            command::run(command::cargo(workspace).args(["build", "--quiet", "-p", "elspeth-cli"]))?;
+            target.join("debug/elspeth")
+        }
+    };
     let folder = target.join("kill-test").join(options.seed.to_string());
     clear(&folder)?;
-    let binary = own_copy(&target.join("debug/elspeth"), &folder)?;
+    let binary = own_copy(&program, &folder)?;
     let started = Instant::now();
     let rehearsal = Rehearsal::hold(&binary, &folder)?;
     rehearsal.check_coverage()?;

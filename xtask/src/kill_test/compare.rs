@@ -80,7 +80,7 @@ fn common_beginning(here: &str, there: &str) -> usize {
 fn shortened(line: &str, same: usize) -> String {
     const BEFORE: usize = 60;
     const MOST: usize = 240;
-    let from = if same > BEFORE { same - BEFORE } else { 0 };
+    let from = same.saturating_sub(BEFORE);
     let shown: String = line.chars().skip(from).take(MOST).collect();
     let begin = if from > 0 { "..." } else { "" };
     let end = if line.chars().count() > from + MOST { "..." } else { "" };

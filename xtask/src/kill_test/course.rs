@@ -39,7 +39,7 @@ impl<'a> Course<'a> {
     pub(super) fn draw(rehearsal: &'a Rehearsal, chance: &mut Chance) -> Self {
         let (part, mut kills) = if chance.one_in(BY_TIME) {
             let part = chance.of(&rehearsal.parts);
-            (part, vec![by_time(part, chance)])
+            (part, vec![by_time(part.took, chance)])
         } else {
             at_a_point(rehearsal, chance)
         };
@@ -68,7 +68,7 @@ fn at_a_point<'a>(rehearsal: &'a Rehearsal, chance: &mut Chance) -> (&'a Part, V
 
 fn of_resume(part: &Part, chance: &mut Chance) -> Kill {
     if chance.one_in(2) {
-        return by_time(part, chance);
+        return by_time(part.took / 2, chance);
     }
     let point = *chance.of(&part.resume.reached());
     at(point, &part.resume, chance)
@@ -78,8 +78,8 @@ fn at(point: Point, counts: &Counts, chance: &mut Chance) -> Kill {
     Kill::At { point, nth: 1 + chance.below(counts.of(point)) }
 }
 
-fn by_time(part: &Part, chance: &mut Chance) -> Kill {
-    let micros = u64::try_from(part.took.as_micros()).unwrap_or(u64::MAX);
+fn by_time(within: Duration, chance: &mut Chance) -> Kill {
+    let micros = u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
     Kill::After { wait: Duration::from_micros(chance.below(micros)) }
 }
 
