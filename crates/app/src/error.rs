@@ -15,6 +15,14 @@ pub enum AppError {
     /// The record could not be read or written, or contradicts itself.
     #[error(transparent)]
     Record(#[from] LandscapeError),
+    /// A run ended, and that could not be recorded.
+    #[error("{error}")]
+    Unrecorded {
+        /// Why.
+        error: RunError,
+        /// How to go on with the run.
+        help: String,
+    },
     /// Something named by the user does not exist.
     #[error("{message}")]
     NotFound {
@@ -48,12 +56,13 @@ pub struct Diagnostics {
 impl AppError {
     /// The exit code: 4 when our own record or an invariant is broken, else 1.
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
             Self::Record(LandscapeError::Corrupt(_)) => 4,
-            Self::Run(error) if error.is_ours() => 4,
+            Self::Run(error) | Self::Unrecorded { error, .. } if error.is_ours() => 4,
             Self::Settings(_)
             | Self::Run(_)
+            | Self::Unrecorded { .. }
             | Self::Record(_)
             | Self::NotFound { .. }
             | Self::Refused { .. }
@@ -66,6 +75,7 @@ impl AppError {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Run(error) => error.help(),
+            Self::Unrecorded { help, .. } => Some(help),
             Self::NotFound { help, .. } | Self::Refused { help, .. } => help.as_deref(),
             Self::Settings(_) | Self::Record(_) | Self::Output(_) => None,
         }

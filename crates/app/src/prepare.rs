@@ -7,6 +7,7 @@ use elspeth_engine::EpochBounds;
 use elspeth_executors::{RateLimits, RetryPolicy, StepPlugins, ThreadPause};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::RunRecord;
+use elspeth_landscape_sql::{SqliteLandscape, Synchronous};
 use elspeth_orchestrator::{FailureBudget, RunPlan};
 use elspeth_plugin::Registry;
 use elspeth_telemetry::TelemetryGuard;
@@ -106,6 +107,15 @@ impl Prepared {
     #[must_use]
     pub fn database(&self) -> &DatabaseUrl {
         &self.loaded.database
+    }
+
+    /// The record, as these settings write it: where the settings say, or at another `url`.
+    pub(crate) fn landscape(&self, url: &DatabaseUrl) -> Result<SqliteLandscape, AppError> {
+        let synchronous = match self.loaded.settings.landscape.synchronous {
+            elspeth_config::Synchronous::Full => Synchronous::Full,
+            elspeth_config::Synchronous::Off => Synchronous::Off,
+        };
+        Ok(crate::store::landscape(url)?.with_synchronous(synchronous))
     }
 
     /// What a run would do.

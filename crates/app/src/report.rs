@@ -27,6 +27,9 @@ pub struct RunReport {
     pub failures: Vec<FailureGroup>,
     /// Why the run failed.
     pub error: Option<String>,
+    /// What to do about that; known to the process that ran it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
     /// The times that it was taken up after a stop.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resumptions: Vec<ResumptionView>,
@@ -92,6 +95,7 @@ pub(crate) async fn report(reader: &Reader, record: &RunRecord) -> Result<RunRep
         unfinished: unfinished(record.status, rows, settled),
         failures,
         error: record.error.as_ref().map(|e| e.message.clone()),
+        help: None,
         resumptions: store.resumptions(record.run_no).await?.iter().map(ResumptionView::of).collect(),
         example_row: first.or_else(|| (rows.processed > 0).then_some(0)),
         warnings: Vec::new(),

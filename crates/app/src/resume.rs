@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::lease;
 use crate::prepare::{prepare, prepare_recorded};
-use crate::run::{Ended, report_of};
+use crate::run::{Ended, report_of, unended};
 use crate::store::{Reader, block_on, database_url, landscape, location};
 use crate::{AppError, DatabaseChoice, EnvChoice, Prepared, RunReport, SettingsChoice, telemetry};
 
@@ -159,13 +159,14 @@ pub fn resume(
     observer: &mut dyn RunObserver,
 ) -> Result<RunReport, AppError> {
     let Resumable { prepared, url, seen, accept_changed_source, .. } = resumable;
-    let database = landscape(&url)?;
+    let database = prepared.landscape(&url)?;
     let (mut plan, guard) = prepared.into_plan(seen.run_id)?;
     plan.accept_changed_source = accept_changed_source;
     let report = block_on(async {
         let (reader, writer) = (database.reader().await?, database.writer().await?);
         let store = (&reader as &dyn elspeth_landscape::LandscapeReader, Box::new(writer) as Box<_>);
-        let end = elspeth_orchestrator::resume(plan, &seen, store, stop, observer).await?;
+        let end = elspeth_orchestrator::resume(plan, &seen, store, stop, observer).await;
+        let end = end.map_err(|error| unended(error, &location(&url)))?;
         report_of(Ended { end, database: &database, location: location(&url) }).await
     })?;
     let losses = telemetry::losses(guard);

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use elspeth_contracts::{IdSource, RandomIds};
+use elspeth_contracts::{IdSource, RandomIds, RunId};
 use elspeth_landscape_sql::SqliteLandscape;
 use elspeth_orchestrator::{RunEnd, RunError, RunObserver};
 
-use crate::store::{Reader, block_on, landscape, location};
+use crate::store::{Reader, block_on, location};
 use crate::{AppError, Prepared, RunReport, report, telemetry};
 
 /// Runs a prepared pipeline. `stop` asks it to finish what is under way and end as interrupted.
@@ -19,12 +19,13 @@ pub fn run(
     observer: &mut dyn RunObserver,
 ) -> Result<RunReport, AppError> {
     prepared.preflight()?;
-    let database = landscape(prepared.database())?;
+    let database = prepared.landscape(prepared.database())?;
     let location = location(prepared.database());
     let (plan, guard) = prepared.into_plan(RandomIds.next_run_id())?;
     let report = block_on(async {
         let writer = database.writer().await?;
-        let end = elspeth_orchestrator::run(plan, Box::new(writer), stop, observer).await?;
+        let end = elspeth_orchestrator::run(plan, Box::new(writer), stop, observer).await;
+        let end = end.map_err(|error| unended(error, &location))?;
         report_of(Ended { end, database: &database, location }).await
     })?;
     let losses = telemetry::losses(guard);
@@ -43,8 +44,36 @@ pub(crate) async fn report_of(Ended { end, database, location }: Ended<'_>) -> R
     let reader = Reader { store: Box::new(database.reader().await?), location };
     let record = reader.run(&end.run_id.to_string()).await?;
     let mut report = report::report(&reader, &record).await?;
-    if let Some(error) = end.error.filter(RunError::is_ours) {
-        report.run.exit_code = Some(AppError::Run(error).exit_code());
+    if let Some(error) = end.error {
+        if error.is_ours() {
+            report.run.exit_code = Some(AppError::Run(error).exit_code());
+        } else {
+            report.help = Some(way_on(&error, report.run.run_id, &report.run.database));
+        }
     }
     Ok(report)
+}
+
+/// The error of a run that did not begin, or whose end is not recorded.
+pub(crate) fn unended(error: RunError, location: &str) -> AppError {
+    match &error {
+        RunError::EndNotRecorded { run_id, .. } => {
+            let help = way_on(&error, *run_id, location);
+            AppError::Unrecorded { error, help }
+        }
+        RunError::Source(_)
+        | RunError::Act(_)
+        | RunError::Bodies(_)
+        | RunError::Record(_)
+        | RunError::Changed { .. }
+        | RunError::Budget { .. }
+        | RunError::Plan(_)
+        | RunError::Internal(_) => AppError::Run(error),
+    }
+}
+
+/// What to do about the error, and then.
+fn way_on(error: &RunError, run_id: RunId, location: &str) -> String {
+    let first = error.help().unwrap_or("mend that");
+    format!("{first}; `elspeth resume {run_id} -d {location} -x` goes on with the run then")
 }

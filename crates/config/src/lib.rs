@@ -47,4 +47,4 @@ pub use files::preflight;
 pub use load::{Loaded, Plugins, SIZE_LIMIT, load, load_recorded, load_text};
 pub use schema::json_schema;
 pub use secrets::KEY_VARIABLE;
-pub use settings::Settings;
+pub use settings::{Settings, Synchronous};

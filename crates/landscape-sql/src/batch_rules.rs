@@ -198,7 +198,7 @@ mod tests {
     fn sound() -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.db");
-        let connection = connect::writer(&path, Duration::ZERO).unwrap();
+        let connection = connect::writer(&path, Duration::ZERO, connect::Synchronous::Full).unwrap();
         connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; BEGIN; {SOUND} COMMIT;")).unwrap();
         (folder, connection)
     }

@@ -28,9 +28,33 @@ fn options(path: &Path, patience: Duration) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// Whether a commit waits until it is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Synchronous {
+    /// It does: what is committed survives whatever happens.
+    #[default]
+    Full,
+    /// It does not: a power failure, or a crash of the system, can cost the database. A crash of this program costs nothing.
+    Off,
+}
+
+impl Synchronous {
+    const fn pragma(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Off => "OFF",
+        }
+    }
+}
+
 /// Opens the connection that writes runs, and brings the database to the newest version; creates folders, file and tables
 /// where they do not exist.
-pub(crate) fn writer(path: &Path, patience: Duration) -> Result<Connection, LandscapeError> {
+pub(crate) fn writer(
+    path: &Path,
+    patience: Duration,
+    synchronous: Synchronous,
+) -> Result<Connection, LandscapeError> {
+    let synchronous = synchronous.pragma();
     let failed = |error| write_error(format!("opening audit database {}", path.display()), &error);
     create_parent(path)?;
     let flags =
@@ -45,7 +69,7 @@ pub(crate) fn writer(path: &Path, patience: Duration) -> Result<Connection, Land
     }
     connection
         .execute_batch(&format!(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON;
             PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -16384;
             PRAGMA secure_delete = FAST;"
         ))

@@ -8,7 +8,7 @@ use elspeth_landscape::LandscapeError;
 use sqlx::sqlite::SqlitePoolOptions;
 
 use crate::Location;
-use crate::connect;
+use crate::connect::{self, Synchronous};
 use crate::purge::{SqlitePurgeView, SqlitePurger};
 use crate::reader::SqliteReader;
 use crate::writer::SqliteWriter;
@@ -27,6 +27,7 @@ pub struct SqliteLandscape {
     location: Location,
     path: PathBuf,
     patience: Duration,
+    synchronous: Synchronous,
     scratch: Option<Arc<Scratch>>,
 }
 
@@ -47,6 +48,7 @@ impl SqliteLandscape {
                     location: Location::Memory,
                     path,
                     patience: PATIENCE,
+                    synchronous: Synchronous::Full,
                     scratch: Some(Arc::new(scratch)),
                 })
             }
@@ -57,13 +59,26 @@ impl SqliteLandscape {
     #[must_use]
     pub fn in_file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { location: Location::File(path.clone()), path, patience: PATIENCE, scratch: None }
+        Self {
+            location: Location::File(path.clone()),
+            path,
+            patience: PATIENCE,
+            synchronous: Synchronous::Full,
+            scratch: None,
+        }
     }
 
     /// Waits as long for another process's lock before it fails with a retryable error; 5 seconds if not set.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Lets commits wait for the disk, or not; they do if not set.
+    #[must_use]
+    pub fn with_synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.synchronous = synchronous;
         self
     }
 
@@ -79,7 +94,7 @@ impl SqliteLandscape {
     /// [`LandscapeError::Store`] when it cannot be opened or is another program's, [`LandscapeError::SchemaVersion`]
     /// when a newer program wrote it.
     pub async fn writer(&self) -> Result<SqliteWriter, LandscapeError> {
-        let connection = connect::writer(&self.path, self.patience)?;
+        let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
         let location = self.location.to_string();
         Ok(SqliteWriter::new(connection, self.path.clone(), location, self.patience)
             .keeping(self.scratch.clone()))

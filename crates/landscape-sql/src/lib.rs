@@ -58,6 +58,7 @@ mod tables;
 mod views;
 mod writer;
 
+pub use connect::Synchronous;
 pub use landscape::SqliteLandscape;
 pub use location::Location;
 pub use purge::{SqlitePurgeView, SqlitePurger};

@@ -197,7 +197,7 @@ impl SqlitePurger {
     /// A database that is there, for purging; it is brought to the newest version.
     pub(crate) fn open(path: &Path, patience: Duration) -> Result<Self, LandscapeError> {
         connect::existing(path)?;
-        let connection = connect::writer(path, patience)?;
+        let connection = connect::writer(path, patience, connect::Synchronous::Full)?;
         let location = path.display().to_string();
         // Whatever is deleted is overwritten, in the pages that stay and in those that become free.
         connection

@@ -70,10 +70,11 @@ impl Bench {
     /// Measures one pipeline with so many rows.
     pub(super) fn case(&self, pipeline: Pipeline, rows: u64) -> Result<Case, Error> {
         let folder = self.folder.join(format!("{}-{rows}", pipeline.name()));
-        let (mut usages, mut floors) = (Vec::new(), Vec::new());
+        let (mut usages, mut careless, mut floors) = (Vec::new(), Vec::new(), Vec::new());
         for number in 1..=self.runs {
             eprintln!("{} with {rows} rows: run {number} of {}", pipeline.name(), self.runs);
-            usages.push(self.run_pipeline(pipeline, rows, &folder)?);
+            careless.push(self.run_pipeline((pipeline, false), rows, &folder)?);
+            usages.push(self.run_pipeline((pipeline, true), rows, &folder)?);
             floors.push(self.floor(&folder)?);
         }
         // The databases are large; what was learnt of them is in the result.
@@ -85,6 +86,7 @@ impl Bench {
             shape: pipeline.shape(),
             rows,
             wall_seconds: usage(|usage| usage.wall_seconds),
+            not_durable_seconds: median(careless.iter().map(|usage| usage.wall_seconds)),
             cpu_seconds: usage(|usage| usage.user_seconds + usage.system_seconds),
             peak_rss_bytes: usage(|usage| usage.peak_rss_bytes),
             floor_seconds: floor(|floor| floor.floor.seconds),
@@ -101,7 +103,7 @@ impl Bench {
         fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         let input = self.input(10);
         super::data::write(&input, 10)?;
-        let settings = write_settings(Pipeline::Route, &input, &folder)?;
+        let settings = write_settings((Pipeline::Route, true), &input, &folder)?;
         let mut seconds = Vec::new();
         for _ in 0..self.runs.max(5) {
             let usage = self.measure(&folder.join("stdout"), &["validate", "-s", &text(&settings)])?;
@@ -111,12 +113,17 @@ impl Bench {
     }
 
     /// One run from nothing, proven to have processed every row.
-    fn run_pipeline(&self, pipeline: Pipeline, rows: u64, folder: &Path) -> Result<Usage, Error> {
+    fn run_pipeline(
+        &self,
+        (pipeline, durable): (Pipeline, bool),
+        rows: u64,
+        folder: &Path,
+    ) -> Result<Usage, Error> {
         if folder.exists() {
             fs::remove_dir_all(folder).map_err(Error::io(folder))?;
         }
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        let settings = write_settings(pipeline, &self.input(rows), folder)?;
+        let settings = write_settings((pipeline, durable), &self.input(rows), folder)?;
         let output = folder.join("stdout");
         let usage = self.measure(&output, &["run", "-s", &text(&settings), "-x", "--json"])?;
         let events = fs::read_to_string(&output).map_err(Error::io(&output))?;
@@ -151,9 +158,13 @@ impl Bench {
     }
 }
 
-fn write_settings(pipeline: Pipeline, input: &Path, folder: &Path) -> Result<PathBuf, Error> {
+fn write_settings(
+    (pipeline, durable): (Pipeline, bool),
+    input: &Path,
+    folder: &Path,
+) -> Result<PathBuf, Error> {
     let path = folder.join("settings.yaml");
-    fs::write(&path, pipeline.settings(input, folder)).map_err(Error::io(&path))?;
+    fs::write(&path, pipeline.settings(input, folder, durable)).map_err(Error::io(&path))?;
     Ok(path)
 }
 

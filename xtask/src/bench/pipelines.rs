@@ -133,7 +133,8 @@ impl Pipeline {
     }
 
     /// Settings that read `input` and write outputs and record below `folder`.
-    pub(super) fn settings(self, input: &Path, folder: &Path) -> String {
+    pub(super) fn settings(self, input: &Path, folder: &Path, durable: bool) -> String {
+        let synchronous = if durable { "full" } else { "off" };
         let (after_source, steps, sinks): (_, String, &[&str]) = match self {
             Self::Copy => ("first", String::new(), &["first"]),
             Self::Route => (
@@ -164,6 +165,7 @@ impl Pipeline {
 {steps}sinks:
 {sinks}landscape:
   url: 'sqlite:///{folder}/audit.db'
+  synchronous: {synchronous}
 payload_store:
   base_path: '{folder}/payloads'
 "

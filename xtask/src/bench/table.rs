@@ -19,6 +19,8 @@ pub(super) struct Case {
     pub(super) shape: &'static str,
     pub(super) rows: u64,
     pub(super) wall_seconds: f64,
+    /// The same with `synchronous: off`.
+    pub(super) not_durable_seconds: f64,
     pub(super) cpu_seconds: f64,
     pub(super) peak_rss_bytes: f64,
     pub(super) floor_seconds: f64,
@@ -39,7 +41,7 @@ impl Report {
     pub(super) fn markdown(&self) -> String {
         let mut text = String::from(
             "| pipeline | rows | wall s | CPU s | rows/s | µs/row | records/s | record B/row | body B/row | peak RSS MB \
-             | floor s | wall/floor |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+             | floor s | wall/floor | durable/not |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
         for case in &self.cases {
             text.push_str(&case.line());
@@ -59,7 +61,7 @@ impl Case {
     fn line(&self) -> String {
         let rows = self.row_count();
         format!(
-            "| {} | {} | {:.3} | {:.3} | {:.0} | {:.2} | {:.0} | {:.0} | {:.0} | {:.1} | {:.3} | {:.2} |\n",
+            "| {} | {} | {:.3} | {:.3} | {:.0} | {:.2} | {:.0} | {:.0} | {:.0} | {:.1} | {:.3} | {:.2} | {:.2} |\n",
             self.shape,
             self.rows,
             self.wall_seconds,
@@ -72,6 +74,7 @@ impl Case {
             self.peak_rss_bytes / MEGABYTE,
             self.floor_seconds,
             self.wall_seconds / self.floor_seconds,
+            self.wall_seconds / self.not_durable_seconds,
         )
     }
 
@@ -84,6 +87,7 @@ impl Case {
             ("records_per_second", self.records / self.wall_seconds),
             ("record_bytes_per_row", self.record_bytes / rows),
             ("wall_to_floor", self.wall_seconds / self.floor_seconds),
+            ("durable_to_not", self.wall_seconds / self.not_durable_seconds),
             // Tells more than the wall times where other programs run.
             ("cpu_to_floor", self.cpu_seconds / self.floor_cpu_seconds),
         ];
@@ -116,6 +120,7 @@ mod tests {
             shape: "csv → csv",
             rows: 1000,
             wall_seconds: 0.5,
+            not_durable_seconds: 0.4,
             cpu_seconds: 0.75,
             peak_rss_bytes: 12_300_000.0,
             floor_seconds: 0.25,
@@ -138,12 +143,12 @@ mod tests {
         let line = case().line();
         assert_eq!(
             line,
-            "| csv → csv | 1000 | 0.500 | 0.750 | 2000 | 500.00 | 10000 | 263 | 80 | 12.3 | 0.250 | 2.00 |\n"
+            "| csv → csv | 1000 | 0.500 | 0.750 | 2000 | 500.00 | 10000 | 263 | 80 | 12.3 | 0.250 | 2.00 | 1.25 |\n"
         );
         let report = Report { validate_seconds: 0.012, cases: vec![case()] };
         let table = report.markdown();
         let columns: Vec<usize> = table.lines().take(3).map(|line| line.matches('|').count()).collect();
-        assert_eq!(columns, [13, 13, 13]);
+        assert_eq!(columns, [14, 14, 14]);
         assert!(table.ends_with("12.0 ms"));
     }
 

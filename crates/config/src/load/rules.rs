@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::DatabaseUrl;
 use crate::finding::Finding;
 use crate::settings::{
-    Branches, CheckpointFrequency, CoalescePolicy, LandscapeBackend, MergeStrategy, Settings,
+    Branches, CheckpointFrequency, CoalescePolicy, LandscapeBackend, MergeStrategy, Settings, Synchronous,
     TelemetrySettings,
 };
 use crate::unavailable::is_later_exporter;
@@ -65,6 +65,11 @@ fn landscape(settings: &Settings, errors: &mut Vec<Finding>, warnings: &mut Vec<
         let finding =
             Finding::new("always-recorded", at.child("enabled"), "every run is recorded, whatever this says");
         warnings.push(finding.help("remove `enabled: false`"));
+    }
+    if landscape.synchronous == Synchronous::Off {
+        let message = "a power failure can cost the whole record of a run that does not wait for the disk";
+        let finding = Finding::new("not-durable", at.child("synchronous"), message);
+        warnings.push(finding.help("remove `synchronous: off`, unless the record may be lost"));
     }
     if let Some(sink) = landscape.export.sink.as_ref().filter(|sink| !settings.sinks.contains_key(*sink)) {
         let finding =

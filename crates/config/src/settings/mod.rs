@@ -15,7 +15,7 @@ pub use operation::{
     Backpressure, CheckpointFrequency, CheckpointSettings, ConcurrencySettings, EpochBounds,
     ExporterSettings, FailureBudgetSettings, Granularity, HashName, LandscapeBackend, LandscapeSettings,
     PayloadBackend, PayloadStoreSettings, RateLimitSettings, RetrySettings, SecretSource, SecretsSettings,
-    ServiceLimit, TelemetrySettings,
+    ServiceLimit, Synchronous, TelemetrySettings,
 };
 
 use elspeth_graph::SettingPath;

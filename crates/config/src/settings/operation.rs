@@ -16,6 +16,9 @@ pub struct LandscapeSettings {
     pub url: String,
     /// The digest of all hashes of a run.
     pub hash: HashName,
+    /// Whether a commit waits until it is on the disk.
+    #[serde(skip_serializing_if = "is_full")]
+    pub synchronous: Synchronous,
     /// Export of the record after a run.
     pub export: ExportSettings,
     /// Whether to copy every record to a file of lines.
@@ -39,6 +42,22 @@ pub enum HashName {
     Blake3,
     /// SHA-256, as the Python system has it.
     Sha256,
+}
+
+/// Whether a commit to the audit database waits until it is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Synchronous {
+    /// It does: what is committed survives whatever happens.
+    #[default]
+    Full,
+    /// It does not. A crash of this program costs nothing then either, but a power failure can cost the whole record.
+    Off,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_full(synchronous: &Synchronous) -> bool {
+    *synchronous == Synchronous::Full
 }
 
 /// Kind of the audit database.
@@ -293,6 +312,7 @@ impl Default for LandscapeSettings {
         Self {
             url: "sqlite:///./state/audit.db".to_owned(),
             hash: HashName::default(),
+            synchronous: Synchronous::Full,
             export: ExportSettings::default(),
             dump_to_jsonl: false,
             dump_to_jsonl_path: None,
