@@ -13,8 +13,10 @@ use super::rehearsal::{Counts, Part, Rehearsal};
 pub(super) enum Kill {
     /// When it comes there for the nth time.
     At { point: Point, nth: u64 },
-    /// From outside, after that time.
+    /// With SIGKILL from outside, after that time.
     After { wait: Duration },
+    /// Asked to stop with SIGTERM, after that time; maybe asked again at once, which it must not wait for.
+    Asked { wait: Duration, again: bool },
 }
 
 /// One run's way.
@@ -22,8 +24,10 @@ pub(super) struct Course<'a> {
     pub(super) part: &'a Part,
     /// One for each process, as long as there are some; the process after the last is left alone.
     pub(super) kills: Vec<Kill>,
-    /// The row that is explained in the end, as a part of all.
+    /// The row that is explained in the end.
     pub(super) row: u64,
+    /// Whether it is resumed with the settings file instead of the record's settings.
+    pub(super) with_settings: bool,
 }
 
 /// Processes of one run that are killed, at most.
@@ -32,6 +36,8 @@ const MOST_KILLS: usize = 4;
 const RESUMES_KILLED: u64 = 3;
 /// Of how many kills one is by time.
 const BY_TIME: u64 = 5;
+/// Of how many kills by time one is none, but a request to stop.
+const REQUESTS: u64 = 4;
 
 impl<'a> Course<'a> {
     /// Draws one. Points of the program are drawn by name first, so that those that are reached once get as many kills as
@@ -46,7 +52,7 @@ impl<'a> Course<'a> {
         while kills.len() < MOST_KILLS && chance.one_in(RESUMES_KILLED) {
             kills.push(of_resume(part, chance));
         }
-        Self { part, kills, row: chance.below(part.rows) }
+        Self { part, kills, row: chance.below(part.rows), with_settings: chance.one_in(4) }
     }
 }
 
@@ -80,7 +86,8 @@ fn at(point: Point, counts: &Counts, chance: &mut Chance) -> Kill {
 
 fn by_time(within: Duration, chance: &mut Chance) -> Kill {
     let micros = u64::try_from(within.as_micros()).unwrap_or(u64::MAX);
-    Kill::After { wait: Duration::from_micros(chance.below(micros)) }
+    let wait = Duration::from_micros(chance.below(micros));
+    if chance.one_in(REQUESTS) { Kill::Asked { wait, again: chance.one_in(2) } } else { Kill::After { wait } }
 }
 
 impl fmt::Display for Kill {
@@ -88,6 +95,14 @@ impl fmt::Display for Kill {
         match self {
             Self::At { point, nth } => write!(f, "{point}:{nth}"),
             Self::After { wait } => write!(f, "after {:.1} ms", wait.as_secs_f64() * 1e3),
+            Self::Asked { wait, again } => {
+                write!(
+                    f,
+                    "SIGTERM{} after {:.1} ms",
+                    if *again { " twice" } else { "" },
+                    wait.as_secs_f64() * 1e3
+                )
+            }
         }
     }
 }

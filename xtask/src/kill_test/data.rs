@@ -27,7 +27,8 @@ pub(super) fn write_inputs(folder: &Path) -> Result<(), Error> {
         let path = folder.join(name);
         fs::write(&path, text).map_err(Error::io(&path))?;
     }
-    Ok(())
+    let path = folder.join("many.csv");
+    fs::write(&path, utf16(&many())).map_err(Error::io(&path))
 }
 
 /// Writes what is there before a run, each with rows that must stay or go.
@@ -42,7 +43,8 @@ pub(super) fn write_outputs(folder: &Path) -> Result<(), Error> {
     let path = folder.join("old.sqlite");
     let failed = |error| Error::format(path.display().to_string(), error);
     let database = Connection::open(&path).map_err(failed)?;
-    let tables = "CREATE TABLE added (id INTEGER, region TEXT, amount REAL, copies INTEGER, note TEXT);
+    let tables = "PRAGMA synchronous = OFF;
+        CREATE TABLE added (id INTEGER, region TEXT, amount REAL, copies INTEGER, note TEXT);
         CREATE TABLE replaced (id INTEGER, word TEXT);
         CREATE TABLE checked (id INTEGER CHECK (id <> 21), name TEXT);
         INSERT INTO added VALUES (-1, 'before', 0.5, NULL, NULL);
@@ -113,6 +115,19 @@ fn invoices() -> String {
         });
     }
     format!("{{\"invoices\": [\n{}\n]}}\n", elements.join(",\n"))
+}
+
+/// More rows than a batch keeps in memory, and than are read of one at once.
+fn many() -> String {
+    let mut text = "id,place\n".to_owned();
+    for id in 0..2_700 {
+        writeln!(text, "{id},{}\u{1F4D1}", REGIONS[id % 4]).expect("text takes everything");
+    }
+    text
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
 /// Two kinds of rows: bodies that are large at once, and such as become so when they are doubled.

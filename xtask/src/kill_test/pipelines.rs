@@ -35,6 +35,7 @@ pipelines![
     "large",
     "nothing",
     "worthless",
+    "many",
 ];
 
 /// What the settings are called in each folder.

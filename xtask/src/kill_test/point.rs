@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::chance::Chance;
 use super::compare::Snapshot;
 use super::course::{Course, Kill};
-use super::process::{self, Ended};
+use super::process::{Ended, Place};
 use super::rehearsal::Rehearsal;
 use crate::error::Error;
 
@@ -59,11 +59,12 @@ impl Points<'_> {
 
     fn live_through(&self, course: &Course<'_>, folder: &Path) -> Result<Result<Taken, String>, Error> {
         course.part.pipeline.prepare(folder)?;
+        let place = Place { binary: &self.rehearsal.binary, folder, with_settings: course.with_settings };
         let mut taken = Taken::default();
         let mut kills = course.kills.iter();
         loop {
             let kill = kills.next();
-            match (process::go_on(&self.rehearsal.binary, folder, kill)?, kill) {
+            match (place.go_on(kill)?, kill) {
                 (Ended::Killed, Some(kill)) => taken.killed.push(*kill),
                 (Ended::Killed, None) => return Ok(Err("somebody else killed it".to_owned())),
                 (Ended::Badly(said), _) if completed_already(&said) => break,

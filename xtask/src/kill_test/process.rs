@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use elspeth_faults::VARIABLE;
 use rusqlite::{Connection, OpenFlags};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::course::Kill;
 use super::pipelines::SETTINGS;
@@ -18,52 +19,67 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How often a process is looked at.
 const GLANCE: Duration = Duration::from_millis(1);
 
+/// Signals by which a process may end here, and the exit code of a run that stopped when it was asked.
+const KILLED: i32 = 9;
+const ASKED: i32 = 15;
+const INTERRUPTED: i32 = 3;
+
 /// The record, in each folder.
 pub(super) const DATABASE: &str = "audit.db";
 
 /// How a process ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
+    /// Or stopped when it was asked to.
     Killed,
     Well,
     /// With what it said.
     Badly(String),
 }
 
-/// Runs the pipeline in `folder`, or resumes the run that is there.
-pub(super) fn go_on(binary: &Path, folder: &Path, kill: Option<&Kill>) -> Result<Ended, Error> {
-    let mut command = Command::new(binary);
-    command.current_dir(folder).env_remove(VARIABLE);
-    if has_run(&folder.join(DATABASE)) {
-        command.args(["resume", "latest", "--database", DATABASE, "--execute", "--no-dotenv"]);
-    } else {
-        command.args(["run", "--settings", SETTINGS, "--execute", "--no-dotenv"]);
-    }
-    let deadline = match kill {
-        Some(Kill::At { point, nth }) => {
+/// Where a pipeline runs, and with which program.
+pub(super) struct Place<'a> {
+    pub(super) binary: &'a Path,
+    pub(super) folder: &'a Path,
+    /// Whether a run is resumed with the settings file instead of the record's settings.
+    pub(super) with_settings: bool,
+}
+
+impl Place<'_> {
+    /// Runs the pipeline, or resumes the run that is there.
+    pub(super) fn go_on(&self, kill: Option<&Kill>) -> Result<Ended, Error> {
+        let mut command = self.command();
+        command.env_remove(VARIABLE);
+        if let Some(Kill::At { point, nth }) = kill {
             command.env(VARIABLE, format!("kill:{point}:{nth}"));
-            None
         }
-        Some(Kill::After { wait }) => Some(*wait),
-        None => None,
-    };
-    watch(command, folder, deadline)
-}
-
-/// Runs the pipeline or resumes the run, and counts what it reaches.
-pub(super) fn count(binary: &Path, folder: &Path, log: &str) -> Result<Ended, Error> {
-    let mut command = Command::new(binary);
-    command.current_dir(folder).env(VARIABLE, format!("count:{log}"));
-    if has_run(&folder.join(DATABASE)) {
-        command.args(["resume", "latest", "--database", DATABASE, "--execute", "--no-dotenv"]);
-    } else {
-        command.args(["run", "--settings", SETTINGS, "--execute", "--no-dotenv"]);
+        watch(command, self.folder, kill)
     }
-    watch(command, folder, None)
+
+    /// The same without a kill; counts what it reaches.
+    pub(super) fn count(&self, log: &str) -> Result<Ended, Error> {
+        let mut command = self.command();
+        command.env(VARIABLE, format!("count:{log}"));
+        watch(command, self.folder, None)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.binary);
+        command.current_dir(self.folder);
+        if has_run(&self.folder.join(DATABASE)) {
+            command.args(["resume", "latest", "--database", DATABASE, "--execute", "--no-dotenv"]);
+            if self.with_settings {
+                command.args(["--settings", SETTINGS]);
+            }
+        } else {
+            command.args(["run", "--settings", SETTINGS, "--execute", "--no-dotenv"]);
+        }
+        command
+    }
 }
 
-/// Waits for the process, and kills it after `deadline`.
-fn watch(mut command: Command, folder: &Path, deadline: Option<Duration>) -> Result<Ended, Error> {
+/// Waits for the process, and ends it when its time has come.
+fn watch(mut command: Command, folder: &Path, kill: Option<&Kill>) -> Result<Ended, Error> {
     let log = folder.join("said.log");
     let said = File::options().create(true).append(true).open(&log).map_err(Error::io(&log))?;
     let also = said.try_clone().map_err(Error::io(&log))?;
@@ -73,13 +89,23 @@ fn watch(mut command: Command, folder: &Path, deadline: Option<Duration>) -> Res
     let mut child = command
         .spawn()
         .map_err(|source| Error::Start { command: crate::command::shown(&command), source })?;
+    let mut asked = false;
     let status = loop {
         if let Some(status) = child.try_wait().map_err(Error::io(folder))? {
             break status;
         }
         let passed = started.elapsed();
-        if deadline.is_some_and(|deadline| passed >= deadline) {
-            break end(&mut child, folder)?;
+        match kill {
+            Some(Kill::After { wait }) if passed >= *wait => break end(&mut child, folder)?,
+            Some(Kill::Asked { wait, again }) if passed >= *wait && !asked => {
+                asked = true;
+                ask(&child);
+                if *again {
+                    std::thread::sleep(GLANCE);
+                    ask(&child);
+                }
+            }
+            Some(Kill::After { .. } | Kill::Asked { .. } | Kill::At { .. }) | None => {}
         }
         if passed > PATIENCE {
             end(&mut child, folder)?;
@@ -98,9 +124,16 @@ fn end(child: &mut Child, folder: &Path) -> Result<ExitStatus, Error> {
     child.kill().and_then(|()| child.wait()).map_err(Error::io(folder))
 }
 
+/// Nothing comes of it when the process has just ended.
+fn ask(child: &Child) {
+    if let Some(process) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(process, Signal::TERM);
+    }
+}
+
 fn judge(status: ExitStatus, said: impl FnOnce() -> String) -> Ended {
     match (status.signal(), status.code()) {
-        (Some(9), _) => Ended::Killed,
+        (Some(KILLED | ASKED), _) | (_, Some(INTERRUPTED)) => Ended::Killed,
         (_, Some(0)) => Ended::Well,
         _ => Ended::Badly(format!("{status}\n{}", said())),
     }

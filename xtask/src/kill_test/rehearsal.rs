@@ -13,7 +13,7 @@ use super::course::Kill;
 use super::data;
 use super::explain::Explained;
 use super::pipelines::{self, Pipeline};
-use super::process::{self, Ended};
+use super::process::{Ended, Place};
 use crate::error::{Error, report};
 
 /// All pipelines, rehearsed.
@@ -81,21 +81,22 @@ impl Rehearsal {
 }
 
 fn rehearse(binary: &Path, folder: &Path, pipeline: Pipeline) -> Result<Part, Error> {
+    let place = |folder| Place { binary, folder, with_settings: false };
     let twin = folder.join("twins").join(pipeline.name);
     pipeline.prepare(&twin)?;
-    well(&pipeline, process::count(binary, &twin, "points.log")?)?;
+    well(&pipeline, place(&twin).count("points.log")?)?;
     let run = Counts::read(&twin.join("points.log"))?;
 
     let timed = folder.join("timed").join(pipeline.name);
     pipeline.prepare(&timed)?;
     let started = Instant::now();
-    well(&pipeline, process::go_on(binary, &timed, None)?)?;
+    well(&pipeline, place(&timed).go_on(None)?)?;
     let took = started.elapsed();
 
     let resumed = folder.join("resumed").join(pipeline.name);
     pipeline.prepare(&resumed)?;
-    process::go_on(binary, &resumed, Some(&middle(&run)))?;
-    well(&pipeline, process::count(binary, &resumed, "points.log")?)?;
+    place(&resumed).go_on(Some(&middle(&run)))?;
+    well(&pipeline, place(&resumed).count("points.log")?)?;
     let resume = Counts::read(&resumed.join("points.log"))?;
 
     let left = Snapshot::of(&twin)?;

@@ -16,6 +16,7 @@ pub(super) struct Tally {
     /// Of first processes, and of those that resumed.
     at: BTreeMap<Point, (u64, u64)>,
     by_time: (u64, u64),
+    asked: (u64, u64),
     missed: u64,
     unharmed: u64,
 }
@@ -29,6 +30,7 @@ impl Tally {
             let (first, later) = match kill {
                 Kill::At { point, .. } => self.at.entry(*point).or_default(),
                 Kill::After { .. } => &mut self.by_time,
+                Kill::Asked { .. } => &mut self.asked,
             };
             if process == 0 {
                 *first += 1;
@@ -41,7 +43,7 @@ impl Tally {
     /// Processes killed.
     pub(super) fn kills(&self) -> u64 {
         let both = |(first, later): &(u64, u64)| first + later;
-        self.at.values().map(both).sum::<u64>() + both(&self.by_time)
+        self.at.values().map(both).sum::<u64>() + both(&self.by_time) + both(&self.asked)
     }
 
     /// A table for a terminal and for a page.
@@ -54,11 +56,12 @@ impl Tally {
             line(&format!("`{point}`"), self.at.get(&point).copied().unwrap_or_default());
         }
         line("a random time", self.by_time);
+        line("a random time, asked by SIGTERM", self.asked);
         let Self { points, missed, unharmed, .. } = self;
         let (kills, seconds) = (self.kills(), took.as_secs_f64());
         write!(
             text,
-            "\n{points} points in {seconds:.0} s, {kills} processes killed, {missed} done before they were to be killed \
+            "\n{points} points in {seconds:.0} s, {kills} processes killed or stopped, {missed} done before they were to be killed \
              ({unharmed} points without any kill)"
         )
         .expect("text takes everything");
