@@ -12,14 +12,17 @@ use crate::output;
 pub(crate) fn print_error(error: &AppError) -> u8 {
     match error {
         AppError::Settings(diagnostics) => print_diagnostics(diagnostics),
-        other => {
-            output::note(&format!("error: {other}"));
-            if let Some(help) = other.help() {
-                output::note(&format!("help: {help}"));
-            }
-        }
+        other => print_failure(&other.to_string(), other.help()),
     }
     error.exit_code()
+}
+
+/// Prints what went wrong to stderr, and what to do about it where that is known.
+pub(crate) fn print_failure(message: &str, help: Option<&str>) {
+    output::note(&format!("error: {message}"));
+    if let Some(help) = help {
+        output::note(&format!("help: {help}"));
+    }
 }
 
 /// Prints every diagnostic to stderr, and how many there were.

@@ -19,12 +19,14 @@
 //! ```
 
 mod clock;
+mod disk;
 mod enums;
 mod ids;
 mod reason;
 mod records;
 
 pub use clock::{Clock, IdSource, Micros, RandomIds, SystemClock};
+pub use disk::disk_advice;
 pub use enums::*;
 pub use ids::*;
 pub use reason::{ErrorReason, FailureKind};

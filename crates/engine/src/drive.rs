@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use elspeth_canonical::HashVersion;
-use elspeth_contracts::{BatchMemberRecord, Clock, EpochNo, RowIndex, RunId, Step};
+use elspeth_contracts::{BatchMemberRecord, Clock, EpochNo, RowIndex, RunId, Step, disk_advice};
 use elspeth_executors::Dispatcher;
 use elspeth_graph::{ExecutionGraph, Node, NodeSpec};
 use elspeth_landscape::Corruption;
-use elspeth_payload::FilesystemStore;
+use elspeth_payload::{FilesystemStore, PayloadError};
 use elspeth_plugin::{Source, SourceError, SourceIdentity, SourceItem, SourcePosition};
 use elspeth_telemetry::{NodeTag, Spans};
 use thiserror::Error;

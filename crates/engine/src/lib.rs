@@ -27,6 +27,6 @@ mod signal;
 mod walk;
 mod workers;
 
-pub use drive::{EngineError, EngineOptions, Finished, Pipeline, Start, drive};
+pub use drive::{EngineError, EngineOptions, Finished, NotKept, Pipeline, Start, drive};
 pub use epoch::{EpochBounds, EpochWork};
 pub use open::{StillOpen, Wait, waits};

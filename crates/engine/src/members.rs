@@ -6,11 +6,12 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use elspeth_canonical::ContentHash;
-use elspeth_contracts::{Step, TokenKey};
+use elspeth_contracts::{Step, TokenKey, disk_advice};
 use elspeth_faults::Call;
 use elspeth_payload::{Block, BlockBuilder, Body, BodyFragment, BodyKey};
 use elspeth_value::Row;
 
+use crate::NotKept;
 use crate::branch::{Frames, Traveller};
 
 /// Rows that one batch keeps in memory; more are put into a file, so many at a time.
@@ -128,6 +129,13 @@ fn spilled() -> PathBuf {
 fn key(position: usize) -> BodyKey {
     let token = TokenKey::from_u64(position as u64).expect("positions in a block are small");
     BodyKey { token, step: Step::SOURCE }
+}
+
+impl From<io::Error> for NotKept {
+    fn from(error: io::Error) -> Self {
+        let message = format!("cannot keep rows in a file in `{}`: {error}", spilled().display());
+        Self { message, help: disk_advice(&error) }
+    }
 }
 
 #[cfg(test)]

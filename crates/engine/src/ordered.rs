@@ -282,7 +282,7 @@ impl Desk<'_> {
             let token = traveller.token;
             self.settlement.members.push(BatchMemberRecord { batch_no: batch.number, ordinal, token });
             let kept = batch.members.push(traveller, self.moment.now_us);
-            kept.map_err(|error| EngineError::Buffers(error.to_string()))?;
+            kept.map_err(|error| EngineError::Buffers(error.into()))?;
             self.flush_due(step, open, cause);
         }
         if self.moment.end

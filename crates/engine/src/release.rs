@@ -74,7 +74,7 @@ impl Walker<'_> {
                 match self.flush((number, step), due, members, (&mut walk, out)) {
                     Ok(members) => members,
                     Err(error) => {
-                        out.broken = Some(EngineError::Buffers(error.to_string()));
+                        out.broken = Some(EngineError::Buffers(error.into()));
                         return;
                     }
                 }

@@ -60,7 +60,11 @@ pub(crate) fn call(call: Call, path: &Path) -> Option<Fault> {
     armed.note(format_args!("io {} {}", call.name(), path.display()));
     let Failing { nth, fault, call: only } = armed.order.fail?;
     let counts = only.is_none_or(|only| only == call);
-    (counts && armed.calls.fetch_add(1, Ordering::SeqCst) + 1 == nth).then_some(fault)
+    if !counts || armed.calls.fetch_add(1, Ordering::SeqCst) + 1 != nth {
+        return None;
+    }
+    armed.note(format_args!("failed {} {}", call.name(), path.display()));
+    Some(fault)
 }
 
 /// Nobody can tidy up after this, not even the process itself.

@@ -9,7 +9,7 @@
 //! | `kill:<point>:<nth>` | ends the process with SIGKILL when it reaches the point for the nth time, from 1 |
 //! | `io:<nth>:<fault>` | lets the nth call of the process fail, from 1 |
 //! | `io:<nth>:<fault>:<call>` | lets the nth call of that kind fail, whatever other threads call meanwhile |
-//! | `count:<file>` | appends a line to the file for each point reached (`point <name>`) and each call (`io <call> <path>`) |
+//! | `count:<file>` | appends a line to the file for each point reached (`point <name>`) and each call (`io <call> <path>`), another for the call that failed (`failed <call> <path>`) |
 //!
 //! Several of them may stand behind each other with a comma between. A fault is `enospc`, `eio`, `erofs`, or `short`: half
 //! of what is to be written is written, then comes ENOSPC (a call that writes nothing gives EIO). The call is left out when

@@ -2,12 +2,18 @@
 
 use elspeth_landscape::LandscapeError;
 
-/// `SQLITE_BUSY` and `SQLITE_LOCKED`, the primary codes for which waiting can help.
-const RETRYABLE: [i64; 2] = [5, 6];
-/// `SQLITE_NOTADB`.
+const BUSY: i64 = 5;
+const LOCKED: i64 = 6;
+const READONLY: i64 = 8;
+const IOERR: i64 = 10;
+const FULL: i64 = 13;
+const CANTOPEN: i64 = 14;
 const NOTADB: i64 = 26;
-/// `SQLITE_READONLY` and `SQLITE_CANTOPEN`: what a reader meets that may not make the log's index.
-const UNWRITABLE: [i64; 2] = [8, 14];
+
+/// The primary codes for which waiting can help.
+const RETRYABLE: [i64; 2] = [BUSY, LOCKED];
+/// What a reader meets that may not make the log's index.
+const UNWRITABLE: [i64; 2] = [READONLY, CANTOPEN];
 
 /// Says what was being done when the database failed.
 pub(crate) fn store_error(context: impl Into<String>, error: &sqlx::Error) -> LandscapeError {
@@ -28,11 +34,20 @@ pub(crate) fn forbids_writing(error: &rusqlite::Error) -> bool {
     write_code(error).is_some_and(|code| UNWRITABLE.contains(&code))
 }
 
+/// The database's own words, and what can be done about it.
 fn plain_message(message: &str, code: Option<i64>) -> String {
-    match code {
-        Some(NOTADB) => "this file is not an SQLite database".to_owned(),
-        _ => message.to_owned(),
-    }
+    let advice = match code {
+        Some(NOTADB) => return "this file is not an SQLite database".to_owned(),
+        Some(BUSY | LOCKED) => "another program holds it; let that one finish",
+        Some(READONLY) => "let the user that runs elspeth write that file and its folder",
+        Some(CANTOPEN) => "let the user that runs elspeth read and write that file and its folder",
+        Some(IOERR) => {
+            "the disk is failing, or a quota or a limit on the size of files is reached; the system's log may say more"
+        }
+        Some(FULL) => "make room on that disk",
+        _ => return message.to_owned(),
+    };
+    format!("{message}; {advice}")
 }
 
 /// The low byte of SQLite's extended result code.

@@ -1,5 +1,5 @@
-use elspeth_contracts::{ErrorReason, FailureKind};
-use elspeth_engine::EngineError;
+use elspeth_contracts::{ErrorReason, FailureKind, RunId};
+use elspeth_engine::{EngineError, NotKept};
 use elspeth_executors::{ActError, MissingPlugin};
 use elspeth_landscape::LandscapeError;
 use elspeth_plugin::SourceError;
@@ -16,7 +16,7 @@ pub enum RunError {
     Act(ActError),
     /// A row's body could not be kept.
     #[error("{0}")]
-    Bodies(String),
+    Bodies(NotKept),
     /// The record could not be written, or contradicts itself.
     #[error(transparent)]
     Record(#[from] LandscapeError),
@@ -43,6 +43,16 @@ pub enum RunError {
     /// The plan lacks an instance.
     #[error(transparent)]
     Plan(#[from] MissingPlugin),
+    /// The run ended, and that could not be recorded: as far as the record knows, it is still running.
+    #[error("{}the end of run {run_id} could not be recorded: {error}", before.as_ref().map(|before| format!("{before}; and ")).unwrap_or_default())]
+    EndNotRecorded {
+        /// The run.
+        run_id: RunId,
+        /// Why it failed, if it did.
+        before: Option<Box<Self>>,
+        /// Why that could not be recorded.
+        error: LandscapeError,
+    },
     /// A thread of ours ended when it should not have: a bug.
     #[error("internal error: {0}")]
     Internal(String),
@@ -55,7 +65,7 @@ impl RunError {
         let kind = match self {
             Self::Source(_) => FailureKind::SourceFailed,
             Self::Act(_) => FailureKind::SinkFailed,
-            Self::Record(_) | Self::Bodies(_) => FailureKind::RecordFailed,
+            Self::Record(_) | Self::Bodies(_) | Self::EndNotRecorded { .. } => FailureKind::RecordFailed,
             Self::Changed { .. } => FailureKind::SourceFailed,
             Self::Budget { .. } => FailureKind::BudgetExceeded,
             Self::Plan(_) | Self::Internal(_) => FailureKind::Internal,
@@ -74,14 +84,25 @@ impl RunError {
                 "put the source back as it was; or, to read on in the changed one, give --accept-changed-source, which is recorded",
             ),
             Self::Changed { .. } => Some("resume it with the settings it began with, or start a new run"),
-            Self::Record(_) | Self::Bodies(_) | Self::Plan(_) | Self::Internal(_) => None,
+            Self::Bodies(kept) => kept.help,
+            Self::EndNotRecorded { before, .. } => before.as_ref().and_then(|before| before.help()),
+            Self::Record(_) | Self::Plan(_) | Self::Internal(_) => None,
         }
     }
 
     /// Whether our own record or rules are broken, as against the world outside (exit 4 as against 1).
     #[must_use]
-    pub const fn is_ours(&self) -> bool {
-        matches!(self, Self::Record(LandscapeError::Corrupt(_)) | Self::Plan(_) | Self::Internal(_))
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Record(LandscapeError::Corrupt(_)) | Self::Plan(_) | Self::Internal(_) => true,
+            Self::EndNotRecorded { before, .. } => before.as_ref().is_some_and(|before| before.is_ours()),
+            Self::Source(_)
+            | Self::Act(_)
+            | Self::Bodies(_)
+            | Self::Record(_)
+            | Self::Changed { .. }
+            | Self::Budget { .. } => false,
+        }
     }
 }
 
@@ -90,7 +111,7 @@ impl From<EngineError> for RunError {
         match error {
             EngineError::Source(error) => Self::Source(error),
             EngineError::Corrupt(corruption) => Self::Record(corruption.into()),
-            EngineError::Bodies(_) | EngineError::Buffers(_) => Self::Bodies(error.to_string()),
+            EngineError::Bodies(kept) | EngineError::Buffers(kept) => Self::Bodies(kept),
             EngineError::TooManyRows | EngineError::BatchTooLarge | EngineError::WorkerLost => {
                 Self::Internal(error.to_string())
             }

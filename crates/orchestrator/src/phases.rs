@@ -74,14 +74,16 @@ pub(crate) async fn to_the_end(
     let (status, error) = match outcome {
         Ok(true) => (RunStatus::Completed, None),
         Ok(false) => (RunStatus::Interrupted, None),
-        Err(error) => {
-            recorder.rollback().await?;
-            (RunStatus::Failed, Some(error))
-        }
+        Err(error) => (RunStatus::Failed, Some(error)),
     };
     let reason = error.as_ref().map(RunError::reason);
-    seal(recorder, (status, reason), course.source, clock.as_ref()).await?;
-    Ok(RunEnd { run_id, status, error, rows: course.rows })
+    match end(recorder, (status, reason), course.source, clock.as_ref()).await {
+        Ok(()) => Ok(RunEnd { run_id, status, error, rows: course.rows }),
+        Err(unrecorded @ LandscapeError::Store { .. }) => {
+            Err(RunError::EndNotRecorded { run_id, before: error.map(Box::new), error: unrecorded })
+        }
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// How far the run is.
@@ -120,12 +122,13 @@ pub(crate) fn open_source(
         .map_err(RunError::Source)
 }
 
-async fn seal(
-    recorder: Recorder,
+async fn end(
+    mut recorder: Recorder,
     (status, error): (RunStatus, Option<ErrorReason>),
     source: SourceRecord,
     clock: &dyn Clock,
 ) -> Result<(), LandscapeError> {
+    recorder.rollback().await?;
     let seal =
         RunSeal { completed_at: clock.now(), status, error, source, content_root: None, record_root: None };
     recorder.seal(seal).await.map(|_| ())

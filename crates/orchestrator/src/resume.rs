@@ -192,7 +192,7 @@ impl Record<'_> {
                 }
                 for (token, carried) in tokens.iter().zip(self.carried(&tokens).await?) {
                     let kept = open.member(batch, *token, carried);
-                    kept.map_err(|error| EngineError::Buffers(error.to_string()))?;
+                    kept.map_err(|error| EngineError::Buffers(error.into()))?;
                 }
                 from += read;
             }

@@ -49,6 +49,9 @@ pub(super) fn perform(
         output::text(&summary::of_run(&report))?;
         report
     };
+    if let Some(error) = &report.error {
+        diagnostics::print_failure(error, report.help.as_deref());
+    }
     Ok(exit_code(&report, strict))
 }
 

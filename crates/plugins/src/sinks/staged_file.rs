@@ -17,7 +17,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use elspeth_canonical::{ContentHash, HashVersion, Hasher};
-use elspeth_contracts::RunId;
+use elspeth_contracts::{RunId, disk_advice};
 use elspeth_faults::{Act, Call, Point, around, reach};
 use elspeth_plugin::{Produced, SinkError};
 use serde::{Deserialize, Serialize};
@@ -421,10 +421,8 @@ pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> SinkError {
     let message = format!("cannot {what} `{}`: {error}", path.display());
     let mut failure = SinkError::new(message);
     failure.retryable = matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::TimedOut);
-    match error.kind() {
-        io::ErrorKind::StorageFull => failure.with_help("make room on that disk, then resume the run"),
-        io::ErrorKind::PermissionDenied => failure.with_help("let the user that runs elspeth write there"),
-        io::ErrorKind::ReadOnlyFilesystem => failure.with_help("choose a path on a disk that can be written"),
-        _ => failure,
+    match disk_advice(error) {
+        Some(advice) => failure.with_help(advice),
+        None => failure,
     }
 }

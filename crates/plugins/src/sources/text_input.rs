@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use elspeth_canonical::{ContentHash, HashVersion, Hasher};
+use elspeth_contracts::disk_advice;
 use elspeth_faults::Call;
 use elspeth_plugin::{SourceError, SourceIdentity};
 use serde::{Deserialize, Serialize};
@@ -309,7 +310,10 @@ pub(crate) fn cannot(what: &str, path: &Path, error: &io::Error) -> SourceError 
     let help = match error.kind() {
         io::ErrorKind::NotFound => "relative paths are relative to the folder in which elspeth runs",
         io::ErrorKind::PermissionDenied => "let the user that runs elspeth read it",
-        _ => return SourceError::new(message),
+        _ => match disk_advice(error) {
+            Some(advice) => advice,
+            None => return SourceError::new(message),
+        },
     };
     SourceError::new(message).with_help(help)
 }

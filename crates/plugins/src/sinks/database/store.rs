@@ -17,6 +17,7 @@ const RECORD_ID: i64 = 0x454c_5350;
 const BUSY: i64 = 5;
 const LOCKED: i64 = 6;
 const READONLY: i64 = 8;
+const IOERR: i64 = 10;
 const FULL: i64 = 13;
 const CANTOPEN: i64 = 14;
 const TOOBIG: i64 = 18;
@@ -204,7 +205,8 @@ fn failure(doing: &str, path: &Path, error: &sqlx::Error) -> SinkError {
     failure.retryable = matches!(code, Some(BUSY | LOCKED));
     match code {
         Some(BUSY | LOCKED) => failure.with_help("another program writes to it; let it finish"),
-        Some(FULL) => failure.with_help("make room on that disk, then resume the run"),
+        Some(FULL) => failure.with_help("make room on that disk"),
+        Some(IOERR) => failure.with_help("find out what is wrong with that disk; the system's log says more"),
         Some(READONLY | CANTOPEN) => failure.with_help("let the user that runs elspeth write there"),
         Some(NOTADB) => failure.with_help("choose another file"),
         _ => failure,
