@@ -95,7 +95,7 @@ fn records_of_json_files_that_are_none() {
 }
 
 /// Bodies are named by their hashes; beside them the store has its lock and notes of who uses it.
-fn is_body(path: &String) -> bool {
+fn is_body(path: &str) -> bool {
     path.starts_with("payloads/") && path.rsplit('/').next().is_some_and(|name| name.len() == 64)
 }
 
@@ -111,7 +111,7 @@ fn a_field_of_ten_megabytes_goes_through_and_is_kept() {
     assert!(scratch.read("good.jsonl").len() > 10 << 20);
     let lineage = scratch.explain_json(0);
     assert_eq!(lineage["row"]["data"]["value"].as_str().map(str::len), Some(10 << 20));
-    let kept = scratch.files().into_iter().filter(is_body).count();
+    let kept = scratch.files().into_iter().filter(|path| is_body(path)).count();
     assert_eq!(kept, 1, "the large body is in the store, once");
 }
 
