@@ -4,4 +4,6 @@
 mod support;
 mod purging;
 mod shapes;
+mod stopping;
+mod surviving;
 mod texts;
