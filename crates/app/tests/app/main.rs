@@ -5,6 +5,7 @@ mod bad_data;
 mod outcomes;
 mod promises;
 mod resuming;
+mod slow_sinks;
 mod support;
 mod telemetry;
 #[cfg(target_os = "linux")]
