@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use elspeth_canonical::HashVersion;
-use elspeth_contracts::{BatchMemberRecord, Clock, EpochNo, RowIndex, RunId, Step, disk_advice};
+use elspeth_contracts::{BatchMemberRecord, Clock, EpochNo, RowIndex, RunId, Step};
 use elspeth_executors::Dispatcher;
 use elspeth_graph::{ExecutionGraph, Node, NodeSpec};
 use elspeth_landscape::Corruption;
@@ -102,11 +102,7 @@ pub struct NotKept {
 
 impl From<PayloadError> for NotKept {
     fn from(error: PayloadError) -> Self {
-        let help = match &error {
-            PayloadError::Io { source, .. } => disk_advice(source),
-            PayloadError::Damaged(_) | PayloadError::Mismatch { .. } | PayloadError::TooDeep { .. } => None,
-        };
-        Self { message: error.to_string(), help }
+        Self { message: error.to_string(), help: error.advice() }
     }
 }
 

@@ -42,7 +42,7 @@ fn plain_message(message: &str, code: Option<i64>) -> String {
         Some(READONLY) => "let the user that runs elspeth write that file and its folder",
         Some(CANTOPEN) => "let the user that runs elspeth read and write that file and its folder",
         Some(IOERR) => {
-            "the disk is failing, or a quota or a limit on the size of files is reached; the system's log may say more"
+            "the disk is full or failing, or a quota or a limit on the size of files is reached; the system's log may say more"
         }
         Some(FULL) => "make room on that disk",
         _ => return message.to_owned(),

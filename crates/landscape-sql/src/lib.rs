@@ -49,6 +49,7 @@ mod families;
 mod insert;
 mod landscape;
 mod location;
+mod presence;
 mod purge;
 mod reader;
 mod resume;

@@ -20,6 +20,7 @@ use crate::census::Census;
 use crate::error::{store_error, write_error};
 use crate::insert::{Group, Inserts};
 use crate::landscape::Scratch;
+use crate::presence::Presence;
 use crate::tables::{
     Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, Intents, Lease, NodeStates, Nodes,
     Operations, Releases, Resumptions, RoutingEvents, Rows, Runs, SinkStates, Staged, StateContexts,
@@ -36,6 +37,7 @@ pub struct SqliteWriter {
     path: PathBuf,
     location: String,
     patience: Duration,
+    presence: Presence,
     run: Option<OpenRun>,
     /// Keeps the file of a database that is in no file until the last user is gone.
     _scratch: Option<Arc<Scratch>>,
@@ -72,7 +74,8 @@ struct Closing<'a> {
 
 impl SqliteWriter {
     pub(crate) fn new(connection: Connection, path: PathBuf, location: String, patience: Duration) -> Self {
-        Self { connection, path, location, patience, run: None, _scratch: None }
+        let presence = Presence::of(&path);
+        Self { connection, path, location, patience, presence, run: None, _scratch: None }
     }
 
     /// The same, keeping a scratch folder.
@@ -112,6 +115,16 @@ impl SqliteWriter {
             message: what.to_owned(),
             retryable: false,
         }
+    }
+
+    /// Fails when the file is gone into which the record goes: nobody would ever find what is committed then.
+    fn check_presence(&self) -> Result<(), LandscapeError> {
+        if self.presence.lasts(&self.path) {
+            return Ok(());
+        }
+        Err(self.out_of_order(
+            "its file was deleted, moved or replaced while the run was writing to it; put it back, or start a new run where it is lost",
+        ))
     }
 
     /// The run, when nothing of it is staged; `refusal` says what else would have to come first.
@@ -422,6 +435,7 @@ impl LandscapeWriter for SqliteWriter {
         if let Stage::Lost = self.open_run()?.stage {
             return Err(self.out_of_order("the staged epoch was lost when its commit failed; roll it back"));
         }
+        self.check_presence()?;
         let run = self.run.as_mut().expect("it was just looked at");
         let committed = run.commit(&self.connection, &Closing { acted, hashes, now });
         match committed {
@@ -454,6 +468,7 @@ impl LandscapeWriter for SqliteWriter {
 
     async fn seal(&mut self, seal: &RunSeal) -> Result<(), LandscapeError> {
         let run_no = self.resting_run("an epoch is staged; commit it or roll it back before sealing")?;
+        self.check_presence()?;
         let summary = self.summary(run_no).await?;
         let (connection, lease) = (&self.connection, &self.open_run()?.lease);
         let sealed =
@@ -467,6 +482,7 @@ impl LandscapeWriter for SqliteWriter {
 
     async fn conservation(&mut self) -> Result<Vec<ConservationBreach>, LandscapeError> {
         let run_no = self.resting_run("an epoch is staged; commit it or roll it back before checking")?;
+        self.check_presence()?;
         let run = self.run.as_mut().expect("a resting run is an open one");
         let counted = run.background.take().and_then(BackgroundCount::finish).unwrap_or_default();
         let (census, breaches) = conservation::check(&self.connection, run_no, counted)?;

@@ -1,6 +1,7 @@
 //! The thread on which sinks act.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::EpochNo;
@@ -16,7 +17,9 @@ use crate::RunError;
 
 /// Hands work to the sinks' thread, one epoch at a time.
 pub(crate) struct Actor {
-    orders: mpsc::Sender<Order>,
+    /// `None` once no more will come.
+    orders: Option<mpsc::Sender<Order>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// An epoch that the sinks are working on.
@@ -49,8 +52,8 @@ impl Actor {
         hashing: (HashVersion, TreesAhead),
     ) -> Self {
         let (orders, inbox) = mpsc::channel(1);
-        std::thread::spawn(move || serve(deck, &graph, hashing, inbox));
-        Self { orders }
+        let thread = std::thread::spawn(move || serve(deck, &graph, hashing, inbox));
+        Self { orders: Some(orders), thread: Some(thread) }
     }
 
     /// Opens every sink.
@@ -70,8 +73,20 @@ impl Actor {
 
     async fn order(&self, task: Task) -> Result<Acting, RunError> {
         let (reply, answer) = oneshot::channel();
-        self.orders.send(Order { task, reply }).await.map_err(|_| gone())?;
+        let orders = self.orders.as_ref().ok_or_else(gone)?;
+        orders.send(Order { task, reply }).await.map_err(|_| gone())?;
         Ok(Acting { reply: answer })
+    }
+}
+
+impl Drop for Actor {
+    /// Waits until the sinks are at rest: a run that ended may be taken up at once, and its sinks must not be at work then.
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was seen where its answer was missed.
+            drop(thread.join());
+        }
     }
 }
 

@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use elspeth_canonical::ContentHash;
+use elspeth_contracts::disk_advice;
 use thiserror::Error;
 
 /// A body that cannot be stored or read.
@@ -38,4 +39,15 @@ pub enum PayloadError {
         /// Its own words.
         source: io::Error,
     },
+}
+
+impl PayloadError {
+    /// What the user can do about it, where that is known.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Io { source, .. } => disk_advice(source),
+            Self::Damaged(_) | Self::Mismatch { .. } | Self::TooDeep { .. } => None,
+        }
+    }
 }

@@ -77,7 +77,14 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, AppError> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&stop))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .map_err(|e| AppError::Output(format!("cannot listen for signals: {e}")))?;
+            .map_err(cannot_listen)?;
     }
+    // A file that must not grow is an error with a path in it; without this it would end the process.
+    let unread = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, unread).map_err(cannot_listen)?;
     Ok(stop)
+}
+
+fn cannot_listen(error: std::io::Error) -> AppError {
+    AppError::Output(format!("cannot listen for signals: {error}"))
 }

@@ -2,4 +2,6 @@
 //! ends, and that it can go on.
 
 mod calls;
+mod database;
+mod disk;
 mod place;

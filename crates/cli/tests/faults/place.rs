@@ -88,9 +88,20 @@ impl Place {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_elspeth"));
-        command.args(args).current_dir(self.dir.path()).env("NO_COLOR", "1").env_remove(FAULT);
-        command.stdin(Stdio::null());
+        self.at(&mut command).args(args);
         command
+    }
+
+    /// A shell that runs a script with the arguments that follow.
+    pub(crate) fn shell(&self, script: &str) -> Command {
+        let mut command = Command::new("sh");
+        self.at(&mut command).args(["-c", script]);
+        command
+    }
+
+    /// Lets a command work in the folder.
+    pub(crate) fn at<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command.current_dir(self.dir.path()).env("NO_COLOR", "1").env_remove(FAULT).stdin(Stdio::null())
     }
 
     pub(crate) fn say(&self, args: &[&str], fault: &str) -> Said {
@@ -104,14 +115,20 @@ impl Place {
 
     /// Status of the newest run, if there is any.
     pub(crate) fn status(&self) -> Option<String> {
+        if !self.path(RECORD).exists() {
+            return None;
+        }
         let said = self.say(&["runs", "-d", RECORD, "--json"], "");
+        if said.err.contains("no run was recorded") {
+            return None;
+        }
         let runs: Json = serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {said:?}"));
         runs[0]["status"].as_str().map(str::to_owned)
     }
 
     /// Goes on after the disturbance: with the run, or anew when none is recorded.
     pub(crate) fn go_on(&self) -> Said {
-        match self.path(RECORD).exists().then(|| self.status()).flatten() {
+        match self.status() {
             Some(_) => self.say(&["resume", "latest", "-d", RECORD, "-x"], ""),
             None => self.say(&self.run_args(), ""),
         }
@@ -155,7 +172,7 @@ impl Said {
     }
 }
 
-fn said(output: Output) -> Said {
+pub(crate) fn said(output: Output) -> Said {
     Said {
         out: String::from_utf8(output.stdout).expect("stdout is text"),
         err: String::from_utf8(output.stderr).expect("stderr is text"),

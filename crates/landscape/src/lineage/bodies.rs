@@ -93,7 +93,10 @@ impl<'a> Bodies<'a> {
             }
             PayloadError::Io { .. } => LandscapeError::Store {
                 context: format!("reading the bodies of epoch {}", epoch.0),
-                message: error.to_string(),
+                message: match error.advice() {
+                    Some(advice) => format!("{error}; {advice}"),
+                    None => error.to_string(),
+                },
                 retryable: false,
             },
         }

@@ -10,7 +10,7 @@ use elspeth_plugin::SinkError;
 use elspeth_value::{Contract, SchemaMode};
 
 use super::headers::Headers;
-use super::staged_file::failed;
+use super::staged_file::{exists, failed};
 use crate::text_encoding::TextEncoding;
 
 /// No header line is longer.
@@ -32,7 +32,7 @@ pub(crate) fn read_existing(
     encoding: TextEncoding,
     delimiter: u8,
 ) -> Result<Option<Existing>, SinkError> {
-    if !path.exists() {
+    if !exists(path)? {
         return Ok(None);
     }
     let cannot = |e| failed("read", path, &e);

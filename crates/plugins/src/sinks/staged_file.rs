@@ -99,7 +99,7 @@ impl StagedFile {
         let mut file = open_staging(&staging, true)?;
         let mut body = Digest::new(stage.version);
         let mut base = None;
-        if target.exists() {
+        if exists(&target)? {
             keep_permissions(&target, &file)?;
             if beginning == Beginning::CopyOfTarget {
                 body = copy_onto(&target, (&mut file, &staging), stage.version)?;
@@ -123,7 +123,7 @@ impl StagedFile {
         tail: &[u8],
     ) -> Result<Self, SinkError> {
         let mut reopened = Self::unopened(stage, position, tail)?;
-        if reopened.staging.exists() {
+        if exists(&reopened.staging)? {
             reopened.reopen_staging(position)?;
         } else {
             reopened.recognise_published(position)?;
@@ -154,19 +154,18 @@ impl StagedFile {
         Ok(())
     }
 
-    /// Gives the file its own name. Does nothing when it has it already.
+    /// Gives the file its own name, durably. One that has it already keeps it; whoever gave it may not have come so far as
+    /// to make it durable.
     ///
     /// # Errors
     /// The rename fails, or the target was changed by somebody else while the run added to a copy of it.
     pub(crate) fn publish(&mut self) -> Result<(), SinkError> {
-        if self.file.is_none() {
-            return Ok(());
+        if self.file.is_some() {
+            self.check_base()?;
+            rename(&self.staging, &self.target)?;
+            self.file = None;
         }
-        self.check_base()?;
-        rename(&self.staging, &self.target)?;
-        folders::sync_parent(&self.target)?;
-        self.file = None;
-        Ok(())
+        folders::sync_parent(&self.target)
     }
 
     /// Whether the body ends in something else than `line_end`.
@@ -332,6 +331,13 @@ fn open_staging(staging: &Path, anew: bool) -> Result<File, SinkError> {
         .map_err(|e| failed(if anew { "create" } else { "open" }, staging, &e))
 }
 
+/// Whether there is such a file. Not to be able to tell is an error: what was taken for missing would be written anew.
+pub(crate) fn exists(path: &Path) -> Result<bool, SinkError> {
+    elspeth_faults::io(Call::Metadata, path)
+        .and_then(|()| path.try_exists())
+        .map_err(|e| failed("look at", path, &e))
+}
+
 fn keep_permissions(target: &Path, file: &File) -> Result<(), SinkError> {
     elspeth_faults::io(Call::Metadata, target)
         .and_then(|()| fs::metadata(target))
@@ -350,11 +356,15 @@ fn copy_onto(
     let opened = elspeth_faults::io(Call::Open, target).and_then(|()| File::open(target));
     let mut from = opened.map_err(|e| failed("read", target, &e))?;
     let mut copied = Digest::new(version);
+    let mut unwritten = false;
     each_piece((&mut from, target), u64::MAX, |piece| {
         copied.update(piece);
-        elspeth_faults::write_all(file, piece, staging)
+        elspeth_faults::write_all(file, piece, staging).inspect_err(|_| unwritten = true)
     })
-    .map_err(|e| failed("copy", target, &e))?;
+    .map_err(|e| match unwritten {
+        true => failed("write", staging, &e),
+        false => failed("read", target, &e),
+    })?;
     Ok(copied)
 }
 

@@ -9,8 +9,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
 
 use super::column::{Column, Origin};
 
-/// How long another writer is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long another writer is waited for, in each of the attempts that `retry` allows.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// What marks a file as the record of runs.
 const RECORD_ID: i64 = 0x454c_5350;
 

@@ -4,6 +4,7 @@
 //! goes. A crash before leaves the staged file, from which publishing starts again; after it, the target is recognised by
 //! what was staged, which can be worked out from it.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -14,8 +15,8 @@ use elspeth_plugin::SinkError;
 
 use super::super::folders;
 use super::{
-    Digest, PIECE, Stage, StagedFile, StagedPosition, failed, keep_permissions, open_published, open_staging,
-    rename,
+    Digest, PIECE, Stage, StagedFile, StagedPosition, exists, failed, keep_permissions, open_published,
+    open_staging, rename,
 };
 
 /// How staged content becomes what is published, and back: `restore` undoes `rewrite`, and fails for what `rewrite` does
@@ -39,7 +40,7 @@ impl StagedFile {
         rewriting: &dyn Rewriting,
     ) -> Result<Self, SinkError> {
         let mut reopened = Self::unopened(stage, position, &[])?;
-        if reopened.staging.exists() {
+        if exists(&reopened.staging)? {
             reopened.reopen_staging(position)?;
         } else {
             reopened.recognise_rewritten(position, rewriting)?;
@@ -47,12 +48,13 @@ impl StagedFile {
         Ok(reopened)
     }
 
-    /// Gives the final form of the body the target's name. Does nothing when it has it already.
+    /// Gives the final form of the body the target's name, durably. A target that has it already keeps it, as in
+    /// [`StagedFile::publish`].
     ///
     /// # Errors
     /// Disk full, or somebody else has changed the staged file.
     pub(crate) fn publish_rewritten(&mut self, rewriting: &dyn Rewriting) -> Result<(), SinkError> {
-        let Some(mut staged) = self.file.take() else { return Ok(()) };
+        let Some(mut staged) = self.file.take() else { return folders::sync_parent(&self.target) };
         let path = rewritten_path(&self.staging);
         let published = around(Act::WriteFinal, || self.write_final_form(&mut staged, &path, rewriting));
         self.file = Some(staged);
@@ -79,17 +81,19 @@ impl StagedFile {
         let file = open_staging(path, true)?;
         keep_permissions(&self.staging, &file)?;
         staged.seek(SeekFrom::Start(0)).map_err(|e| failed("read", &self.staging, &e))?;
-        let mut from = Digesting::new(
-            Reading { inner: staged, path: &self.staging }.take(self.body.len),
-            self.body.version,
-        );
+        let unread = Cell::new(false);
+        let reading = Reading { inner: staged, path: &self.staging, failed: &unread };
+        let mut from = Digesting::new(reading.take(self.body.len), self.body.version);
         let to = BufWriter::with_capacity(PIECE, Watched::new(file, path));
         let mut to = Digesting::new(to, self.body.version);
         rewriting
             .rewrite(&mut from, &mut to)
             .and_then(|()| to.flush())
             .and_then(|()| super::sync(to.inner.get_ref().get_ref(), path))
-            .map_err(|e| failed("write", path, &e))?;
+            .map_err(|e| match unread.get() {
+                true => failed("read", &self.staging, &e),
+                false => failed("write", path, &e),
+            })?;
         // Its hash will be recorded, so it must be made of exactly what this run wrote.
         if from.digest.finish() == self.body.finish() {
             return Ok(to.digest);
@@ -103,7 +107,8 @@ impl StagedFile {
         rewriting: &dyn Rewriting,
     ) -> Result<(), SinkError> {
         let inner = open_published(&self.target)?.ok_or_else(|| self.gone())?;
-        let mut from = Digesting::new(Reading { inner, path: &self.target }, self.body.version);
+        let reading = Reading { inner, path: &self.target, failed: &Cell::new(false) };
+        let mut from = Digesting::new(reading, self.body.version);
         let mut to = Digesting::new(io::sink(), self.body.version);
         match rewriting.restore(&mut from, &mut to) {
             Ok(()) => {}
@@ -130,12 +135,14 @@ fn rewritten_path(staging: &Path) -> PathBuf {
 struct Reading<'p, R> {
     inner: R,
     path: &'p Path,
+    /// Whether reading is what went wrong, where the same code reads and writes.
+    failed: &'p Cell<bool>,
 }
 
 impl<R: Read> Read for Reading<'_, R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        elspeth_faults::io(Call::Read, self.path)?;
-        self.inner.read(into)
+        let got = elspeth_faults::io(Call::Read, self.path).and_then(|()| self.inner.read(into));
+        got.inspect_err(|_| self.failed.set(true))
     }
 }
 
