@@ -224,8 +224,8 @@ impl StillOpen {
     /// # Errors
     /// [`Corruption`] when not.
     pub(crate) fn complete(&self) -> Result<(), Corruption> {
-        let batches = self.nodes.values().filter_map(|node| node.batch.as_ref());
-        for batch in batches.filter(|batch| batch.members.len() != batch.expected) {
+        let mut batches = self.nodes.values().filter_map(|node| node.batch.as_ref());
+        if let Some(batch) = batches.find(|batch| batch.members.len() != batch.expected) {
             let what = format!("{} members, but {} are recorded", batch.expected, batch.members.len());
             return Err(corrupt(&format!("batch {} is said to have {what}", batch.number)));
         }
