@@ -2,6 +2,7 @@ use elspeth_contracts::{Clock, Grade, RowIndex, RunStatus, SystemClock};
 use elspeth_landscape::{Counters, FailureGroup, ResumptionRecord, RunRecord, failures};
 use serde::Serialize;
 
+use crate::lease;
 use crate::store::{Reader, block_on, open_reader};
 use crate::{AppError, DatabaseChoice};
 
@@ -30,6 +31,8 @@ pub struct RunReport {
     /// What to do about that; known to the process that ran it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// Whether it can be resumed: it ended before its work was done, or its owner is gone, and its bodies are there.
+    pub resumable: bool,
     /// The times that it was taken up after a stop.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resumptions: Vec<ResumptionView>,
@@ -91,6 +94,9 @@ pub(crate) async fn report(reader: &Reader, record: &RunRecord) -> Result<RunRep
         started_at: record.started_at.rfc3339(),
         settings_path: record.settings_path.clone(),
         grade: record.grade,
+        resumable: record.status != RunStatus::Completed
+            && record.grade != Grade::AttributableOnly
+            && lease::is_free(record, now),
         discarded: settled.saturating_sub(written),
         unfinished: unfinished(record.status, rows, settled),
         failures,

@@ -17,8 +17,11 @@ pub(crate) fn of_run(report: &RunReport) -> String {
         out.push_str(
             "\nthe values of its rows were purged; hashes, lineage and decisions are as they were\n",
         );
-    } else if matches!(report.run.status, RunStatus::Failed | RunStatus::Interrupted) {
+    } else if report.resumable {
         let (id, database) = (&report.run.run_id, &report.run.database);
+        if report.run.status == RunStatus::Running {
+            out.push_str("\nits process is gone\n");
+        }
         out.push_str(&format!("\ngo on with it:  elspeth resume {id} -d {database} -x\n"));
     }
     if report.run.rows.processed > 0 {

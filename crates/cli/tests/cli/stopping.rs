@@ -114,6 +114,8 @@ fn a_killed_run_goes_on() {
     let listed = cli.json(&["runs", "-d", "audit.db", "--json"]);
     assert_eq!(listed[0]["status"], "running");
     assert!(!cli.path("kept.csv").exists(), "an output has its name only when it is whole");
+    let told = cli.say(&["status", "latest", "-d", "audit.db"]).out;
+    assert!(told.contains("its process is gone") && told.contains("elspeth resume"), "{told}");
     assert_goes_on(&cli);
 }
 
