@@ -1,0 +1,97 @@
+//! A run is killed at every point that it comes to, and resumed. `cargo xtask kill-test` does the same to pipelines of every
+//! construct, at random and several times over.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value as Json;
+
+use crate::support::Cli;
+
+/// What `elspeth-faults` listens to.
+const FAULT: &str = "ELSPETH_FAULT";
+
+fn perform(cli: &Cli, args: &[&str], fault: Option<&str>) -> Output {
+    let mut command = cli.command(args);
+    command
+        .env("ELSPETH_CHECKPOINT__FREQUENCY", "every_n")
+        .env("ELSPETH_CHECKPOINT__CHECKPOINT_INTERVAL", "2");
+    command.env_remove(FAULT);
+    if let Some(fault) = fault {
+        command.env(FAULT, fault);
+    }
+    command.output().expect("the binary was built for this test")
+}
+
+const RUN: [&str; 4] = ["run", "-s", "triage.yaml", "-x"];
+const RESUME: [&str; 5] = ["resume", "latest", "-s", "triage.yaml", "-x"];
+
+/// No run is registered at these points, so that there is none to resume.
+const NOTHING_YET: [&str; 3] = ["before-create-tables", "after-create-tables", "before-begin-run"];
+/// At these the run is completed.
+const DONE: [&str; 3] = ["after-seal", "before-fold-log", "after-fold-log"];
+
+/// What a run leaves: files by name, and what it says of itself.
+#[derive(Debug, PartialEq)]
+struct Left {
+    files: BTreeMap<String, String>,
+    status: Vec<Json>,
+}
+
+impl Left {
+    fn by(cli: &Cli) -> Self {
+        let status = cli.json(&["status", "latest", "-s", "triage.yaml", "--json"]);
+        let status = ["status", "rows", "destinations", "content_root"].map(|key| status[key].clone());
+        Self { files: files(&cli.path("out")), status: status.to_vec() }
+    }
+}
+
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    let entries = std::fs::read_dir(folder).expect("the run made its folder");
+    entries
+        .map(|entry| entry.expect("the folder can be read"))
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with("audit.db"))
+        .map(|entry| {
+            let text = std::fs::read_to_string(entry.path()).expect("outputs are text");
+            (entry.file_name().to_string_lossy().into_owned(), text)
+        })
+        .collect()
+}
+
+/// How often an undisturbed run comes to each point.
+fn points(log: &str) -> BTreeMap<String, u32> {
+    let mut points = BTreeMap::new();
+    for name in log.lines().filter_map(|line| line.strip_prefix("point ")) {
+        *points.entry(name.to_owned()).or_default() += 1;
+    }
+    points
+}
+
+#[test]
+fn promise_survive_any_stop() {
+    let twin = Cli::triage();
+    assert!(perform(&twin, &RUN, Some("count:points.log")).status.success());
+    let expected = Left::by(&twin);
+    let points = points(&std::fs::read_to_string(twin.path("points.log")).unwrap());
+    let commits = ["commit-a", "commit-ab", "commit-b", "rename", "record-publication", "seal"];
+    for edge in commits.iter().flat_map(|act| [format!("before-{act}"), format!("after-{act}")]) {
+        assert!(points.contains_key(&edge), "this pipeline does not come to {edge}");
+    }
+    for (point, count) in points {
+        for nth in if count > 1 { vec![1, count] } else { vec![1] } {
+            let fault = format!("kill:{point}:{nth}");
+            let cli = Cli::triage();
+            let killed = perform(&cli, &RUN, Some(&fault));
+            assert_eq!(killed.status.signal(), Some(9), "{fault}: {killed:?}");
+            let registered = !NOTHING_YET.contains(&point.as_str());
+            let resumed = perform(&cli, if registered { &RESUME[..] } else { &RUN[..] }, None);
+            let said = String::from_utf8_lossy(&resumed.stderr).into_owned();
+            let all_done = DONE.contains(&point.as_str());
+            assert_eq!(resumed.status.success(), !all_done, "{fault}: {said}");
+            assert_eq!(said.contains("is completed"), all_done, "{fault}: {said}");
+            assert_eq!(Left::by(&cli), expected, "{fault}");
+        }
+    }
+}
