@@ -19,7 +19,7 @@ pub enum AppError {
     #[error("{error}")]
     Unrecorded {
         /// Why.
-        error: RunError,
+        error: Box<RunError>,
         /// How to go on with the run.
         help: String,
     },
@@ -59,7 +59,8 @@ impl AppError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Record(LandscapeError::Corrupt(_)) => 4,
-            Self::Run(error) | Self::Unrecorded { error, .. } if error.is_ours() => 4,
+            Self::Run(error) if error.is_ours() => 4,
+            Self::Unrecorded { error, .. } if error.is_ours() => 4,
             Self::Settings(_)
             | Self::Run(_)
             | Self::Unrecorded { .. }

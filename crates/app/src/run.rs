@@ -59,7 +59,7 @@ pub(crate) fn unended(error: RunError, location: &str) -> AppError {
     match &error {
         RunError::EndNotRecorded { run_id, .. } => {
             let help = way_on(&error, *run_id, location);
-            AppError::Unrecorded { error, help }
+            AppError::Unrecorded { error: Box::new(error), help }
         }
         RunError::Source(_)
         | RunError::Act(_)
