@@ -41,7 +41,7 @@ use tally::Tally;
 #[derive(Args)]
 pub(crate) struct Options {
     /// How many times a run is killed, resumed and compared
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = IN_CI)]
     points: u64,
     /// What the choice of pipelines and kills follows from
     #[arg(long, default_value_t = 1)]
@@ -64,13 +64,14 @@ pub(crate) struct Options {
 const ENOUGH: usize = 5;
 
 /// How many points CI takes.
-pub(crate) const IN_CI: u64 = 300;
+const IN_CI: u64 = 300;
 
-impl Options {
-    /// What CI asks for.
-    pub(crate) fn in_ci() -> Self {
-        Self { points: IN_CI, seed: 1, only: None, jobs: None, binary: None, list: false }
-    }
+/// With the program that CI has built already.
+pub(crate) fn run_in_ci(workspace: &Workspace) -> Result<(), Error> {
+    let binary = Metadata::load(workspace)?.target_directory.join("debug/elspeth");
+    let options =
+        Options { points: IN_CI, seed: 1, only: None, jobs: None, binary: Some(binary), list: false };
+    run(workspace, &options)
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error> {
@@ -98,7 +99,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
     let (tally, failures) = all(&points, numbers, options.jobs.unwrap_or_else(processors));
     println!("{}", tally.table(started.elapsed()));
     match failures.as_slice() {
-        [] => Ok(()),
+        [] => fs::remove_dir_all(&folder).map_err(Error::io(&folder)),
         some => Err(Error::Findings { check: "kill-test", count: some.len() }),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn steps() -> Vec<Step> {
         built("schema", |workspace| schema::check(workspace).into()),
         built("examples", |workspace| examples::run(workspace).into()),
         built("programs", |workspace| programs::run(workspace).into()),
-        built("kill-test", |workspace| kill_test::run(workspace, &kill_test::Options::in_ci()).into()),
+        built("kill-test", |workspace| kill_test::run_in_ci(workspace).into()),
         step("postgresql", |_| {
             Outcome::NotChecked("not needed yet: the record is written to SQLite only".into())
         }),
