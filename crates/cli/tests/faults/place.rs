@@ -141,7 +141,10 @@ impl Place {
         assert_eq!(status["status"], "completed", "{status}");
         // The store's own files name the folder.
         let others = ["state", "out/table.db", "bodies/lock", "bodies/databases", "log"];
-        let is_output = |name: &Path| !others.iter().any(|other| name.starts_with(other));
+        // A body that was being written when its process ended; `elspeth purge` sweeps such files.
+        let unfinished = |name: &Path| name.to_string_lossy().contains("/.tmp");
+        let is_output =
+            |name: &Path| !others.iter().any(|other| name.starts_with(other)) && !unfinished(name);
         Left {
             content_root: status["content_root"].clone(),
             rows: status["rows"].clone(),
