@@ -22,12 +22,12 @@ struct Course {
 
 #[test]
 fn a_run_goes_on_after_the_disk_of_its_record_was_full() {
-    fill("state", RECORD, 24);
+    fill("state", RECORD, 32);
 }
 
 #[test]
 fn a_run_goes_on_after_the_disk_of_its_outputs_was_full() {
-    fill("out", "out/", 24);
+    fill("out", "out/", 32);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_run_goes_on_wherever_its_files_could_not_grow() {
     let twin = undisturbed();
     let mut seen = Vec::new();
     // In blocks of 512 bytes, as `ulimit` counts.
-    for blocks in (1..).map(|step| step * 48) {
+    for blocks in (1..).map(|step| step * 64) {
         let place = Place::of_everything();
         let binary = place.command(&[]).get_program().to_owned();
         let mut shell = place.shell(&format!("ulimit -f {blocks}; exec \"$0\" \"$@\""));
