@@ -23,6 +23,7 @@ mod members;
 mod open;
 mod ordered;
 mod release;
+mod row;
 mod signal;
 mod walk;
 mod workers;

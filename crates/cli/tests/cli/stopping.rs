@@ -1,4 +1,5 @@
 //! Runs that are stopped from outside, and go on.
+#![expect(clippy::unwrap_used, reason = "what fails here fails its test, with the place")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Stdio};
@@ -97,7 +98,7 @@ fn the_first_signal_lets_the_run_finish_what_is_under_way() {
 #[test]
 fn the_second_signal_stops_at_once_and_costs_nothing() {
     let cli = Cli::triage();
-    let mut running = begin(&cli);
+    let running = begin(&cli);
     running.signal(Signal::INT);
     running.signal(Signal::TERM);
     let (code, _) = running.end();
