@@ -120,7 +120,7 @@ impl Waiting {
         };
         while decided().unwrap_or_default() == 0 {
             assert!(Instant::now() < until, "no epoch was decided");
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::yield_now();
         }
     }
 
