@@ -12,6 +12,7 @@ use super::point::Taken;
 /// Sums over points.
 #[derive(Default)]
 pub(super) struct Tally {
+    /// Points without a difference.
     pub(super) points: u64,
     /// Of first processes, and of those that resumed.
     at: BTreeMap<Point, (u64, u64)>,
@@ -61,7 +62,7 @@ impl Tally {
         let (kills, seconds) = (self.kills(), took.as_secs_f64());
         write!(
             text,
-            "\n{points} points in {seconds:.0} s, {kills} processes killed or stopped, {missed} done before they were to be killed \
+            "\n{points} points like their twins in {seconds:.0} s, {kills} processes killed or stopped, {missed} done before they were to be killed \
              ({unharmed} points without any kill)"
         )
         .expect("text takes everything");
