@@ -1,5 +1,5 @@
-//! The use cases behind the command line: run, resume, validate, graph, runs, status, explain, errors, purge, plugins,
-//! schema, health.
+//! The use cases behind the command line: run, resume, validate, graph, runs, status, explain, errors, verify, purge,
+//! plugins, schema, health.
 //!
 //! Each is a plain function that takes what the user chose ([`SettingsChoice`], [`DatabaseChoice`]) and gives back data
 //! that can be printed or serialised; the serialised forms are the stable JSON shapes of the command line. This is the
@@ -25,6 +25,7 @@ mod runs;
 mod store;
 mod telemetry;
 mod validate;
+mod verify;
 
 pub use choice::{DatabaseChoice, EnvChoice, SettingsChoice};
 pub use elspeth_config::Diagnostic;
@@ -32,6 +33,7 @@ pub use elspeth_contracts::{RunId, RunStatus};
 pub use elspeth_executors::silence_plugin_panics;
 pub use elspeth_graph::ExecutionGraph;
 pub use elspeth_landscape::lineage::Lineage;
+pub use elspeth_landscape::verify::{BadRecord, CheckResult, CheckStatus, Verification, VerifyStatus};
 pub use elspeth_landscape::{FailureReport, RunListing};
 pub use elspeth_orchestrator::{Progress, RunObserver};
 pub use error::{AppError, Diagnostics};
@@ -46,3 +48,4 @@ pub use resume::{Resumable, ResumeChoice, ResumeView, StillWaiting, Unwritten, r
 pub use run::run;
 pub use runs::runs;
 pub use validate::{ValidateReport, validate};
+pub use verify::{VerifyChoice, verify};

@@ -38,6 +38,9 @@ pub(crate) enum Command {
     /// List the rows of a run that were quarantined, failed or diverted
     #[command(after_help = "Example:\n  elspeth errors latest -d state/audit.db")]
     Errors(ErrorsArgs),
+    /// Hash the whole record of a run again and say whether it is what was written
+    #[command(after_help = "Example:\n  elspeth verify latest -d state/audit.db")]
+    Verify(VerifyArgs),
     /// Delete row bodies of old runs; hashes, lineage and decisions stay
     #[command(after_help = "Example:\n  elspeth purge --older-than 90 --dry-run -d state/audit.db")]
     Purge(PurgeArgs),
@@ -251,6 +254,20 @@ pub(crate) struct ErrorsArgs {
     /// List at most this many rows
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) limit: u64,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct VerifyArgs {
+    /// A run id, a unique prefix of one, or `latest`
+    #[arg(value_name = "RUN", required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) run: Option<String>,
+    /// Every run of the database
+    #[arg(long)]
+    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]

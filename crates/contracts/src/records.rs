@@ -286,7 +286,7 @@ pub struct TokenOutcomeRecord {
     pub sink: Option<Step>,
     /// The fork, expansion, join group.
     pub group: Option<u64>,
-    /// The batch that absorbed it.
+    /// The batch that absorbed it; of a branch that waited across rows for a merge which failed, the release that told so.
     pub batch_no: Option<u64>,
     /// The step and attempt whose error ended its path, for quarantined, diverted, failed and error-routed tokens.
     pub error_at: Option<(Step, u8)>,

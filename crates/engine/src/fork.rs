@@ -6,7 +6,7 @@ use std::sync::Arc;
 use elspeth_canonical::{ContentHash, to_canonical_vec};
 use elspeth_contracts::{
     EdgeNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, Outcome, RoutingEventRecord,
-    StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
+    StateContextRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
     TransformErrorRecord,
 };
 use elspeth_executors::{MergedRow, Settled};
@@ -260,7 +260,11 @@ impl Walker<'_> {
                 outcome: Outcome::Failed,
                 sink: None,
                 group: None,
-                batch_no: None,
+                // Nothing is born of a merge that fails, so nothing else would say which release it was.
+                batch_no: match walk.origin {
+                    TokenOrigin::Batch(number) => Some(number),
+                    TokenOrigin::Row(_) => None,
+                },
                 error_at: Some((step, 0)),
             };
             out.settled.push(Settled { cause: walk.cause, outcome });

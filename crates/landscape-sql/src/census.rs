@@ -124,6 +124,9 @@ pub(crate) struct Tally {
 impl Tally {
     /// Counts one stretch; all numbers are of one moment.
     pub(crate) fn of(connection: &Connection, run_no: i64, stretch: Stretch) -> rusqlite::Result<Self> {
+        if !connection.is_autocommit() {
+            return Self::now(connection, run_no, stretch);
+        }
         let moment = connection.unchecked_transaction()?;
         let tally = Self::now(&moment, run_no, stretch)?;
         moment.commit()?;

@@ -94,6 +94,16 @@ pub(crate) fn counter(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// A connection of a thread that reads a whole run; the database was opened by [`reader`] before.
+pub(crate) fn scan(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
+    let connection = match try_reading(path, patience, false) {
+        Err(error) if forbids_writing(&error) && is_at_rest(path) => try_reading(path, patience, true)?,
+        other => other?,
+    };
+    connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 1073741824")?;
+    Ok(connection)
+}
+
 /// Options with which readers can open the database; checks that it is one of ours and of a known version.
 pub(crate) fn reader(path: &Path, patience: Duration) -> Result<SqliteConnectOptions, LandscapeError> {
     let context = || format!("opening audit database {}", path.display());

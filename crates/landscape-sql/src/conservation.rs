@@ -20,6 +20,16 @@ enum Names {
     Epoch,
 }
 
+impl Names {
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Row => "rows",
+            Self::Token => "tokens",
+            Self::Epoch => "epochs",
+        }
+    }
+}
+
 struct Rule {
     text: &'static str,
     names: Names,
@@ -176,7 +186,7 @@ impl Broken {
         const SHOWN: usize = 10;
         let ids = self.numbers.iter().take(SHOWN).map(|number| name(run, self.names, *number)).collect();
         let count = u64::try_from(self.numbers.len()).expect("a length fits 64 bits");
-        ConservationBreach { rule: self.text, ids, count }
+        ConservationBreach { rule: self.text, table: self.names.table(), ids, count }
     }
 }
 

@@ -110,6 +110,32 @@ pub(crate) fn summary_of(
     Ok(Summary::from(counters).json())
 }
 
+/// The same of any run, whatever holds of it; `None` where an outcome is none.
+pub(crate) fn summary_now(
+    connection: &rusqlite::Connection,
+    run_no: i64,
+) -> rusqlite::Result<Option<String>> {
+    let count = |sql| connection.query_row(sql, [run_no], |row| row.get(0)).map(i64::cast_unsigned);
+    let mut counters = Counters {
+        processed: count(ROWS)?,
+        buffered: count(BUFFERED)?,
+        coalesce_failed: count(COALESCE_FAILED)?,
+        ..Counters::default()
+    };
+    let mut outcomes = connection.prepare(OUTCOMES)?;
+    let mut outcomes = outcomes.query([run_no])?;
+    while let Some(row) = outcomes.next()? {
+        let Ok(outcome) = Outcome::from_code(row.get(0)?) else { return Ok(None) };
+        add(&mut counters, outcome, row.get::<_, i64>(1)?.cast_unsigned());
+    }
+    let mut sinks = connection.prepare(DESTINATIONS)?;
+    let mut sinks = sinks.query([run_no])?;
+    while let Some(row) = sinks.next()? {
+        counters.destinations.insert(row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
+    }
+    Ok(Some(Summary::from(counters).json()))
+}
+
 fn read_summary(run_no: i64, summary: &str) -> Result<Counters, LandscapeError> {
     let summary: Summary = serde_json::from_str(summary).map_err(|error| Corruption {
         table: "runs",

@@ -11,6 +11,7 @@ use crate::Location;
 use crate::connect::{self, Synchronous};
 use crate::purge::{SqlitePurgeView, SqlitePurger};
 use crate::reader::SqliteReader;
+use crate::scan::SqliteScans;
 use crate::writer::SqliteWriter;
 
 /// A folder that is deleted when nobody uses it any more.
@@ -108,6 +109,14 @@ impl SqliteLandscape {
         let options = connect::reader(&self.path, self.patience)?;
         let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options);
         Ok(SqliteReader::new(pool, self.location.to_string(), self.scratch.clone()))
+    }
+
+    /// Opens it for verifying runs. Never creates or changes anything.
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::reader`].
+    pub fn scans(&self) -> Result<SqliteScans, LandscapeError> {
+        SqliteScans::new(&self.path, self.patience, self.scratch.clone())
     }
 
     /// Opens it for looking what could be purged. Never creates or changes anything.

@@ -9,6 +9,7 @@
 //!   conservation.
 //! - [`SqliteReader`] is the [`LandscapeReader`](elspeth_landscape::LandscapeReader). It never creates or changes
 //!   anything. What it reads and cannot be is [`Corruption`](elspeth_landscape::Corruption), never a default.
+//! - [`SqliteScans`] gives a verifier everything that is stored of a run.
 //! - [`SqlitePurger`] is the [`LandscapePurger`](elspeth_landscape::purge::LandscapePurger): what it deletes is overwritten,
 //!   and gone from the write-ahead log.
 //!
@@ -53,6 +54,7 @@ mod presence;
 mod purge;
 mod reader;
 mod resume;
+mod scan;
 mod schema;
 mod stored;
 mod tables;
@@ -64,4 +66,5 @@ pub use landscape::SqliteLandscape;
 pub use location::Location;
 pub use purge::{SqlitePurgeView, SqlitePurger};
 pub use reader::SqliteReader;
+pub use scan::SqliteScans;
 pub use writer::SqliteWriter;

@@ -8,6 +8,7 @@
 //!   recording it, and [`carried`] says what its tokens carry where they wait.
 //! - [`integrity`] closes every commit with hashes that make an edited record visible; `docs/evidence-format.md` defines
 //!   them byte for byte.
+//! - [`verify`] hashes everything again and says whether it is what was written.
 //! - [`purge`] removes bodies and leaves everything else.
 //! - [`lineage`] answers "why?" about a row or token, [`failures`] lists what went wrong, [`RunReport`] counts.
 //!
@@ -56,6 +57,7 @@ mod run;
 mod shown;
 mod store;
 mod text;
+pub mod verify;
 
 pub use carried::{Carried, carried};
 pub use epoch::{ActedEpoch, DecidedEpoch, SinkIntent, SinkProgress};

@@ -191,6 +191,8 @@ pub struct Failure {
 pub struct ConservationBreach {
     /// Which rule, in words.
     pub rule: &'static str,
+    /// The table that its ids are of.
+    pub table: &'static str,
     /// Public ids or numbers of up to ten records that break it.
     pub ids: Vec<String>,
     /// How many break it.

@@ -55,12 +55,16 @@ fn json(body: &Body) -> Result<Box<RawValue>, serde_json::Error> {
     RawValue::from_string(String::from_utf8_lossy(&out).into_owned())
 }
 
-/// The hash that a body has.
-pub(crate) fn hash_of_body(version: HashVersion, body: &Body) -> Result<ContentHash, CanonicalError> {
-    let mut bytes = Vec::new();
+/// The hash that a body has; its canonical form stays in `scratch`.
+pub(crate) fn hash_of_body(
+    version: HashVersion,
+    body: &Body,
+    scratch: &mut Vec<u8>,
+) -> Result<ContentHash, CanonicalError> {
+    scratch.clear();
     match body {
-        Body::Row(row) => row.write_canonical(&mut bytes)?,
-        Body::Opaque(value) => value.write_canonical(&mut bytes)?,
+        Body::Row(row) => row.write_canonical(scratch)?,
+        Body::Opaque(value) => value.write_canonical(scratch)?,
     }
-    Ok(version.hash(&bytes))
+    Ok(version.hash(scratch))
 }

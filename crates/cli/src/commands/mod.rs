@@ -14,6 +14,7 @@ mod runs;
 mod schema;
 mod status;
 mod validate;
+mod verify;
 mod version;
 
 use elspeth_app::{AppError, DatabaseChoice, EnvChoice, SettingsChoice};
@@ -34,6 +35,7 @@ pub(crate) fn dispatch(command: Command) -> Result<u8, AppError> {
         Command::Status(args) => status::status(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Errors(args) => errors::errors(&args),
+        Command::Verify(args) => verify::verify(&args),
         Command::Purge(args) => purge::purge(&args),
         Command::Plugins(args) => plugins::plugins(&args),
         Command::Schema(args) => schema::schema(&args),

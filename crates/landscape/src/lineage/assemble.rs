@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use elspeth_contracts::{
-    CallRecord, EdgeMode, EdgeRecord, ErrorReason, NodeRecord, NodeStateRecord, NodeType, RoutingEventRecord,
-    RowIndex, RunId, Step,
+    CallRecord, EdgeMode, EdgeRecord, ErrorReason, NodeRecord, NodeStateRecord, NodeType, Outcome,
+    RoutingEventRecord, RowIndex, RunId, Step,
 };
 use serde_json::value::RawValue;
 
@@ -76,7 +76,7 @@ impl Assembly<'_> {
             sink: outcome.sink.map(|sink| self.name(sink)).transpose()?,
             error,
             group: outcome.group,
-            batch: outcome.batch_no,
+            batch: outcome.batch_no.filter(|_| outcome.outcome == Outcome::ConsumedInBatch),
         }))
     }
 

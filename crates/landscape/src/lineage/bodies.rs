@@ -72,7 +72,7 @@ impl<'a> Bodies<'a> {
         let Some(body) = block.body(key, self.store).map_err(|error| self.failed(epoch, error))? else {
             return Ok(None);
         };
-        let what = match (hash_of_body(self.version, &body), recorded) {
+        let what = match (hash_of_body(self.version, &body, &mut Vec::new()), recorded) {
             (Ok(hash), None) => return Ok(Some((body, hash))),
             (Ok(hash), Some(recorded)) if hash == recorded => return Ok(Some((body, hash))),
             (Ok(hash), Some(recorded)) => format!("it has the hash {hash}, but {recorded} is recorded"),

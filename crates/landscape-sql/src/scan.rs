@@ -1,0 +1,413 @@
+//! Everything stored of one run, for verifiers.
+
+mod cells;
+mod records;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use elspeth_contracts::{
+    BatchMemberRecord, EpochNo, Grade, Micros, PurgeStatus, ReleaseRecord, RowIndex, RunId, RunStatus,
+    TokenKey, TokenOutcomeRecord, TokenParentRecord,
+};
+use elspeth_landscape::verify::{
+    Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effects, EpochRecord, PurgeRecord,
+    RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
+};
+use elspeth_landscape::{Corruption, LandscapeError, RunRecord, SinkIntent};
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
+
+use crate::background::Counted as CountedRows;
+use crate::error::write_error;
+use crate::landscape::Scratch;
+use crate::{connect, conservation, counters};
+use cells::{Cells, first_released};
+use records::Table;
+
+/// Statements that a scan keeps.
+const STATEMENTS: usize = 64;
+
+/// Opens scans of an SQLite audit database. Made by [`crate::SqliteLandscape`].
+pub struct SqliteScans {
+    path: PathBuf,
+    patience: Duration,
+    scratch: Option<Arc<Scratch>>,
+}
+
+impl SqliteScans {
+    pub(crate) fn new(
+        path: &Path,
+        patience: Duration,
+        scratch: Option<Arc<Scratch>>,
+    ) -> Result<Self, LandscapeError> {
+        connect::reader(path, patience)?;
+        Ok(Self { path: path.to_owned(), patience, scratch })
+    }
+}
+
+impl ScanSource for SqliteScans {
+    fn open(&self, run: &RunRecord) -> Result<Box<dyn RecordScan>, LandscapeError> {
+        let location = self.path.display().to_string();
+        let connection = connect::scan(&self.path, self.patience)
+            .and_then(|connection| {
+                connection.set_prepared_statement_cache_capacity(STATEMENTS);
+                // Everything is read of one moment.
+                connection.execute_batch("BEGIN")?;
+                connection.query_row("SELECT count(*) FROM runs", (), |_| Ok(()))?;
+                Ok(connection)
+            })
+            .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
+        let (run_no, run_id) = (run.run_no, run.run_id);
+        Ok(Box::new(Scan { connection, location, run_no, run_id, _scratch: self.scratch.clone() }))
+    }
+}
+
+struct Scan {
+    connection: Connection,
+    location: String,
+    run_no: i64,
+    run_id: RunId,
+    _scratch: Option<Arc<Scratch>>,
+}
+
+impl Scan {
+    fn failed(&self, error: &rusqlite::Error) -> LandscapeError {
+        write_error(format!("verifying audit database {}", self.location), error)
+    }
+
+    /// Reads every record that a table's query gives.
+    fn each<R>(
+        &self,
+        table: &Table<R>,
+        parameters: impl Params,
+        mut each: impl FnMut(R),
+    ) -> Result<(), LandscapeError> {
+        let failed = |error| self.failed(&error);
+        let mut statement = self.connection.prepare_cached(table.sql).map_err(failed)?;
+        let mut rows = statement.query(parameters).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            each((table.read)(&Cells::new(row, self.run_id, (table.name, table.key)))?);
+        }
+        Ok(())
+    }
+
+    fn read<R>(
+        &self,
+        table: &Table<R>,
+        parameters: impl Params,
+        out: &mut Vec<R>,
+    ) -> Result<(), LandscapeError> {
+        self.each(table, parameters, |record| out.push(record))
+    }
+
+    /// Reads a list by an own query.
+    fn list<R>(
+        &self,
+        (sql, table, key): (&str, &'static str, usize),
+        read: impl Fn(&Cells<'_>) -> Result<R, LandscapeError>,
+    ) -> Result<Vec<R>, LandscapeError> {
+        let failed = |error| self.failed(&error);
+        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let mut rows = statement.query([self.run_no]).map_err(failed)?;
+        let mut list = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            list.push(read(&Cells::new(row, self.run_id, (table, key)))?);
+        }
+        Ok(list)
+    }
+
+    fn number(&self, sql: &str, parameters: impl Params) -> Result<Option<i64>, LandscapeError> {
+        let found = self.connection.query_row(sql, parameters, |row| row.get(0)).optional();
+        found.map(Option::flatten).map_err(|error| self.failed(&error))
+    }
+
+    /// The first number of a run in a table after `after`, by the index or key that every table has.
+    fn next_run(&self, table: &str, after: i64) -> Result<Option<i64>, LandscapeError> {
+        self.number(&format!("SELECT min(run_no) FROM {table} WHERE run_no > ?"), [after])
+    }
+}
+
+/// Tables whose records belong to tokens.
+const OF_TOKENS: [&str; 9] = [
+    "tokens",
+    "token_parents",
+    "node_states",
+    "sink_states",
+    "state_contexts",
+    "routing_events",
+    "calls",
+    "transform_errors",
+    "token_outcomes",
+];
+
+impl RecordScan for Scan {
+    fn mark(&mut self) -> Result<RunMark, LandscapeError> {
+        let sql = "SELECT run_no, status, heartbeat_at, grade, record_root FROM runs WHERE run_no = ?";
+        let mut found = self.list((sql, "runs", 1), |cells| {
+            Ok(RunMark {
+                status: cells.code(1, RunStatus::from_code)?,
+                heartbeat_at: cells.time(2)?,
+                grade: cells.code(3, Grade::from_code)?,
+                record_root: cells.maybe_hash(4)?,
+            })
+        })?;
+        found.pop().ok_or_else(|| LandscapeError::NoSuchRun(format!("run {} is gone", self.run_id)))
+    }
+
+    fn epochs(&mut self) -> Result<Vec<EpochRecord>, LandscapeError> {
+        let mut epochs = Vec::new();
+        self.read(&records::EPOCHS, [self.run_no], &mut epochs)?;
+        Ok(epochs)
+    }
+
+    fn releases(&mut self) -> Result<Vec<ReleaseRecord>, LandscapeError> {
+        let mut releases = Vec::new();
+        self.read(&records::RELEASES, [self.run_no], &mut releases)?;
+        Ok(releases)
+    }
+
+    fn members(&mut self, each: &mut dyn FnMut(BatchMemberRecord)) -> Result<(), LandscapeError> {
+        self.each(&records::MEMBERS, [self.run_no], each)
+    }
+
+    fn members_of(
+        &mut self,
+        batch_no: u64,
+        from: u32,
+        count: u64,
+    ) -> Result<Vec<BatchMemberRecord>, LandscapeError> {
+        let mut members = Vec::new();
+        let parameters = params![self.run_no, batch_no.cast_signed(), from, count.cast_signed()];
+        self.read(&records::MEMBERS_OF, parameters, &mut members)?;
+        Ok(members)
+    }
+
+    fn merged(&mut self, each: &mut dyn FnMut(TokenParentRecord)) -> Result<(), LandscapeError> {
+        self.each(&records::TOKEN_PARENTS, params![self.run_no, first_released(), i64::MAX], each)
+    }
+
+    fn failed_merges(&mut self, each: &mut dyn FnMut(TokenOutcomeRecord)) -> Result<(), LandscapeError> {
+        self.each(&records::FAILED_MERGES, [self.run_no], each)
+    }
+
+    fn rows(
+        &mut self,
+        (first, last): (RowIndex, RowIndex),
+        out: &mut RowRecords,
+    ) -> Result<(), LandscapeError> {
+        let range = params![self.run_no, first.get().cast_signed(), last.get().cast_signed()];
+        self.read(&records::ROWS, range, &mut out.rows)?;
+        self.read(&records::VALIDATION_ERRORS, range, &mut out.validation_errors)
+    }
+
+    fn tokens(&mut self, tokens: TokenRange, out: &mut TokenRecords) -> Result<(), LandscapeError> {
+        let TokenRange { first, last } = tokens;
+        let range = params![self.run_no, first.get().cast_signed(), last.get().cast_signed()];
+        self.read(&records::TOKENS, range, &mut out.tokens)?;
+        self.read(&records::TOKEN_PARENTS, range, &mut out.parents)?;
+        self.read(&records::NODE_STATES, range, &mut out.states)?;
+        self.read(&records::SINK_STATES, range, &mut out.sink_states)?;
+        self.read(&records::STATE_CONTEXTS, range, &mut out.contexts)?;
+        self.read(&records::ROUTING_EVENTS, range, &mut out.routing)?;
+        self.read(&records::CALLS, range, &mut out.calls)?;
+        self.read(&records::TRANSFORM_ERRORS, range, &mut out.transform_errors)?;
+        self.read(&records::TOKEN_OUTCOMES, range, &mut out.outcomes)
+    }
+
+    fn batches(&mut self, (first, last): (u64, u64), out: &mut BatchRecords) -> Result<(), LandscapeError> {
+        let range = params![self.run_no, first.cast_signed(), last.cast_signed()];
+        self.read(&records::BATCHES, range, &mut out.batches)?;
+        self.read(&records::BATCH_OUTPUTS, range, &mut out.outputs)
+    }
+
+    fn effects(&mut self, epoch: EpochNo) -> Result<Effects, LandscapeError> {
+        let mut effects = Effects::default();
+        let key = params![self.run_no, epoch.0.cast_signed()];
+        self.read(&records::OPERATIONS, key, &mut effects.operations)?;
+        self.read(&records::ARTIFACTS, key, &mut effects.artifacts)?;
+        Ok(effects)
+    }
+
+    fn block(&mut self, epoch: EpochNo) -> Result<Option<Vec<u8>>, LandscapeError> {
+        let sql = "SELECT epoch, block FROM bodies WHERE run_no = ?1 AND epoch = ?2";
+        let table = Table { name: "bodies", key: 1, sql, read: |cells| cells.bytes(1) };
+        let mut blocks = Vec::new();
+        self.read(&table, params![self.run_no, epoch.0.cast_signed()], &mut blocks)?;
+        Ok(blocks.pop())
+    }
+
+    fn blocks(&mut self) -> Result<Vec<EpochNo>, LandscapeError> {
+        let sql = "SELECT epoch FROM bodies WHERE run_no = ? ORDER BY epoch";
+        self.list((sql, "bodies", 1), |cells| cells.epoch(0))
+    }
+
+    fn count(&mut self, table: Counted) -> Result<u64, LandscapeError> {
+        let of = |table: &str| {
+            self.number(&format!("SELECT count(*) FROM {table} WHERE run_no = ?"), [self.run_no])
+        };
+        let count = match table {
+            Counted::Batches => of("batches")?,
+            Counted::BatchOutputs => of("batch_outputs")?,
+            Counted::Operations => of("operations")?,
+            Counted::Artifacts => of("artifacts")?,
+            Counted::OfReleased => {
+                let parts: Vec<String> = OF_TOKENS
+                    .iter()
+                    .map(|table| format!("(SELECT count(*) FROM {table} WHERE run_no = ?1 AND token >= ?2)"))
+                    .collect();
+                let sql = format!("SELECT {}", parts.join(" + "));
+                self.number(&sql, params![self.run_no, first_released()])?
+            }
+        };
+        Ok(count.unwrap_or_default().cast_unsigned())
+    }
+
+    fn beyond(&mut self, rows: u64) -> Result<Option<Corruption>, LandscapeError> {
+        for table in ["rows", "validation_errors"] {
+            let sql = format!(
+                "SELECT row_index FROM {table} WHERE run_no = ?1 AND (row_index < 0 OR row_index >= ?2) LIMIT 1"
+            );
+            if let Some(row) = self.number(&sql, params![self.run_no, rows.cast_signed()])? {
+                return Ok(Some(Corruption {
+                    table,
+                    id: format!("row {row}"),
+                    what: "no epoch has that row".to_owned(),
+                }));
+            }
+        }
+        let end = (rows << 20).cast_signed();
+        for table in OF_TOKENS {
+            let sql = format!(
+                "SELECT token FROM {table} WHERE run_no = ?1 AND token < 0
+                UNION ALL SELECT token FROM {table} WHERE run_no = ?1 AND token >= ?2 AND token < ?3 LIMIT 1"
+            );
+            if let Some(token) = self.number(&sql, params![self.run_no, end, first_released()])? {
+                let id = TokenKey::from_u64(token.cast_unsigned()).map_or_else(
+                    || format!("token {token}"),
+                    |token| self.run_id.token_id(token).to_string(),
+                );
+                return Ok(Some(Corruption {
+                    table,
+                    id,
+                    what: "no epoch has a row of that token".to_owned(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn orphan(&mut self) -> Result<Option<Corruption>, LandscapeError> {
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'runs'
+            AND EXISTS (SELECT 1 FROM pragma_table_info(sqlite_schema.name) c WHERE c.name = 'run_no')
+            AND ?1 IS NOT NULL ORDER BY rowid";
+        let tables = self.list((sql, "sqlite_schema", 1), |cells| cells.text(0))?;
+        for name in tables {
+            let mut after = i64::MIN;
+            while let Some(run_no) = self.next_run(&name, after)? {
+                let known = self.number("SELECT run_no FROM runs WHERE run_no = ?", [run_no])?.is_some();
+                if !known {
+                    let what = format!("table {name} has records of it, but it does not exist");
+                    return Ok(Some(Corruption { table: "runs", id: format!("number {run_no}"), what }));
+                }
+                after = run_no;
+            }
+        }
+        let sql =
+            "SELECT purge_no FROM purge_files WHERE purge_no NOT IN (SELECT purge_no FROM purges) LIMIT 1";
+        Ok(self.number(sql, ())?.map(|purge| Corruption {
+            table: "purges",
+            id: format!("number {purge}"),
+            what: "there are files of it, but it does not exist".to_owned(),
+        }))
+    }
+
+    fn continuation(&mut self) -> Result<Continuation, LandscapeError> {
+        let sql =
+            "SELECT epoch, source_position, buffers, hash_state, pending FROM checkpoints WHERE run_no = ?
+            ORDER BY epoch";
+        let checkpoints = self.list((sql, "checkpoints", 1), |cells| {
+            cells.bytes(4)?;
+            Ok(CheckpointRecord {
+                epoch: cells.epoch(0)?,
+                source_position: cells.text(1)?,
+                buffers: cells.text(2)?,
+                hash_state: cells.text(3)?,
+            })
+        })?;
+        let sql = "SELECT sink, epoch, position FROM sink_positions WHERE run_no = ? ORDER BY sink";
+        let position = |cells: &Cells<'_>| Ok((cells.step(0)?, cells.epoch(1)?, cells.text(2)?));
+        let positions = self.list((sql, "sink_positions", 1), position)?;
+        let sql = "SELECT epoch, sink, tokens FROM sink_intents WHERE run_no = ? ORDER BY epoch, sink";
+        let intents = self.list((sql, "sink_intents", 2), |cells| {
+            let bytes = cells.bytes(2)?;
+            let (tokens, rest) = bytes.as_chunks::<8>();
+            let key = |bytes: &[u8; 8]| TokenKey::from_u64(u64::from_be_bytes(*bytes));
+            match tokens.iter().map(key).collect::<Option<Vec<_>>>() {
+                Some(tokens) if rest.is_empty() => {
+                    Ok((cells.epoch(0)?, SinkIntent { sink: cells.step(1)?, tokens }))
+                }
+                Some(_) | None => Err(cells.corrupt("`tokens` are no tokens")),
+            }
+        })?;
+        Ok(Continuation { checkpoints, positions, intents })
+    }
+
+    fn purges(&mut self) -> Result<Vec<PurgeRecord>, LandscapeError> {
+        let sql = "SELECT purge_no, status, blocks, finished_at, requested_at, older_than_days, by_name, payload_store,
+            block_bytes, files, file_bytes, kept_files,
+            (SELECT count(*) FROM purge_files f WHERE f.purge_no = p.purge_no) AS files_left
+            FROM purges p WHERE run_no = ? ORDER BY purge_no";
+        self.list((sql, "purges", 1), |cells| {
+            let status = cells.code(1, PurgeStatus::from_code)?;
+            let finished: Option<Micros> = cells.maybe_time(3)?;
+            if finished.is_some() != (status == PurgeStatus::Done) {
+                return Err(cells.corrupt("`finished_at` contradicts `status`"));
+            }
+            cells.time(4)?;
+            cells.maybe_number::<u32>(5)?;
+            cells.flag(6)?;
+            cells.text(7)?;
+            for count in [8, 9, 10, 11] {
+                cells.unsigned(count)?;
+            }
+            Ok(PurgeRecord {
+                purge_no: cells.int(0)?,
+                status,
+                blocks: cells.unsigned(2)?,
+                files_left: cells.unsigned(12)?,
+            })
+        })
+    }
+
+    fn account(&mut self, status: RunStatus) -> Result<Account, LandscapeError> {
+        let sql = "SELECT run_no, summary FROM runs WHERE run_no = ?";
+        let kept = self.list((sql, "runs", 1), |cells| cells.maybe_text(1))?.pop().flatten();
+        let (mut breaches, mut now) = (Vec::new(), None);
+        if status == RunStatus::Completed {
+            let (census, found) = conservation::check(&self.connection, self.run_no, CountedRows::default())?;
+            breaches = found;
+            if breaches.is_empty() {
+                now = Some(counters::summary_of(&self.connection, self.run_no, &census));
+            }
+        }
+        let now = match now {
+            Some(now) => now.map(Some),
+            None => counters::summary_now(&self.connection, self.run_no),
+        };
+        Ok(Account { breaches, kept, now: now.map_err(|error| self.failed(&error))? })
+    }
+
+    fn later_writer(&mut self, path: &str) -> Result<Option<RunId>, LandscapeError> {
+        let sql = "SELECT r.run_id FROM artifacts a JOIN runs r ON r.run_no = a.run_no
+            WHERE a.path = ?2 AND r.run_no <> ?1
+                AND r.started_at >= (SELECT started_at FROM runs WHERE run_no = ?1)
+            ORDER BY r.started_at DESC LIMIT 1";
+        let found: Option<String> = self
+            .connection
+            .query_row(sql, params![self.run_no, path], |row| row.get(0))
+            .optional()
+            .map_err(|error| self.failed(&error))?;
+        Ok(found.and_then(|id| id.parse().ok()))
+    }
+}

@@ -1,0 +1,348 @@
+//! The tables that verifiers read as a whole: their columns in the order of the key, and how a record is made of them.
+
+use elspeth_contracts::{
+    ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, BatchStatus, CallRecord, CallStatus,
+    CallType, NodeStateRecord, NodeStateStatus, OperationKind, OperationRecord, OperationStatus, Outcome,
+    ReleaseRecord, RoutingEventRecord, RowRecord, StateContextRecord, TokenOutcomeRecord, TokenParentRecord,
+    TokenRecord, TransformErrorRecord, TriggerType, ValidationErrorRecord,
+};
+use elspeth_landscape::LandscapeError;
+use elspeth_landscape::verify::{Effect, EpochRecord};
+
+use super::cells::Cells;
+
+type Read<T> = Result<T, LandscapeError>;
+
+/// How the records of a table are read.
+pub(crate) struct Table<R: 'static> {
+    pub(crate) name: &'static str,
+    /// How many of the columns are the key.
+    pub(crate) key: usize,
+    pub(crate) sql: &'static str,
+    pub(crate) read: fn(&Cells<'_>) -> Read<R>,
+}
+
+pub(crate) const ROWS: Table<RowRecord> = Table {
+    name: "rows",
+    key: 1,
+    sql: "SELECT row_index, source_data_hash, read_us, valid FROM rows
+        WHERE run_no = ?1 AND row_index BETWEEN ?2 AND ?3 ORDER BY row_index",
+    read: |cells| {
+        Ok(RowRecord {
+            row_index: cells.row_index(0)?,
+            source_data_hash: cells.hash(1)?,
+            read_us: cells.int(2)?,
+            valid: cells.flag(3)?,
+        })
+    },
+};
+
+pub(crate) const VALIDATION_ERRORS: Table<ValidationErrorRecord> = Table {
+    name: "validation_errors",
+    key: 1,
+    sql: "SELECT row_index, destination, reason FROM validation_errors
+        WHERE run_no = ?1 AND row_index BETWEEN ?2 AND ?3 ORDER BY row_index",
+    read: |cells| {
+        Ok(ValidationErrorRecord {
+            row_index: cells.row_index(0)?,
+            destination: cells.maybe_step(1)?,
+            reason: cells.reason(2)?,
+        })
+    },
+};
+
+pub(crate) const TOKENS: Table<TokenRecord> = Table {
+    name: "tokens",
+    key: 1,
+    sql: "SELECT token, branch, group_no FROM tokens
+        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token",
+    read: |cells| {
+        Ok(TokenRecord {
+            token: cells.token(0)?,
+            branch: cells.maybe_text(1)?,
+            group: cells.maybe_unsigned(2)?,
+        })
+    },
+};
+
+pub(crate) const TOKEN_PARENTS: Table<TokenParentRecord> = Table {
+    name: "token_parents",
+    key: 2,
+    sql: "SELECT token, ordinal, parent FROM token_parents
+        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, ordinal",
+    read: |cells| {
+        Ok(TokenParentRecord { token: cells.token(0)?, ordinal: cells.number(1)?, parent: cells.token(2)? })
+    },
+};
+
+pub(crate) const NODE_STATES: Table<NodeStateRecord> = Table {
+    name: "node_states",
+    key: 3,
+    sql: "SELECT token, step, attempt, status, input_hash, output_hash, started_us, duration_us, waited_us
+        FROM node_states WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt",
+    read: state,
+};
+
+pub(crate) const SINK_STATES: Table<NodeStateRecord> = Table {
+    name: "sink_states",
+    key: 3,
+    sql: "SELECT token, step, attempt, status, input_hash, output_hash, started_us, duration_us, waited_us
+        FROM sink_states WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt",
+    read: state,
+};
+
+fn state(cells: &Cells<'_>) -> Read<NodeStateRecord> {
+    Ok(NodeStateRecord {
+        token: cells.token(0)?,
+        step: cells.step(1)?,
+        attempt: cells.number(2)?,
+        status: cells.code(3, NodeStateStatus::from_code)?,
+        input_hash: cells.maybe_hash(4)?,
+        output_hash: cells.maybe_hash(5)?,
+        started_us: cells.int(6)?,
+        duration_us: cells.int(7)?,
+        waited_us: cells.int(8)?,
+    })
+}
+
+pub(crate) const STATE_CONTEXTS: Table<StateContextRecord> = Table {
+    name: "state_contexts",
+    key: 3,
+    sql: "SELECT token, step, attempt, context FROM state_contexts
+        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt",
+    read: |cells| {
+        Ok(StateContextRecord {
+            token: cells.token(0)?,
+            step: cells.step(1)?,
+            attempt: cells.number(2)?,
+            context: cells.text(3)?,
+        })
+    },
+};
+
+pub(crate) const ROUTING_EVENTS: Table<RoutingEventRecord> = Table {
+    name: "routing_events",
+    key: 4,
+    sql: "SELECT token, step, attempt, ordinal, edge, reason FROM routing_events
+        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt, ordinal",
+    read: |cells| {
+        Ok(RoutingEventRecord {
+            token: cells.token(0)?,
+            step: cells.step(1)?,
+            attempt: cells.number(2)?,
+            ordinal: cells.number(3)?,
+            edge: cells.edge(4)?,
+            reason: cells.maybe_text(5)?,
+        })
+    },
+};
+
+pub(crate) const CALLS: Table<CallRecord> = Table {
+    name: "calls",
+    key: 4,
+    sql: "SELECT token, step, attempt, call_index, call_no, call_type, status, request_hash, response_hash, error,
+        latency_us FROM calls
+        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt, call_index",
+    read: |cells| {
+        Ok(CallRecord {
+            token: cells.token(0)?,
+            step: cells.step(1)?,
+            attempt: cells.number(2)?,
+            call_index: cells.number(3)?,
+            call_no: cells.unsigned(4)?,
+            call_type: cells.code(5, CallType::from_code)?,
+            status: cells.code(6, CallStatus::from_code)?,
+            request_hash: cells.hash(7)?,
+            response_hash: cells.maybe_hash(8)?,
+            error: cells.maybe_reason(9)?,
+            latency_us: cells.int(10)?,
+        })
+    },
+};
+
+pub(crate) const TRANSFORM_ERRORS: Table<TransformErrorRecord> = Table {
+    name: "transform_errors",
+    key: 3,
+    sql: "SELECT token, step, attempt, destination, reason FROM transform_errors
+        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt",
+    read: |cells| {
+        Ok(TransformErrorRecord {
+            token: cells.token(0)?,
+            step: cells.step(1)?,
+            attempt: cells.number(2)?,
+            destination: cells.maybe_step(3)?,
+            reason: cells.reason(4)?,
+        })
+    },
+};
+
+pub(crate) const TOKEN_OUTCOMES: Table<TokenOutcomeRecord> = Table {
+    name: "token_outcomes",
+    key: 2,
+    sql: "SELECT token, terminal, outcome, sink, group_no, batch_no, error_step, error_attempt FROM token_outcomes
+        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, terminal",
+    read: outcome,
+};
+
+/// Of branches whose merge across rows failed (outcome 8 is `failed`).
+pub(crate) const FAILED_MERGES: Table<TokenOutcomeRecord> = Table {
+    name: "token_outcomes",
+    key: 2,
+    sql: "SELECT token, terminal, outcome, sink, group_no, batch_no, error_step, error_attempt FROM token_outcomes
+        WHERE run_no = ?1 AND outcome = 8 AND batch_no IS NOT NULL ORDER BY token, terminal",
+    read: outcome,
+};
+
+fn outcome(cells: &Cells<'_>) -> Read<TokenOutcomeRecord> {
+    let outcome = cells.code(2, Outcome::from_code)?;
+    if cells.flag(1)? != outcome.is_terminal() {
+        return Err(cells.corrupt(format!("`terminal` contradicts the outcome `{outcome}`")));
+    }
+    let error_at = match (cells.maybe_step(6)?, cells.maybe_number(7)?) {
+        (Some(step), Some(attempt)) => Some((step, attempt)),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(cells.corrupt("`error_step` and `error_attempt` belong together"));
+        }
+    };
+    Ok(TokenOutcomeRecord {
+        token: cells.token(0)?,
+        outcome,
+        sink: cells.maybe_step(3)?,
+        group: cells.maybe_unsigned(4)?,
+        batch_no: cells.maybe_unsigned(5)?,
+        error_at,
+    })
+}
+
+pub(crate) const BATCHES: Table<BatchRecord> = Table {
+    name: "batches",
+    key: 2,
+    sql: "SELECT batch_no, attempt, step, status, trigger_type, reason FROM batches
+        WHERE run_no = ?1 AND batch_no BETWEEN ?2 AND ?3 ORDER BY batch_no, attempt",
+    read: |cells| {
+        Ok(BatchRecord {
+            batch_no: cells.unsigned(0)?,
+            attempt: cells.number(1)?,
+            step: cells.step(2)?,
+            status: cells.code(3, BatchStatus::from_code)?,
+            trigger: cells.maybe_code(4, TriggerType::from_code)?,
+            reason: cells.maybe_text(5)?,
+        })
+    },
+};
+
+pub(crate) const BATCH_OUTPUTS: Table<BatchOutputRecord> = Table {
+    name: "batch_outputs",
+    key: 2,
+    sql: "SELECT batch_no, ordinal, token FROM batch_outputs
+        WHERE run_no = ?1 AND batch_no BETWEEN ?2 AND ?3 ORDER BY batch_no, ordinal",
+    read: |cells| {
+        Ok(BatchOutputRecord {
+            batch_no: cells.unsigned(0)?,
+            ordinal: cells.number(1)?,
+            token: cells.token(2)?,
+        })
+    },
+};
+
+pub(crate) const MEMBERS: Table<BatchMemberRecord> = Table {
+    name: "batch_members",
+    key: 2,
+    sql: "SELECT batch_no, ordinal, token FROM batch_members WHERE run_no = ?1 ORDER BY batch_no, ordinal",
+    read: member,
+};
+
+pub(crate) const MEMBERS_OF: Table<BatchMemberRecord> = Table {
+    name: "batch_members",
+    key: 2,
+    sql: "SELECT batch_no, ordinal, token FROM batch_members
+        WHERE run_no = ?1 AND batch_no = ?2 AND ordinal >= ?3 ORDER BY ordinal LIMIT ?4",
+    read: member,
+};
+
+fn member(cells: &Cells<'_>) -> Read<BatchMemberRecord> {
+    Ok(BatchMemberRecord { batch_no: cells.unsigned(0)?, ordinal: cells.number(1)?, token: cells.token(2)? })
+}
+
+pub(crate) const RELEASES: Table<ReleaseRecord> = Table {
+    name: "releases",
+    key: 1,
+    sql: "SELECT number, step, epoch, row_index, after FROM releases WHERE run_no = ?1 ORDER BY number",
+    read: |cells| {
+        Ok(ReleaseRecord {
+            number: cells.unsigned(0)?,
+            step: cells.step(1)?,
+            epoch: cells.epoch(2)?,
+            row: cells.row_index(3)?,
+            after: cells.flag(4)?,
+        })
+    },
+};
+
+pub(crate) const EPOCHS: Table<EpochRecord> = Table {
+    name: "epochs",
+    key: 1,
+    sql: "SELECT epoch, first_row, last_row, row_count, record_count, started_at, decided_at, acted_at, chain_hash,
+        content_root FROM epochs WHERE run_no = ?1 ORDER BY epoch",
+    read: |cells| {
+        let rows = match (cells.maybe_row_index(1)?, cells.maybe_row_index(2)?) {
+            (Some(first), Some(last)) => Some((first, last)),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(cells.corrupt("`first_row` and `last_row` belong together"));
+            }
+        };
+        Ok(EpochRecord {
+            epoch: cells.epoch(0)?,
+            rows,
+            row_count: cells.unsigned(3)?,
+            record_count: cells.unsigned(4)?,
+            started_at: cells.time(5)?,
+            decided_at: cells.time(6)?,
+            acted_at: cells.maybe_time(7)?,
+            chain_hash: cells.hash(8)?,
+            content_root: cells.hash(9)?,
+        })
+    },
+};
+
+pub(crate) const OPERATIONS: Table<Effect<OperationRecord>> = Table {
+    name: "operations",
+    key: 3,
+    sql: "SELECT epoch, step, ordinal, published, kind, status, attempts, started_us, duration_us, error FROM operations
+        WHERE run_no = ?1 AND epoch = ?2 ORDER BY step, ordinal",
+    read: |cells| {
+        let record = OperationRecord {
+            epoch: cells.epoch(0)?,
+            step: cells.step(1)?,
+            kind: cells.code(4, OperationKind::from_code)?,
+            status: cells.code(5, OperationStatus::from_code)?,
+            attempts: cells.number(6)?,
+            started_us: cells.int(7)?,
+            duration_us: cells.int(8)?,
+            error: cells.maybe_reason(9)?,
+        };
+        Ok(Effect { ordinal: cells.unsigned(2)?, published: cells.flag(3)?, record })
+    },
+};
+
+pub(crate) const ARTIFACTS: Table<Effect<ArtifactRecord>> = Table {
+    name: "artifacts",
+    key: 3,
+    sql: "SELECT epoch, step, ordinal, published, artifact_type, path, content_hash, size_bytes, row_count,
+        idempotency_key FROM artifacts WHERE run_no = ?1 AND epoch = ?2 ORDER BY step, ordinal",
+    read: |cells| {
+        let record = ArtifactRecord {
+            epoch: cells.epoch(0)?,
+            step: cells.step(1)?,
+            artifact_type: cells.text(4)?,
+            path: cells.text(5)?,
+            content_hash: cells.hash(6)?,
+            size_bytes: cells.unsigned(7)?,
+            rows: cells.unsigned(8)?,
+            idempotency_key: cells.text(9)?,
+        };
+        Ok(Effect { ordinal: cells.unsigned(2)?, published: cells.flag(3)?, record })
+    },
+};

@@ -1,0 +1,342 @@
+//! Verification: a run's record is read back as a whole, everything that was hashed is hashed again, and the hashes are
+//! compared with those that were stored while it was written. `docs/evidence-format.md` says what is checked, in which order.
+//!
+//! - A [`ScanSource`] gives the records; this module knows no database.
+//! - [`verify`] answers with a [`Verification`]: sound, tampered (with the first bad record), or not to be told.
+//!
+//! Memory holds the records of a few epochs, and a few bytes for each token that waited in a batch; epochs are read and hashed
+//! by as many threads as the machine has cores.
+
+mod artifacts;
+mod bodies;
+mod examine;
+mod fold;
+mod gather;
+mod leaves;
+mod ledger;
+mod places;
+mod refer;
+mod run;
+mod scan;
+mod threads;
+
+use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord, NodeType, RunId, RunStatus};
+use elspeth_payload::FilesystemStore;
+use serde::{Serialize, Serializer};
+
+use bodies::{BodyCount, Kept, Looked};
+use fold::Fold;
+use gather::{Known, Numbers};
+use ledger::{Bad, Check, Ledger};
+use places::Places;
+pub use scan::{
+    Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord,
+    PurgeRecord, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
+};
+
+use crate::integrity::Registered;
+use crate::{Corruption, LandscapeError, ResumptionRecord, RunRecord};
+
+/// Whether a run's record is what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerifyStatus {
+    /// Everything is as it was written.
+    Ok,
+    /// Something is not.
+    Tampered,
+    /// Nothing is wrong as far as can be told, but not everything can.
+    Incomplete,
+}
+
+/// How one check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckStatus {
+    /// Nothing is wrong.
+    Ok,
+    /// Something is.
+    Tampered,
+    /// Something could not be looked at.
+    Incomplete,
+    /// There is nothing to check.
+    Skipped,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verification {
+    /// The run; none where even its record cannot be read.
+    pub run_id: Option<RunId>,
+    /// The answer.
+    pub status: VerifyStatus,
+    /// Check by check.
+    pub checks: Vec<CheckResult>,
+    /// How many records were read.
+    pub records: u64,
+    /// As it is recorded.
+    pub content_root: Option<String>,
+    /// As it is recorded.
+    pub record_root: Option<String>,
+    /// The first record that is not what it was.
+    pub first_bad: Option<BadRecord>,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckResult {
+    /// Which.
+    pub name: &'static str,
+    /// How it came out.
+    pub status: CheckStatus,
+    /// What was found, or looked at.
+    pub detail: String,
+}
+
+/// A record that is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BadRecord {
+    /// Its table.
+    pub table: String,
+    /// Its public id, or what tells it from others in the table.
+    pub id: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// A run and what is registered of it.
+pub struct Subject<'a> {
+    /// The run.
+    pub run: &'a RunRecord,
+    /// Its nodes, in step order.
+    pub nodes: &'a [NodeRecord],
+    /// Its edges, in their order.
+    pub edges: &'a [EdgeRecord],
+    /// The times that it was taken up, in their order.
+    pub resumptions: &'a [ResumptionRecord],
+    /// What its sinks produced, the newest of each path.
+    pub artifacts: &'a [ArtifactRecord],
+    /// Where its large bodies are.
+    pub bodies: Option<&'a FilesystemStore>,
+}
+
+/// Verifies one run.
+///
+/// # Errors
+/// [`LandscapeError`] of the store; a record that cannot be what it is, is no error but the answer.
+pub fn verify(source: &dyn ScanSource, subject: &Subject<'_>) -> Result<Verification, LandscapeError> {
+    let mut ledger = Ledger::new(subject.run.run_id);
+    let records = match (Verifier { source, subject }).all(&mut ledger) {
+        Ok(records) => records,
+        Err(LandscapeError::Corrupt(corruption)) => {
+            ledger.bad(Check::Records, corruption.into());
+            0
+        }
+        Err(other) => return Err(other),
+    };
+    Ok(answer(subject.run, records, ledger))
+}
+
+fn answer(run: &RunRecord, records: u64, ledger: Ledger) -> Verification {
+    let status = match (ledger.is_sound(), ledger.is_complete()) {
+        (false, _) => VerifyStatus::Tampered,
+        (true, false) => VerifyStatus::Incomplete,
+        (true, true) => VerifyStatus::Ok,
+    };
+    Verification {
+        run_id: Some(run.run_id),
+        status,
+        first_bad: ledger.first_bad(),
+        checks: ledger.results(),
+        records,
+        content_root: run.content_root.map(|root| root.to_string()),
+        record_root: run.record_root.map(|root| root.to_string()),
+    }
+}
+
+impl Verification {
+    /// The answer where a run's own record, or that of its graph, cannot be read.
+    #[must_use]
+    pub fn unreadable(run_id: Option<RunId>, corruption: Corruption) -> Self {
+        let Corruption { table, id, what } = corruption;
+        let detail = format!("{table} {id}: {what}");
+        Self {
+            run_id,
+            status: VerifyStatus::Tampered,
+            checks: vec![CheckResult { name: Check::Run.name(), status: CheckStatus::Tampered, detail }],
+            records: 0,
+            content_root: None,
+            record_root: None,
+            first_bad: Some(BadRecord { table: table.to_owned(), id, what }),
+        }
+    }
+}
+
+impl VerifyStatus {
+    /// The name that is shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Tampered => "tampered",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+impl CheckStatus {
+    /// The name that is shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Tampered => "tampered",
+            Self::Incomplete => "incomplete",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl Serialize for VerifyStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl Serialize for CheckStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+struct Verifier<'a> {
+    source: &'a dyn ScanSource,
+    subject: &'a Subject<'a>,
+}
+
+impl Verifier<'_> {
+    /// Every check; how many records were read.
+    fn all(&self, ledger: &mut Ledger) -> Result<u64, LandscapeError> {
+        let Subject { run, nodes, edges, resumptions, artifacts, .. } = *self.subject;
+        let mut scan = self.source.open(run)?;
+        let scan = scan.as_mut();
+        let mark = scan.mark()?;
+        if mark.heartbeat_at != run.heartbeat_at || mark.status != run.status {
+            return Err(changed_meanwhile());
+        }
+        run::registered(run, (nodes, edges), ledger);
+        if run.status == RunStatus::Running {
+            ledger.unknown(Check::Run, "it is not sealed: it still runs, or stopped without an end");
+        }
+        let purges = scan.purges()?;
+        let kept = run::purges(run, &purges, ledger);
+        let records = scan.epochs()?;
+        let epochs_sound = run::epochs(&records, ledger);
+        let coalesces = nodes.iter().any(|node| node.node_type == NodeType::Coalesce);
+        let (places, epochs) = Places::read(scan, records, coalesces, ledger)?;
+        let known = Known { run_id: run.run_id, version: run.hash_version, nodes, edges, places };
+        let looked = Looked { kept, store: self.subject.bodies };
+        let mut fold = Fold::new(run, &Registered::of_record(run, (nodes, edges)));
+        let (mut counted, mut bodies) = (Numbers::default(), BodyCount::default());
+        let opened = threads::Opened { source: self.source, run, mark: &mark };
+        threads::each(&opened, (&known, &epochs), looked, |at, mut examined| {
+            counted.add(examined.counted);
+            bodies.add(examined.bodies);
+            let found = std::mem::take(&mut examined.bad);
+            let sound = fold.add(&epochs[at], &mut examined, ledger);
+            found.into_iter().for_each(|(check, bad)| ledger.bad(check, bad.judged(!sound)));
+        })?;
+        let (written, records) = (std::mem::take(&mut fold.written), fold.records);
+        let continuation = scan.continuation()?;
+        fold.end(resumptions.len(), &continuation.checkpoints, ledger);
+        let purged = !purges.is_empty();
+        run::resumptions(run, resumptions, &epochs, (purged, ledger));
+        run::continuation(&continuation, &epochs, (&written, purged), ledger);
+        run::purged_blocks(&purges, bodies, ledger);
+        let rows = epochs.iter().map(|epoch| epoch.record.row_count).sum();
+        self.strays(scan, (epochs_sound.then_some(rows), counted), ledger)?;
+        self.kept(scan, (kept, bodies), ledger)?;
+        artifacts::check(scan, run, artifacts, ledger)?;
+        Ok(records)
+    }
+
+    /// Records that no epoch has, and what SQL has to be asked for.
+    fn strays(
+        &self,
+        scan: &mut dyn RecordScan,
+        (rows, counted): (Option<u64>, Numbers),
+        ledger: &mut Ledger,
+    ) -> Result<(), LandscapeError> {
+        if let Some(rows) = rows
+            && let Some(stray) = scan.beyond(rows)?
+        {
+            ledger.bad(Check::Records, stray.into());
+        }
+        let tables = [
+            (Counted::Batches, "batches", counted.batches),
+            (Counted::BatchOutputs, "batch_outputs", counted.outputs),
+            (Counted::Operations, "operations", counted.operations),
+            (Counted::Artifacts, "artifacts", counted.artifacts),
+            (Counted::OfReleased, "tokens", counted.of_released),
+        ];
+        for (table, name, known) in tables {
+            let stored = scan.count(table)?;
+            if stored != known {
+                let what = format!("{} of its records are of no epoch or release", stored.abs_diff(known));
+                ledger.bad(Check::Records, Bad::among(name, "of the run").what(what));
+            }
+        }
+        if let Some(orphan) = scan.orphan()? {
+            ledger.bad(Check::Database, orphan.into());
+        }
+        self.conservation(scan, ledger)
+    }
+
+    fn conservation(&self, scan: &mut dyn RecordScan, ledger: &mut Ledger) -> Result<(), LandscapeError> {
+        let run = self.subject.run;
+        let Account { breaches, kept, now } = scan.account(run.status)?;
+        if run.status != RunStatus::Completed {
+            ledger.skip(Check::Conservation, "it holds at the end of completed runs");
+        }
+        for breach in breaches {
+            let id = breach.ids.first().cloned().unwrap_or_default();
+            let what = format!("it breaks a rule of conservation: {}", breach.rule);
+            ledger.bad(Check::Conservation, Bad::exact(breach.table, id).what(what));
+        }
+        let expected = now.filter(|_| run.status != RunStatus::Running);
+        if kept != expected {
+            let bad = Bad::exact("runs", run.run_id.to_string());
+            ledger.bad(Check::Run, bad.what("its `summary` is not what its records come to"));
+        }
+        Ok(())
+    }
+
+    /// Blocks of epochs that do not exist, and what is told of those that were looked at.
+    fn kept(
+        &self,
+        scan: &mut dyn RecordScan,
+        (kept, bodies): (Kept, BodyCount),
+        ledger: &mut Ledger,
+    ) -> Result<(), LandscapeError> {
+        let blocks = scan.blocks()?.len() as u64;
+        if blocks > bodies.blocks - bodies.purged {
+            let what = "there are bodies of epochs that do not exist";
+            ledger.bad(Check::Bodies, Bad::among("bodies", "of the run").what(what));
+        }
+        if bodies.out_of_reach > 0 {
+            let what = format!("{} large bodies: the payload store is not here", bodies.out_of_reach);
+            ledger.unknown(Check::Bodies, what);
+        }
+        match kept {
+            Kept::Purged => ledger.note(Check::Bodies, format!("purged; {} are left", bodies.checked)),
+            Kept::All => ledger.note(Check::Bodies, format!("{} have their hashes", bodies.checked)),
+        }
+        Ok(())
+    }
+}
+
+fn changed_meanwhile() -> LandscapeError {
+    LandscapeError::Store {
+        context: "verifying the run".to_owned(),
+        message: "it was changed meanwhile; verify it when nobody works on it".to_owned(),
+        retryable: true,
+    }
+}

@@ -1,0 +1,250 @@
+//! Chain and trees, made again from the digests of epochs and compared with what is stored.
+
+use std::collections::BTreeMap;
+
+use elspeth_contracts::{EpochNo, Micros, RunStatus, Step};
+
+use super::examine::Examined;
+use super::places::Epoch;
+use super::scan::{CheckpointRecord, EpochRecord};
+use super::{Bad, Check, Ledger};
+use crate::integrity::{ActedDigest, RecorderState, Registered};
+use crate::{ActedEpoch, RunRecord, RunSeal};
+
+/// What was done with an epoch, and its digest; none where it cannot be read.
+pub(super) type Acts = Option<(ActedEpoch, ActedDigest)>;
+
+/// Chain and trees as far as they have been made again.
+pub(super) struct Fold<'a> {
+    run: &'a RunRecord,
+    state: RecorderState,
+    /// What was done with the epoch before, until it is known when that became durable.
+    waiting: Option<(EpochRecord, Acts)>,
+    /// Whether the state has all leaves so far.
+    leaves: bool,
+    /// Whether it has every link since the last stored chain.
+    links: bool,
+    /// Whether nothing differed so far.
+    clean: bool,
+    /// States that the checkpoints of the last epochs may have.
+    states: BTreeMap<EpochNo, Vec<String>>,
+    published: Acts,
+    /// The epoch in which each sink wrote last.
+    pub(super) written: BTreeMap<Step, EpochNo>,
+    pub(super) records: u64,
+}
+
+impl<'a> Fold<'a> {
+    pub(super) fn new(run: &'a RunRecord, registered: &Registered<'_>) -> Self {
+        Self {
+            run,
+            state: RecorderState::new(registered),
+            waiting: None,
+            leaves: true,
+            links: true,
+            clean: true,
+            states: BTreeMap::new(),
+            published: None,
+            written: BTreeMap::new(),
+            records: 0,
+        }
+    }
+
+    /// The next epoch; whether its chain is the stored one.
+    pub(super) fn add(&mut self, epoch: &Epoch, examined: &mut Examined, ledger: &mut Ledger) -> bool {
+        if let Some((record, acts)) = self.waiting.take() {
+            self.act(&record, acts);
+            if record.acted_at.is_none() {
+                let bad = Bad::exact("epochs", named(&record));
+                ledger.bad(Check::Records, bad.what("it was never acted on, but there are epochs after it"));
+            }
+        }
+        if self.published.is_some() {
+            let bad = Bad::among("operations", format!("before {}", named(&epoch.record)));
+            ledger.bad(Check::Records, bad.what("there are epochs after the publication"));
+        }
+        let record = &epoch.record;
+        match examined.decided.take() {
+            Some(digest) => self.state = self.state.after(None, Some(&digest), record.decided_at),
+            None => (self.leaves, self.links) = (false, false),
+        }
+        let hashes = self.state.hashes();
+        let content = self.leaves.then(|| hashes.content == record.content_root);
+        let chain = self.links.then(|| hashes.chain == record.chain_hash);
+        if content == Some(false) {
+            self.leaves = false;
+            ledger.bad(Check::Content, content_bad(record));
+        }
+        if chain == Some(false) {
+            ledger.bad(Check::Chain, chain_bad(record, content));
+        }
+        self.clean &= content == Some(true) && chain == Some(true);
+        // From here on the stored chain counts, so that every epoch is judged by its own records.
+        self.state.go_on_from(record.chain_hash);
+        self.links = true;
+        self.keep_state(record.epoch);
+        self.records += examined.records;
+        self.written.extend(examined.writes.drain(..).map(|sink| (sink, record.epoch)));
+        self.published = examined.published.take().filter(|(acted, _)| acted.records() > 0);
+        self.waiting = Some((record.clone(), examined.acted.take()));
+        chain == Some(true)
+    }
+
+    /// Links what was done with an epoch.
+    fn act(&mut self, record: &EpochRecord, acts: Acts) {
+        match (record.acted_at, acts) {
+            (Some(at), Some((acted, digest))) => {
+                self.state = self.state.after(Some((&acted, &digest)), None, at);
+                self.keep_state(record.epoch);
+            }
+            (_, None) | (None, Some(_)) => (self.leaves, self.links) = (false, false),
+        }
+    }
+
+    fn keep_state(&mut self, epoch: EpochNo) {
+        self.states.entry(epoch).or_default().push(self.state.hashes().state);
+        while self.states.len() > 2 {
+            self.states.pop_first();
+        }
+    }
+
+    /// The end: what was done with the last epoch, the publication, the seal, the checkpoints that are left.
+    pub(super) fn end(mut self, resumptions: usize, checkpoints: &[CheckpointRecord], ledger: &mut Ledger) {
+        let last = self.waiting.take();
+        let mut ends = Vec::new();
+        match last {
+            Some((record, acts)) if record.acted_at.is_some() => {
+                self.act(&record, acts);
+                ends = self.publications(record.epoch, resumptions);
+                self.states.insert(record.epoch, ends.iter().map(|state| state.hashes().state).collect());
+            }
+            Some((record, acts)) => {
+                if acts.is_some_and(|(acted, _)| acted.records() > 0) {
+                    let bad = Bad::among("epochs", named(&record));
+                    let what = "there are records of what was done with it, but not of when";
+                    ledger.bad(Check::Records, bad.what(what));
+                }
+                ends.push(self.state.clone());
+            }
+            None => ends = self.publications(EpochNo::default(), resumptions),
+        }
+        let ended = self.checkpoints(checkpoints, ledger);
+        self.seal(&ends, ended, ledger);
+    }
+
+    /// The states after none, one or more publications. A run that was taken up after it publishes what is left, which may
+    /// be nothing.
+    fn publications(&mut self, last: EpochNo, resumptions: usize) -> Vec<RecorderState> {
+        let mut states = Vec::new();
+        let mut state = self.state.clone();
+        match self.published.take() {
+            Some((acted, digest)) => state = state.after(Some((&acted, &digest)), None, Micros(0)),
+            None => states.push(state.clone()),
+        }
+        let rounds = if states.is_empty() { resumptions } else { resumptions + 1 };
+        if states.is_empty() {
+            states.push(state.clone());
+        }
+        let nothing = ActedEpoch { epoch: last, ..ActedEpoch::default() };
+        let digest = ActedDigest::of(self.run.hash_version, &nothing).expect("nothing contradicts nothing");
+        for _ in 0..rounds {
+            state = state.after(Some((&nothing, &digest)), None, Micros(0));
+            states.push(state.clone());
+        }
+        states
+    }
+
+    /// Whether the checkpoint of the last epoch is as it must be; nothing, where there is none.
+    fn checkpoints(&self, checkpoints: &[CheckpointRecord], ledger: &mut Ledger) -> Option<bool> {
+        let mut last = None;
+        for checkpoint in checkpoints.iter().filter(|_| self.clean) {
+            let known = self.states.get(&checkpoint.epoch);
+            let right = known.is_some_and(|states| states.contains(&checkpoint.hash_state));
+            let of_last = self.states.last_key_value().is_some_and(|(epoch, _)| *epoch == checkpoint.epoch);
+            if of_last {
+                last = Some(right);
+            }
+            if !right {
+                let id = format!("epoch {}", checkpoint.epoch.0);
+                let what = "its `hash_state` is not that of chain and trees after the epoch";
+                ledger.bad(Check::Chain, Bad::among("checkpoints", id).what(what));
+            }
+        }
+        last
+    }
+
+    /// Compares both roots. `ended` says whether a checkpoint shows that chain and trees came to one of these ends.
+    fn seal(&self, ends: &[RecorderState], ended: Option<bool>, ledger: &mut Ledger) {
+        let (Some(content_root), Some(record_root)) = (self.run.content_root, self.run.record_root) else {
+            return;
+        };
+        let Some(seal) = seal_of(self.run) else { return };
+        let roots = |end: &RecorderState| {
+            let content = end.content_root(self.run.topology_hash, &seal) == content_root;
+            (content, end.record_root(&seal, content_root) == record_root)
+        };
+        let judged: Vec<_> = ends.iter().map(roots).collect();
+        let bad = || match ended {
+            Some(true) => Bad::exact("runs", self.run.run_id.to_string()),
+            Some(false) | None => Bad::among("runs", self.run.run_id.to_string()),
+        };
+        if self.links && !judged.iter().any(|(_, record)| *record) {
+            let what = match ended {
+                Some(true) => {
+                    "its record root is not that of its records and its end (time, status, error, source)"
+                }
+                Some(false) | None => {
+                    "its record root is not that of its records: what was done with the last epoch, or the publication, \
+                     or the run's own end was changed"
+                }
+            };
+            ledger.bad(Check::Chain, bad().what(what));
+        }
+        if self.leaves && !judged.iter().any(|(content, _)| *content) {
+            let what = "its content root is not that of its rows, releases, acts and artifacts";
+            ledger.bad(Check::Content, Bad::among("runs", self.run.run_id.to_string()).what(what));
+        }
+    }
+}
+
+/// The seal, as it is stored; nothing for a run that is not sealed.
+fn seal_of(run: &RunRecord) -> Option<RunSeal> {
+    match run.status {
+        RunStatus::Running => None,
+        RunStatus::Completed | RunStatus::Failed | RunStatus::Interrupted => Some(RunSeal {
+            completed_at: run.completed_at?,
+            status: run.status,
+            error: run.error.clone(),
+            source: run.source.clone(),
+            content_root: run.content_root,
+            record_root: run.record_root,
+        }),
+    }
+}
+
+fn named(record: &EpochRecord) -> String {
+    match record.rows {
+        Some((first, last)) => {
+            format!("epoch {} (rows {} to {})", record.epoch.0, first.get(), last.get())
+        }
+        None => format!("epoch {}", record.epoch.0),
+    }
+}
+
+fn content_bad(record: &EpochRecord) -> Bad {
+    let what = "what was decided about these rows (tokens, states, hashes, routes, errors) is not what the tree of leaves \
+                was made of";
+    Bad::among("epochs", named(record)).what(what)
+}
+
+/// As narrow as it can be told: one hash stands for what was decided in an epoch and for what was done with the one before.
+fn chain_bad(record: &EpochRecord, content: Option<bool>) -> Bad {
+    let what = match content {
+        Some(true) => {
+            "the chain breaks here, although what was decided about the rows is as it was: a time, a duration, a release or \
+             an operation of this epoch was changed, or what sinks did with the one before"
+        }
+        Some(false) | None => "the chain breaks here: records of this epoch were changed, added or removed",
+    };
+    Bad::among("epochs", named(record)).what(what)
+}

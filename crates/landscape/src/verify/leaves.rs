@@ -1,0 +1,242 @@
+//! The leaves of rows and releases, made again from their records.
+
+use std::collections::HashMap;
+
+use elspeth_contracts::{
+    CallRecord, NodeStateRecord, RoutingEventRecord, RowIndex, StateContextRecord, TokenKey, TokenOrigin,
+    TokenParentRecord, TokenRecord, TransformErrorRecord,
+};
+
+use super::gather::Known;
+use super::places::{Moment, Places};
+use super::scan::RecordScan;
+use crate::integrity::LeafEncoder;
+use crate::{DecidedEpoch, LandscapeError};
+
+/// Members of a batch that are read at once.
+const PAGE: u64 = 10_000;
+
+/// Adds the leaves of an epoch to it.
+pub(super) fn add(
+    scan: &mut dyn RecordScan,
+    known: &Known<'_>,
+    decided: &mut DecidedEpoch,
+) -> Result<(), LandscapeError> {
+    let mut leaf = LeafEncoder::new(known.version);
+    let mut by_walk = ByWalk::of(decided, &known.places);
+    let mut row_leaves = Vec::with_capacity(decided.rows.len());
+    let mut errors = decided.validation_errors.iter().peekable();
+    for row in &decided.rows {
+        leaf.row(row);
+        by_walk.rows.give(row.row_index, &mut leaf);
+        while errors.next_if(|error| error.row_index < row.row_index).is_some() {}
+        while let Some(error) = errors.next_if(|error| error.row_index == row.row_index) {
+            leaf.validation_error(error);
+        }
+        by_walk.rows.give_errors(row.row_index, &mut leaf);
+        row_leaves.push(leaf.finish());
+    }
+    let mut release_leaves = Vec::with_capacity(decided.releases.len());
+    for release in &decided.releases {
+        let of_batch =
+            decided.batches.iter().skip(decided.batches.partition_point(|b| b.batch_no < release.number));
+        of_batch.take_while(|batch| batch.batch_no == release.number).for_each(|batch| leaf.batch(batch));
+        members(scan, release.number, &mut leaf)?;
+        let outputs = &decided.batch_outputs;
+        let of_batch = outputs.iter().skip(outputs.partition_point(|o| o.batch_no < release.number));
+        of_batch.take_while(|output| output.batch_no == release.number).for_each(|o| leaf.batch_output(o));
+        let Parts { tokens, parents, states, contexts, routing, calls, errors } =
+            by_walk.releases.remove(&release.number).unwrap_or_default();
+        tokens.into_iter().for_each(|r| leaf.token(r));
+        parents.into_iter().for_each(|r| leaf.parent(r));
+        states.into_iter().for_each(|r| leaf.state(r));
+        contexts.into_iter().for_each(|r| leaf.context(r));
+        routing.into_iter().for_each(|r| leaf.routing(r));
+        calls.into_iter().for_each(|r| leaf.call(r));
+        errors.into_iter().for_each(|r| leaf.transform_error(r));
+        release_leaves.push(leaf.finish());
+    }
+    drop(by_walk);
+    decided.row_leaves = row_leaves;
+    decided.release_leaves = release_leaves;
+    Ok(())
+}
+
+/// All members, also those that were taken in epochs before.
+fn members(scan: &mut dyn RecordScan, batch_no: u64, leaf: &mut LeafEncoder) -> Result<(), LandscapeError> {
+    let mut from = 0;
+    loop {
+        let page = scan.members_of(batch_no, from, PAGE)?;
+        page.iter().for_each(|member| leaf.batch_member(member));
+        match page.last() {
+            Some(last) if page.len() as u64 == PAGE => from = last.ordinal.saturating_add(1),
+            Some(_) | None => return Ok(()),
+        }
+    }
+}
+
+/// Records by the walk that made them.
+struct ByWalk<'a> {
+    rows: OfRows<'a>,
+    releases: HashMap<u64, Parts<'a>>,
+}
+
+/// Records of one release.
+#[derive(Default)]
+struct Parts<'a> {
+    tokens: Vec<&'a TokenRecord>,
+    parents: Vec<&'a TokenParentRecord>,
+    states: Vec<&'a NodeStateRecord>,
+    contexts: Vec<&'a StateContextRecord>,
+    routing: Vec<&'a RoutingEventRecord>,
+    calls: Vec<&'a CallRecord>,
+    errors: Vec<&'a TransformErrorRecord>,
+}
+
+/// Records of walks of rows, by row.
+struct OfRows<'a> {
+    tokens: Queue<'a, TokenRecord>,
+    parents: Queue<'a, TokenParentRecord>,
+    states: Queue<'a, NodeStateRecord>,
+    contexts: Queue<'a, StateContextRecord>,
+    routing: Queue<'a, RoutingEventRecord>,
+    /// By their own numbers, of which nothing says that they go with those of tokens.
+    calls: HashMap<TokenKey, Vec<&'a CallRecord>>,
+    errors: Queue<'a, TransformErrorRecord>,
+}
+
+impl<'a> ByWalk<'a> {
+    fn of(decided: &'a DecidedEpoch, places: &Places) -> Self {
+        let mut releases: HashMap<u64, Parts<'a>> = HashMap::new();
+        let walk = |token, step| places.walk(token, Moment::Visit(step));
+        let rows = OfRows {
+            tokens: split(
+                &decided.tokens,
+                |r| r.token,
+                |r| r.token.origin(),
+                |number, r| {
+                    releases.entry(number).or_default().tokens.push(r);
+                },
+            ),
+            parents: split(
+                &decided.token_parents,
+                |r| r.token,
+                |r| r.token.origin(),
+                |number, r| {
+                    releases.entry(number).or_default().parents.push(r);
+                },
+            ),
+            states: split(
+                &decided.states,
+                |r| r.token,
+                |r| walk(r.token, r.step),
+                |number, r| {
+                    releases.entry(number).or_default().states.push(r);
+                },
+            ),
+            contexts: split(
+                &decided.contexts,
+                |r| r.token,
+                |r| walk(r.token, r.step),
+                |number, r| {
+                    releases.entry(number).or_default().contexts.push(r);
+                },
+            ),
+            routing: split(
+                &decided.routing,
+                |r| r.token,
+                |r| walk(r.token, r.step),
+                |number, r| {
+                    releases.entry(number).or_default().routing.push(r);
+                },
+            ),
+            calls: calls(
+                &decided.calls,
+                |r| walk(r.token, r.step),
+                |number, r| {
+                    releases.entry(number).or_default().calls.push(r);
+                },
+            ),
+            errors: split(
+                &decided.transform_errors,
+                |r| r.token,
+                |r| walk(r.token, r.step),
+                |number, r| {
+                    releases.entry(number).or_default().errors.push(r);
+                },
+            ),
+        };
+        Self { rows, releases }
+    }
+}
+
+impl OfRows<'_> {
+    fn give(&mut self, row: RowIndex, leaf: &mut LeafEncoder) {
+        self.tokens.of(row).iter().for_each(|r| leaf.token(r));
+        self.parents.of(row).iter().for_each(|r| leaf.parent(r));
+        self.states.of(row).iter().for_each(|r| leaf.state(r));
+        self.contexts.of(row).iter().for_each(|r| leaf.context(r));
+        self.routing.of(row).iter().for_each(|r| leaf.routing(r));
+        let first = TokenOrigin::Row(row).tokens().0;
+        self.calls.remove(&first).into_iter().flatten().for_each(|r| leaf.call(r));
+    }
+
+    fn give_errors(&mut self, row: RowIndex, leaf: &mut LeafEncoder) {
+        self.errors.of(row).iter().for_each(|r| leaf.transform_error(r));
+    }
+}
+
+/// Takes records apart by the walk that made them; those of releases go to `released`.
+fn split<'a, R>(
+    records: &'a [R],
+    token: fn(&R) -> TokenKey,
+    walk: impl Fn(&R) -> TokenOrigin,
+    mut released: impl FnMut(u64, &'a R),
+) -> Queue<'a, R> {
+    let mut of_rows = Vec::with_capacity(records.len());
+    for record in records {
+        match walk(record) {
+            TokenOrigin::Row(_) => of_rows.push(record),
+            TokenOrigin::Batch(number) => released(number, record),
+        }
+    }
+    Queue { records: of_rows, token, next: 0 }
+}
+
+/// Calls by the first token of the row.
+fn calls<'a>(
+    calls: &'a [CallRecord],
+    walk: impl Fn(&CallRecord) -> TokenOrigin,
+    mut released: impl FnMut(u64, &'a CallRecord),
+) -> HashMap<TokenKey, Vec<&'a CallRecord>> {
+    let mut of_rows: HashMap<TokenKey, Vec<&CallRecord>> = HashMap::new();
+    for call in calls {
+        match walk(call) {
+            origin @ TokenOrigin::Row(_) => of_rows.entry(origin.tokens().0).or_default().push(call),
+            TokenOrigin::Batch(number) => released(number, call),
+        }
+    }
+    of_rows
+}
+
+/// Records in the order of their tokens, taken row by row.
+struct Queue<'a, R> {
+    records: Vec<&'a R>,
+    token: fn(&R) -> TokenKey,
+    next: usize,
+}
+
+impl<'a, R> Queue<'a, R> {
+    fn of(&mut self, row: RowIndex) -> &[&'a R] {
+        let (first, last) = TokenOrigin::Row(row).tokens();
+        let token = self.token;
+        while self.records.get(self.next).is_some_and(|record| token(record) < first) {
+            self.next += 1;
+        }
+        let from = self.next;
+        while self.records.get(self.next).is_some_and(|record| token(record) <= last) {
+            self.next += 1;
+        }
+        &self.records[from..self.next]
+    }
+}

@@ -1,0 +1,235 @@
+//! What the run's own record says: its settings, graph, seal, purges, resumptions, and from where it would go on.
+
+use std::collections::BTreeMap;
+
+use elspeth_canonical::{ContentHash, HashVersion, hash_of};
+use elspeth_contracts::{EdgeRecord, EpochNo, ExportStatus, Grade, NodeRecord, PurgeStatus, RunStatus, Step};
+use serde::Serialize;
+use serde::de::IgnoredAny;
+
+use super::bodies::{BodyCount, Kept};
+use super::places::Epoch;
+use super::scan::{CheckpointRecord, Continuation, EpochRecord, PurgeRecord};
+use super::{Bad, Check, Ledger};
+use crate::{ResumptionRecord, RunRecord};
+
+/// Settings and graph have the hashes that are recorded; what a seal sets is set, and nothing else.
+pub(super) fn registered(
+    run: &RunRecord,
+    (nodes, edges): (&[NodeRecord], &[EdgeRecord]),
+    ledger: &mut Ledger,
+) {
+    let version = run.hash_version;
+    let mut of_run =
+        |what: &str| ledger.bad(Check::Run, Bad::exact("runs", run.run_id.to_string()).what(what));
+    if version.hash(run.settings.as_bytes()) != run.config_hash {
+        of_run("its settings do not have the recorded hash");
+    }
+    if topology_hash(version, nodes, edges) != Some(run.topology_hash) {
+        of_run("its nodes and edges do not have the recorded topology hash");
+    }
+    if run.export_status != ExportStatus::None {
+        of_run("it has an export status, but nothing was exported");
+    }
+    sealed(run, &mut of_run);
+    for node in nodes.iter().filter(|node| version.hash(node.config.as_bytes()) != node.config_hash) {
+        let bad = Bad::exact("nodes", format!("step {} ({})", node.step.get(), node.name));
+        ledger.bad(Check::Run, bad.what("its configuration does not have the recorded hash"));
+    }
+}
+
+fn sealed(run: &RunRecord, of_run: &mut impl FnMut(&str)) {
+    let set = [run.completed_at.is_some(), run.content_root.is_some(), run.record_root.is_some()];
+    match run.status {
+        RunStatus::Running if set.contains(&true) || run.error.is_some() => {
+            of_run("it is `running`, but has the marks of a run that ended");
+        }
+        RunStatus::Completed | RunStatus::Failed | RunStatus::Interrupted if set.contains(&false) => {
+            of_run("it ended, but its time or a root is missing");
+        }
+        RunStatus::Failed if run.error.is_none() => of_run("it failed, but there is no error"),
+        RunStatus::Completed | RunStatus::Interrupted if run.error.is_some() => {
+            of_run("it did not fail, but there is an error");
+        }
+        RunStatus::Running | RunStatus::Completed | RunStatus::Failed | RunStatus::Interrupted => {}
+    }
+}
+
+#[derive(Serialize)]
+struct HashedTopology<'a> {
+    nodes: Vec<HashedNode<'a>>,
+    edges: Vec<HashedEdge<'a>>,
+}
+
+#[derive(Serialize)]
+struct HashedNode<'a> {
+    id: &'a str,
+    plugin: &'a str,
+    config_hash: String,
+}
+
+#[derive(Serialize)]
+struct HashedEdge<'a> {
+    from: &'a str,
+    to: &'a str,
+    label: &'a str,
+    mode: &'static str,
+}
+
+/// As `docs/evidence-format.md` defines it; nothing for edges between nodes that do not exist.
+fn topology_hash(version: HashVersion, nodes: &[NodeRecord], edges: &[EdgeRecord]) -> Option<ContentHash> {
+    let id = |step: Step| Some(nodes.iter().find(|node| node.step == step)?.node_id.0.as_str());
+    let node = |node: &'_ NodeRecord| node.config_hash.to_string();
+    let nodes = nodes
+        .iter()
+        .map(|n| HashedNode { id: &n.node_id.0, plugin: &n.plugin, config_hash: node(n) })
+        .collect();
+    let edge = |edge: &'_ EdgeRecord| Some((id(edge.from)?, id(edge.to)?));
+    let edges = edges.iter().map(|e| {
+        let (from, to) = edge(e)?;
+        Some(HashedEdge { from, to, label: &e.label, mode: e.mode.as_str() })
+    });
+    hash_of(version, &HashedTopology { nodes, edges: edges.collect::<Option<_>>()? }).ok()
+}
+
+/// Epochs are numbered without a gap, and so are the rows that they have.
+pub(super) fn epochs(records: &[EpochRecord], ledger: &mut Ledger) -> bool {
+    let (mut rows, mut sound) = (0, true);
+    for (number, record) in (0..).zip(records) {
+        let what = if record.epoch.0 != number {
+            format!("epoch {number} is missing before it")
+        } else {
+            match record.rows {
+                Some((first, last)) if first.get() != rows || last < first => {
+                    format!("it should begin with row {rows}")
+                }
+                Some((first, last)) if last.get() - first.get() + 1 != record.row_count => {
+                    "its rows are not as many as it says".to_owned()
+                }
+                None if record.row_count > 0 => "it has rows, but says not which".to_owned(),
+                Some(_) | None => {
+                    rows += record.row_count;
+                    continue;
+                }
+            }
+        };
+        sound = false;
+        ledger.bad(Check::Records, Bad::exact("epochs", format!("epoch {}", record.epoch.0)).what(what));
+        break;
+    }
+    sound
+}
+
+/// Purges lower the grade, and whatever they did is gone.
+pub(super) fn purges(run: &RunRecord, purges: &[PurgeRecord], ledger: &mut Ledger) -> Kept {
+    let expected = if purges.is_empty() { Grade::FullReproducible } else { Grade::AttributableOnly };
+    if run.grade != expected {
+        let what = format!(
+            "its grade is `{}`, but {} purges of it are recorded",
+            run.grade,
+            if purges.is_empty() { "no" } else { "there are" }
+        );
+        ledger.bad(Check::Purges, Bad::exact("runs", run.run_id.to_string()).what(what));
+    }
+    for purge in purges.iter().filter(|purge| purge.status == PurgeStatus::Done && purge.files_left > 0) {
+        let bad = Bad::exact("purges", format!("number {}", purge.purge_no));
+        ledger.bad(Check::Purges, bad.what("it is done, but has files that are still to be removed"));
+    }
+    match purges.is_empty() {
+        true => Kept::All,
+        false => Kept::Purged,
+    }
+}
+
+/// As many blocks are gone as purges removed.
+pub(super) fn purged_blocks(purges: &[PurgeRecord], bodies: BodyCount, ledger: &mut Ledger) {
+    let Some(last) = purges.last() else { return };
+    let removed: u64 = purges.iter().map(|purge| purge.blocks).sum();
+    let id = format!("number {}", last.purge_no);
+    if removed != bodies.purged {
+        let what = format!("{} blocks of bodies are gone, but {removed} were purged", bodies.purged);
+        ledger.bad(Check::Purges, Bad::among("purges", id).what(what));
+    } else if last.status == PurgeStatus::Done && bodies.purged < bodies.blocks {
+        ledger.bad(Check::Purges, Bad::exact("purges", id).what("it is done, but there still are bodies"));
+    }
+}
+
+/// Resumptions follow each other, and begin where the run was.
+pub(super) fn resumptions(
+    run: &RunRecord,
+    resumptions: &[ResumptionRecord],
+    epochs: &[Epoch],
+    (purged, ledger): (bool, &mut Ledger),
+) {
+    let mut before: Option<&str> = None;
+    for (number, record) in resumptions.iter().enumerate() {
+        let resumption = &record.resumption;
+        let rows: u64 = epochs
+            .iter()
+            .take_while(|epoch| epoch.number() < resumption.epoch)
+            .map(|epoch| epoch.record.row_count)
+            .sum();
+        let what = if before.is_some_and(|owner| owner != record.owner_before) {
+            "it was not taken over from the owner before"
+        } else if resumption.epoch.0 > epochs.len() as u64 {
+            "it begins with an epoch that does not exist"
+        } else if resumption.row != rows {
+            "it begins with another row than its epoch"
+        } else if resumption.settings.as_deref().is_some_and(|text| !is_json(text))
+            || resumption.accepted_source.as_deref().is_some_and(|text| !is_json(text))
+        {
+            "its JSON cannot be read"
+        } else {
+            before = Some(&record.owner);
+            continue;
+        };
+        ledger.bad(Check::Continuation, Bad::exact("resumptions", format!("number {number}")).what(what));
+        return;
+    }
+    if before.is_some_and(|owner| owner != run.owner) && !purged {
+        let bad = Bad::exact("runs", run.run_id.to_string());
+        ledger.bad(Check::Continuation, bad.what("its owner is not who took it up last"));
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// From where the run would go on.
+pub(super) fn continuation(
+    Continuation { checkpoints, positions, intents }: &Continuation,
+    epochs: &[Epoch],
+    (written, purged): (&BTreeMap<Step, EpochNo>, bool),
+    ledger: &mut Ledger,
+) {
+    let last: Vec<EpochNo> = epochs.iter().skip(epochs.len().saturating_sub(2)).map(Epoch::number).collect();
+    let expected: &[EpochNo] = if purged { &[] } else { &last };
+    if !checkpoints.iter().map(|checkpoint| checkpoint.epoch).eq(expected.iter().copied()) {
+        let bad = Bad::among("checkpoints", "of the last epochs");
+        ledger.bad(Check::Continuation, bad.what("there are others than there should be"));
+    }
+    for CheckpointRecord { epoch, source_position, buffers, .. } in checkpoints {
+        if !is_json(source_position) || !(buffers.is_empty() || is_json(buffers)) {
+            let bad = Bad::exact("checkpoints", format!("epoch {}", epoch.0));
+            ledger.bad(Check::Continuation, bad.what("its JSON cannot be read"));
+        }
+    }
+    for (sink, epoch, position) in positions {
+        let bad = Bad::exact("sink_positions", format!("step {}", sink.get()));
+        if written.get(sink) != Some(epoch) {
+            ledger.bad(Check::Continuation, bad.what("the sink did not write last in that epoch"));
+        } else if !is_json(position) {
+            ledger.bad(Check::Continuation, bad.what("its JSON cannot be read"));
+        }
+    }
+    for sink in written.keys().filter(|sink| !positions.iter().any(|(of, ..)| of == *sink)) {
+        let bad = Bad::exact("sink_positions", format!("step {}", sink.get()));
+        ledger.bad(Check::Continuation, bad.what("it is missing, but the sink has written"));
+    }
+    let open = epochs.last().filter(|epoch| epoch.record.acted_at.is_none()).map(Epoch::number);
+    for (epoch, intent) in intents.iter().filter(|(epoch, _)| Some(*epoch) != open) {
+        let bad = Bad::exact("sink_intents", format!("epoch {}, step {}", epoch.0, intent.sink.get()));
+        ledger.bad(Check::Continuation, bad.what("nothing waits for its sinks in that epoch"));
+    }
+}
