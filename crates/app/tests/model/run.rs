@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use elspeth_app::{
     AppError, DatabaseChoice, EnvChoice, Prepared, Progress, ResumeChoice, RunId, RunObserver, RunReport,
-    RunStatus, SettingsChoice,
+    RunStatus, SettingsChoice, VerifyChoice, VerifyStatus,
 };
 use elspeth_testkit::Scratch;
 
@@ -105,6 +105,7 @@ impl Trial<'_> {
             resumed += 1;
             report = self.resume(&report, way.stops)?;
         }
+        self.verify(report.run.run_id)?;
         let written = |sink: &SinkNo| {
             let text = std::fs::read_to_string(scratch.join(&self.pipeline.file(*sink)));
             (SINKS[*sink].to_owned(), text.unwrap_or_else(|e| format!("no file: {e}")))
@@ -121,11 +122,25 @@ impl Trial<'_> {
         })
     }
 
+    /// Its record is what was written.
+    fn verify(&self, run: RunId) -> Result<(), String> {
+        let choice = VerifyChoice::One(run.to_string());
+        let found = elspeth_app::verify(&self.database(), &choice).map_err(|e| told(&e))?;
+        match found.iter().find(|verification| verification.status != VerifyStatus::Ok) {
+            Some(verification) => Err(format!("verified: {:?}", verification.checks)),
+            None => Ok(()),
+        }
+    }
+
+    fn database(&self) -> DatabaseChoice {
+        DatabaseChoice::Location(self.bench.scratch.join("audit.db").display().to_string())
+    }
+
     fn resume(&self, report: &RunReport, stops: Option<u32>) -> Result<RunReport, String> {
         let choice = ResumeChoice {
             run: report.run.run_id.to_string(),
             settings: None,
-            database: DatabaseChoice::Location(self.bench.scratch.join("audit.db").display().to_string()),
+            database: self.database(),
             env: EnvChoice::NoDotenv,
             accept_changed_source: false,
         };
