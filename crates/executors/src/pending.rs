@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 
 use elspeth_contracts::{EpochNo, Outcome, RowIndex, Step, TokenKey, TokenOutcomeRecord};
 use elspeth_landscape::{Carried, Corruption, SinkIntent};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Arrival, Cause, Settled, SinkWork};
 
@@ -16,11 +16,37 @@ const FORM: u8 = 1;
 /// More than any epoch needs; bytes that claim to hold more are damaged.
 const LARGEST: u64 = 1 << 32;
 
-#[derive(Serialize, Deserialize)]
+/// As it is read.
+#[derive(Deserialize)]
 struct Pending {
     /// For each intent, an entry for each of its tokens.
     arrivals: Vec<Vec<PendingArrival>>,
     settled: Vec<PendingOutcome>,
+}
+
+/// As it is written: one entry after the other, for a batch can settle millions of tokens.
+#[derive(Serialize)]
+struct Deciding<'a> {
+    #[serde(serialize_with = "each_sink")]
+    arrivals: &'a [SinkWork],
+    #[serde(serialize_with = "each_outcome")]
+    settled: &'a [Settled],
+}
+
+fn each_sink<S: Serializer>(work: &&[SinkWork], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(work.iter().map(|work| OfSink(&work.arrivals)))
+}
+
+struct OfSink<'a>(&'a [Arrival]);
+
+impl Serialize for OfSink<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(PendingArrival::of))
+    }
+}
+
+fn each_outcome<S: Serializer>(settled: &&[Settled], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(settled.iter().map(PendingOutcome::of))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,14 +76,10 @@ struct PendingCause {
 /// The bytes to keep with commit A; `work` is in the order of its intents.
 #[must_use]
 pub fn pending_bytes(work: &[SinkWork], settled: &[Settled]) -> Vec<u8> {
-    let pending = Pending {
-        arrivals: work.iter().map(|work| work.arrivals.iter().map(PendingArrival::of).collect()).collect(),
-        settled: settled.iter().map(PendingOutcome::of).collect(),
-    };
-    let plain = postcard::to_stdvec(&pending).expect("numbers and lists have a binary form");
-    let mut bytes = vec![FORM];
-    bytes.extend(zstd::bulk::compress(&plain, 1).expect("memory takes what is written to it"));
-    bytes
+    let deciding = Deciding { arrivals: work, settled };
+    let encoder = zstd::stream::write::Encoder::new(vec![FORM], 1).expect("level 1 exists");
+    let encoder = postcard::to_io(&deciding, encoder).expect("memory takes what is written to it");
+    encoder.finish().expect("memory takes what is written to it")
 }
 
 /// The work of an epoch as it was decided: `intents` and `bytes` are those of its commit A, `carried` is what the tokens of the
