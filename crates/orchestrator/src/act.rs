@@ -117,8 +117,11 @@ fn serve(
     while let Some(order) = inbox.blocking_recv() {
         let result = match order.task {
             Task::Open => deck.open().map(|()| ActedEpoch::default()),
-            Task::Act(work) => {
-                around(Act::ActOnEpoch, || deck.act(work.decided.epoch, work.sinks, work.settled, graph))
+            Task::Act(EpochWork { decided, sinks, settled }) => {
+                let epoch = decided.epoch;
+                // It is recorded; of a large batch it is as much as what the sinks make of it.
+                drop(decided);
+                around(Act::ActOnEpoch, || deck.act(epoch, sinks, settled, graph))
             }
             Task::Publish(epoch) => around(Act::Publish, || deck.publish(epoch)),
         };

@@ -85,7 +85,7 @@ impl DecidedDigest {
     /// The digest of `decided` by the run's version.
     #[must_use]
     pub fn of(version: HashVersion, decided: &DecidedEpoch) -> Self {
-        let mut out = Encoder::default();
+        let mut out = Encoder::digesting(version);
         out.raw(RECORDS);
         out.u64(decided.epoch.0);
         out.i64(decided.started.0);
@@ -105,7 +105,7 @@ impl DecidedDigest {
         out.whole(&decided.operations);
         Self {
             epoch: decided.epoch,
-            digest: version.hash(out.bytes()),
+            digest: out.digest(version),
             leaves: Leaves::new(decided.row_leaves.clone()),
             release_leaves: Leaves::new(decided.release_leaves.clone()),
             records: decided.records(),
@@ -146,7 +146,7 @@ impl ActedDigest {
 }
 
 fn acted_digest(version: HashVersion, acted: &ActedEpoch) -> ContentHash {
-    let mut out = Encoder::default();
+    let mut out = Encoder::digesting(version);
     out.raw(RECORDS);
     out.u64(acted.epoch.0);
     out.whole(&acted.sink_states);
@@ -155,7 +155,7 @@ fn acted_digest(version: HashVersion, acted: &ActedEpoch) -> ContentHash {
     out.whole(&acted.outcomes);
     out.whole(&acted.operations);
     out.whole(&acted.artifacts);
-    version.hash(out.bytes())
+    out.digest(version)
 }
 
 impl RecorderState {

@@ -1,7 +1,7 @@
 //! The binary form of records that hashes are taken over: a tag, then the fields in order. Numbers are big endian of
 //! fixed width; texts and bytes have their length (4 bytes) in front; an optional field has a presence byte in front.
 
-use elspeth_canonical::ContentHash;
+use elspeth_canonical::{ContentHash, HashVersion, Hasher};
 use elspeth_contracts::{
     ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EdgeRecord, ErrorReason,
     NodeRecord, NodeStateRecord, OperationRecord, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord,
@@ -13,7 +13,14 @@ use elspeth_contracts::{
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     bytes: Vec<u8>,
+    /// The digest that they are for, where that is all that is wanted of them.
+    digest: Option<HashVersion>,
+    /// What was hashed already of more bytes than are kept.
+    ahead: Option<Box<Hasher>>,
 }
+
+/// Bytes that are kept until they are hashed, and those of one record: a batch can have millions of records.
+const KEPT: usize = 1 << 20;
 
 /// A record with its binary form.
 pub(crate) trait Record {
@@ -33,8 +40,33 @@ impl Encoder {
         &self.bytes
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// For a digest of any number of records.
+    pub(crate) fn digesting(version: HashVersion) -> Self {
+        Self { digest: Some(version), ..Self::default() }
+    }
+
+    /// The digest of everything since the last one.
+    pub(crate) fn digest(&mut self, version: HashVersion) -> ContentHash {
+        let digest = match self.ahead.take() {
+            None => version.hash(&self.bytes),
+            Some(mut ahead) => {
+                ahead.update(&self.bytes);
+                ahead.finish()
+            }
+        };
         self.bytes.clear();
+        digest
+    }
+
+    /// Hashes what has come together, if that is too much to keep.
+    fn relieve(&mut self) {
+        if self.bytes.len() < KEPT {
+            return;
+        }
+        if let Some(version) = self.digest {
+            self.ahead.get_or_insert_with(|| Box::new(version.hasher())).update(&self.bytes);
+            self.bytes.clear();
+        }
     }
 
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
@@ -112,20 +144,29 @@ impl Encoder {
     pub(crate) fn content<R: Record>(&mut self, record: &R) {
         self.u8(R::TAG);
         record.content(self);
+        self.relieve();
     }
 
     /// Tag, content and times of every record, in key order, after their number: the form in the chain.
     pub(crate) fn whole<R: Record>(&mut self, records: &[R]) {
         self.u8(R::TAG);
         self.u64(records.len() as u64);
-        for record in in_key_order(records) {
-            record.content(self);
-            record.timing(self);
+        // They mostly are in that order already.
+        if records.is_sorted_by_key(Record::key) {
+            records.iter().for_each(|record| self.timed(record));
+        } else {
+            in_key_order(records).into_iter().for_each(|record| self.timed(record));
         }
+    }
+
+    fn timed<R: Record>(&mut self, record: &R) {
+        record.content(self);
+        record.timing(self);
+        self.relieve();
     }
 }
 
-/// The records by key. They mostly are in that order already, which the sort notices in one pass.
+/// The records by key.
 pub(crate) fn in_key_order<R: Record>(records: &[R]) -> Vec<&R> {
     let mut sorted: Vec<&R> = records.iter().collect();
     sorted.sort_by_key(|record| record.key());
@@ -450,5 +491,33 @@ impl Record for ReleaseRecord {
         out.u64(self.epoch.0);
         out.u64(self.row.get());
         out.u8(u8::from(self.after));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_of_more_than_is_kept_is_that_of_all() {
+        let version = HashVersion::default();
+        let members: Vec<_> = (0..u32::try_from(KEPT / 10).expect("it is small"))
+            .map(|ordinal| BatchMemberRecord {
+                batch_no: 3,
+                ordinal,
+                token: TokenKey::of_batch(1, ordinal).expect("a batch has so many"),
+            })
+            .collect();
+        let (mut kept, mut digesting) = (Encoder::default(), Encoder::digesting(version));
+        for out in [&mut kept, &mut digesting] {
+            out.raw(b"before");
+            out.whole(&members);
+            out.raw(b"after");
+        }
+        assert!(kept.bytes().len() > 2 * KEPT && digesting.bytes().len() < KEPT);
+        let expected = version.hash(kept.bytes());
+        assert_eq!(digesting.digest(version), expected);
+        digesting.raw(b"next");
+        assert_eq!(digesting.digest(version), version.hash(b"next"));
     }
 }

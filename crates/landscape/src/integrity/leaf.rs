@@ -46,7 +46,7 @@ impl LeafEncoder {
     /// An encoder for a run of that hash version.
     #[must_use]
     pub fn new(version: HashVersion) -> Self {
-        let mut out = Encoder::default();
+        let mut out = Encoder::digesting(version);
         out.u8(LEAF_PREFIX);
         Self { version, out }
     }
@@ -118,8 +118,7 @@ impl LeafEncoder {
 
     /// The leaf of everything given since the last one.
     pub fn finish(&mut self) -> ContentHash {
-        let leaf = self.version.hash(self.out.bytes());
-        self.out.clear();
+        let leaf = self.out.digest(self.version);
         self.out.u8(LEAF_PREFIX);
         leaf
     }
