@@ -136,6 +136,11 @@ pub(crate) fn summary_now(
     Ok(Some(Summary::from(counters).json()))
 }
 
+/// Counters in the form in which they are kept.
+pub(crate) fn kept(counters: Counters) -> String {
+    Summary::from(counters).json()
+}
+
 fn read_summary(run_no: i64, summary: &str) -> Result<Counters, LandscapeError> {
     let summary: Summary = serde_json::from_str(summary).map_err(|error| Corruption {
         table: "runs",

@@ -15,7 +15,7 @@ use elspeth_landscape::verify::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effects, EpochRecord, PurgeRecord,
     RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
 };
-use elspeth_landscape::{Corruption, LandscapeError, RunRecord, SinkIntent};
+use elspeth_landscape::{Corruption, Counters, LandscapeError, RunRecord, SinkIntent};
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use crate::background::Counted as CountedRows;
@@ -353,6 +353,11 @@ impl RecordScan for Scan {
         Ok(Continuation { checkpoints, positions, intents })
     }
 
+    fn resumption_numbers(&mut self) -> Result<Vec<u64>, LandscapeError> {
+        let sql = "SELECT ordinal FROM resumptions WHERE run_no = ? ORDER BY ordinal";
+        self.list((sql, "resumptions", 1), |cells| cells.unsigned(0))
+    }
+
     fn purges(&mut self) -> Result<Vec<PurgeRecord>, LandscapeError> {
         let sql = "SELECT purge_no, status, blocks, finished_at, requested_at, older_than_days, by_name, payload_store,
             block_bytes, files, file_bytes, kept_files,
@@ -381,21 +386,25 @@ impl RecordScan for Scan {
     }
 
     fn account(&mut self, status: RunStatus) -> Result<Account, LandscapeError> {
-        let sql = "SELECT run_no, summary FROM runs WHERE run_no = ?";
-        let kept = self.list((sql, "runs", 1), |cells| cells.maybe_text(1))?.pop().flatten();
-        let (mut breaches, mut now) = (Vec::new(), None);
+        let (mut breaches, mut summary) = (Vec::new(), None);
         if status == RunStatus::Completed {
             let (census, found) = conservation::check(&self.connection, self.run_no, CountedRows::default())?;
             breaches = found;
             if breaches.is_empty() {
-                now = Some(counters::summary_of(&self.connection, self.run_no, &census));
+                summary = Some(counters::summary_of(&self.connection, self.run_no, &census).map(Some));
             }
         }
-        let now = match now {
-            Some(now) => now.map(Some),
-            None => counters::summary_now(&self.connection, self.run_no),
-        };
-        Ok(Account { breaches, kept, now: now.map_err(|error| self.failed(&error))? })
+        let summary = summary.unwrap_or_else(|| counters::summary_now(&self.connection, self.run_no));
+        Ok(Account { breaches, summary: summary.map_err(|error| self.failed(&error))? })
+    }
+
+    fn summary(&mut self) -> Result<Option<String>, LandscapeError> {
+        let sql = "SELECT run_no, summary FROM runs WHERE run_no = ?";
+        Ok(self.list((sql, "runs", 1), |cells| cells.maybe_text(1))?.pop().flatten())
+    }
+
+    fn summary_of(&self, counters: &Counters) -> String {
+        counters::kept(counters.clone())
     }
 
     fn later_writer(&mut self, path: &str) -> Result<Option<RunId>, LandscapeError> {

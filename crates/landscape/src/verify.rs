@@ -9,6 +9,7 @@
 
 mod artifacts;
 mod bodies;
+mod conserve;
 mod examine;
 mod fold;
 mod gather;
@@ -25,6 +26,7 @@ use elspeth_payload::FilesystemStore;
 use serde::{Serialize, Serializer};
 
 use bodies::{BodyCount, Kept, Looked};
+use conserve::Tally;
 use fold::Fold;
 use gather::{Known, Numbers};
 use ledger::{Bad, Check, Ledger};
@@ -237,24 +239,50 @@ impl Verifier<'_> {
         let mut fold = Fold::new(run, &Registered::of_record(run, (nodes, edges)));
         let (mut counted, mut bodies) = (Numbers::default(), BodyCount::default());
         let opened = threads::Opened { source: self.source, run, mark: &mark };
-        threads::each(&opened, (&known, &epochs), looked, |at, mut examined| {
-            counted.add(examined.counted);
-            bodies.add(examined.bodies);
-            let found = std::mem::take(&mut examined.bad);
-            let sound = fold.add(&epochs[at], &mut examined, ledger);
-            found.into_iter().for_each(|(check, bad)| ledger.bad(check, bad.judged(!sound)));
-        })?;
+        let mut tally = Tally::default();
+        let by_hand = run.status == RunStatus::Completed && known.places.is_simple();
+        let account = std::thread::scope(|scope| {
+            // Counting in SQL takes as long as a good part of the hashing, and needs nothing of it.
+            let account = || threads::scan(&opened)?.account(run.status);
+            let counting = (!by_hand).then(|| scope.spawn(account));
+            threads::each(&opened, scan, (&known, &epochs), looked, |at, mut examined| {
+                counted.add(examined.counted);
+                bodies.add(examined.bodies);
+                tally.add(examined.tally.take().unwrap_or_else(Tally::unknown));
+                let found = std::mem::take(&mut examined.bad);
+                let sound = fold.add(&epochs[at], &mut examined, ledger);
+                found.into_iter().for_each(|(check, bad)| ledger.bad(check, bad.judged(!sound)));
+            })?;
+            match counting {
+                Some(counting) => counting.join().unwrap_or_else(|_| Err(changed_meanwhile())),
+                None if tally.open || !ledger.is_sound() => account(),
+                None => {
+                    let summary = Some(scan.summary_of(&tally.counters(&known)));
+                    Ok(Account { breaches: Vec::new(), summary })
+                }
+            }
+        });
         let (written, records) = (std::mem::take(&mut fold.written), fold.records);
         let continuation = scan.continuation()?;
         fold.end(resumptions.len(), &continuation.checkpoints, ledger);
         let purged = !purges.is_empty();
+        if scan.resumption_numbers()?.into_iter().ne(0..resumptions.len() as u64) {
+            let bad = Bad::among("resumptions", "of the run");
+            ledger.bad(Check::Continuation, bad.what("one is missing: their numbers have a gap"));
+        }
         run::resumptions(run, resumptions, &epochs, (purged, ledger));
-        run::continuation(&continuation, &epochs, (&written, purged), ledger);
+        run::continuation(&continuation, (&known, &epochs), (&written, purged), ledger);
         run::purged_blocks(&purges, bodies, ledger);
-        let rows = epochs.iter().map(|epoch| epoch.record.row_count).sum();
-        self.strays(scan, (epochs_sound.then_some(rows), counted), ledger)?;
+        let rows = || epochs.iter().map(|epoch| epoch.record.row_count).sum();
+        self.strays(scan, (epochs_sound.then(rows), counted), ledger)?;
         self.kept(scan, (kept, bodies), ledger)?;
         artifacts::check(scan, run, artifacts, ledger)?;
+        match account {
+            Ok(account) => self.conservation(account, scan.summary()?, ledger),
+            // What cannot be read cannot be counted.
+            Err(_) if !ledger.is_sound() => {}
+            Err(error) => return Err(error),
+        }
         Ok(records)
     }
 
@@ -287,26 +315,24 @@ impl Verifier<'_> {
         if let Some(orphan) = scan.orphan()? {
             ledger.bad(Check::Database, orphan.into());
         }
-        self.conservation(scan, ledger)
+        Ok(())
     }
 
-    fn conservation(&self, scan: &mut dyn RecordScan, ledger: &mut Ledger) -> Result<(), LandscapeError> {
+    fn conservation(&self, account: Account, kept: Option<String>, ledger: &mut Ledger) {
         let run = self.subject.run;
-        let Account { breaches, kept, now } = scan.account(run.status)?;
         if run.status != RunStatus::Completed {
             ledger.skip(Check::Conservation, "it holds at the end of completed runs");
         }
-        for breach in breaches {
+        for breach in account.breaches {
             let id = breach.ids.first().cloned().unwrap_or_default();
             let what = format!("it breaks a rule of conservation: {}", breach.rule);
             ledger.bad(Check::Conservation, Bad::exact(breach.table, id).what(what));
         }
-        let expected = now.filter(|_| run.status != RunStatus::Running);
+        let expected = account.summary.filter(|_| run.status != RunStatus::Running);
         if kept != expected {
             let bad = Bad::exact("runs", run.run_id.to_string());
             ledger.bad(Check::Run, bad.what("its `summary` is not what its records come to"));
         }
-        Ok(())
     }
 
     /// Blocks of epochs that do not exist, and what is told of those that were looked at.

@@ -7,3 +7,4 @@ mod shapes;
 mod stopping;
 mod surviving;
 mod texts;
+mod verifying;

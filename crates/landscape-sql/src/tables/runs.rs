@@ -179,7 +179,10 @@ impl Runs {
 }
 
 fn read_id(stored: &Stored<'_>) -> Result<RunId, LandscapeError> {
-    stored.text("run_id")?.parse().map_err(|error| stored.corrupt(format!("`run_id`: {error}")))
+    let text = stored.text("run_id")?;
+    let id: RunId = text.parse().map_err(|error| stored.corrupt(format!("`run_id`: {error}")))?;
+    // A name in small letters would be read, but never found.
+    if id.to_string() == text { Ok(id) } else { Err(stored.corrupt("`run_id` is not in capital letters")) }
 }
 
 fn read_hash_version(stored: &Stored<'_>) -> Result<HashVersion, LandscapeError> {

@@ -1,7 +1,5 @@
 //! Bodies: each that hashes were taken over is there, and has its hash; no other is.
 
-use std::collections::BTreeMap;
-
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{NodeStateRecord, Step, TokenKey};
 use elspeth_payload::{Block, BodyKey, FilesystemStore};
@@ -68,11 +66,13 @@ pub(super) fn check(
     looked: Looked<'_>,
     bad: &mut Vec<Bad>,
 ) -> Result<BodyCount, LandscapeError> {
-    let mut wanted = Wants { known, gathered, at: BTreeMap::new() };
+    let mut wanted = Wants { known, gathered, list: Vec::new() };
     wanted.rows();
     wanted.outputs();
     wanted.born(scan)?;
-    let wanted = wanted.at;
+    let mut wanted = wanted.list;
+    wanted.sort_by_key(|(key, _)| *key);
+    wanted.dedup_by_key(|(key, _)| *key);
     let of_epoch = format!("of epoch {}", epoch.number().0);
     let Some(bytes) = scan.block(epoch.number())? else {
         let mut count = BodyCount { blocks: u64::from(!wanted.is_empty()), ..BodyCount::default() };
@@ -101,7 +101,11 @@ pub(super) fn check(
     for (key, wanted) in &wanted {
         compare.one(*key, *wanted, &mut count, bad);
     }
-    for key in block.keys().filter(|key| !wanted.contains_key(key)) {
+    let is_wanted = |key: BodyKey| wanted.binary_search_by_key(&key, |(key, _)| *key).is_ok();
+    let unwanted = || block.keys().filter(|key| !is_wanted(*key));
+    // Both lists are in order, so as many keys that are all there are the same ones.
+    let same = block.keys().eq(wanted.iter().map(|(key, _)| *key));
+    for key in (!same).then(unwanted).into_iter().flatten() {
         bad.push(Bad::exact("bodies", name(known, key)).what("nothing in the record refers to it"));
     }
     Ok(count)
@@ -170,12 +174,12 @@ impl Compare<'_> {
 struct Wants<'a> {
     known: &'a Known<'a>,
     gathered: &'a Gathered,
-    at: BTreeMap<BodyKey, Wanted>,
+    list: Vec<(BodyKey, Wanted)>,
 }
 
 impl Wants<'_> {
     fn want(&mut self, (token, step): (TokenKey, Step), table: &'static str, hash: Option<ContentHash>) {
-        self.at.insert(BodyKey { token, step }, Wanted { hash, table });
+        self.list.push((BodyKey { token, step }, Wanted { hash, table }));
     }
 
     fn rows(&mut self) {

@@ -3,6 +3,7 @@
 use elspeth_contracts::Step;
 
 use super::bodies::{self, BodyCount, Looked};
+use super::conserve::{Tally, tally};
 use super::fold::Acts;
 use super::gather::{Gathered, Known, Numbers, gather};
 use super::places::Epoch;
@@ -23,6 +24,8 @@ pub(super) struct Examined {
     pub(super) records: u64,
     pub(super) counted: Numbers,
     pub(super) bodies: BodyCount,
+    /// None where it cannot be read.
+    pub(super) tally: Option<Tally>,
     pub(super) bad: Vec<(Check, Bad)>,
 }
 
@@ -58,6 +61,7 @@ fn look(
     examined.bad.extend(bad.drain(..).map(|bad| (Check::Records, bad)));
     examined.bodies = bodies::check(scan, (known, epoch), &gathered, looked, &mut bad)?;
     examined.bad.extend(bad.into_iter().map(|bad| (Check::Bodies, bad)));
+    examined.tally = Some(tally(known, &gathered));
     let Gathered { decided, acted, published, counted } = gathered;
     examined.records = decided.records() + acted.records() + published.records();
     examined.counted = counted;

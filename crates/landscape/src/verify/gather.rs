@@ -179,6 +179,10 @@ fn halves(
 fn check_effects(effects: &Effects, epoch: &Epoch, bad: &mut Vec<Bad>) {
     let operations = effects.operations.iter().map(|e| (e.record.step, e.ordinal, e.published));
     check_ordinals("operations", operations, epoch, bad);
+    for load in effects.operations.iter().filter(|e| e.record.step == Step::SOURCE && e.published) {
+        let name = format!("epoch {}, step 0, number {}", epoch.number().0, load.ordinal);
+        bad.push(Bad::exact("operations", name).what("a source publishes nothing"));
+    }
     let artifacts = effects.artifacts.iter().map(|e| (e.record.step, e.ordinal, e.published));
     check_ordinals("artifacts", artifacts, epoch, bad);
 }
@@ -192,7 +196,7 @@ fn check_ordinals(
     let mut last: Option<(Step, u64, bool)> = None;
     for (step, ordinal, published) in effects {
         let (expected, late) = match last {
-            Some((of, before, late)) if of == step => (before + 1, late),
+            Some((of, before, late)) if of == step => (before.wrapping_add(1), late),
             Some(_) | None => (0, false),
         };
         let name = || format!("epoch {}, step {}, number {ordinal}", epoch.number().0, step.get());

@@ -108,10 +108,11 @@ struct OfRows<'a> {
 impl<'a> ByWalk<'a> {
     fn of(decided: &'a DecidedEpoch, places: &Places) -> Self {
         let mut releases: HashMap<u64, Parts<'a>> = HashMap::new();
+        let simple = places.is_simple();
         let walk = |token, step| places.walk(token, Moment::Visit(step));
         let rows = OfRows {
             tokens: split(
-                &decided.tokens,
+                (&decided.tokens, simple),
                 |r| r.token,
                 |r| r.token.origin(),
                 |number, r| {
@@ -119,7 +120,7 @@ impl<'a> ByWalk<'a> {
                 },
             ),
             parents: split(
-                &decided.token_parents,
+                (&decided.token_parents, simple),
                 |r| r.token,
                 |r| r.token.origin(),
                 |number, r| {
@@ -127,7 +128,7 @@ impl<'a> ByWalk<'a> {
                 },
             ),
             states: split(
-                &decided.states,
+                (&decided.states, simple),
                 |r| r.token,
                 |r| walk(r.token, r.step),
                 |number, r| {
@@ -135,7 +136,7 @@ impl<'a> ByWalk<'a> {
                 },
             ),
             contexts: split(
-                &decided.contexts,
+                (&decided.contexts, simple),
                 |r| r.token,
                 |r| walk(r.token, r.step),
                 |number, r| {
@@ -143,7 +144,7 @@ impl<'a> ByWalk<'a> {
                 },
             ),
             routing: split(
-                &decided.routing,
+                (&decided.routing, simple),
                 |r| r.token,
                 |r| walk(r.token, r.step),
                 |number, r| {
@@ -158,7 +159,7 @@ impl<'a> ByWalk<'a> {
                 },
             ),
             errors: split(
-                &decided.transform_errors,
+                (&decided.transform_errors, simple),
                 |r| r.token,
                 |r| walk(r.token, r.step),
                 |number, r| {
@@ -172,27 +173,30 @@ impl<'a> ByWalk<'a> {
 
 impl OfRows<'_> {
     fn give(&mut self, row: RowIndex, leaf: &mut LeafEncoder) {
-        self.tokens.of(row).iter().for_each(|r| leaf.token(r));
-        self.parents.of(row).iter().for_each(|r| leaf.parent(r));
-        self.states.of(row).iter().for_each(|r| leaf.state(r));
-        self.contexts.of(row).iter().for_each(|r| leaf.context(r));
-        self.routing.of(row).iter().for_each(|r| leaf.routing(r));
+        self.tokens.of(row, |r| leaf.token(r));
+        self.parents.of(row, |r| leaf.parent(r));
+        self.states.of(row, |r| leaf.state(r));
+        self.contexts.of(row, |r| leaf.context(r));
+        self.routing.of(row, |r| leaf.routing(r));
         let first = TokenOrigin::Row(row).tokens().0;
         self.calls.remove(&first).into_iter().flatten().for_each(|r| leaf.call(r));
     }
 
     fn give_errors(&mut self, row: RowIndex, leaf: &mut LeafEncoder) {
-        self.errors.of(row).iter().for_each(|r| leaf.transform_error(r));
+        self.errors.of(row, |r| leaf.transform_error(r));
     }
 }
 
 /// Takes records apart by the walk that made them; those of releases go to `released`.
 fn split<'a, R>(
-    records: &'a [R],
+    (records, simple): (&'a [R], bool),
     token: fn(&R) -> TokenKey,
     walk: impl Fn(&R) -> TokenOrigin,
     mut released: impl FnMut(u64, &'a R),
 ) -> Queue<'a, R> {
+    if simple {
+        return Queue { records: Picked::All(records), token, next: 0 };
+    }
     let mut of_rows = Vec::with_capacity(records.len());
     for record in records {
         match walk(record) {
@@ -200,7 +204,7 @@ fn split<'a, R>(
             TokenOrigin::Batch(number) => released(number, record),
         }
     }
-    Queue { records: of_rows, token, next: 0 }
+    Queue { records: Picked::Some(of_rows), token, next: 0 }
 }
 
 /// Calls by the first token of the row.
@@ -221,22 +225,39 @@ fn calls<'a>(
 
 /// Records in the order of their tokens, taken row by row.
 struct Queue<'a, R> {
-    records: Vec<&'a R>,
+    records: Picked<'a, R>,
     token: fn(&R) -> TokenKey,
     next: usize,
 }
 
+/// All of some records, or those that were picked.
+enum Picked<'a, R> {
+    All(&'a [R]),
+    Some(Vec<&'a R>),
+}
+
+impl<'a, R> Picked<'a, R> {
+    fn get(&self, at: usize) -> Option<&'a R> {
+        match self {
+            Self::All(records) => records.get(at),
+            Self::Some(records) => records.get(at).copied(),
+        }
+    }
+}
+
 impl<'a, R> Queue<'a, R> {
-    fn of(&mut self, row: RowIndex) -> &[&'a R] {
+    /// Gives every record of a row. What is of rows before it, which nobody asked for, goes by.
+    fn of(&mut self, row: RowIndex, mut give: impl FnMut(&'a R)) {
         let (first, last) = TokenOrigin::Row(row).tokens();
-        let token = self.token;
-        while self.records.get(self.next).is_some_and(|record| token(record) < first) {
+        while let Some(record) = self.records.get(self.next) {
+            let token = (self.token)(record);
+            if token > last {
+                return;
+            }
+            if token >= first {
+                give(record);
+            }
             self.next += 1;
         }
-        let from = self.next;
-        while self.records.get(self.next).is_some_and(|record| token(record) <= last) {
-            self.next += 1;
-        }
-        &self.records[from..self.next]
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use elspeth_contracts::{RowIndex, RunId, StateKey, Step, TokenKey};
+use elspeth_contracts::{RowIndex, RunId, StateKey, Step, TokenKey, TokenOrigin};
 
 use super::{BadRecord, CheckResult, CheckStatus};
 use crate::Corruption;
@@ -188,7 +188,10 @@ impl Names {
     }
 
     pub(super) fn token(self, token: TokenKey) -> String {
-        self.0.token_id(token).to_string()
+        match token.origin() {
+            TokenOrigin::Row(row) => format!("{} (row {})", self.0.token_id(token), row.get()),
+            TokenOrigin::Batch(number) => format!("{} (release {number})", self.0.token_id(token)),
+        }
     }
 
     pub(super) fn state(self, token: TokenKey, step: Step, attempt: u8) -> String {

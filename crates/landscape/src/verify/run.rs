@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use elspeth_canonical::{ContentHash, HashVersion, hash_of};
-use elspeth_contracts::{EdgeRecord, EpochNo, ExportStatus, Grade, NodeRecord, PurgeStatus, RunStatus, Step};
+use elspeth_contracts::{
+    EdgeRecord, EpochNo, ExportStatus, Grade, NodeRecord, NodeType, PurgeStatus, RunStatus, Step, TokenKey,
+};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use super::bodies::{BodyCount, Kept};
-use super::places::Epoch;
+use super::gather::Known;
+use super::places::{Epoch, Moment};
 use super::scan::{CheckpointRecord, Continuation, EpochRecord, PurgeRecord};
 use super::{Bad, Check, Ledger};
 use crate::{ResumptionRecord, RunRecord};
@@ -144,7 +147,7 @@ pub(super) fn purges(run: &RunRecord, purges: &[PurgeRecord], ledger: &mut Ledge
 /// As many blocks are gone as purges removed.
 pub(super) fn purged_blocks(purges: &[PurgeRecord], bodies: BodyCount, ledger: &mut Ledger) {
     let Some(last) = purges.last() else { return };
-    let removed: u64 = purges.iter().map(|purge| purge.blocks).sum();
+    let removed = purges.iter().fold(0, |blocks, purge| purge.blocks.wrapping_add(blocks));
     let id = format!("number {}", last.purge_no);
     if removed != bodies.purged {
         let what = format!("{} blocks of bodies are gone, but {removed} were purged", bodies.purged);
@@ -164,11 +167,10 @@ pub(super) fn resumptions(
     let mut before: Option<&str> = None;
     for (number, record) in resumptions.iter().enumerate() {
         let resumption = &record.resumption;
-        let rows: u64 = epochs
+        let rows = epochs
             .iter()
             .take_while(|epoch| epoch.number() < resumption.epoch)
-            .map(|epoch| epoch.record.row_count)
-            .sum();
+            .fold(0, |rows, epoch| epoch.record.row_count.wrapping_add(rows));
         let what = if before.is_some_and(|owner| owner != record.owner_before) {
             "it was not taken over from the owner before"
         } else if resumption.epoch.0 > epochs.len() as u64 {
@@ -199,7 +201,7 @@ fn is_json(text: &str) -> bool {
 /// From where the run would go on.
 pub(super) fn continuation(
     Continuation { checkpoints, positions, intents }: &Continuation,
-    epochs: &[Epoch],
+    (known, epochs): (&Known<'_>, &[Epoch]),
     (written, purged): (&BTreeMap<Step, EpochNo>, bool),
     ledger: &mut Ledger,
 ) {
@@ -227,9 +229,19 @@ pub(super) fn continuation(
         let bad = Bad::exact("sink_positions", format!("step {}", sink.get()));
         ledger.bad(Check::Continuation, bad.what("it is missing, but the sink has written"));
     }
-    let open = epochs.last().filter(|epoch| epoch.record.acted_at.is_none()).map(Epoch::number);
-    for (epoch, intent) in intents.iter().filter(|(epoch, _)| Some(*epoch) != open) {
+    let open = epochs.iter().enumerate().next_back().filter(|(_, epoch)| epoch.record.acted_at.is_none());
+    for (epoch, intent) in intents {
         let bad = Bad::exact("sink_intents", format!("epoch {}, step {}", epoch.0, intent.sink.get()));
-        ledger.bad(Check::Continuation, bad.what("nothing waits for its sinks in that epoch"));
+        let here = |token: &TokenKey| {
+            let at = known.places.epoch(known.places.walk(*token, Moment::End));
+            open.is_some_and(|(last, _)| at == Some(last))
+        };
+        if open.is_none_or(|(_, last)| last.number() != *epoch) {
+            ledger.bad(Check::Continuation, bad.what("nothing waits for its sinks in that epoch"));
+        } else if !known.is(intent.sink, NodeType::Sink) {
+            ledger.bad(Check::Continuation, bad.what("its sink is none"));
+        } else if !intent.tokens.iter().all(here) {
+            ledger.bad(Check::Continuation, bad.what("it has tokens that are not of its epoch"));
+        }
     }
 }

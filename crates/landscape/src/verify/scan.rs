@@ -8,7 +8,7 @@ use elspeth_contracts::{
     TransformErrorRecord, ValidationErrorRecord,
 };
 
-use crate::{ConservationBreach, Corruption, LandscapeError, RunRecord, SinkIntent};
+use crate::{ConservationBreach, Corruption, Counters, LandscapeError, RunRecord, SinkIntent};
 
 /// Opens scans, any number of them, for as many threads.
 pub trait ScanSource: Sync {
@@ -61,10 +61,16 @@ pub trait RecordScan: Send {
     fn orphan(&mut self) -> Result<Option<Corruption>, LandscapeError>;
     /// From where the run would go on.
     fn continuation(&mut self) -> Result<Continuation, LandscapeError>;
+    /// The numbers of its resumptions, in their order.
+    fn resumption_numbers(&mut self) -> Result<Vec<u64>, LandscapeError>;
     /// Purges of the run, oldest first.
     fn purges(&mut self) -> Result<Vec<PurgeRecord>, LandscapeError>;
-    /// The counters of the run, and, of one that is completed, the rules of conservation that it breaks.
+    /// The rules of conservation that the run breaks, and its counters. Needed where they are not known otherwise.
     fn account(&mut self, status: RunStatus) -> Result<Account, LandscapeError>;
+    /// The counters that were kept when the run was sealed; JSON.
+    fn summary(&mut self) -> Result<Option<String>, LandscapeError>;
+    /// The form in which counters are kept.
+    fn summary_of(&self, counters: &Counters) -> String;
     /// Another run that wrote to that path after this one.
     fn later_writer(&mut self, path: &str) -> Result<Option<RunId>, LandscapeError>;
 }
@@ -72,12 +78,10 @@ pub trait RecordScan: Send {
 /// What the records of a run come to.
 #[derive(Debug)]
 pub struct Account {
-    /// Rules of conservation that the run breaks.
+    /// Rules of conservation that the run breaks; they hold at the end of runs that are completed.
     pub breaches: Vec<ConservationBreach>,
-    /// The counters that were kept when it was sealed; JSON.
-    pub kept: Option<String>,
-    /// Those that its records give now; none where they cannot be counted.
-    pub now: Option<String>,
+    /// The counters, in the form in which they are kept; none where they cannot be counted.
+    pub summary: Option<String>,
 }
 
 /// What changes with everything that is done with a run.

@@ -7,7 +7,7 @@ use super::changed_meanwhile;
 use super::examine::{Examined, examine};
 use super::gather::Known;
 use super::places::Epoch;
-use super::scan::{RunMark, ScanSource};
+use super::scan::{RecordScan, RunMark, ScanSource};
 use crate::{LandscapeError, RunRecord};
 
 /// More threads than these wait for each other.
@@ -23,14 +23,24 @@ pub(super) struct Opened<'a> {
     pub(super) mark: &'a RunMark,
 }
 
+/// Fewer epochs are examined sooner than a thread begins.
+const FEW: usize = 24;
+
 /// Examines every epoch, and hands each over in order.
 pub(super) fn each(
     opened: &Opened<'_>,
+    own: &mut dyn RecordScan,
     (known, epochs): (&Known<'_>, &[Epoch]),
     looked: Looked<'_>,
     mut take: impl FnMut(usize, Examined),
 ) -> Result<(), LandscapeError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if cores == 1 || epochs.len() < FEW {
+        for (at, epoch) in epochs.iter().enumerate() {
+            take(at, examine(own, known, (at, epoch), looked)?);
+        }
+        return Ok(());
+    }
     let threads = cores.min(MOST).min(epochs.len());
     std::thread::scope(|scope| {
         let mut results = Vec::with_capacity(threads);
@@ -60,7 +70,8 @@ pub(super) fn each(
     })
 }
 
-fn scan(opened: &Opened<'_>) -> Result<Box<dyn super::RecordScan>, LandscapeError> {
+/// A scan that sees what all others do.
+pub(super) fn scan(opened: &Opened<'_>) -> Result<Box<dyn RecordScan>, LandscapeError> {
     let mut scan = opened.source.open(opened.run)?;
     if scan.mark()? == *opened.mark { Ok(scan) } else { Err(changed_meanwhile()) }
 }

@@ -1,0 +1,111 @@
+//! `verify`: what it says, and how it ends.
+
+use rusqlite::Connection;
+use serde_json::{Value as Json, json};
+
+use crate::support::{Cli, keys};
+
+const VERIFY: [&str; 4] = ["verify", "latest", "-d", "out/audit.db"];
+
+fn change(cli: &Cli, sql: &str) {
+    let changed = Connection::open(cli.path("out/audit.db")).and_then(|database| database.execute(sql, ()));
+    assert_eq!(changed, Ok(1), "{sql}");
+}
+
+fn json(cli: &Cli) -> Json {
+    cli.json(&[&VERIFY[..], &["--json"]].concat())
+}
+
+#[test]
+fn a_sound_record_is_ok_and_an_edited_one_is_named() {
+    let cli = Cli::after_run();
+    let sound = cli.say(&VERIFY);
+    assert_eq!(sound.code, 0, "{}", sound.out);
+    change(&cli, "UPDATE node_states SET output_hash = zeroblob(32) WHERE token = 0 AND step = 1");
+    let edited = cli.say(&VERIFY);
+    assert_eq!(edited.code, 5);
+    assert_said!(format!("{}\n{}", sound.out, edited.out));
+}
+
+#[test]
+fn verify_json_has_the_shape_that_programs_read() {
+    let cli = Cli::after_run();
+    let sound = json(&cli);
+    let names = ["checks", "content_root", "first_bad", "record_root", "records", "run_id", "status"];
+    assert_eq!(keys(&sound), names);
+    assert_eq!((&sound["status"], &sound["first_bad"]), (&json!("ok"), &Json::Null));
+    for check in sound["checks"].as_array().unwrap() {
+        assert_eq!(keys(check), ["detail", "name", "status"]);
+        assert_eq!(check["status"], "ok", "{check}");
+    }
+    let status = cli.json(&["status", "latest", "-d", "out/audit.db", "--json"]);
+    for root in ["content_root", "record_root"] {
+        assert_eq!(sound[root], status[root]);
+    }
+    change(&cli, "DELETE FROM tokens WHERE token = 1 << 20");
+    let tampered = json(&cli);
+    assert_eq!(keys(&tampered), names);
+    assert_eq!(tampered["status"], "tampered");
+    assert_eq!(tampered["first_bad"]["table"], "tokens");
+    let token =
+        cli.json(&["explain", "--row", "0", "-d", "out/audit.db", "--json"])["tokens"][0]["token_id"].clone();
+    let id = tampered["first_bad"]["id"].as_str().unwrap();
+    assert_eq!(id[..10], token.as_str().unwrap()[..10], "a public id");
+}
+
+#[test]
+fn all_runs_are_an_object_each_and_the_worst_decides() {
+    let cli = Cli::after_run();
+    cli.write("in.csv", "id,name,score\n7,Gil,77\n");
+    assert_eq!(cli.say(&["run", "-s", "triage.yaml", "-x"]).code, 0);
+    let all = ["verify", "--all", "-d", "out/audit.db", "--json"];
+    let said = cli.say(&all);
+    let statuses = |out: &str| -> Vec<Json> {
+        out.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()["status"].clone()).collect()
+    };
+    assert_eq!((said.code, statuses(&said.out)), (0, vec![json!("ok"); 2]));
+    assert!(said.out.contains("was written again by run"), "the first run's files are the second's now");
+    change(&cli, "UPDATE rows SET read_us = read_us + 1 WHERE run_no = 1 AND row_index = 3");
+    let said = cli.say(&all);
+    assert_eq!((said.code, statuses(&said.out)), (5, vec![json!("ok"), json!("tampered")]));
+}
+
+#[test]
+fn an_edited_output_is_found_and_one_that_is_gone_cannot_be_told() {
+    let cli = Cli::after_run();
+    let text = std::fs::read_to_string(cli.path("out/approved.csv")).unwrap();
+    cli.write("out/approved.csv", &text.replace('1', "2"));
+    let edited = json(&cli);
+    assert_eq!((&edited["status"], &edited["first_bad"]["table"]), (&json!("tampered"), &json!("artifacts")));
+    std::fs::remove_file(cli.path("out/approved.csv")).unwrap();
+    let said = cli.say(&VERIFY);
+    assert_eq!(said.code, 1);
+    assert!(said.out.contains("out/approved.csv is not there (any more)"), "{}", said.out);
+}
+
+#[test]
+fn bodies_that_were_purged_are_not_missed() {
+    let cli = Cli::after_run();
+    assert_eq!(cli.say(&["purge", "--older-than", "0", "-y", "-d", "out/audit.db"]).code, 0);
+    let purged = json(&cli);
+    assert_eq!(purged["status"], "ok");
+    let bodies = &purged["checks"].as_array().unwrap()[5];
+    assert_eq!((&bodies["name"], &bodies["detail"]), (&json!("bodies"), &json!("purged; 0 are left")));
+}
+
+#[test]
+fn what_cannot_be_told_is_exit_code_1() {
+    let cli = Cli::after_run();
+    change(
+        &cli,
+        "UPDATE runs SET status = 0, completed_at = NULL, content_root = NULL, record_root = NULL, summary = NULL",
+    );
+    let running = cli.say(&VERIFY);
+    assert_eq!(running.code, 1);
+    assert!(running.out.contains("it is not sealed"), "{}", running.out);
+    Connection::open(cli.path("out/audit.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let newer = cli.say(&VERIFY);
+    assert_eq!((newer.code, newer.out.as_str()), (1, ""));
+    assert!(newer.err.contains("audit schema version 99"), "{}", newer.err);
+    assert_eq!(cli.say(&["verify", "-d", "out/audit.db"]).code, 2, "no run is named");
+}
