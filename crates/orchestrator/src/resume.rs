@@ -47,7 +47,7 @@ pub async fn resume(
     let clock = Arc::clone(&plan.clock);
     let since_start = u64::try_from(clock.now().0.saturating_sub(seen.started_at.0)).unwrap_or_default();
     let now_us = clock.monotonic_us();
-    let mut course = Course {
+    let course = Course {
         source: source_record(plan.source.as_ref()),
         rows: point.rows,
         failed: point.failed,
@@ -78,7 +78,6 @@ pub async fn resume(
     let recorder =
         Recorder::take_up(writer, &take_up, seen, (&nodes, &edges), point.checkpoint.as_ref()).await?;
     observer.started(seen.run_id);
-    course.rows = entry.start.rows;
     to_the_end(plan, recorder, course, entry, (&stop, observer)).await
 }
 
