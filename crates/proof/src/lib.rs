@@ -1,0 +1,43 @@
+//! # Proofs of a record
+//!
+//! What somebody needs who holds a receipt, a head or a key and nothing else: no database, no operating system. The crate is
+//! `no_std` and allocates; the prover and the verifiers use the same code.
+//!
+//! - [`merkle`]: trees of the shape of RFC 9162, proofs that leaves are in them and that one continues another.
+//! - [`PublicKey`], [`SecretKey`], [`Note`], [`Checkpoint`]: Ed25519 keys, signed notes and heads of logs, in the forms of
+//!   C2SP and Go's `sumdb/note`.
+//!
+//! ```
+//! use elspeth_proof::{Checkpoint, Digest, Note, SecretKey, merkle};
+//!
+//! let entries = ["the first entry", "the second"];
+//! let mut tree = merkle::Tree::new(Digest::Sha256);
+//! for entry in entries {
+//!     tree.push(Digest::Sha256.leaf(entry.as_bytes()));
+//! }
+//! let head = Checkpoint { origin: "example.org/log".into(), size: tree.size(), root: tree.root() };
+//! let key = SecretKey::from_seed("example.org/log", &[7; 32]).unwrap();
+//! let mut note = Note::new(&head.to_string()).unwrap();
+//! note.sign(&key);
+//! assert!(note.verify(&[key.public().clone()]).is_ok());
+//! ```
+//!
+//! Invariant: what is accepted has exactly one form. A text that is read (a key, a note, a head) is the one that printing it gives,
+//! so no changed byte passes because a reader was lenient.
+//!
+//! The crate does not know where a record is stored, whom to trust, what time it is, or where randomness comes from.
+
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+mod checkpoint;
+mod hash;
+mod key;
+pub mod merkle;
+mod note;
+
+pub use checkpoint::{BadCheckpoint, Checkpoint};
+pub use hash::{Digest, Hash};
+pub use key::{BadKey, KeyId, PublicKey, SecretKey};
+pub use note::{BadNote, Note, NoteSignature};
