@@ -4,7 +4,7 @@ use elspeth_contracts::{
     StateContextRecord, Step, TokenParentRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
 };
 use elspeth_executors::{Arrival, Settled};
-use elspeth_landscape::integrity::LeafEncoder;
+use elspeth_landscape::integrity::{LeafEncoder, Members, Picked, ReleaseRecords};
 use elspeth_payload::BodyFragment;
 use elspeth_plugin::SourceItem;
 
@@ -101,6 +101,23 @@ impl ChunkOutput {
         self.contexts[marks.contexts..].sort_by_key(|r| (r.token, r.step, r.attempt));
         self.routing[marks.routing..].sort_by_key(|r| (r.token, r.step, r.attempt, r.ordinal));
         self.transform_errors[marks.errors..].sort_by_key(|r| (r.token, r.step, r.attempt));
+    }
+
+    /// Everything since `marks`, of one release with these members.
+    pub(crate) fn release_from<'a>(&'a self, marks: &Marks, members: Members<'a>) -> ReleaseRecords<'a> {
+        ReleaseRecords {
+            batches: &self.batches[marks.batches..],
+            members,
+            outputs: Picked::All(&self.batch_outputs[marks.outputs..]),
+            tokens: Picked::All(&self.tokens[marks.tokens..]),
+            parents: Picked::All(&self.parents[marks.parents..]),
+            states: Picked::All(&self.states[marks.states..]),
+            contexts: Picked::All(&self.contexts[marks.contexts..]),
+            routing: Picked::All(&self.routing[marks.routing..]),
+            // No plugin that this engine runs makes calls.
+            calls: Picked::default(),
+            errors: Picked::All(&self.transform_errors[marks.errors..]),
+        }
     }
 
     /// Gives the records about tokens since `marks` to their leaf, but for errors.

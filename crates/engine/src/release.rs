@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    BatchMemberRecord, BatchOutputRecord, BatchRecord, BatchStatus, EpochNo, ErrorReason, FailureKind,
-    NodeStateRecord, NodeStateStatus, Outcome, ReleaseRecord, Step, TokenKey, TokenOrigin,
-    TokenOutcomeRecord, TokenRecord, TriggerType,
+    BatchOutputRecord, BatchRecord, BatchStatus, EpochNo, ErrorReason, FailureKind, NodeStateRecord,
+    NodeStateStatus, Outcome, ReleaseRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenRecord,
+    TriggerType,
 };
 use elspeth_executors::{BatchRows, BatchVisit, Cause, FailedAttempt, Flushed, Settled};
 use elspeth_graph::{NodeSpec, OutputMode};
+use elspeth_landscape::integrity::Members as Records;
 use elspeth_payload::BodyKey;
 use elspeth_telemetry::OpenSpan;
 use elspeth_value::Row;
@@ -339,20 +340,13 @@ impl Walker<'_> {
 
     /// The content leaf of the release whose records begin at `marks`.
     fn close_release(
-        &mut self,
+        &self,
         out: &mut ChunkOutput,
         marks: &Marks,
         (batch_no, members): (u64, &[TokenKey]),
     ) -> ContentHash {
         out.sort_from(marks);
-        out.batches[marks.batches..].iter().for_each(|r| self.leaf.batch(r));
-        for (ordinal, token) in (0..).zip(members) {
-            self.leaf.batch_member(&BatchMemberRecord { batch_no, ordinal, token: *token });
-        }
-        out.batch_outputs[marks.outputs..].iter().for_each(|r| self.leaf.batch_output(r));
-        out.leaf_tokens(marks, &mut self.leaf);
-        out.leaf_errors(marks, &mut self.leaf);
-        self.leaf.finish()
+        out.release_from(marks, Records::All(batch_no, members)).leaf(self.pipeline.options.hash_version)
     }
 }
 

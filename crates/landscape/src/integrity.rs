@@ -1,7 +1,7 @@
 //! Hashes that make an edited record visible. Byte for byte defined in `docs/evidence-format.md`.
 //!
-//! - [`LeafEncoder`] turns what was decided about one row into one leaf, and what a release decided (a batch's flush, a
-//!   merge that waited across rows) into another; an epoch's acts give one leaf per token. Each kind goes into a
+//! - [`LeafEncoder`] turns what was decided about one row into one leaf, [`ReleaseRecords`] what a release decided (a batch's
+//!   flush, a merge that waited across rows) into another; an epoch's acts give one leaf per token. Each kind goes into a
 //!   [`MerkleTree`] of its own; together they make the *content root*, which depends on nothing but input, settings and
 //!   program: not on time, host, run id, workers or epochs.
 //! - Every half of an epoch (decided, acted) is hashed with all its fields, times included, and chained to what came
@@ -20,6 +20,7 @@ mod golden;
 mod independence;
 mod leaf;
 mod merkle;
+mod release;
 
 use elspeth_canonical::ContentHash;
 
@@ -28,6 +29,7 @@ pub use chain::{ActedDigest, DecidedDigest};
 pub(crate) use chain::{RecorderState, Registered};
 pub use leaf::LeafEncoder;
 pub use merkle::{MerkleTree, TreeState};
+pub use release::{Members, Picked, ReleaseRecords};
 
 /// What closes an epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -296,12 +296,26 @@ impl RecorderState {
         out.raw(CONTENT_ROOT);
         out.text(self.version.name());
         out.hash(topology_hash);
-        out.text(&seal.source.field_resolution);
-        out.text(&seal.source.contract);
+        out.hash(self.source_hash(seal));
         for tree in [&self.decided, &self.released, &self.acted] {
             out.u64(tree.size());
             out.hash(tree.root());
         }
+        out.hash(self.artifacts_hash());
+        self.version.hash(out.bytes())
+    }
+
+    /// What the content root says of the source.
+    pub(crate) fn source_hash(&self, seal: &RunSeal) -> ContentHash {
+        let mut out = Encoder::default();
+        out.text(&seal.source.field_resolution);
+        out.text(&seal.source.contract);
+        self.version.hash(out.bytes())
+    }
+
+    /// What the content root says of what the sinks made.
+    pub(crate) fn artifacts_hash(&self) -> ContentHash {
+        let mut out = Encoder::default();
         out.count(self.artifacts.len());
         for (step, artifacts) in &self.artifacts {
             out.u16(step.get());

@@ -40,6 +40,12 @@ impl Encoder {
         &self.bytes
     }
 
+    /// Begins again.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ahead = None;
+    }
+
     /// For a digest of any number of records.
     pub(crate) fn digesting(version: HashVersion) -> Self {
         Self { digest: Some(version), ..Self::default() }

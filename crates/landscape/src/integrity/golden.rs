@@ -14,7 +14,9 @@ use elspeth_contracts::{
 };
 
 use super::acted::acted_leaves;
-use super::{ActedDigest, DecidedDigest, LeafEncoder, RecorderState, Registered};
+use super::{
+    ActedDigest, DecidedDigest, LeafEncoder, Members, Picked, RecorderState, Registered, ReleaseRecords,
+};
 use crate::{ActedEpoch, DecidedEpoch, RunSeal, RunStart, SourceRecord};
 
 pub(super) const VERSION: HashVersion = HashVersion::Sha256V1;
@@ -189,12 +191,19 @@ pub(super) fn decided_leaf(epoch: &DecidedEpoch) -> ContentHash {
 }
 
 pub(super) fn release_leaf(epoch: &DecidedEpoch) -> ContentHash {
-    let mut leaf = LeafEncoder::new(VERSION);
-    epoch.batches.iter().for_each(|r| leaf.batch(r));
-    epoch.batch_members.iter().for_each(|r| leaf.batch_member(r));
-    epoch.batch_outputs.iter().for_each(|r| leaf.batch_output(r));
-    tokens_of(epoch, true).for_each(|r| leaf.token(r));
-    leaf.finish()
+    let records = ReleaseRecords {
+        batches: &epoch.batches,
+        members: Members::Recorded(&epoch.batch_members),
+        outputs: Picked::All(&epoch.batch_outputs),
+        tokens: Picked::Some(tokens_of(epoch, true).collect()),
+        parents: Picked::default(),
+        states: Picked::default(),
+        contexts: Picked::default(),
+        routing: Picked::default(),
+        calls: Picked::default(),
+        errors: Picked::default(),
+    };
+    records.leaf(VERSION)
 }
 
 fn tokens_of(epoch: &DecidedEpoch, batches: bool) -> impl Iterator<Item = &TokenRecord> {
@@ -316,7 +325,7 @@ fn leaves_have_their_golden_hashes() {
     );
     assert_eq!(
         release_leaf(&decided()).to_string(),
-        "02a7072427a9e63b77610be66a649df30e955f77d02447284bd1c92e59f46fd7"
+        "63ee2743c9a1284964ff08ee3cda3a276df24f1dd6dfe67c6d74a348fb10a8cf"
     );
     let leaves = acted_leaves(VERSION, &acted()).unwrap();
     assert_eq!(leaves.len(), 1);
@@ -336,8 +345,8 @@ fn chain_and_roots_have_their_golden_hashes() {
     assert_eq!(chain(&ended), "7a8e218ab2daae9c03bcd83db19c1361c7bd4d9f76f6934b351c15ca02bc45b9");
 
     let content_root = ended.content_root(hash(0x77), &seal());
-    assert_eq!(content_root.to_string(), "f33be0fa5facf3a59b725725600cec66c75b4bf1dd7d5035f3481b16c79ee87b");
+    assert_eq!(content_root.to_string(), "33600cc8f33721c02b7c89c7e8f0ff2512b7852894b88b2272006e1b1110d315");
     let record_root = ended.record_root(&seal(), content_root);
-    assert_eq!(record_root.to_string(), "918e7385da8a2ae334f6b03a06945a320a6d9f1f7354f05a2e2648c41407fb64");
+    assert_eq!(record_root.to_string(), "753b8b5805b5831b9555ce375f6ba6f4a1c41684afd062ab1e9ef8e7a2b8fb2d");
     assert_eq!(ended.records(), 18 + 7 + 1);
 }

@@ -311,9 +311,11 @@ fn epoch_of(number: u64, rows: std::ops::Range<u64>, times: i64) -> DecidedEpoch
         epoch.states.push(row_state(row, 1, times));
         if let Some(batch_no) = flushed_by(row) {
             let batch = BatchRecord { batch_no, ..decided().batches[1].clone() };
-            leaf.batch(&batch);
-            epoch.release_leaves.push(leaf.finish());
             epoch.batches.push(batch);
+            epoch.release_leaves.push(release_leaf(&DecidedEpoch {
+                batches: epoch.batches.last().cloned().into_iter().collect(),
+                ..DecidedEpoch::default()
+            }));
         }
     }
     epoch

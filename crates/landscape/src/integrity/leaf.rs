@@ -1,23 +1,21 @@
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{
-    BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, NodeStateRecord, RoutingEventRecord,
-    RowRecord, StateContextRecord, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord,
-    ValidationErrorRecord,
+    CallRecord, NodeStateRecord, RoutingEventRecord, RowRecord, StateContextRecord, TokenOutcomeRecord,
+    TokenParentRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
 };
 
 use super::encode::Encoder;
 
 /// What a leaf's bytes begin with, so that no leaf can be taken for an inner node (RFC 9162, 2.1.1).
-const LEAF_PREFIX: u8 = 0;
+pub(super) const LEAF_PREFIX: u8 = 0;
 
-/// Makes the content leaf of one row or release after the other; keeps its buffer.
+/// Makes the content leaf of one row or outcome after the other; keeps its buffer.
 ///
 /// For each row, in this order: the row, its tokens, their parents, its states, their contexts, routing events, calls, the
 /// validation error, transform errors; each kind by key. Then [`LeafEncoder::finish`].
 ///
-/// For each release (a batch's flush, a merge that waited across rows), in this order: the batch's attempts, its members,
-/// its outputs, tokens, their parents, states, contexts, routing events, calls, transform errors; each kind by key. A batch
-/// may be too large for its records to be held at once: members can be given as they are read.
+/// For each outcome: states of its token at sinks, routing events, transform errors, the outcome. Releases have leaves of
+/// another form: [`super::ReleaseRecords`].
 ///
 /// Times and durations never reach a leaf. A context is content: what is measured does not belong there.
 ///
@@ -53,21 +51,6 @@ impl LeafEncoder {
 
     /// The row.
     pub fn row(&mut self, record: &RowRecord) {
-        self.out.content(record);
-    }
-
-    /// An attempt to flush the batch.
-    pub fn batch(&mut self, record: &BatchRecord) {
-        self.out.content(record);
-    }
-
-    /// A member of the batch.
-    pub fn batch_member(&mut self, record: &BatchMemberRecord) {
-        self.out.content(record);
-    }
-
-    /// An output of the batch.
-    pub fn batch_output(&mut self, record: &BatchOutputRecord) {
         self.out.content(record);
     }
 

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use elspeth_contracts::{
-    CallRecord, NodeStateRecord, RoutingEventRecord, RowIndex, StateContextRecord, TokenKey, TokenOrigin,
-    TokenParentRecord, TokenRecord, TransformErrorRecord,
+    BatchMemberRecord, CallRecord, NodeStateRecord, RoutingEventRecord, RowIndex, StateContextRecord,
+    TokenKey, TokenOrigin, TokenParentRecord, TokenRecord, TransformErrorRecord,
 };
 
 use super::gather::Known;
 use super::places::{Moment, Places};
 use super::scan::RecordScan;
-use crate::integrity::LeafEncoder;
+use crate::integrity::{LeafEncoder, Members, Picked, ReleaseRecords};
 use crate::{DecidedEpoch, LandscapeError};
 
 /// Members of a batch that are read at once.
@@ -38,23 +38,9 @@ pub(super) fn add(
     }
     let mut release_leaves = Vec::with_capacity(decided.releases.len());
     for release in &decided.releases {
-        let of_batch =
-            decided.batches.iter().skip(decided.batches.partition_point(|b| b.batch_no < release.number));
-        of_batch.take_while(|batch| batch.batch_no == release.number).for_each(|batch| leaf.batch(batch));
-        members(scan, release.number, &mut leaf)?;
-        let outputs = &decided.batch_outputs;
-        let of_batch = outputs.iter().skip(outputs.partition_point(|o| o.batch_no < release.number));
-        of_batch.take_while(|output| output.batch_no == release.number).for_each(|o| leaf.batch_output(o));
-        let Parts { tokens, parents, states, contexts, routing, calls, errors } =
-            by_walk.releases.remove(&release.number).unwrap_or_default();
-        tokens.into_iter().for_each(|r| leaf.token(r));
-        parents.into_iter().for_each(|r| leaf.parent(r));
-        states.into_iter().for_each(|r| leaf.state(r));
-        contexts.into_iter().for_each(|r| leaf.context(r));
-        routing.into_iter().for_each(|r| leaf.routing(r));
-        calls.into_iter().for_each(|r| leaf.call(r));
-        errors.into_iter().for_each(|r| leaf.transform_error(r));
-        release_leaves.push(leaf.finish());
+        let members = members(scan, release.number)?;
+        let records = by_walk.release(decided, release.number, &members);
+        release_leaves.push(records.leaf(known.version));
     }
     drop(by_walk);
     decided.row_leaves = row_leaves;
@@ -63,16 +49,26 @@ pub(super) fn add(
 }
 
 /// All members, also those that were taken in epochs before.
-fn members(scan: &mut dyn RecordScan, batch_no: u64, leaf: &mut LeafEncoder) -> Result<(), LandscapeError> {
-    let mut from = 0;
+fn members(scan: &mut dyn RecordScan, batch_no: u64) -> Result<Vec<BatchMemberRecord>, LandscapeError> {
+    let (mut members, mut from) = (Vec::new(), 0);
     loop {
         let page = scan.members_of(batch_no, from, PAGE)?;
-        page.iter().for_each(|member| leaf.batch_member(member));
-        match page.last() {
-            Some(last) if page.len() as u64 == PAGE => from = last.ordinal.saturating_add(1),
-            Some(_) | None => return Ok(()),
+        let whole = page.len() as u64 == PAGE;
+        members.extend(page);
+        match members.last() {
+            Some(last) if whole => from = last.ordinal.saturating_add(1),
+            Some(_) | None => return Ok(members),
         }
     }
+}
+
+/// Those of one batch among records in the order of batches.
+fn of_batch<R>(records: &[R], batch_no: u64, of: fn(&R) -> u64) -> &[R] {
+    let (from, to) = (
+        records.partition_point(|record| of(record) < batch_no),
+        records.partition_point(|record| of(record) <= batch_no),
+    );
+    &records[from..to]
 }
 
 /// Records by the walk that made them.
@@ -169,6 +165,31 @@ impl<'a> ByWalk<'a> {
         };
         Self { rows, releases }
     }
+
+    /// Everything of a release.
+    fn release<'m>(
+        &mut self,
+        decided: &'m DecidedEpoch,
+        number: u64,
+        members: &'m [BatchMemberRecord],
+    ) -> ReleaseRecords<'m>
+    where
+        'a: 'm,
+    {
+        let parts = self.releases.remove(&number).unwrap_or_default();
+        ReleaseRecords {
+            batches: of_batch(&decided.batches, number, |batch| batch.batch_no),
+            members: Members::Recorded(members),
+            outputs: Picked::All(of_batch(&decided.batch_outputs, number, |output| output.batch_no)),
+            tokens: Picked::Some(parts.tokens),
+            parents: Picked::Some(parts.parents),
+            states: Picked::Some(parts.states),
+            contexts: Picked::Some(parts.contexts),
+            routing: Picked::Some(parts.routing),
+            calls: Picked::Some(parts.calls),
+            errors: Picked::Some(parts.errors),
+        }
+    }
 }
 
 impl OfRows<'_> {
@@ -228,21 +249,6 @@ struct Queue<'a, R> {
     records: Picked<'a, R>,
     token: fn(&R) -> TokenKey,
     next: usize,
-}
-
-/// All of some records, or those that were picked.
-enum Picked<'a, R> {
-    All(&'a [R]),
-    Some(Vec<&'a R>),
-}
-
-impl<'a, R> Picked<'a, R> {
-    fn get(&self, at: usize) -> Option<&'a R> {
-        match self {
-            Self::All(records) => records.get(at),
-            Self::Some(records) => records.get(at).copied(),
-        }
-    }
 }
 
 impl<'a, R> Queue<'a, R> {
