@@ -6,6 +6,7 @@
 //! - [`merkle`]: trees of the shape of RFC 9162, proofs that leaves are in them and that one continues another.
 //! - [`PublicKey`], [`SecretKey`], [`Note`], [`Checkpoint`]: Ed25519 keys, signed notes and heads of logs, in the forms of
 //!   C2SP and Go's `sumdb/note`.
+//! - [`Record`]: the records that leaves are made of, as bytes and as JSON; [`Json`]: RFC 8785, and nothing else.
 //!
 //! ```
 //! use elspeth_proof::{Checkpoint, Digest, Note, SecretKey, merkle};
@@ -33,11 +34,17 @@ extern crate alloc;
 
 mod checkpoint;
 mod hash;
+mod json;
 mod key;
 pub mod merkle;
 mod note;
+mod record;
+mod token;
 
 pub use checkpoint::{BadCheckpoint, Checkpoint};
 pub use hash::{Digest, Hash};
+pub use json::{BadJson, Json};
 pub use key::{BadKey, KeyId, PublicKey, SecretKey};
 pub use note::{BadNote, Note, NoteSignature};
+pub use record::{BadRecord, Field, Form, Kind, Reason, Record, Value};
+pub use token::Token;
