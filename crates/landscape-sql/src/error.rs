@@ -2,6 +2,35 @@
 
 use elspeth_landscape::LandscapeError;
 
+/// Why something could not be written: the database refused, or what is there contradicts itself.
+#[derive(Debug)]
+pub(crate) enum WriteFailed {
+    Database(rusqlite::Error),
+    Record(LandscapeError),
+}
+
+impl From<rusqlite::Error> for WriteFailed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<LandscapeError> for WriteFailed {
+    fn from(error: LandscapeError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl WriteFailed {
+    /// As it is told; `context` says what was being done when the database refused.
+    pub(crate) fn told(self, context: impl FnOnce() -> String) -> LandscapeError {
+        match self {
+            Self::Database(error) => write_error(context(), &error),
+            Self::Record(error) => error,
+        }
+    }
+}
+
 const BUSY: i64 = 5;
 const LOCKED: i64 = 6;
 const READONLY: i64 = 8;

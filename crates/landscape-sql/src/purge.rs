@@ -10,12 +10,14 @@ use elspeth_contracts::{EpochNo, Grade, Micros, PurgeStatus, RunId, RunStatus, U
 use elspeth_landscape::purge::{
     BlockKey, LandscapePurger, PurgeCandidate, PurgeStart, PurgeView, RecordedPurge, StoredBlock,
 };
+use elspeth_landscape::registry::{Entry, Purged};
 use elspeth_landscape::{Corruption, LandscapeError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
 use crate::connect;
-use crate::error::write_error;
+use crate::error::{WriteFailed, write_error};
 use crate::landscape::Scratch;
+use crate::tables::Registry;
 
 /// Looks for bodies that may be purged. Changes nothing. Made by [`crate::SqliteLandscape`].
 pub struct SqlitePurgeView {
@@ -62,7 +64,9 @@ const COUNT_REMOVED: &str =
     "UPDATE purges SET files = files + 1, file_bytes = file_bytes + ? WHERE purge_no = ?";
 const FINISH: &str = "UPDATE purges SET status = 1, finished_at = ?1 WHERE status = 0
     AND NOT EXISTS (SELECT 1 FROM purge_files f WHERE f.purge_no = purges.purge_no)
-    AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.run_no = purges.run_no)";
+    AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.run_no = purges.run_no)
+    RETURNING run_no, (SELECT run_id FROM runs r WHERE r.run_no = purges.run_no), purge_no, finished_at, blocks,
+    block_bytes, files, file_bytes, kept_files";
 
 impl SqlitePurgeView {
     /// A database that is there, for looking.
@@ -149,6 +153,28 @@ fn read_purge(row: &Row<'_>) -> rusqlite::Result<Result<RecordedPurge, Corruptio
     }))
 }
 
+/// What is entered about a purge that has just come to its end, and the number of its run.
+fn read_ended(row: &Row<'_>) -> rusqlite::Result<(i64, Result<Purged, LandscapeError>)> {
+    let purged = |run| -> rusqlite::Result<Purged> {
+        Ok(Purged {
+            run,
+            purge: row.get(2)?,
+            finished_at: Micros(row.get(3)?),
+            blocks: unsigned(row, 4)?,
+            block_bytes: unsigned(row, 5)?,
+            files: unsigned(row, 6)?,
+            file_bytes: unsigned(row, 7)?,
+            kept_files: unsigned(row, 8)?,
+            signed_by: None,
+        })
+    };
+    let entry = match read_id(&row.get::<_, String>(1)?) {
+        Ok(run) => Ok(purged(run)?),
+        Err(corrupt) => Err(corrupt.into()),
+    };
+    Ok((row.get(0)?, entry))
+}
+
 fn read_block(row: &Row<'_>) -> rusqlite::Result<Result<StoredBlock, Corruption>> {
     let key = BlockKey { run_no: row.get(0)?, epoch: EpochNo(row.get::<_, i64>(1)?.cast_unsigned()) };
     Ok(Ok(StoredBlock { key, bytes: row.get(2)? }))
@@ -215,10 +241,10 @@ impl SqlitePurger {
     fn transaction<T>(
         &self,
         what: &str,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        work: impl FnOnce(&Connection) -> Result<T, WriteFailed>,
     ) -> Result<T, LandscapeError> {
         let connection = &self.0.connection;
-        let run = || {
+        let run = || -> Result<T, WriteFailed> {
             connection.execute_batch("BEGIN IMMEDIATE")?;
             let done = work(connection).and_then(|result| {
                 connection.execute_batch("COMMIT")?;
@@ -229,7 +255,7 @@ impl SqlitePurger {
             }
             done
         };
-        run().map_err(|error| self.0.failed(what, &error))
+        run().map_err(|error| error.told(|| format!("{what} in audit database {}", self.0.location)))
     }
 
     /// The text under which a store's folder is recorded.
@@ -282,7 +308,9 @@ impl LandscapePurger for SqlitePurger {
                 BEGIN,
                 params![run.run_no, start.now.0, start.older_than_days, start.by_name, store],
             )?;
+            let entry = Entry::purge_requested(start, connection.last_insert_rowid(), store);
             connection.execute(FORGET_CHECKPOINTS, [run.run_no])?;
+            Registry::append(connection, Some(run.run_no), &entry)?;
             Ok(true)
         })?;
         if begun {
@@ -314,7 +342,8 @@ impl LandscapePurger for SqlitePurger {
                 blocks += i64::from(length.is_some());
                 bytes += length.unwrap_or_default();
             }
-            connection.execute(COUNT_BLOCKS, params![blocks, bytes, purge.purge_no]).map(|_| ())
+            connection.execute(COUNT_BLOCKS, params![blocks, bytes, purge.purge_no])?;
+            Ok(())
         })
     }
 
@@ -364,7 +393,14 @@ impl LandscapePurger for SqlitePurger {
     }
 
     async fn finish(&mut self, now: Micros) -> Result<(), LandscapeError> {
-        self.transaction("ending a purge", |connection| connection.execute(FINISH, [now.0]).map(|_| ()))
+        self.transaction("ending a purge", |connection| {
+            let ended: Vec<_> =
+                connection.prepare(FINISH)?.query_map([now.0], read_ended)?.collect::<rusqlite::Result<_>>()?;
+            for (run_no, purged) in ended {
+                Registry::append(connection, Some(run_no), &Entry::Purged(purged?))?;
+            }
+            Ok(())
+        })
     }
 
     async fn recorded(&mut self, purge_no: i64) -> Result<RecordedPurge, LandscapeError> {

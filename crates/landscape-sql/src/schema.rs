@@ -1,10 +1,14 @@
 //! Versions of the schema: what a file is, and how it becomes what this program writes.
 
+use elspeth_contracts::{Clock as _, SystemClock};
 use elspeth_faults::{Act, around};
 use elspeth_landscape::LandscapeError;
+use elspeth_landscape::registry::{Entry, Opened};
 use rusqlite::Connection;
+use ulid::Ulid;
 
-use crate::error::write_error;
+use crate::error::{WriteFailed, write_error};
+use crate::tables::Registry;
 use crate::views;
 
 /// Marks a database file as an audit record: "ELSP" in SQLite's `application_id`.
@@ -68,9 +72,13 @@ fn marks(connection: &Connection) -> rusqlite::Result<(i64, i64, i64)> {
     }
 }
 
+fn told(error: WriteFailed, location: &str) -> LandscapeError {
+    error.told(|| format!("creating tables in audit database {location}"))
+}
+
 /// Brings the database to the newest version, in one transaction.
 pub(crate) fn migrate(connection: &Connection, location: &str) -> Result<(), LandscapeError> {
-    let failed = |error| write_error(format!("creating tables in audit database {location}"), &error);
+    let failed = |error: rusqlite::Error| told(error.into(), location);
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     // Another process may have been faster; the lock is ours now, so this look counts.
     let result = found(connection, location).and_then(|found| {
@@ -78,13 +86,21 @@ pub(crate) fn migrate(connection: &Connection, location: &str) -> Result<(), Lan
             Found::Nothing => 0,
             Found::Record(version) => version,
         };
-        connection.execute_batch(&migration(from)).map_err(failed)
+        connection.execute_batch(&migration(from)).map_err(failed)?;
+        if from == 0 { open_registry(connection).map_err(|error| told(error, location)) } else { Ok(()) }
     });
     let ended = match &result {
         Ok(()) => around(Act::CreateTables, || connection.execute_batch("COMMIT")),
         Err(_) => connection.execute_batch("ROLLBACK"),
     };
     result.and(ended.map_err(failed))
+}
+
+/// The first entry of the database's log, which names it.
+fn open_registry(connection: &Connection) -> Result<(), WriteFailed> {
+    let origin = format!("elspeth.registry/{}", Ulid::new());
+    let opened = Opened { origin, opened_at: SystemClock::new().now() };
+    Registry::append(connection, None, &Entry::Opened(opened))
 }
 
 /// What makes the newest version of version `from`. Views are always those of the newest.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use elspeth_contracts::{EpochNo, Micros, RunId};
 use elspeth_faults::{Act, around};
 use elspeth_landscape::integrity::EpochHashes;
+use elspeth_landscape::registry::Entry;
 use elspeth_landscape::{
     ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart, TakeUp,
 };
@@ -17,13 +18,13 @@ use sqlx::Connection as _;
 
 use crate::background::BackgroundCount;
 use crate::census::Census;
-use crate::error::{store_error, write_error};
+use crate::error::{WriteFailed, store_error, write_error};
 use crate::insert::{Group, Inserts};
 use crate::landscape::Scratch;
 use crate::presence::Presence;
 use crate::tables::{
     Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, Intents, Lease, NodeStates, Nodes,
-    Operations, Releases, Resumptions, RoutingEvents, Rows, Runs, SinkStates, Staged, StateContexts,
+    Operations, Registry, Releases, Resumptions, RoutingEvents, Rows, Runs, SinkStates, Staged, StateContexts,
     TokenOutcomes, TokenParents, Tokens, TransformErrors, ValidationErrors,
 };
 use crate::{connect, conservation, counters};
@@ -100,13 +101,15 @@ impl SqliteWriter {
         self.connection.close().map_err(|(_, error)| write_error(what(), &error))
     }
 
-    fn failed(&self, what: &str, error: &rusqlite::Error) -> LandscapeError {
-        if let (rusqlite::Error::StatementChangedRows(0), Some(run)) = (error, &self.run)
+    fn failed(&self, what: &str, error: impl Into<WriteFailed>) -> LandscapeError {
+        let error = error.into();
+        if let (WriteFailed::Database(rusqlite::Error::StatementChangedRows(0)), Some(run)) =
+            (&error, &self.run)
             && let Ok(owner) = Runs::owner(&self.connection, run.lease.run_no)
         {
             return LandscapeError::LeaseLost { owner };
         }
-        write_error(format!("{what} in audit database {}", self.location), error)
+        error.told(|| format!("{what} in audit database {}", self.location))
     }
 
     fn out_of_order(&self, what: &str) -> LandscapeError {
@@ -144,7 +147,7 @@ impl SqliteWriter {
     async fn summary(&mut self, run_no: i64) -> Result<String, LandscapeError> {
         if let Some(census) = self.run.as_ref().and_then(|run| run.census.as_ref()) {
             let summary = counters::summary_of(&self.connection, run_no, census);
-            return summary.map_err(|error| self.failed("counting the records of a run", &error));
+            return summary.map_err(|error| self.failed("counting the records of a run", error));
         }
         let mut connection = connect::checker(&self.path, self.patience).await?;
         let summary = counters::summary_json(&mut connection, run_no).await?;
@@ -177,10 +180,10 @@ fn refusal(run_id: RunId, standing: Option<(String, bool)>) -> LandscapeError {
 fn transaction<T>(
     connection: &Connection,
     act: Act,
-    work: impl FnOnce() -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
+    work: impl FnOnce() -> Result<T, WriteFailed>,
+) -> Result<T, WriteFailed> {
     execute(connection, "BEGIN IMMEDIATE")?;
-    let done = work().and_then(|result| make_durable(connection, act).map(|()| result));
+    let done = work().and_then(|result| Ok(make_durable(connection, act).map(|()| result)?));
     if done.is_err() {
         abandon(connection)?;
     }
@@ -203,21 +206,39 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 
 impl OpenRun {
     /// Registers run, nodes and edges.
-    fn register(connection: &Connection, start: &RunStart) -> rusqlite::Result<Self> {
+    fn register(connection: &Connection, start: &RunStart) -> Result<Self, WriteFailed> {
         Runs::insert(start).execute(connection)?;
         let mut run = Self::of(Lease { run_no: connection.last_insert_rowid(), owner: start.owner.clone() });
         run.inserts.all(connection, Nodes, &start.nodes)?;
         run.inserts.all(connection, Edges, &start.edges)?;
+        run.enter(connection, &Entry::begun(start))?;
         Ok(run)
     }
 
     /// `None` when the run is not as it was seen.
-    fn take_up(connection: &Connection, up: &TakeUp) -> rusqlite::Result<Option<Self>> {
+    fn take_up(connection: &Connection, up: &TakeUp) -> Result<Option<Self>, WriteFailed> {
         let Some(run_no) = Runs::take_up(connection, up)? else { return Ok(None) };
         Resumptions::insert(connection, run_no, up)?;
         let mut run = Self::of(Lease { run_no, owner: up.owner.clone() });
         run.decided = Epochs::open(connection, run_no)?.into();
+        run.enter(connection, &Entry::taken_up(up))?;
         Ok(Some(run))
+    }
+
+    /// Appends an entry about this run to the registry.
+    fn enter(&self, connection: &Connection, entry: &Entry) -> Result<(), WriteFailed> {
+        Registry::append(connection, Some(self.lease.run_no), entry)
+    }
+
+    /// Ends the run.
+    fn seal(
+        &self,
+        connection: &Connection,
+        (seal, summary): (&RunSeal, &str),
+        entry: &Entry,
+    ) -> Result<(), WriteFailed> {
+        Runs::seal(&self.lease, seal, summary).change_one(connection)?;
+        self.enter(connection, entry)
     }
 
     fn of(lease: Lease) -> Self {
@@ -283,7 +304,7 @@ impl OpenRun {
     }
 
     /// After a failure, what was staged is still staged and can be committed again, unless the database lost it.
-    fn commit(&mut self, connection: &Connection, closing: &Closing<'_>) -> rusqlite::Result<()> {
+    fn commit(&mut self, connection: &Connection, closing: &Closing<'_>) -> Result<(), WriteFailed> {
         let (staged, written) = match std::mem::replace(&mut self.stage, Stage::Empty) {
             Stage::Staged(staged, written) => (staged, written),
             Stage::Empty | Stage::Lost => {
@@ -296,9 +317,9 @@ impl OpenRun {
         let act = if closing.acted.is_some() { Act::CommitAb } else { Act::CommitA };
         let acted = closing.acted.filter(|acted| written != Some(acted.epoch));
         let done = acted
-            .map_or(Ok(()), |acted| self.insert_acted(connection, acted))
+            .map_or(Ok(()), |acted| Ok(self.insert_acted(connection, acted)?))
             .and_then(|()| self.insert_closing(connection, Some(&staged), closing))
-            .and_then(|()| make_durable(connection, act));
+            .and_then(|()| Ok(make_durable(connection, act)?));
         match done {
             Ok(()) => self.decided.extend(staged.end().map(|end| (staged.epoch, end))),
             Err(_) => self.unstage_acted(connection, staged),
@@ -307,7 +328,11 @@ impl OpenRun {
     }
 
     /// Commit B, when no epoch is staged.
-    fn insert_alone(&mut self, connection: &Connection, closing: &Closing<'_>) -> rusqlite::Result<()> {
+    fn insert_alone(
+        &mut self,
+        connection: &Connection,
+        closing: &Closing<'_>,
+    ) -> Result<(), WriteFailed> {
         closing.acted.map_or(Ok(()), |acted| self.insert_acted(connection, acted))?;
         self.insert_closing(connection, None, closing)
     }
@@ -364,7 +389,7 @@ impl OpenRun {
         connection: &Connection,
         staged: Option<&Staged>,
         Closing { acted, hashes, now }: &Closing<'_>,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), WriteFailed> {
         let run_no = self.lease.run_no;
         let mut others = Group::default();
         if let Some(acted) = acted {
@@ -380,7 +405,11 @@ impl OpenRun {
             (None, None) => {}
         }
         others.execute(connection)?;
-        Runs::heartbeat(&self.lease, *now).change_one(connection)
+        Runs::heartbeat(&self.lease, *now).change_one(connection)?;
+        match &hashes.head {
+            Some(head) => self.enter(connection, &Entry::Head(head.clone())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -392,7 +421,7 @@ impl LandscapeWriter for SqliteWriter {
         }
         let connection = &self.connection;
         let run = transaction(connection, Act::BeginRun, || OpenRun::register(connection, start));
-        self.run = Some(run.map_err(|error| self.failed("registering the run", &error))?);
+        self.run = Some(run.map_err(|error| self.failed("registering the run", error))?);
         Ok(())
     }
 
@@ -401,14 +430,17 @@ impl LandscapeWriter for SqliteWriter {
             return Err(self.out_of_order("a run is open on this writer already"));
         }
         let connection = &self.connection;
-        let failed = |error| self.failed("taking up the run", &error);
+        let failed = |error: WriteFailed| self.failed("taking up the run", error);
         let taken = transaction(connection, Act::TakeUp, || OpenRun::take_up(connection, up));
         match taken.map_err(failed)? {
             Some(run) => {
                 self.run = Some(run);
                 Ok(())
             }
-            None => Err(refusal(up.run_id, Runs::standing(connection, up.run_id).map_err(failed)?)),
+            None => {
+                let standing = Runs::standing(connection, up.run_id);
+                Err(refusal(up.run_id, standing.map_err(|error| failed(error.into()))?))
+            }
         }
     }
 
@@ -416,14 +448,14 @@ impl LandscapeWriter for SqliteWriter {
         self.resting_run("an epoch is staged already")?;
         let run = self.run.as_mut().expect("a resting run is an open one");
         let staged = run.stage(&self.connection, decided);
-        staged.map_err(|error| self.failed(&format!("staging epoch {}", decided.epoch.0), &error))
+        staged.map_err(|error| self.failed(&format!("staging epoch {}", decided.epoch.0), error))
     }
 
     async fn stage_acted(&mut self, acted: &ActedEpoch) -> Result<(), LandscapeError> {
         self.open_run()?;
         let run = self.run.as_mut().expect("it was just looked at");
         let staged = run.stage_acted(&self.connection, acted);
-        staged.map_err(|error| self.failed("writing what sinks did", &error))
+        staged.map_err(|error| self.failed("writing what sinks did", error))
     }
 
     async fn commit(
@@ -440,7 +472,7 @@ impl LandscapeWriter for SqliteWriter {
         let committed = run.commit(&self.connection, &Closing { acted, hashes, now });
         match committed {
             Ok(()) => run.committed(acted, &self.path),
-            Err(error) => return Err(self.failed("committing an epoch", &error)),
+            Err(error) => return Err(self.failed("committing an epoch", error)),
         }
         Ok(())
     }
@@ -451,7 +483,7 @@ impl LandscapeWriter for SqliteWriter {
             Stage::Empty => Ok(()),
             Stage::Staged(..) | Stage::Lost => {
                 let done = abandon(&self.connection);
-                done.map_err(|error| self.failed("rolling back an epoch", &error))
+                done.map_err(|error| self.failed("rolling back an epoch", error))
             }
         }
     }
@@ -461,19 +493,19 @@ impl LandscapeWriter for SqliteWriter {
         match run.stage {
             Stage::Empty => Runs::heartbeat(&run.lease, now)
                 .change_one(&self.connection)
-                .map_err(|error| self.failed("showing a sign of life", &error)),
+                .map_err(|error| self.failed("showing a sign of life", error)),
             Stage::Staged(..) | Stage::Lost => Ok(()),
         }
     }
 
-    async fn seal(&mut self, seal: &RunSeal) -> Result<(), LandscapeError> {
+    async fn seal(&mut self, seal: &RunSeal, entry: &Entry) -> Result<(), LandscapeError> {
         let run_no = self.resting_run("an epoch is staged; commit it or roll it back before sealing")?;
         self.check_presence()?;
         let summary = self.summary(run_no).await?;
-        let (connection, lease) = (&self.connection, &self.open_run()?.lease);
+        let (connection, run) = (&self.connection, self.open_run()?);
         let sealed =
-            transaction(connection, Act::Seal, || Runs::seal(lease, seal, &summary).change_one(connection));
-        sealed.map_err(|error| self.failed("sealing the run", &error))?;
+            transaction(connection, Act::Seal, || run.seal(connection, (seal, &summary), entry));
+        sealed.map_err(|error| self.failed("sealing the run", error))?;
         // Only a run that does not end well is still counted; the last to close the database folds its log.
         self.run.take().and_then(|run| run.background).and_then(BackgroundCount::finish);
         self.fold_log();

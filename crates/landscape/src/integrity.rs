@@ -24,6 +24,8 @@ mod release;
 
 use elspeth_canonical::ContentHash;
 
+use crate::registry::RunHead;
+
 pub use ahead::TreesAhead;
 pub use chain::{ActedDigest, DecidedDigest};
 pub(crate) use chain::{RecorderState, Registered};
@@ -40,4 +42,6 @@ pub struct EpochHashes {
     pub content: ContentHash,
     /// State from which both can be continued: JSON.
     pub state: String,
+    /// What is entered in the registry with this commit; now and then, where heads are signed.
+    pub head: Option<RunHead>,
 }

@@ -8,6 +8,7 @@
 //!   recording it, and [`carried`] says what its tokens carry where they wait.
 //! - [`integrity`] closes every commit with hashes that make an edited record visible; `docs/evidence-format.md` defines
 //!   them byte for byte.
+//! - [`registry`] is the log of all runs of a database, which shows when one of them is taken away.
 //! - [`verify`] hashes everything again and says whether it is what was written.
 //! - [`purge`] removes bodies and leaves everything else.
 //! - [`lineage`] answers "why?" about a row or token, [`failures`] lists what went wrong, [`RunReport`] counts.
@@ -51,6 +52,7 @@ pub mod integrity;
 pub mod lineage;
 pub mod purge;
 mod recorder;
+pub mod registry;
 mod report;
 mod resume;
 mod run;

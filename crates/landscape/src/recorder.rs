@@ -1,7 +1,12 @@
-use elspeth_canonical::{ContentHash, HashVersion};
-use elspeth_contracts::{EdgeRecord, EpochNo, ErrorReason, FailureKind, Micros, NodeRecord, RunStatus};
+use std::num::NonZeroU64;
 
-use crate::integrity::{ActedDigest, DecidedDigest, RecorderState, Registered, TreesAhead};
+use elspeth_canonical::{ContentHash, HashVersion};
+use elspeth_contracts::{
+    EdgeRecord, EpochNo, ErrorReason, FailureKind, Micros, NodeRecord, RunId, RunStatus,
+};
+
+use crate::integrity::{ActedDigest, DecidedDigest, EpochHashes, RecorderState, Registered, TreesAhead};
+use crate::registry::{Entry, RunHead, Sealed};
 use crate::{
     ActedEpoch, Checkpoint, ConservationBreach, Corruption, DecidedEpoch, LandscapeError, LandscapeWriter,
     RunRecord, RunSeal, RunStart, TakeUp,
@@ -13,12 +18,23 @@ use crate::{
 /// or rolled back.
 pub struct Recorder {
     writer: Box<dyn LandscapeWriter>,
-    version: HashVersion,
-    topology_hash: ContentHash,
+    run: Identity,
     state: RecorderState,
     staged: Option<DecidedDigest>,
+    /// After how many epochs the registry hears how far the run is.
+    heads_every: Option<NonZeroU64>,
     /// Conservation was checked, and nothing about tokens was committed since.
     checked: bool,
+}
+
+/// What never changes about a run and is entered in the registry when it is sealed.
+#[derive(Debug, Clone, Copy)]
+struct Identity {
+    run_id: RunId,
+    started_at: Micros,
+    config_hash: ContentHash,
+    hash_version: HashVersion,
+    topology_hash: ContentHash,
 }
 
 impl Recorder {
@@ -31,31 +47,24 @@ impl Recorder {
         start: &RunStart,
     ) -> Result<Self, LandscapeError> {
         writer.begin_run(start).await?;
-        Ok(Self {
-            writer,
-            version: start.hash_version,
+        let run = Identity {
+            run_id: start.run_id,
+            started_at: start.started_at,
+            config_hash: start.config_hash,
+            hash_version: start.hash_version,
             topology_hash: start.topology_hash,
-            state: RecorderState::new(&Registered::of_start(start)),
-            staged: None,
-            checked: false,
-        })
+        };
+        Ok(Self::at(writer, run, RecorderState::new(&Registered::of_start(start))))
     }
 
-    /// Takes up a run at a commit: `state` is that commit's [`crate::integrity::EpochHashes::state`].
-    ///
-    /// # Errors
-    /// [`LandscapeError::Corrupt`] when no commit stores such a state.
-    pub fn continue_from(
-        writer: Box<dyn LandscapeWriter>,
-        (version, topology_hash): (HashVersion, ContentHash),
-        state: &str,
-    ) -> Result<Self, LandscapeError> {
-        let state = RecorderState::from_stored(version, state).ok_or_else(|| Corruption {
-            table: "epochs",
-            id: "the last one".to_owned(),
-            what: "its integrity state cannot be read".to_owned(),
-        })?;
-        Ok(Self { writer, version, topology_hash, state, staged: None, checked: false })
+    const fn at(writer: Box<dyn LandscapeWriter>, run: Identity, state: RecorderState) -> Self {
+        Self { writer, run, state, staged: None, heads_every: None, checked: false }
+    }
+
+    /// Enters in the registry after every so many epochs how far the run is, so that its head can be signed on the way.
+    #[must_use]
+    pub fn with_heads_every(self, epochs: Option<NonZeroU64>) -> Self {
+        Self { heads_every: epochs, ..self }
     }
 
     /// Takes a run over from an owner that is gone, at its last commit. `graph` are the run's registered nodes and edges,
@@ -75,18 +84,18 @@ impl Recorder {
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Self, LandscapeError> {
         writer.take_up(up).await?;
-        let known = (run.hash_version, run.topology_hash);
-        match checkpoint {
-            Some(checkpoint) => Self::continue_from(writer, known, &checkpoint.hash_state),
-            None => Ok(Self {
-                writer,
-                version: run.hash_version,
-                topology_hash: run.topology_hash,
-                state: RecorderState::new(&Registered::of_record(run, graph)),
-                staged: None,
-                checked: false,
-            }),
-        }
+        let state = match checkpoint {
+            Some(checkpoint) => state_of(run.hash_version, checkpoint)?,
+            None => RecorderState::new(&Registered::of_record(run, graph)),
+        };
+        let run = Identity {
+            run_id: run.run_id,
+            started_at: run.started_at,
+            config_hash: run.config_hash,
+            hash_version: run.hash_version,
+            topology_hash: run.topology_hash,
+        };
+        Ok(Self::at(writer, run, state))
     }
 
     /// Writes an epoch's decisions; not durable before [`Recorder::commit`].
@@ -94,7 +103,7 @@ impl Recorder {
     /// # Errors
     /// [`LandscapeError`] of the store; [`LandscapeError::Corrupt`] when the epoch is not what it must be.
     pub async fn stage(&mut self, decided: &DecidedEpoch) -> Result<(), LandscapeError> {
-        self.stage_hashed(decided, DecidedDigest::of(self.version, decided)).await
+        self.stage_hashed(decided, DecidedDigest::of(self.run.hash_version, decided)).await
     }
 
     /// The same, with the digest that another thread made of `decided` meanwhile.
@@ -143,7 +152,7 @@ impl Recorder {
     /// # Errors
     /// [`LandscapeError`] of the store; [`LandscapeError::Corrupt`] when `acted` tells of tokens without outcome.
     pub async fn commit(&mut self, acted: Option<&ActedEpoch>, now: Micros) -> Result<(), LandscapeError> {
-        let digest = acted.map(|acted| ActedDigest::of(self.version, acted)).transpose()?;
+        let digest = acted.map(|acted| ActedDigest::of(self.run.hash_version, acted)).transpose()?;
         self.commit_hashed(acted.zip(digest.as_ref()), now).await
     }
 
@@ -161,11 +170,27 @@ impl Recorder {
         }
         let next = self.state.after(acted, self.staged.as_ref(), now);
         let acted = acted.map(|(acted, _)| acted);
-        self.writer.commit(acted, &next.hashes(), now).await?;
+        let hashes = EpochHashes { head: self.head(&next), ..next.hashes() };
+        self.writer.commit(acted, &hashes, now).await?;
         self.state = next;
         self.checked &= self.staged.is_none() && acted.is_none_or(|acted| acted.outcomes.is_empty());
         self.staged = None;
         Ok(())
+    }
+
+    /// What the registry hears of the commit after which the state is `next`.
+    fn head(&self, next: &RecorderState) -> Option<RunHead> {
+        let (epoch, every) = (self.staged.as_ref()?.epoch(), self.heads_every?);
+        let [decisions, releases, acts] = next.trees().heads();
+        (epoch.0 + 1).is_multiple_of(every.get()).then(|| RunHead {
+            run: self.run.run_id,
+            epoch: epoch.0,
+            chain: next.chain(),
+            decisions,
+            releases,
+            acts,
+            signed_by: None,
+        })
     }
 
     /// Throws away a staged epoch.
@@ -227,12 +252,43 @@ impl Recorder {
             seal.status = RunStatus::Failed;
             seal.error = Some(ErrorReason::new(FailureKind::Internal, breach.to_string()));
         }
-        let content_root = self.state.content_root(self.topology_hash, &seal);
+        let content_root = self.state.content_root(self.run.topology_hash, &seal);
         seal.content_root = Some(content_root);
-        seal.record_root = Some(self.state.record_root(&seal, content_root));
-        self.writer.seal(&seal).await?;
+        let record_root = self.state.record_root(&seal, content_root);
+        seal.record_root = Some(record_root);
+        self.writer.seal(&seal, &self.sealed(&seal, (content_root, record_root))).await?;
         breach.map_or(Ok(seal), |breach| Err(breach.into()))
     }
+}
+
+impl Recorder {
+    /// What is entered in the registry about the end.
+    fn sealed(&self, seal: &RunSeal, (content_root, record_root): (ContentHash, ContentHash)) -> Entry {
+        let Identity { run_id, started_at, config_hash, hash_version, topology_hash } = self.run;
+        let [decisions, ..] = self.state.trees().heads();
+        Entry::Sealed(Sealed {
+            run: run_id,
+            hash_version,
+            config_hash,
+            topology_hash,
+            status: seal.status,
+            started_at,
+            completed_at: seal.completed_at,
+            rows: decisions.size,
+            records: self.state.records(),
+            content_root,
+            record_root,
+            signed_by: None,
+        })
+    }
+}
+
+fn state_of(version: HashVersion, checkpoint: &Checkpoint) -> Result<RecorderState, Corruption> {
+    RecorderState::from_stored(version, &checkpoint.hash_state).ok_or_else(|| Corruption {
+        table: "epochs",
+        id: "the last one".to_owned(),
+        what: "its integrity state cannot be read".to_owned(),
+    })
 }
 
 fn check_digest(of: EpochNo, digest: EpochNo) -> Result<(), Corruption> {

@@ -7,6 +7,7 @@ use elspeth_contracts::{
 };
 
 use crate::integrity::EpochHashes;
+use crate::registry::Entry;
 use crate::{
     ActedEpoch, ConservationBreach, Counters, DecidedEpoch, Failure, LandscapeError, ResumePoint,
     ResumptionRecord, RunRecord, RunRef, RunSeal, RunStart, RunSummary, TakeUp,
@@ -18,6 +19,9 @@ use crate::{
 ///
 /// A writer writes its run only while it is the run's owner. When another process has taken the run up, whatever it does
 /// fails with [`LandscapeError::LeaseLost`] and changes nothing.
+///
+/// What is begun ([`Entry::begun`]), taken up ([`Entry::taken_up`]), committed with a head ([`EpochHashes::head`]) and sealed is
+/// appended to the registry in the same transaction.
 #[async_trait]
 pub trait LandscapeWriter: Send {
     /// Registers run, nodes and edges in one durable transaction.
@@ -55,7 +59,7 @@ pub trait LandscapeWriter: Send {
     async fn heartbeat(&mut self, now: Micros) -> Result<(), LandscapeError>;
 
     /// Ends the run in one durable transaction.
-    async fn seal(&mut self, seal: &RunSeal) -> Result<(), LandscapeError>;
+    async fn seal(&mut self, seal: &RunSeal, entry: &Entry) -> Result<(), LandscapeError>;
 
     /// Rules of conservation that the run breaks; empty for a sound one. Asked before sealing as completed.
     async fn conservation(&mut self) -> Result<Vec<ConservationBreach>, LandscapeError>;

@@ -355,3 +355,20 @@ CREATE TABLE purge_files (
     hash     BLOB    NOT NULL CHECK (length(hash) = 32),
     PRIMARY KEY (purge_no, hash)
 ) STRICT, WITHOUT ROWID;
+
+-- The append-only log of the database: what was done with which run, and with which key it is signed. Entries are JSON in
+-- their canonical form; `peaks` is the frontier of the tree over all entries up to this one.
+CREATE TABLE registry (
+    number INTEGER PRIMARY KEY,
+    run_no INTEGER REFERENCES runs,
+    entry  TEXT    NOT NULL,
+    peaks  BLOB    NOT NULL CHECK (length(peaks) % 32 = 0)
+) STRICT;
+
+CREATE INDEX registry_by_run ON registry (run_no);
+
+-- Signed heads of that log: checkpoints after so many entries.
+CREATE TABLE heads (
+    size INTEGER PRIMARY KEY,
+    note TEXT    NOT NULL
+) STRICT;

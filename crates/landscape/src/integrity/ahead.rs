@@ -1,6 +1,7 @@
 use elspeth_canonical::{ContentHash, HashVersion};
 
 use super::MerkleTree;
+use crate::registry::TreeHead;
 
 /// The trees of a run as far as one thread has hashed it, ahead of the commits. Whoever hashes the epochs of a run in their
 /// order grows them with each digest, and the commit takes them over instead of joining every leaf.
@@ -20,6 +21,12 @@ impl TreesAhead {
     pub const fn new(version: HashVersion) -> Self {
         let empty = MerkleTree::new(version);
         Self { decided: MerkleTree::new(version), released: MerkleTree::new(version), acted: empty }
+    }
+
+    /// Sizes and roots: of decisions, releases and acts.
+    pub(crate) fn heads(&self) -> [TreeHead; 3] {
+        [&self.decided, &self.released, &self.acted]
+            .map(|tree| TreeHead { size: tree.size(), root: tree.root() })
     }
 }
 

@@ -234,7 +234,7 @@ impl RecorderState {
     }
 
     pub(crate) fn hashes(&self) -> EpochHashes {
-        EpochHashes { chain: self.chain, content: self.decided.root(), state: self.stored() }
+        EpochHashes { chain: self.chain, content: self.decided.root(), state: self.stored(), head: None }
     }
 
     /// Goes on from a chain that is stored, whatever it is of: a verifier judges every epoch by its own records.
@@ -245,6 +245,11 @@ impl RecorderState {
     /// Records of every kind that were committed.
     pub(crate) const fn records(&self) -> u64 {
         self.records
+    }
+
+    /// The chain after the last link.
+    pub(crate) const fn chain(&self) -> ContentHash {
+        self.chain
     }
 
     /// The trees as they are now.
@@ -381,6 +386,11 @@ impl<'a> Registered<'a> {
             nodes: &start.nodes,
             edges: &start.edges,
         }
+    }
+
+    /// What the chain begins with.
+    pub(crate) fn chain(&self) -> ContentHash {
+        run_digest(self)
     }
 
     /// As it was stored.
