@@ -18,6 +18,7 @@ use elspeth_contracts::{
     TokenKey, TokenOutcomeRecord, TokenRecord,
 };
 use elspeth_landscape::integrity::EpochHashes;
+use elspeth_landscape::registry::{Entry, Sealed};
 use elspeth_landscape::{
     ActedEpoch, DecidedEpoch, LandscapeReader as _, LandscapeWriter as _, RunRef, RunSeal, RunStart,
     SinkIntent, SinkProgress, SourceRecord,
@@ -46,7 +47,8 @@ fn main() -> Result<(), Failure> {
 async fn measure(database: &str, rows: u64) -> Result<(), Failure> {
     let landscape = SqliteLandscape::at(database)?;
     let mut writer = landscape.writer().await?;
-    writer.begin_run(&start()).await?;
+    let start = start();
+    writer.begin_run(&start).await?;
     let mut busy = Duration::ZERO;
     let mut before: Option<ActedEpoch> = None;
     for epoch in 0..rows.div_ceil(EPOCH) {
@@ -68,7 +70,7 @@ async fn measure(database: &str, rows: u64) -> Result<(), Failure> {
     let breaches = writer.conservation().await?;
     println!("conservation   {:.3} s ({} breaches)", started.elapsed().as_secs_f64(), breaches.len());
     let started = Instant::now();
-    writer.seal(&seal()).await?;
+    writer.seal(&seal(), &sealed(&start, rows)).await?;
     println!("seal           {:.3} s", started.elapsed().as_secs_f64());
     writer.close().await?;
     println!("bytes/row      {:.0}", count(std::fs::metadata(database)?.len()) / count(rows));
@@ -169,7 +171,7 @@ fn hash(seed: u64) -> ContentHash {
 }
 
 fn hashes() -> EpochHashes {
-    EpochHashes { chain: hash(1), content: hash(2), state: "{}".to_owned() }
+    EpochHashes { chain: hash(1), content: hash(2), state: "{}".to_owned(), head: None }
 }
 
 fn start() -> RunStart {
@@ -215,6 +217,23 @@ fn node(number: u16, node_type: NodeType) -> NodeRecord {
         input_schema: "null".to_owned(),
         output_schema: "null".to_owned(),
     }
+}
+
+fn sealed(start: &RunStart, rows: u64) -> Entry {
+    Entry::Sealed(Sealed {
+        run: start.run_id,
+        hash_version: start.hash_version,
+        config_hash: start.config_hash,
+        topology_hash: start.topology_hash,
+        status: RunStatus::Completed,
+        started_at: start.started_at,
+        completed_at: Micros(2),
+        rows,
+        records: rows,
+        content_root: hash(6),
+        record_root: hash(7),
+        signed_by: None,
+    })
 }
 
 fn seal() -> RunSeal {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elspeth_landscape::LandscapeError;
+use elspeth_proof::SecretKey;
 use sqlx::sqlite::SqlitePoolOptions;
 
 use crate::Location;
@@ -29,6 +30,7 @@ pub struct SqliteLandscape {
     path: PathBuf,
     patience: Duration,
     synchronous: Synchronous,
+    signer: Option<Arc<SecretKey>>,
     scratch: Option<Arc<Scratch>>,
 }
 
@@ -50,6 +52,7 @@ impl SqliteLandscape {
                     path,
                     patience: PATIENCE,
                     synchronous: Synchronous::Full,
+                    signer: None,
                     scratch: Some(Arc::new(scratch)),
                 })
             }
@@ -65,6 +68,7 @@ impl SqliteLandscape {
             path,
             patience: PATIENCE,
             synchronous: Synchronous::Full,
+            signer: None,
             scratch: None,
         }
     }
@@ -83,6 +87,13 @@ impl SqliteLandscape {
         self
     }
 
+    /// Signs the heads of the registry. Whoever begins, takes up or purges a run is refused when the database has another key.
+    #[must_use]
+    pub fn with_signer(mut self, signer: Option<SecretKey>) -> Self {
+        self.signer = signer.map(Arc::new);
+        self
+    }
+
     /// Where it is.
     #[must_use]
     pub fn location(&self) -> &Location {
@@ -98,6 +109,7 @@ impl SqliteLandscape {
         let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
         let location = self.location.to_string();
         Ok(SqliteWriter::new(connection, self.path.clone(), location, self.patience)
+            .signing(self.signer.clone())
             .keeping(self.scratch.clone()))
     }
 
@@ -132,7 +144,8 @@ impl SqliteLandscape {
     /// # Errors
     /// As [`SqliteLandscape::reader`].
     pub fn purger(&self) -> Result<SqlitePurger, LandscapeError> {
-        Ok(SqlitePurger::open(&self.path, self.patience)?.keeping(self.scratch.clone()))
+        let purger = SqlitePurger::open(&self.path, self.patience)?;
+        Ok(purger.signing(self.signer.clone()).keeping(self.scratch.clone()))
     }
 
     /// [`SqliteLandscape::at`] and [`SqliteLandscape::writer`] in one.

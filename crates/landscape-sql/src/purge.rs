@@ -12,6 +12,7 @@ use elspeth_landscape::purge::{
 };
 use elspeth_landscape::registry::{Entry, Purged};
 use elspeth_landscape::{Corruption, LandscapeError};
+use elspeth_proof::SecretKey;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
 use crate::connect;
@@ -28,7 +29,10 @@ pub struct SqlitePurgeView {
 }
 
 /// Purges bodies of an SQLite database, also beside a writer. Made by [`crate::SqliteLandscape`].
-pub struct SqlitePurger(SqlitePurgeView);
+pub struct SqlitePurger {
+    view: SqlitePurgeView,
+    signer: Option<Arc<SecretKey>>,
+}
 
 const CANDIDATES: &str =
     "SELECT r.run_no, r.run_id, r.status, r.completed_at, r.heartbeat_at, r.owner, r.settings,
@@ -229,12 +233,21 @@ impl SqlitePurger {
         connection
             .execute_batch("PRAGMA secure_delete = ON")
             .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
-        Ok(Self(SqlitePurgeView { connection, location, _scratch: None }))
+        Ok(Self { view: SqlitePurgeView { connection, location, _scratch: None }, signer: None })
     }
 
     /// The same, keeping a scratch folder.
     pub(crate) fn keeping(self, scratch: Option<Arc<Scratch>>) -> Self {
-        Self(self.0.keeping(scratch))
+        Self { view: self.view.keeping(scratch), ..self }
+    }
+
+    /// The same, signing the heads of the registry.
+    pub(crate) fn signing(self, signer: Option<Arc<SecretKey>>) -> Self {
+        Self { signer, ..self }
+    }
+
+    fn registry(&self) -> Registry<'_> {
+        Registry { connection: &self.view.connection, signer: self.signer.as_deref() }
     }
 
     /// Does `work` in one durable transaction.
@@ -243,7 +256,7 @@ impl SqlitePurger {
         what: &str,
         work: impl FnOnce(&Connection) -> Result<T, WriteFailed>,
     ) -> Result<T, LandscapeError> {
-        let connection = &self.0.connection;
+        let connection = &self.view.connection;
         let run = || -> Result<T, WriteFailed> {
             connection.execute_batch("BEGIN IMMEDIATE")?;
             let done = work(connection).and_then(|result| {
@@ -255,13 +268,13 @@ impl SqlitePurger {
             }
             done
         };
-        run().map_err(|error| error.told(|| format!("{what} in audit database {}", self.0.location)))
+        run().map_err(|error| error.told(|| format!("{what} in audit database {}", self.view.location)))
     }
 
     /// The text under which a store's folder is recorded.
     fn recorded_path<'p>(&self, store: &'p Path) -> Result<&'p str, LandscapeError> {
         store.to_str().ok_or_else(|| LandscapeError::Store {
-            context: format!("purging in audit database {}", self.0.location),
+            context: format!("purging in audit database {}", self.view.location),
             message: format!("the path of the payload store {} is not text", store.display()),
             retryable: false,
         })
@@ -271,11 +284,11 @@ impl SqlitePurger {
 #[async_trait]
 impl PurgeView for SqlitePurger {
     async fn candidates(&mut self) -> Result<Vec<PurgeCandidate>, LandscapeError> {
-        self.0.candidates().await
+        self.view.candidates().await
     }
 
     async fn open_purges(&mut self) -> Result<Vec<RecordedPurge>, LandscapeError> {
-        self.0.open_purges().await
+        self.view.open_purges().await
     }
 
     async fn blocks(
@@ -284,7 +297,7 @@ impl PurgeView for SqlitePurger {
         after: Option<BlockKey>,
         limit: u32,
     ) -> Result<Vec<StoredBlock>, LandscapeError> {
-        self.0.blocks(run_no, after, limit).await
+        self.view.blocks(run_no, after, limit).await
     }
 }
 
@@ -304,13 +317,14 @@ impl LandscapePurger for SqlitePurger {
             if connection.execute(LOWER_GRADE, seen)? == 0 {
                 return Ok(false);
             }
+            self.registry().admit(start.now)?;
             connection.execute(
                 BEGIN,
                 params![run.run_no, start.now.0, start.older_than_days, start.by_name, store],
             )?;
             let entry = Entry::purge_requested(start, connection.last_insert_rowid(), store);
             connection.execute(FORGET_CHECKPOINTS, [run.run_no])?;
-            Registry::append(connection, Some(run.run_no), &entry)?;
+            self.registry().append(Some(run.run_no), entry)?;
             Ok(true)
         })?;
         if begun {
@@ -349,7 +363,7 @@ impl LandscapePurger for SqlitePurger {
 
     async fn files(&mut self, store: &Path, limit: u32) -> Result<Vec<ContentHash>, LandscapeError> {
         let store = self.recorded_path(store)?;
-        self.0.list(FILES, params![store, limit], read_hash)
+        self.view.list(FILES, params![store, limit], read_hash)
     }
 
     async fn keep_files(&mut self, store: &Path, hashes: &[ContentHash]) -> Result<(), LandscapeError> {
@@ -382,10 +396,10 @@ impl LandscapePurger for SqlitePurger {
 
     async fn wipe(&mut self) -> Result<bool, LandscapeError> {
         let busy: rusqlite::Result<i64> =
-            self.0.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0));
+            self.view.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0));
         match busy {
             Ok(busy) => Ok(busy == 0),
-            Err(error) => match self.0.failed("emptying the log", &error) {
+            Err(error) => match self.view.failed("emptying the log", &error) {
                 LandscapeError::Store { retryable: true, .. } => Ok(false),
                 other => Err(other),
             },
@@ -394,17 +408,19 @@ impl LandscapePurger for SqlitePurger {
 
     async fn finish(&mut self, now: Micros) -> Result<(), LandscapeError> {
         self.transaction("ending a purge", |connection| {
-            let ended: Vec<_> =
-                connection.prepare(FINISH)?.query_map([now.0], read_ended)?.collect::<rusqlite::Result<_>>()?;
+            let ended: Vec<_> = connection
+                .prepare(FINISH)?
+                .query_map([now.0], read_ended)?
+                .collect::<rusqlite::Result<_>>()?;
             for (run_no, purged) in ended {
-                Registry::append(connection, Some(run_no), &Entry::Purged(purged?))?;
+                self.registry().append(Some(run_no), Entry::Purged(purged?))?;
             }
             Ok(())
         })
     }
 
     async fn recorded(&mut self, purge_no: i64) -> Result<RecordedPurge, LandscapeError> {
-        let found = self.0.purges("p.purge_no = ?", [purge_no])?;
+        let found = self.view.purges("p.purge_no = ?", [purge_no])?;
         found.into_iter().next().ok_or_else(|| {
             let (id, what) = (format!("purge_no {purge_no}"), "it is gone".to_owned());
             Corruption { table: "purges", id, what }.into()

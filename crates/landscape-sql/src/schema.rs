@@ -100,7 +100,7 @@ pub(crate) fn migrate(connection: &Connection, location: &str) -> Result<(), Lan
 fn open_registry(connection: &Connection) -> Result<(), WriteFailed> {
     let origin = format!("elspeth.registry/{}", Ulid::new());
     let opened = Opened { origin, opened_at: SystemClock::new().now() };
-    Registry::append(connection, None, &Entry::Opened(opened))
+    Registry { connection, signer: None }.append(None, Entry::Opened(opened))
 }
 
 /// What makes the newest version of version `from`. Views are always those of the newest.

@@ -39,6 +39,8 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     view!("v_explain"),
     view!("v_purges"),
     view!("v_resumptions"),
+    view!("v_registry"),
+    view!("v_heads"),
 ];
 
 /// The low 40 bits, half of an id's random part.

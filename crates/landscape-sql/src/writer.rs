@@ -13,6 +13,7 @@ use elspeth_landscape::registry::Entry;
 use elspeth_landscape::{
     ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart, TakeUp,
 };
+use elspeth_proof::SecretKey;
 use rusqlite::Connection;
 use sqlx::Connection as _;
 
@@ -24,8 +25,8 @@ use crate::landscape::Scratch;
 use crate::presence::Presence;
 use crate::tables::{
     Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, Intents, Lease, NodeStates, Nodes,
-    Operations, Registry, Releases, Resumptions, RoutingEvents, Rows, Runs, SinkStates, Staged, StateContexts,
-    TokenOutcomes, TokenParents, Tokens, TransformErrors, ValidationErrors,
+    Operations, Registry, Releases, Resumptions, RoutingEvents, Rows, Runs, SinkStates, Staged,
+    StateContexts, TokenOutcomes, TokenParents, Tokens, TransformErrors, ValidationErrors,
 };
 use crate::{connect, conservation, counters};
 
@@ -40,6 +41,7 @@ pub struct SqliteWriter {
     patience: Duration,
     presence: Presence,
     run: Option<OpenRun>,
+    signer: Option<Arc<SecretKey>>,
     /// Keeps the file of a database that is in no file until the last user is gone.
     _scratch: Option<Arc<Scratch>>,
 }
@@ -76,12 +78,18 @@ struct Closing<'a> {
 impl SqliteWriter {
     pub(crate) fn new(connection: Connection, path: PathBuf, location: String, patience: Duration) -> Self {
         let presence = Presence::of(&path);
-        Self { connection, path, location, patience, presence, run: None, _scratch: None }
+        Self { connection, path, location, patience, presence, run: None, signer: None, _scratch: None }
     }
 
     /// The same, keeping a scratch folder.
     pub(crate) fn keeping(mut self, scratch: Option<Arc<Scratch>>) -> Self {
         self._scratch = scratch;
+        self
+    }
+
+    /// The same, signing the heads of the registry.
+    pub(crate) fn signing(mut self, signer: Option<Arc<SecretKey>>) -> Self {
+        self.signer = signer;
         self
     }
 
@@ -137,6 +145,10 @@ impl SqliteWriter {
             Stage::Empty => Ok(run.lease.run_no),
             Stage::Staged(..) | Stage::Lost => Err(self.out_of_order(refusal)),
         }
+    }
+
+    fn registry(&self) -> Registry<'_> {
+        Registry { connection: &self.connection, signer: self.signer.as_deref() }
     }
 
     fn open_run(&self) -> Result<&OpenRun, LandscapeError> {
@@ -206,39 +218,38 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 
 impl OpenRun {
     /// Registers run, nodes and edges.
-    fn register(connection: &Connection, start: &RunStart) -> Result<Self, WriteFailed> {
+    fn register(registry: &Registry<'_>, start: &RunStart) -> Result<Self, WriteFailed> {
+        let connection = registry.connection;
+        registry.admit(start.started_at)?;
         Runs::insert(start).execute(connection)?;
         let mut run = Self::of(Lease { run_no: connection.last_insert_rowid(), owner: start.owner.clone() });
         run.inserts.all(connection, Nodes, &start.nodes)?;
         run.inserts.all(connection, Edges, &start.edges)?;
-        run.enter(connection, &Entry::begun(start))?;
+        registry.append(Some(run.lease.run_no), Entry::begun(start))?;
         Ok(run)
     }
 
     /// `None` when the run is not as it was seen.
-    fn take_up(connection: &Connection, up: &TakeUp) -> Result<Option<Self>, WriteFailed> {
+    fn take_up(registry: &Registry<'_>, up: &TakeUp) -> Result<Option<Self>, WriteFailed> {
+        let connection = registry.connection;
         let Some(run_no) = Runs::take_up(connection, up)? else { return Ok(None) };
         Resumptions::insert(connection, run_no, up)?;
         let mut run = Self::of(Lease { run_no, owner: up.owner.clone() });
         run.decided = Epochs::open(connection, run_no)?.into();
-        run.enter(connection, &Entry::taken_up(up))?;
+        registry.admit(up.now)?;
+        registry.append(Some(run_no), Entry::taken_up(up))?;
         Ok(Some(run))
-    }
-
-    /// Appends an entry about this run to the registry.
-    fn enter(&self, connection: &Connection, entry: &Entry) -> Result<(), WriteFailed> {
-        Registry::append(connection, Some(self.lease.run_no), entry)
     }
 
     /// Ends the run.
     fn seal(
         &self,
-        connection: &Connection,
+        registry: &Registry<'_>,
         (seal, summary): (&RunSeal, &str),
         entry: &Entry,
     ) -> Result<(), WriteFailed> {
-        Runs::seal(&self.lease, seal, summary).change_one(connection)?;
-        self.enter(connection, entry)
+        Runs::seal(&self.lease, seal, summary).change_one(registry.connection)?;
+        registry.append(Some(self.lease.run_no), entry.clone())
     }
 
     fn of(lease: Lease) -> Self {
@@ -304,13 +315,14 @@ impl OpenRun {
     }
 
     /// After a failure, what was staged is still staged and can be committed again, unless the database lost it.
-    fn commit(&mut self, connection: &Connection, closing: &Closing<'_>) -> Result<(), WriteFailed> {
+    fn commit(&mut self, registry: &Registry<'_>, closing: &Closing<'_>) -> Result<(), WriteFailed> {
+        let connection = registry.connection;
         let (staged, written) = match std::mem::replace(&mut self.stage, Stage::Empty) {
             Stage::Staged(staged, written) => (staged, written),
             Stage::Empty | Stage::Lost => {
                 return transaction(connection, Act::CommitB, || {
                     self.fence(connection)?;
-                    self.insert_alone(connection, closing)
+                    self.insert_alone(registry, closing)
                 });
             }
         };
@@ -318,7 +330,7 @@ impl OpenRun {
         let acted = closing.acted.filter(|acted| written != Some(acted.epoch));
         let done = acted
             .map_or(Ok(()), |acted| Ok(self.insert_acted(connection, acted)?))
-            .and_then(|()| self.insert_closing(connection, Some(&staged), closing))
+            .and_then(|()| self.insert_closing(registry, Some(&staged), closing))
             .and_then(|()| Ok(make_durable(connection, act)?));
         match done {
             Ok(()) => self.decided.extend(staged.end().map(|end| (staged.epoch, end))),
@@ -328,13 +340,9 @@ impl OpenRun {
     }
 
     /// Commit B, when no epoch is staged.
-    fn insert_alone(
-        &mut self,
-        connection: &Connection,
-        closing: &Closing<'_>,
-    ) -> Result<(), WriteFailed> {
-        closing.acted.map_or(Ok(()), |acted| self.insert_acted(connection, acted))?;
-        self.insert_closing(connection, None, closing)
+    fn insert_alone(&mut self, registry: &Registry<'_>, closing: &Closing<'_>) -> Result<(), WriteFailed> {
+        closing.acted.map_or(Ok(()), |acted| self.insert_acted(registry.connection, acted))?;
+        self.insert_closing(registry, None, closing)
     }
 
     /// Writes what commit B has for every token into the transaction of a staged epoch.
@@ -386,7 +394,7 @@ impl OpenRun {
     /// The rest of commit B, and commit A's own record.
     fn insert_closing(
         &self,
-        connection: &Connection,
+        registry: &Registry<'_>,
         staged: Option<&Staged>,
         Closing { acted, hashes, now }: &Closing<'_>,
     ) -> Result<(), WriteFailed> {
@@ -404,10 +412,10 @@ impl OpenRun {
             (None, Some(acted)) => Epochs::advance_checkpoint(&mut others, run_no, acted.epoch, hashes),
             (None, None) => {}
         }
-        others.execute(connection)?;
-        Runs::heartbeat(&self.lease, *now).change_one(connection)?;
+        others.execute(registry.connection)?;
+        Runs::heartbeat(&self.lease, *now).change_one(registry.connection)?;
         match &hashes.head {
-            Some(head) => self.enter(connection, &Entry::Head(head.clone())),
+            Some(head) => registry.append(Some(run_no), Entry::Head(head.clone())),
             None => Ok(()),
         }
     }
@@ -419,8 +427,8 @@ impl LandscapeWriter for SqliteWriter {
         if self.run.is_some() {
             return Err(self.out_of_order("a run is open on this writer already"));
         }
-        let connection = &self.connection;
-        let run = transaction(connection, Act::BeginRun, || OpenRun::register(connection, start));
+        let registry = self.registry();
+        let run = transaction(&self.connection, Act::BeginRun, || OpenRun::register(&registry, start));
         self.run = Some(run.map_err(|error| self.failed("registering the run", error))?);
         Ok(())
     }
@@ -431,7 +439,7 @@ impl LandscapeWriter for SqliteWriter {
         }
         let connection = &self.connection;
         let failed = |error: WriteFailed| self.failed("taking up the run", error);
-        let taken = transaction(connection, Act::TakeUp, || OpenRun::take_up(connection, up));
+        let taken = transaction(connection, Act::TakeUp, || OpenRun::take_up(&self.registry(), up));
         match taken.map_err(failed)? {
             Some(run) => {
                 self.run = Some(run);
@@ -469,7 +477,8 @@ impl LandscapeWriter for SqliteWriter {
         }
         self.check_presence()?;
         let run = self.run.as_mut().expect("it was just looked at");
-        let committed = run.commit(&self.connection, &Closing { acted, hashes, now });
+        let registry = Registry { connection: &self.connection, signer: self.signer.as_deref() };
+        let committed = run.commit(&registry, &Closing { acted, hashes, now });
         match committed {
             Ok(()) => run.committed(acted, &self.path),
             Err(error) => return Err(self.failed("committing an epoch", error)),
@@ -502,9 +511,9 @@ impl LandscapeWriter for SqliteWriter {
         let run_no = self.resting_run("an epoch is staged; commit it or roll it back before sealing")?;
         self.check_presence()?;
         let summary = self.summary(run_no).await?;
-        let (connection, run) = (&self.connection, self.open_run()?);
+        let (registry, run) = (self.registry(), self.open_run()?);
         let sealed =
-            transaction(connection, Act::Seal, || run.seal(connection, (seal, &summary), entry));
+            transaction(&self.connection, Act::Seal, || run.seal(&registry, (seal, &summary), entry));
         sealed.map_err(|error| self.failed("sealing the run", error))?;
         // Only a run that does not end well is still counted; the last to close the database folds its log.
         self.run.take().and_then(|run| run.background).and_then(BackgroundCount::finish);

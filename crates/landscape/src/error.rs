@@ -1,6 +1,8 @@
 use elspeth_contracts::{RunId, TokenId};
 use thiserror::Error;
 
+use crate::registry::KeyRefused;
+
 /// What went wrong with the record.
 #[derive(Debug, Error)]
 pub enum LandscapeError {
@@ -64,6 +66,9 @@ pub enum LandscapeError {
         /// One whose row is gone.
         token: TokenId,
     },
+    /// A key cannot be used for this database. Nothing was written.
+    #[error(transparent)]
+    Key(#[from] KeyRefused),
     /// Our own record contradicts itself.
     #[error(transparent)]
     Corrupt(#[from] Corruption),

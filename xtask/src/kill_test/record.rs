@@ -40,6 +40,11 @@ const CUT: &[(&str, &str)] = &[
     ("epochs", "SELECT sum(row_count), min(first_row), max(last_row) FROM epochs"),
     ("checkpoints", "SELECT source_position, buffers FROM checkpoints ORDER BY epoch DESC LIMIT 1"),
     ("resumptions", "SELECT 'one for each time that the run was taken up'"),
+    (
+        "registry",
+        "SELECT entry ->> '$.entry', entry ->> '$.status', entry ->> '$.rows', entry ->> '$.content_root', entry ->> '$.config_hash'
+         FROM registry WHERE entry ->> '$.entry' IN ('opened', 'begun') OR number = (SELECT max(number) FROM registry) ORDER BY number",
+    ),
     ("bodies", "SELECT 'compared by what `elspeth explain` shows'"),
     (
         "operations",

@@ -14,7 +14,7 @@ pub(crate) async fn runs_are_listed_newest_first(store: &dyn Store) {
         writer.stage(&decided).await.unwrap();
         writer.commit(None, &hashes(1), Micros(1)).await.unwrap();
         if id == 'C' {
-            writer.seal(&seal(RunStatus::Interrupted)).await.unwrap();
+            writer.seal(&seal(RunStatus::Interrupted), &sealed()).await.unwrap();
         }
     }
     let reader = store.reader().await;
@@ -61,7 +61,7 @@ pub(crate) async fn counters_follow_from_the_record_before_and_after_the_seal(st
     };
     let reader = store.reader().await;
     assert_eq!(reader.counters(run_no).await.unwrap(), expected);
-    writer.seal(&seal(RunStatus::Completed)).await.unwrap();
+    writer.seal(&seal(RunStatus::Completed), &sealed()).await.unwrap();
     assert_eq!(reader.counters(run_no).await.unwrap(), expected);
 }
 

@@ -104,7 +104,7 @@ pub(crate) async fn a_run_goes_on_from_its_last_commit(store: &dyn Store) {
     expected.sinks = second_acted.sinks;
     assert_eq!(point(store, run_no).await, expected);
 
-    writer.seal(&seal(RunStatus::Interrupted)).await.unwrap();
+    writer.seal(&seal(RunStatus::Interrupted), &sealed()).await.unwrap();
     assert_eq!(point(store, run_no).await, expected, "the seal changes nothing about it");
 }
 
@@ -112,7 +112,7 @@ pub(crate) async fn a_failed_run_keeps_its_pending_epoch(store: &dyn Store) {
     let (mut writer, run_no) = recorded(store, 'A', Vec::new()).await;
     let (decided, _) = telling(0, 0..3);
     commit(&mut writer, None, Some(&decided), 1).await;
-    writer.seal(&seal(RunStatus::Failed)).await.unwrap();
+    writer.seal(&seal(RunStatus::Failed), &sealed()).await.unwrap();
     assert_eq!(point(store, run_no).await.pending, pending(&decided));
 }
 
@@ -154,7 +154,7 @@ pub(crate) async fn a_run_without_rows_can_be_published(store: &dyn Store) {
 pub(crate) async fn a_run_that_is_taken_up_is_running_again(store: &dyn Store) {
     for (id, status) in [('A', RunStatus::Interrupted), ('B', RunStatus::Failed)] {
         let (mut writer, run_no) = recorded(store, id, vec![telling(0, 0..3)]).await;
-        writer.seal(&seal(status)).await.unwrap();
+        writer.seal(&seal(status), &sealed()).await.unwrap();
         let counted = store.reader().await.counters(run_no).await.unwrap();
         let seen = store.reader().await.run(&RunRef::Prefix(run_id(id).to_string())).await.unwrap();
         let mut writer = store.writer().await;
@@ -171,7 +171,7 @@ pub(crate) async fn a_run_that_is_taken_up_is_running_again(store: &dyn Store) {
         assert_eq!(writer.conservation().await.unwrap(), []);
         let more = store.reader().await.counters(run_no).await.unwrap();
         assert_eq!((counted.processed, more.processed), (3, 5), "the counters are not those of the seal");
-        writer.seal(&seal(RunStatus::Completed)).await.unwrap();
+        writer.seal(&seal(RunStatus::Completed), &sealed()).await.unwrap();
         assert_eq!(store.reader().await.counters(run_no).await.unwrap(), more);
     }
 }
@@ -194,7 +194,7 @@ pub(crate) async fn a_run_is_taken_up_only_as_it_was_seen(store: &dyn Store) {
     assert!(matches!(error, LandscapeError::NoSuchRun(_)), "{error}");
     assert_eq!(run(store).await.owner, seen.owner, "nothing was changed");
 
-    owner.seal(&seal(RunStatus::Completed)).await.unwrap();
+    owner.seal(&seal(RunStatus::Completed), &sealed()).await.unwrap();
     let error = refused(&by("host:2:def", &run(store).await)).await;
     assert!(matches!(error, LandscapeError::Completed { run_id: id } if id == run_id('A')), "{error}");
 }
@@ -232,7 +232,7 @@ pub(crate) async fn who_lost_a_run_cannot_write_it(store: &dyn Store) {
         slept.heartbeat(Micros(9)).await.unwrap_err(),
         slept.stage(&second).await.unwrap_err(),
         slept.commit(Some(&acted), &hashes(2), Micros(9)).await.unwrap_err(),
-        slept.seal(&seal(RunStatus::Failed)).await.unwrap_err(),
+        slept.seal(&seal(RunStatus::Failed), &sealed()).await.unwrap_err(),
     ];
     for error in lost {
         assert!(matches!(&error, LandscapeError::LeaseLost { owner } if owner == "host:2:def"), "{error}");

@@ -9,6 +9,7 @@ use elspeth_contracts::{
     TransformErrorRecord, ValidationErrorRecord,
 };
 use elspeth_landscape::integrity::EpochHashes;
+use elspeth_landscape::registry::{Entry, Sealed};
 use elspeth_landscape::{
     ActedEpoch, DecidedEpoch, RunSeal, RunStart, SinkIntent, SinkProgress, SourceRecord,
 };
@@ -341,7 +342,26 @@ pub(crate) fn call(call_index: u16, error: Option<ErrorReason>) -> CallRecord {
 }
 
 pub(crate) fn hashes(seed: u8) -> EpochHashes {
-    EpochHashes { chain: hash(seed), content: hash(seed + 1), state: format!("{{\"records\":{seed}}}") }
+    let state = format!("{{\"records\":{seed}}}");
+    EpochHashes { chain: hash(seed), content: hash(seed + 1), state, head: None }
+}
+
+/// What a seal enters in the registry; of which run does not matter to a store.
+pub(crate) fn sealed() -> Entry {
+    Entry::Sealed(Sealed {
+        run: run_id('A'),
+        hash_version: HashVersion::Sha256V1,
+        config_hash: hash(1),
+        topology_hash: hash(2),
+        status: RunStatus::Completed,
+        started_at: Micros(1_000_000),
+        completed_at: Micros(9_000_000),
+        rows: 0,
+        records: 0,
+        content_root: hash(20),
+        record_root: hash(21),
+        signed_by: None,
+    })
 }
 
 pub(crate) fn seal(status: RunStatus) -> RunSeal {

@@ -248,12 +248,12 @@ pub(crate) async fn calls_out_of_order_are_refused(store: &dyn Store) {
     let mut writer = store.writer().await;
     let (decided, _) = plain_epoch(0, 0..1);
     writer.stage(&decided).await.unwrap_err();
-    writer.seal(&seal(RunStatus::Failed)).await.unwrap_err();
+    writer.seal(&seal(RunStatus::Failed), &sealed()).await.unwrap_err();
     writer.begin_run(&start(run_id('A'), 1)).await.unwrap();
     writer.begin_run(&start(run_id('B'), 1)).await.unwrap_err();
     writer.stage(&decided).await.unwrap();
     writer.stage(&decided).await.unwrap_err();
-    writer.seal(&seal(RunStatus::Failed)).await.unwrap_err();
+    writer.seal(&seal(RunStatus::Failed), &sealed()).await.unwrap_err();
     writer.commit(None, &hashes(1), Micros(6)).await.unwrap();
 }
 
@@ -273,7 +273,7 @@ pub(crate) async fn heartbeats_show_unless_an_epoch_is_staged(store: &dyn Store)
 pub(crate) async fn a_sealed_run_tells_how_it_ended(store: &dyn Store) {
     let (mut writer, _) = recorded(store, 'A', vec![plain_epoch(0, 0..2)]).await;
     let ended = seal(RunStatus::Failed);
-    writer.seal(&ended).await.unwrap();
+    writer.seal(&ended, &sealed()).await.unwrap();
     let run = store.reader().await.run(&RunRef::Latest).await.unwrap();
     assert_eq!((run.status, run.completed_at), (RunStatus::Failed, Some(ended.completed_at)));
     assert_eq!((run.content_root, run.record_root), (ended.content_root, ended.record_root));

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use crate::conformance::Store as _;
-use crate::conformance::sample::{hashes, plain_epoch, run_id, seal, start, token};
+use crate::conformance::sample::{hashes, plain_epoch, run_id, seal, sealed, start, token};
 use crate::{File, block_on};
 
 const EPOCHS: u64 = 12;
@@ -46,7 +46,7 @@ async fn check_counters(file: &File, mut writer: SqliteWriter) {
     let reader = file.reader().await;
     let run_no = reader.run(&RunRef::Latest).await.unwrap().run_no;
     let asked = reader.counters(run_no).await.unwrap();
-    writer.seal(&seal(RunStatus::Completed)).await.unwrap();
+    writer.seal(&seal(RunStatus::Completed), &sealed()).await.unwrap();
     assert_eq!(reader.counters(run_no).await.unwrap(), asked);
     assert_eq!((asked.processed, asked.routed), (EPOCHS * ROWS, EPOCHS * ROWS));
     assert_eq!(asked.destinations.values().sum::<u64>(), EPOCHS * ROWS);

@@ -14,7 +14,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 
 use crate::File;
 use crate::block_on;
-use crate::conformance::sample::{eventful_epoch, hashes, plain_epoch, run_id, seal, start, step, token};
+use crate::conformance::sample::{
+    eventful_epoch, hashes, plain_epoch, run_id, seal, sealed, start, step, token,
+};
 use crate::conformance::{Store as _, recorded};
 
 async fn raw(file: &File) -> SqliteConnection {
@@ -341,7 +343,7 @@ fn after_the_seal_the_file_alone_is_the_whole_record() {
     block_on(async {
         let file = File::fresh().await;
         let (mut writer, run_no) = recorded(&file, 'A', vec![eventful_epoch()]).await;
-        writer.seal(&seal(RunStatus::Completed)).await.unwrap();
+        writer.seal(&seal(RunStatus::Completed), &sealed()).await.unwrap();
         let after = Scratch::new();
         std::fs::copy(file.landscape.location().path().unwrap(), after.join("audit.db")).unwrap();
         let reader = SqliteLandscape::open_reader(after.join("audit.db").to_str().unwrap()).await.unwrap();
@@ -358,7 +360,7 @@ fn a_reader_in_the_midst_of_something_does_not_hold_up_the_seal() {
         let mut reading = raw(&file).await;
         reading.execute("BEGIN; SELECT count(*) FROM rows").await.unwrap();
         let before = std::time::Instant::now();
-        writer.seal(&seal(RunStatus::Completed)).await.unwrap();
+        writer.seal(&seal(RunStatus::Completed), &sealed()).await.unwrap();
         assert!(before.elapsed() < Duration::from_secs(4), "it waited for the reader's lock");
         reading.execute("ROLLBACK").await.unwrap();
         writer.begin_run(&start(run_id('B'), 2)).await.unwrap();
@@ -450,7 +452,7 @@ fn a_publication_is_told_from_the_writes_before_it() {
             ..elspeth_landscape::ActedEpoch::default()
         };
         writer.commit(Some(&published), &hashes(1), Micros(7_000)).await.unwrap();
-        writer.seal(&seal(RunStatus::Completed)).await.unwrap();
+        writer.seal(&seal(RunStatus::Completed), &sealed()).await.unwrap();
         let mut connection = raw(&file).await;
         for table in ["operations", "artifacts"] {
             let sql =

@@ -19,7 +19,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
 use crate::block_on;
-use crate::conformance::sample::{hashes, plain_epoch, run_id, seal, start, step, token};
+use crate::conformance::sample::{hashes, plain_epoch, run_id, seal, sealed, start, step, token};
 
 const NOW: Micros = Micros(900_000_000_000);
 const ROWS: u64 = 6;
@@ -77,7 +77,7 @@ impl Place {
     /// The same run, completed.
     async fn completed(&self, database: &str, id: char, epochs: u64, large: &[&str]) {
         let mut writer = self.recorded(database, id, epochs, large).await;
-        writer.seal(&seal(RunStatus::Completed)).await.unwrap();
+        writer.seal(&seal(RunStatus::Completed), &sealed()).await.unwrap();
     }
 
     async fn candidate(&self, database: &str, id: char) -> PurgeCandidate {
@@ -141,7 +141,7 @@ impl Place {
         let names = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
         let mut found = BTreeMap::new();
         for name in names.fetch_all(&mut db).await.unwrap().iter().map(|row| row.get::<String, _>(0)) {
-            if !["bodies", "purges", "purge_files", "checkpoints"].contains(&name.as_str()) {
+            if !["bodies", "purges", "purge_files", "checkpoints", "registry"].contains(&name.as_str()) {
                 found.insert(name.clone(), lines(&mut db, &name).await);
             }
         }
@@ -254,6 +254,10 @@ fn only_bodies_and_checkpoints_go_and_the_purge_is_on_the_record() {
             || ' ' || blocks || ' ' || files || ' ' || files_left FROM v_purges";
         let line = format!("{a} done 1970-01-11T10:00:00.000000Z 9 1 20 2 0");
         assert_eq!(place.ask("audit.db", shown).await, [line]);
+        let entered =
+            "SELECT kind || ' ' || coalesce(run_id, '') FROM v_registry ORDER BY number DESC LIMIT 2";
+        let entries = [format!("purged {a}"), format!("purge_requested {a}")];
+        assert_eq!(place.ask("audit.db", entered).await, entries);
     });
 }
 
@@ -541,6 +545,9 @@ async fn stopped_and_finished(left: u32, after: bool) -> bool {
     assert_eq!(place.record("audit.db").await, before);
     assert_eq!(place.ask("audit.db", "SELECT count(*) FROM bodies").await, ["1"]);
     assert_eq!(place.files().len(), 1, "after {left} transactions");
+    let entered =
+        "SELECT group_concat(kind, ' ') FROM (SELECT * FROM v_registry WHERE number > 4 ORDER BY number)";
+    assert_eq!(place.ask("audit.db", entered).await, ["purge_requested purged"], "after {left} transactions");
     let ended = "SELECT status || ' ' || blocks || ' ' || files_left FROM v_purges";
     assert_eq!(place.ask("audit.db", ended).await, ["done 20 0"], "after {left} transactions");
     stopped

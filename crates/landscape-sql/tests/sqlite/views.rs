@@ -6,8 +6,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 
 use crate::conformance::sample::{
-    APPROVED, GATE, TRANSFORM, child, eventful_epoch, hash, plain_epoch, row, run_id, seal, step, token,
-    valid_row,
+    APPROVED, GATE, TRANSFORM, child, eventful_epoch, hash, plain_epoch, row, run_id, seal, sealed, step,
+    token, valid_row,
 };
 use crate::conformance::{Store as _, recorded};
 use crate::{File, block_on};
@@ -145,7 +145,7 @@ fn a_run_that_was_taken_up_is_shown_as_running() {
     block_on(async {
         let file = File::fresh().await;
         let (mut writer, _) = recorded(&file, 'A', vec![plain_epoch(0, 0..2)]).await;
-        writer.seal(&seal(RunStatus::Failed)).await.unwrap();
+        writer.seal(&seal(RunStatus::Failed), &sealed()).await.unwrap();
         let shown =
             "SELECT status, completed_at, duration_seconds, row_count, epoch_count, owner, heartbeat_at,
             error_kind, error_message, content_root, record_root FROM v_runs";

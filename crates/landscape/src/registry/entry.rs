@@ -4,7 +4,7 @@ use elspeth_canonical::{ContentHash, HashVersion, to_canonical_vec};
 use elspeth_contracts::{Micros, RunId, RunStatus};
 use serde::{Deserialize, Serialize};
 
-use super::as_text;
+use super::{as_text, key_id};
 use crate::integrity::Registered;
 use crate::purge::PurgeStart;
 use crate::{LandscapeError, Resumption, RunStart, TakeUp};
@@ -380,15 +380,35 @@ impl Entry {
         }
     }
 
+    /// Whether it tells of a key.
+    pub(super) const fn is_about_keys(&self) -> bool {
+        matches!(self, Self::KeyAdded(_) | Self::KeyRevoked(_))
+    }
+
+    /// The key that signs the log's head after it, where one does: its short name.
+    #[must_use]
+    pub fn signed_by(&self) -> Option<String> {
+        match self {
+            Self::Opened(_) | Self::Begun(_) | Self::TakenUp(_) => None,
+            Self::KeyAdded(KeyAdded { key, .. }) => {
+                key.parse().ok().map(|key: elspeth_proof::PublicKey| key_id(&key))
+            }
+            Self::KeyRevoked(KeyRevoked { signed_by, .. }) => Some(signed_by.clone()),
+            Self::Head(RunHead { signed_by, .. })
+            | Self::Sealed(Sealed { signed_by, .. })
+            | Self::PurgeRequested(PurgeRequested { signed_by, .. })
+            | Self::Purged(Purged { signed_by, .. })
+            | Self::Imported(Imported { signed_by, .. }) => signed_by.clone(),
+        }
+    }
+
     /// The place for the key that signs the log's head after it; `None` for kinds after which no head is signed, and for those
     /// about keys, which name theirs anyway.
     pub(super) const fn signer_mut(&mut self) -> Option<&mut Option<String>> {
         match self {
-            Self::Opened(_)
-            | Self::Begun(_)
-            | Self::TakenUp(_)
-            | Self::KeyAdded(_)
-            | Self::KeyRevoked(_) => None,
+            Self::Opened(_) | Self::Begun(_) | Self::TakenUp(_) | Self::KeyAdded(_) | Self::KeyRevoked(_) => {
+                None
+            }
             Self::Head(RunHead { signed_by, .. })
             | Self::Sealed(Sealed { signed_by, .. })
             | Self::PurgeRequested(PurgeRequested { signed_by, .. })
