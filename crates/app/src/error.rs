@@ -1,5 +1,6 @@
 use elspeth_config::Diagnostic;
 use elspeth_landscape::LandscapeError;
+use elspeth_landscape::export::ExportError;
 use elspeth_orchestrator::RunError;
 use thiserror::Error;
 
@@ -39,6 +40,9 @@ pub enum AppError {
         /// What to do instead.
         help: Option<String>,
     },
+    /// A record could not be exported or imported.
+    #[error(transparent)]
+    Export(ExportError),
     /// The machine would not let us: no threads, no output.
     #[error("{0}")]
     Output(String),
@@ -53,12 +57,21 @@ pub struct Diagnostics {
     pub errors: Vec<Diagnostic>,
 }
 
+impl From<ExportError> for AppError {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Record(error) => Self::Record(error),
+            other => Self::Export(other),
+        }
+    }
+}
+
 impl AppError {
     /// The exit code: 4 when our own record or an invariant is broken, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Record(LandscapeError::Corrupt(_)) => 4,
+            Self::Record(LandscapeError::Corrupt(_)) | Self::Export(ExportError::Unsound(_)) => 4,
             Self::Run(error) if error.is_ours() => 4,
             Self::Unrecorded { error, .. } if error.is_ours() => 4,
             Self::Settings(_)
@@ -67,6 +80,7 @@ impl AppError {
             | Self::Record(_)
             | Self::NotFound { .. }
             | Self::Refused { .. }
+            | Self::Export(_)
             | Self::Output(_) => 1,
         }
     }
@@ -78,8 +92,23 @@ impl AppError {
             Self::Run(error) => error.help(),
             Self::Unrecorded { help, .. } => Some(help),
             Self::NotFound { help, .. } | Self::Refused { help, .. } => help.as_deref(),
+            Self::Export(error) => advice(error),
             Self::Settings(_) | Self::Record(_) | Self::Output(_) => None,
         }
+    }
+}
+
+fn advice(error: &ExportError) -> Option<&'static str> {
+    match error {
+        ExportError::Unsound(_) => Some("`elspeth verify` tells more; only a sound record is exported"),
+        ExportError::Exists(_) => Some("name another place with `-o`, or remove it first"),
+        ExportError::NoExport { .. } => {
+            Some("name the folder of an export, or its `.jsonl` file with the manifest beside it")
+        }
+        ExportError::Altered { .. } => {
+            Some("the export was changed since it was written, or did not arrive as a whole; get it again")
+        }
+        ExportError::Record(_) | ExportError::Io { .. } | ExportError::Line { .. } => None,
     }
 }
 

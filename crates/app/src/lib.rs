@@ -1,5 +1,5 @@
-//! The use cases behind the command line: run, resume, validate, graph, runs, status, explain, errors, verify, purge,
-//! plugins, schema, health.
+//! The use cases behind the command line: run, resume, validate, graph, runs, status, explain, errors, verify, export,
+//! import, purge, plugins, schema, health.
 //!
 //! Each is a plain function that takes what the user chose ([`SettingsChoice`], [`DatabaseChoice`]) and gives back data
 //! that can be printed or serialised; the serialised forms are the stable JSON shapes of the command line. This is the
@@ -13,7 +13,9 @@ mod choice;
 mod error;
 mod errors;
 mod explain;
+mod export;
 mod health;
+mod import;
 mod lease;
 mod plugins;
 mod prepare;
@@ -39,7 +41,9 @@ pub use elspeth_orchestrator::{Progress, RunObserver};
 pub use error::{AppError, Diagnostics};
 pub use errors::errors;
 pub use explain::{Question, explain};
+pub use export::{ExportChoice, ExportFormat, ExportReport, KindCount, export};
 pub use health::{HealthCheck, HealthReport, Version, health, version};
+pub use import::{ImportReport, import};
 pub use plugins::{OptionView, PluginView, plugins, plugins_named, registry, schema};
 pub use prepare::{Plan, PlanNode, Prepared, graph, prepare, prepare_with};
 pub use purge::{PurgeChoice, PurgePlan, PurgeReport, PurgeRun, SkippedRun, WaitingStore, purge, purge_plan};

@@ -88,8 +88,12 @@ impl Reader {
 
     /// Where the run's large bodies are, by its recorded settings.
     pub(crate) fn body_store(&self, run: &RunRecord) -> Option<FilesystemStore> {
-        let settings: serde_json::Value = serde_json::from_str(&run.settings).ok()?;
-        let base = settings["payload_store"]["base_path"].as_str()?;
-        Some(FilesystemStore::new(base))
+        recorded_base(&run.settings).map(FilesystemStore::new)
     }
+}
+
+/// The folder of large bodies that recorded settings name.
+pub(crate) fn recorded_base(settings: &str) -> Option<String> {
+    let settings: serde_json::Value = serde_json::from_str(settings).ok()?;
+    settings["payload_store"]["base_path"].as_str().map(str::to_owned)
 }

@@ -61,14 +61,17 @@ async fn one(reader: &Reader, landscape: &SqliteLandscape, run: &str) -> Result<
 }
 
 /// What is registered of a run, besides its own record.
-struct Registered {
+pub(crate) struct Registered {
     nodes: Vec<NodeRecord>,
     edges: Vec<EdgeRecord>,
     resumptions: Vec<ResumptionRecord>,
     artifacts: Vec<ArtifactRecord>,
 }
 
-async fn registered(store: &dyn LandscapeReader, run: &RunRecord) -> Result<Registered, LandscapeError> {
+pub(crate) async fn registered(
+    store: &dyn LandscapeReader,
+    run: &RunRecord,
+) -> Result<Registered, LandscapeError> {
     Ok(Registered {
         nodes: store.nodes(run.run_no).await?,
         edges: store.edges(run.run_no).await?,
@@ -78,7 +81,11 @@ async fn registered(store: &dyn LandscapeReader, run: &RunRecord) -> Result<Regi
 }
 
 impl Registered {
-    fn subject<'a>(&'a self, run: &'a RunRecord, bodies: Option<&'a FilesystemStore>) -> Subject<'a> {
+    pub(crate) fn subject<'a>(
+        &'a self,
+        run: &'a RunRecord,
+        bodies: Option<&'a FilesystemStore>,
+    ) -> Subject<'a> {
         let Self { nodes, edges, resumptions, artifacts } = self;
         Subject { run, nodes, edges, resumptions, artifacts, bodies }
     }

@@ -41,6 +41,14 @@ pub(crate) enum Command {
     /// Hash the whole record of a run again and say whether it is what was written
     #[command(after_help = "Example:\n  elspeth verify latest -d state/audit.db")]
     Verify(VerifyArgs),
+    /// Write the whole record of a run to files: JSON lines, or a CSV file for each kind of record
+    #[command(after_help = "Example:\n  elspeth export latest -o export/ -d state/audit.db")]
+    Export(ExportArgs),
+    /// Take an exported run into an audit database
+    #[command(
+        after_help = "Example:\n  elspeth import export/ -d other.db && elspeth verify latest -d other.db"
+    )]
+    Import(ImportArgs),
     /// Delete row bodies of old runs; hashes, lineage and decisions stay
     #[command(after_help = "Example:\n  elspeth purge --older-than 90 --dry-run -d state/audit.db")]
     Purge(PurgeArgs),
@@ -268,6 +276,45 @@ pub(crate) struct VerifyArgs {
     /// Every run of the database
     #[arg(long)]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExportArgs {
+    /// A run id, a unique prefix of one, or `latest`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    /// Where to: a folder, or a file whose name ends in `.jsonl`; nothing that is there is replaced
+    #[arg(short = 'o', long, value_name = "DIR|FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) output: PathBuf,
+    /// The form
+    #[arg(long, value_enum, default_value_t = ExportFormatArg::Json)]
+    pub(crate) format: ExportFormatArg,
+    /// With the bodies of rows, not their hashes alone
+    #[arg(long)]
+    pub(crate) bodies: bool,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormatArg {
+    /// A line of JSON for each record
+    Json,
+    /// A CSV file for each kind of record
+    Csv,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ImportArgs {
+    /// The export: its folder, or its `.jsonl` file
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) path: PathBuf,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]

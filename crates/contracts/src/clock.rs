@@ -1,4 +1,9 @@
 use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::RunId;
 
@@ -19,7 +24,7 @@ impl Micros {
     #[must_use]
     pub fn rfc3339(self) -> String {
         let nanos = i128::from(self.0) * 1_000;
-        match time::OffsetDateTime::from_unix_timestamp_nanos(nanos) {
+        match OffsetDateTime::from_unix_timestamp_nanos(nanos) {
             Ok(t) => format!(
                 "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
                 t.year(),
@@ -38,6 +43,23 @@ impl Micros {
 impl fmt::Display for Micros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.rfc3339())
+    }
+}
+
+/// A text that is no moment.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is not a time such as `2026-01-02T03:04:05.000006Z`")]
+pub struct ParseMicrosError(String);
+
+/// From RFC 3339, with at most six digits of a second's fraction.
+impl FromStr for Micros {
+    type Err = ParseMicrosError;
+
+    fn from_str(text: &str) -> Result<Self, ParseMicrosError> {
+        let refused = || ParseMicrosError(text.to_owned());
+        let nanos = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| refused())?.unix_timestamp_nanos();
+        let micros = i64::try_from(nanos.div_euclid(1_000)).map_err(|_| refused())?;
+        if nanos.rem_euclid(1_000) == 0 { Ok(Self(micros)) } else { Err(refused()) }
     }
 }
 

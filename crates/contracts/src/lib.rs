@@ -25,7 +25,7 @@ mod ids;
 mod reason;
 mod records;
 
-pub use clock::{Clock, IdSource, Micros, RandomIds, SystemClock};
+pub use clock::{Clock, IdSource, Micros, ParseMicrosError, RandomIds, SystemClock};
 pub use disk::disk_advice;
 pub use enums::*;
 pub use ids::*;

@@ -10,6 +10,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 
 use crate::Location;
 use crate::connect::{self, Synchronous};
+use crate::import::SqliteImport;
 use crate::purge::{SqlitePurgeView, SqlitePurger};
 use crate::reader::SqliteReader;
 use crate::scan::SqliteScans;
@@ -129,6 +130,15 @@ impl SqliteLandscape {
     /// As [`SqliteLandscape::reader`].
     pub fn scans(&self) -> Result<SqliteScans, LandscapeError> {
         SqliteScans::new(&self.path, self.patience, self.scratch.clone())
+    }
+
+    /// Opens it for taking in a run that was exported; creates folders, file and tables where they do not exist.
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::writer`].
+    pub fn importer(&self) -> Result<SqliteImport, LandscapeError> {
+        let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
+        Ok(SqliteImport::begin(connection, self.location.to_string())?.keeping(self.scratch.clone()))
     }
 
     /// Opens it for looking what could be purged. Never creates or changes anything.

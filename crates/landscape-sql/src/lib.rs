@@ -10,6 +10,7 @@
 //! - [`SqliteReader`] is the [`LandscapeReader`](elspeth_landscape::LandscapeReader). It never creates or changes
 //!   anything. What it reads and cannot be is [`Corruption`](elspeth_landscape::Corruption), never a default.
 //! - [`SqliteScans`] gives a verifier everything that is stored of a run.
+//! - [`SqliteImport`] takes a run that was exported from another database.
 //! - [`SqlitePurger`] is the [`LandscapePurger`](elspeth_landscape::purge::LandscapePurger): what it deletes is overwritten,
 //!   and gone from the write-ahead log.
 //!
@@ -47,6 +48,7 @@ mod counters;
 mod error;
 mod failures;
 mod families;
+mod import;
 mod insert;
 mod landscape;
 mod location;
@@ -62,6 +64,7 @@ mod views;
 mod writer;
 
 pub use connect::Synchronous;
+pub use import::SqliteImport;
 pub use landscape::SqliteLandscape;
 pub use location::Location;
 pub use purge::{SqlitePurgeView, SqlitePurger};

@@ -1,6 +1,7 @@
 //! Everything stored of one run, for verifiers.
 
 mod cells;
+mod export;
 mod records;
 
 use std::path::{Path, PathBuf};
@@ -48,6 +49,12 @@ impl SqliteScans {
 
 impl ScanSource for SqliteScans {
     fn open(&self, run: &RunRecord) -> Result<Box<dyn RecordScan>, LandscapeError> {
+        Ok(Box::new(self.scan(run)?))
+    }
+}
+
+impl SqliteScans {
+    fn scan(&self, run: &RunRecord) -> Result<Scan, LandscapeError> {
         let location = self.path.display().to_string();
         let connection = connect::scan(&self.path, self.patience)
             .and_then(|connection| {
@@ -59,7 +66,7 @@ impl ScanSource for SqliteScans {
             })
             .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
         let (run_no, run_id) = (run.run_no, run.run_id);
-        Ok(Box::new(Scan { connection, location, run_no, run_id, _scratch: self.scratch.clone() }))
+        Ok(Scan { connection, location, run_no, run_id, _scratch: self.scratch.clone() })
     }
 }
 

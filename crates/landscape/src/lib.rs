@@ -47,6 +47,7 @@
 mod carried;
 pub mod epoch;
 mod error;
+pub mod export;
 mod failures;
 pub mod integrity;
 pub mod lineage;

@@ -10,6 +10,7 @@
 mod artifacts;
 mod bodies;
 mod conserve;
+mod epochs;
 mod examine;
 mod fold;
 mod gather;
@@ -27,6 +28,7 @@ use serde::{Serialize, Serializer};
 
 use bodies::{BodyCount, Kept, Looked};
 use conserve::Tally;
+pub(crate) use epochs::{EpochRecords, Epochs};
 use fold::Fold;
 use gather::{Known, Numbers};
 use ledger::{Bad, Check, Ledger};

@@ -20,6 +20,12 @@ pub(crate) const LARGE: u8 = 2;
 /// The hash that large bodies are stored under, whatever the run's own is: bodies of several runs share one store.
 pub(crate) const ADDRESS: HashVersion = HashVersion::Blake3V1;
 
+/// The hash under which a store keeps a body with that content.
+#[must_use]
+pub fn address(content: &[u8]) -> ContentHash {
+    ADDRESS.hash(content)
+}
+
 /// Which body: the output of `step` for `token`. The source's is step 0 of the row's first token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BodyKey {

@@ -44,5 +44,5 @@ mod usage;
 pub use block::{Block, BlockBuilder, BodyRef};
 pub use error::PayloadError;
 pub use filesystem::FilesystemStore;
-pub use fragment::{Body, BodyFragment, BodyKey, LARGE_BODY};
+pub use fragment::{Body, BodyFragment, BodyKey, LARGE_BODY, address};
 pub use usage::{NotedRecord, StoreKeeper};

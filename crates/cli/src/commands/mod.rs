@@ -3,8 +3,10 @@
 mod completions;
 mod errors;
 mod explain;
+mod export;
 mod graph;
 mod health;
+mod import;
 mod man;
 mod plugins;
 mod purge;
@@ -36,6 +38,8 @@ pub(crate) fn dispatch(command: Command) -> Result<u8, AppError> {
         Command::Explain(args) => explain::explain(&args),
         Command::Errors(args) => errors::errors(&args),
         Command::Verify(args) => verify::verify(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Import(args) => import::import(&args),
         Command::Purge(args) => purge::purge(&args),
         Command::Plugins(args) => plugins::plugins(&args),
         Command::Schema(args) => schema::schema(&args),

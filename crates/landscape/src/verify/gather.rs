@@ -64,8 +64,20 @@ impl Numbers {
     }
 }
 
-/// Reads an epoch's records; what belongs to none goes to `bad`.
+/// Reads an epoch's records and makes their leaves; what belongs to none goes to `bad`.
 pub(super) fn gather(
+    scan: &mut dyn RecordScan,
+    known: &Known<'_>,
+    (at, epoch): (usize, &Epoch),
+    bad: &mut Vec<Bad>,
+) -> Result<Gathered, LandscapeError> {
+    let mut gathered = read(scan, known, (at, epoch), bad)?;
+    leaves::add(scan, known, &mut gathered.decided)?;
+    Ok(gathered)
+}
+
+/// The same without leaves.
+pub(super) fn read(
     scan: &mut dyn RecordScan,
     known: &Known<'_>,
     (at, epoch): (usize, &Epoch),
@@ -103,7 +115,6 @@ pub(super) fn gather(
     decided.batch_outputs = batches.outputs;
     decided.batch_members = members;
     decided.releases = epoch.releases.clone();
-    leaves::add(scan, known, &mut decided)?;
     Ok(Gathered { decided, acted, published, counted })
 }
 

@@ -1,0 +1,159 @@
+use std::path::{Path, PathBuf};
+
+use elspeth_contracts::{Clock, SystemClock};
+use elspeth_landscape::RunRecord;
+use elspeth_landscape::export::{
+    BodiesChoice, Counts, ExportFiles, Form, ManifestExport, ManifestRun, Target, stream,
+};
+use elspeth_landscape::verify::RecordScan;
+use serde::Serialize;
+
+use crate::lease;
+use crate::store::{Reader, block_on, database_url, landscape, location};
+use crate::verify::registered;
+use crate::{AppError, DatabaseChoice};
+
+/// What is exported, and where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportChoice {
+    /// A run id, a unique prefix of one, or `latest`.
+    pub run: String,
+    /// The folder, or file.
+    pub output: PathBuf,
+    /// In which form.
+    pub format: ExportFormat,
+    /// Whether bodies go along.
+    pub bodies: bool,
+}
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// A line of JSON for each record.
+    Json,
+    /// A CSV file for each kind of record.
+    Csv,
+}
+
+/// What was exported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExportReport {
+    /// The run.
+    pub run_id: String,
+    /// The file with all records, or the folder with a file for each kind.
+    pub records: PathBuf,
+    /// What describes them.
+    pub manifest: PathBuf,
+    /// How many records there are, by kind.
+    pub counts: Vec<KindCount>,
+    /// Whether bodies are among them.
+    pub bodies: bool,
+    /// As sealed.
+    pub content_root: Option<String>,
+    /// As sealed.
+    pub record_root: Option<String>,
+}
+
+/// How many records of a kind there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KindCount {
+    /// The kind.
+    pub record: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// Writes the whole record of a run to files.
+///
+/// # Errors
+/// [`AppError`] when there is no such database or run, somebody writes the run, there are files already, or they cannot be
+/// written.
+pub fn export(database: &DatabaseChoice, choice: &ExportChoice) -> Result<ExportReport, AppError> {
+    let url = database_url(database)?;
+    let landscape = landscape(&url)?;
+    block_on(async {
+        let reader = Reader { store: Box::new(landscape.reader().await?), location: location(&url) };
+        let run = reader.run(&choice.run).await?;
+        if !lease::is_free(&run, SystemClock::new().now()) {
+            return Err(alive(&run));
+        }
+        let registered = registered(reader.store.as_ref(), &run).await?;
+        let bodies = reader.body_store(&run);
+        let subject = registered.subject(&run, bodies.as_ref());
+        let mut scan = landscape.scans()?.export(&run)?;
+        unchanged(scan.as_mut(), &run)?;
+        let target = target(choice);
+        let (records, manifest) = (target.records(), target.manifest());
+        let mut files = ExportFiles::create(target, run.run_id)?;
+        let taken = if choice.bodies { BodiesChoice::Taken(bodies.as_ref()) } else { BodiesChoice::Left };
+        let counts = stream(scan.as_mut(), &subject, taken, &mut files)?;
+        let (manifest_text, _) = files.finish(&manifest_run(&run), manifest_export(choice), &counts)?;
+        Ok(ExportReport {
+            run_id: run.run_id.to_string(),
+            records,
+            manifest,
+            counts: kind_counts(&counts),
+            bodies: choice.bodies,
+            content_root: manifest_text.content_root,
+            record_root: manifest_text.record_root,
+        })
+    })?
+}
+
+fn target(choice: &ExportChoice) -> Target {
+    let path: &Path = &choice.output;
+    match choice.format {
+        ExportFormat::Json => Target::json(path),
+        ExportFormat::Csv => Target::csv(path),
+    }
+}
+
+fn manifest_run(run: &RunRecord) -> ManifestRun {
+    ManifestRun {
+        run_id: run.run_id,
+        status: run.status,
+        hash_version: run.hash_version,
+        content_root: run.content_root,
+        record_root: run.record_root,
+    }
+}
+
+fn manifest_export(choice: &ExportChoice) -> ManifestExport {
+    ManifestExport {
+        form: match choice.format {
+            ExportFormat::Json => Form::Json,
+            ExportFormat::Csv => Form::Csv,
+        },
+        engine_version: env!("CARGO_PKG_VERSION").to_owned(),
+        exported_at: SystemClock::new().now(),
+        bodies: choice.bodies,
+        head: None,
+    }
+}
+
+/// In the order in which the kinds come first.
+pub(crate) fn kind_counts(counts: &Counts) -> Vec<KindCount> {
+    counts.iter().map(|(kind, count)| KindCount { record: kind.name(), count: *count }).collect()
+}
+
+/// The run is still as it was read before the scan began.
+fn unchanged<S: RecordScan + ?Sized>(scan: &mut S, run: &RunRecord) -> Result<(), AppError> {
+    let mark = scan.mark()?;
+    if mark.status == run.status && mark.heartbeat_at == run.heartbeat_at {
+        return Ok(());
+    }
+    Err(AppError::Refused {
+        message: format!("run {} was changed meanwhile", run.run_id),
+        help: Some("export it when nobody works on it".to_owned()),
+    })
+}
+
+fn alive(run: &RunRecord) -> AppError {
+    AppError::Refused {
+        message: format!("run {} is being written by {}", run.run_id, run.owner),
+        help: Some(
+            "let it finish, or stop it with SIGTERM; `landscape.dump_to_jsonl` in the settings keeps a copy while a run is written"
+                .to_owned(),
+        ),
+    }
+}

@@ -1,0 +1,76 @@
+use std::path::PathBuf;
+
+use elspeth_landscape::export::{Export, ExportError, Line, LineError, PayloadLine, RecordImport};
+use elspeth_payload::FilesystemStore;
+use serde::Serialize;
+
+use crate::export::{KindCount, kind_counts};
+use crate::store::{bodies_of, database_url, landscape, location, recorded_base};
+use crate::{AppError, DatabaseChoice};
+
+/// What was imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImportReport {
+    /// The run.
+    pub run_id: String,
+    /// Where its record is now.
+    pub database: String,
+    /// How many records there are, by kind.
+    pub counts: Vec<KindCount>,
+    /// Whether bodies were among them.
+    pub bodies: bool,
+    /// Where large bodies were put.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload_store: Option<PathBuf>,
+    /// As it was sealed.
+    pub content_root: Option<String>,
+    /// As it was sealed.
+    pub record_root: Option<String>,
+}
+
+/// Takes an exported run into a database, which is made where it does not exist.
+///
+/// # Errors
+/// [`AppError`] when there is no export, it is not what its manifest says, the run is there already, or the database cannot be
+/// written. Nothing of the run is in the database then.
+pub fn import(database: &DatabaseChoice, path: &std::path::Path) -> Result<ImportReport, AppError> {
+    let url = database_url(database)?;
+    let export = Export::open(path)?;
+    let landscape = landscape(&url)?;
+    let mut import: Box<dyn RecordImport> = Box::new(landscape.importer()?);
+    let mut bodies: Option<FilesystemStore> = None;
+    let mut used = false;
+    let (run, counts) = export.each(|line| {
+        if let Line::Run(run) = &line {
+            bodies = recorded_base(&run.settings).map(|base| bodies_of(&url, &base));
+        } else if let Line::Payload(body) = &line {
+            used = true;
+            keep(bodies.as_ref(), body)?;
+        }
+        import.add(&line)
+    })?;
+    import.finish()?;
+    Ok(ImportReport {
+        run_id: run.to_string(),
+        database: location(&url),
+        counts: kind_counts(&counts),
+        bodies: export.manifest.bodies,
+        payload_store: bodies.filter(|_| used).map(|store| store.base().to_owned()),
+        content_root: export.manifest.content_root,
+        record_root: export.manifest.record_root,
+    })
+}
+
+/// Puts a large body where the run's own settings look for it.
+fn keep(store: Option<&FilesystemStore>, body: &PayloadLine) -> Result<(), LineError> {
+    let wrong = |what: &str| LineError::Wrong(what.to_owned());
+    let store = store.ok_or_else(|| wrong("the settings of the run name no payload store"))?;
+    if elspeth_payload::address(&body.content.0) != body.hash {
+        return Err(wrong("the content does not have that hash"));
+    }
+    store.put(body.hash, &body.content.0).map_err(|error| {
+        let error = std::io::Error::other(error.to_string());
+        let path = store.path_of(body.hash);
+        LineError::Other(Box::new(ExportError::Io { what: "writing the large body", path, error }))
+    })
+}

@@ -1,0 +1,34 @@
+//! The whole record of a run outside of its database: one line for each record, for whoever wants to keep it, to read it with
+//! other tools, to verify it elsewhere, or to put it into another database.
+//!
+//! - [`Line`] is one record, [`Kind`] what it is about; both forms, lines of JSON and cells of CSV files, are made of the same
+//!   table of fields, so that neither can forget a column.
+//! - [`stream`] gives every line of a run from an [`ExportScan`] to a [`LineSink`]; [`ExportFiles`] is the sink that writes
+//!   files and their [`Manifest`], [`Export`] reads them again.
+//!
+//! Invariant: what was exported and is read again is the same record, with the same roots. Line and manifest formats are
+//! described in `docs/export.md`.
+
+mod error;
+mod field;
+mod files;
+mod line;
+mod manifest;
+mod object;
+mod read;
+mod records;
+mod source;
+mod stream;
+
+pub use error::ExportError;
+pub use field::{Atom, Bytes, Group, token_text};
+pub use files::{ExportFiles, Target, write_whole};
+pub use line::{Kind, Line};
+pub use manifest::{FORMAT, Form, Manifest, ManifestExport, ManifestFile, ManifestRun};
+pub use read::{Export, LineError};
+pub use records::{
+    ArtifactLine, BodiesLine, CheckpointLine, EpochLine, OperationLine, OutcomeLine, PayloadLine,
+    PurgeFileLine, PurgeLine, ResumptionLine, RunLine, SinkIntentLine, SinkPositionLine, TokenLine,
+};
+pub use source::{ExportScan, RecordImport};
+pub use stream::{BodiesChoice, Counts, LineSink, stream};

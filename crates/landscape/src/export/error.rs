@@ -1,0 +1,63 @@
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::LandscapeError;
+use crate::verify::BadRecord;
+
+/// Why a record could not be exported, or an export could not be read.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    /// The record could not be read.
+    #[error(transparent)]
+    Record(#[from] LandscapeError),
+    /// The record is not what was written.
+    #[error("the record is not sound: {} {}: {}", .0.table, .0.id, .0.what)]
+    Unsound(BadRecord),
+    /// A file could not be read or written: the world's fault.
+    #[error("{what} {}: {error}", path.display())]
+    Io {
+        /// What was being done, such as `writing`.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why it failed.
+        error: std::io::Error,
+    },
+    /// There is no export there.
+    #[error("{}: {what}", path.display())]
+    NoExport {
+        /// Where.
+        path: PathBuf,
+        /// What is missing.
+        what: String,
+    },
+    /// There is something already that the export would replace.
+    #[error("{} is there already; nothing was exported", .0.display())]
+    Exists(PathBuf),
+    /// A file of an export is not what its manifest says.
+    #[error("{}: {what}", path.display())]
+    Altered {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A line of an export cannot be what it is.
+    #[error("{}, line {line}: {what}", path.display())]
+    Line {
+        /// In which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl ExportError {
+    pub(super) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |error| Self::Io { what, path, error }
+    }
+}

@@ -1,0 +1,147 @@
+//! What an export holds, and by which hashes it can be told that it still does.
+
+use std::collections::BTreeMap;
+
+use elspeth_canonical::{ContentHash, HashVersion};
+use elspeth_contracts::{Micros, RunId, RunStatus};
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, Kind};
+
+/// The form of exports that this program writes and reads.
+pub const FORMAT: &str = "elspeth-export-v1";
+
+/// How the records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// A line of JSON for each record.
+    Json,
+    /// A CSV file for each kind.
+    Csv,
+}
+
+/// The description of an export, in a file beside its records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: String,
+    /// How the records are written.
+    pub form: Form,
+    /// Version of the program that exported.
+    pub engine_version: String,
+    /// When, by RFC 3339.
+    pub exported_at: String,
+    /// The run.
+    pub run_id: String,
+    /// How far it had got.
+    pub status: String,
+    /// Its digest.
+    pub hash_version: String,
+    /// As sealed.
+    pub content_root: Option<String>,
+    /// As sealed.
+    pub record_root: Option<String>,
+    /// Whether bodies are in it.
+    pub bodies: bool,
+    /// How many records of each kind are in it.
+    pub records: BTreeMap<String, u64>,
+    /// The files with the records.
+    pub files: Vec<ManifestFile>,
+    /// The newest head of the registry of the database, when it was exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+}
+
+/// A file with records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestFile {
+    /// Its name, beside the manifest.
+    pub name: String,
+    /// How long it is.
+    pub bytes: u64,
+    /// Its SHA-256 in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// What a manifest says of the run.
+#[derive(Debug, Clone)]
+pub struct ManifestRun {
+    /// The run.
+    pub run_id: RunId,
+    /// How far it had got.
+    pub status: RunStatus,
+    /// Its digest.
+    pub hash_version: HashVersion,
+    /// As sealed.
+    pub content_root: Option<ContentHash>,
+    /// As sealed.
+    pub record_root: Option<ContentHash>,
+}
+
+/// What a manifest says of the export.
+#[derive(Debug, Clone)]
+pub struct ManifestExport {
+    /// How the records are written.
+    pub form: Form,
+    /// Version of the program that exports.
+    pub engine_version: String,
+    /// When.
+    pub exported_at: Micros,
+    /// Whether bodies are in it.
+    pub bodies: bool,
+    /// The newest head of the registry.
+    pub head: Option<String>,
+}
+
+impl Manifest {
+    /// Of an export that was written.
+    #[must_use]
+    pub fn of(run: &ManifestRun, export: ManifestExport, counts: &Counts, files: Vec<ManifestFile>) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            form: export.form,
+            engine_version: export.engine_version,
+            exported_at: export.exported_at.rfc3339(),
+            run_id: run.run_id.to_string(),
+            status: run.status.to_string(),
+            hash_version: run.hash_version.name().to_owned(),
+            content_root: run.content_root.map(|root| root.to_string()),
+            record_root: run.record_root.map(|root| root.to_string()),
+            bodies: export.bodies,
+            records: counts.iter().map(|(kind, count)| (kind.name().to_owned(), *count)).collect(),
+            files,
+            head: export.head,
+        }
+    }
+
+    /// As it is written: JSON with indentation.
+    #[must_use]
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a manifest is JSON") + "\n"
+    }
+
+    /// Whether the lines that were read are those that it counts.
+    ///
+    /// # Errors
+    /// The kind that differs, in words.
+    pub fn check(&self, run: RunId, counts: &Counts) -> Result<(), String> {
+        if self.run_id != run.to_string() {
+            return Err(format!("it is of run {}, but the records are of run {run}", self.run_id));
+        }
+        for kind in Kind::ALL {
+            let told = self.records.get(kind.name()).copied().unwrap_or_default();
+            let found = counts.get(kind).copied().unwrap_or_default();
+            if told != found {
+                let name = kind.name();
+                return Err(format!("it counts {told} records `{name}`, but there are {found}"));
+            }
+        }
+        match self.records.keys().find(|name| Kind::of_name(name).is_none()) {
+            Some(unknown) => Err(format!("there is no record `{unknown}`")),
+            None => Ok(()),
+        }
+    }
+}
