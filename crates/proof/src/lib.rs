@@ -6,6 +6,8 @@
 //! - [`merkle`]: trees of the shape of RFC 9162, proofs that leaves are in them and that one continues another.
 //! - [`PublicKey`], [`SecretKey`], [`Note`], [`Checkpoint`]: Ed25519 keys, signed notes and heads of logs, in the forms of
 //!   C2SP and Go's `sumdb/note`.
+//! - [`Receipt`]: everything about one row, up to a signed head; [`Consistency`]: that a log was only appended to. Both are checked
+//!   against a [`Trust`]: keys, and heads that were remembered.
 //! - [`Record`]: the records that leaves are made of, as bytes and as JSON; [`Json`]: RFC 8785, and nothing else.
 //!
 //! ```
@@ -33,18 +35,26 @@
 extern crate alloc;
 
 mod checkpoint;
+mod consistency;
 mod hash;
 mod json;
 mod key;
 pub mod merkle;
 mod note;
+mod receipt;
 mod record;
+mod shape;
 mod token;
+mod trust;
 
 pub use checkpoint::{BadCheckpoint, Checkpoint};
+pub use consistency::{BadConsistency, Consistency, Continued};
 pub use hash::{Digest, Hash};
 pub use json::{BadJson, Json};
 pub use key::{BadKey, KeyId, PublicKey, SecretKey};
 pub use note::{BadNote, Note, NoteSignature};
+pub use receipt::{Decisions, Leaf, Leaves, Place, Position, Receipt, Refusal, Release, Story};
 pub use record::{BadRecord, Field, Form, Kind, Reason, Record, Value};
+pub use shape::BadShape;
 pub use token::Token;
+pub use trust::{BadHead, Trust, Vouched};

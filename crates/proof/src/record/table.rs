@@ -244,4 +244,25 @@ impl Kind {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
+
+    /// Whether content leaves are made of such records. The others are covered by the record root alone.
+    #[must_use]
+    pub const fn is_in_leaves(self) -> bool {
+        match self {
+            Self::Operation | Self::Artifact | Self::Node | Self::Edge | Self::Release => false,
+            Self::Row
+            | Self::Token
+            | Self::TokenParent
+            | Self::NodeState
+            | Self::StateContext
+            | Self::RoutingEvent
+            | Self::Call
+            | Self::ValidationError
+            | Self::TransformError
+            | Self::TokenOutcome
+            | Self::Batch
+            | Self::BatchMember
+            | Self::BatchOutput => true,
+        }
+    }
 }
