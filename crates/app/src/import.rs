@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use elspeth_landscape::export::{Export, ExportError, Line, LineError, PayloadLine, RecordImport};
+use elspeth_canonical::HashVersion;
+use elspeth_contracts::{Clock, SystemClock};
+use elspeth_landscape::export::{Export, ExportError, ImportEnd, Line, LineError, PayloadLine, RecordImport};
 use elspeth_payload::FilesystemStore;
 use serde::Serialize;
 
@@ -49,7 +51,8 @@ pub fn import(database: &DatabaseChoice, path: &std::path::Path) -> Result<Impor
         }
         import.add(&line)
     })?;
-    import.finish()?;
+    let manifest = HashVersion::Sha256V1.hash(export.text.as_bytes());
+    import.finish(&ImportEnd { now: SystemClock::new().now(), manifest, bodies: export.manifest.bodies })?;
     Ok(ImportReport {
         run_id: run.to_string(),
         database: location(&url),

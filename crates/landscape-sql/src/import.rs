@@ -3,22 +3,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use elspeth_canonical::ContentHash;
 use elspeth_contracts::{RunId, TokenOutcomeRecord, TokenRecord};
 use elspeth_landscape::LandscapeError;
 use elspeth_landscape::export::{
-    ArtifactLine, CheckpointLine, EpochLine, ExportError, Line, LineError, OperationLine, PurgeLine,
-    RecordImport, ResumptionLine, RunLine, SinkIntentLine,
+    ArtifactLine, CheckpointLine, EpochLine, ExportError, ImportEnd, Line, LineError, OperationLine,
+    PurgeLine, RecordImport, ResumptionLine, RunLine, SinkIntentLine,
 };
+use elspeth_landscape::registry::{self, Entry};
 use elspeth_landscape::verify::EpochRecord;
+use elspeth_proof::SecretKey;
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
-use crate::error::write_error;
+use crate::error::{WriteFailed, write_error};
 use crate::insert::{Inserts, Table};
 use crate::landscape::Scratch;
 use crate::stored::reason_json;
 use crate::tables::{
-    BatchMembers, BatchOutputs, Batches, Calls, Edges, NodeStates, Nodes, Releases, RoutingEvents, Rows,
-    SinkStates, StateContexts, TokenOutcomes, TokenParents, Tokens, TransformErrors, ValidationErrors,
+    BatchMembers, BatchOutputs, Batches, Calls, Edges, NodeStates, Nodes, Registry, Releases, RoutingEvents,
+    Rows, SinkStates, StateContexts, TokenOutcomes, TokenParents, Tokens, TransformErrors, ValidationErrors,
 };
 
 /// Imports one run into an SQLite database. Made by [`crate::SqliteLandscape`].
@@ -26,6 +29,8 @@ pub struct SqliteImport {
     connection: Connection,
     location: String,
     run: Option<Imported>,
+    /// Who signs the head of the registry after it.
+    signer: Option<Arc<SecretKey>>,
     _scratch: Option<Arc<Scratch>>,
 }
 
@@ -35,6 +40,11 @@ struct Imported {
     inserts: Inserts,
     /// The numbers that its purges have here.
     purges: HashMap<i64, i64>,
+    /// As it was sealed.
+    roots: (Option<ContentHash>, Option<ContentHash>),
+    run_id: RunId,
+    /// What the registry that it comes from says of it.
+    entries: Vec<String>,
 }
 
 const RUN: &str = "INSERT INTO runs(run_id, id_high, id_low, status, started_at, completed_at, settings, settings_path,
@@ -98,7 +108,13 @@ impl SqliteImport {
     pub(crate) fn begin(connection: Connection, location: String) -> Result<Self, LandscapeError> {
         let begun = connection.execute_batch("BEGIN IMMEDIATE");
         begun.map_err(|error| write_error(format!("importing into audit database {location}"), &error))?;
-        Ok(Self { connection, location, run: None, _scratch: None })
+        Ok(Self { connection, location, run: None, signer: None, _scratch: None })
+    }
+
+    /// The same, signing the head of the registry.
+    pub(crate) fn signing(mut self, signer: Option<Arc<SecretKey>>) -> Self {
+        self.signer = signer;
+        self
     }
 
     /// The same, keeping a scratch folder.
@@ -107,8 +123,8 @@ impl SqliteImport {
         self
     }
 
-    fn failed(&self, error: &rusqlite::Error) -> LandscapeError {
-        write_error(format!("importing into audit database {}", self.location), error)
+    fn failed(&self, error: impl Into<WriteFailed>) -> LandscapeError {
+        error.into().told(|| format!("importing into audit database {}", self.location))
     }
 
     fn begin_run(&mut self, run: &RunLine) -> Result<(), Refused> {
@@ -119,7 +135,14 @@ impl SqliteImport {
         }
         insert_run(&self.connection, run)?;
         let run_no = self.connection.last_insert_rowid();
-        self.run = Some(Imported { run_no, inserts: Inserts::new(run_no), purges: HashMap::new() });
+        self.run = Some(Imported {
+            run_no,
+            inserts: Inserts::new(run_no),
+            purges: HashMap::new(),
+            roots: (run.content_root, run.record_root),
+            run_id: run.run_id,
+            entries: Vec::new(),
+        });
         Ok(())
     }
 
@@ -136,12 +159,17 @@ impl RecordImport for SqliteImport {
     fn add(&mut self, line: &Line) -> Result<(), LineError> {
         self.take(line).map_err(|refused| match refused {
             Refused::Wrong(what) => LineError::Wrong(what),
-            Refused::Store(error) => LineError::Other(Box::new(ExportError::Record(self.failed(&error)))),
+            Refused::Store(error) => LineError::Other(Box::new(ExportError::Record(self.failed(error)))),
         })
     }
 
-    fn finish(self: Box<Self>) -> Result<(), LandscapeError> {
-        self.connection.execute_batch("COMMIT").map_err(|error| self.failed(&error))
+    fn finish(mut self: Box<Self>, end: &ImportEnd) -> Result<(), LandscapeError> {
+        if let Some(run) = self.run.take() {
+            let registry = Registry { connection: &self.connection, signer: self.signer.as_deref() };
+            let entered = registry.append(Some(run.run_no), run.entry(end));
+            entered.map_err(|error| self.failed(error))?;
+        }
+        self.connection.execute_batch("COMMIT").map_err(|error| self.failed(error))
     }
 }
 
@@ -216,6 +244,7 @@ impl Imported {
                     purge.ok_or_else(|| format!("there is no purge {} before it", record.purge_no))?;
                 execute(connection, PURGE_FILE, params![purge, record.hash.as_bytes()])?;
             }
+            Line::Registry(record) => self.entries.push(record.entry.clone()),
             Line::Bodies(record) => {
                 let epoch = record.epoch.0.cast_signed();
                 execute(connection, BODIES, params![self.run_no, epoch, record.block.0])?;
@@ -224,6 +253,19 @@ impl Imported {
             Line::Payload(_) => {}
         }
         Ok(())
+    }
+
+    fn entry(self, end: &ImportEnd) -> Entry {
+        Entry::Imported(registry::Imported {
+            run: self.run_id,
+            imported_at: end.now,
+            content_root: self.roots.0,
+            record_root: self.roots.1,
+            manifest: end.manifest,
+            bodies: end.bodies,
+            entries: self.entries,
+            signed_by: None,
+        })
     }
 
     fn one<T: Table>(

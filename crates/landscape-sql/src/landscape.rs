@@ -138,7 +138,8 @@ impl SqliteLandscape {
     /// As [`SqliteLandscape::writer`].
     pub fn importer(&self) -> Result<SqliteImport, LandscapeError> {
         let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
-        Ok(SqliteImport::begin(connection, self.location.to_string())?.keeping(self.scratch.clone()))
+        let import = SqliteImport::begin(connection, self.location.to_string())?;
+        Ok(import.signing(self.signer.clone()).keeping(self.scratch.clone()))
     }
 
     /// Opens it for looking what could be purged. Never creates or changes anything.

@@ -12,6 +12,7 @@ use elspeth_contracts::{
     BatchMemberRecord, EpochNo, Grade, Micros, PurgeStatus, ReleaseRecord, RowIndex, RunId, RunStatus,
     TokenKey, TokenOutcomeRecord, TokenParentRecord,
 };
+use elspeth_landscape::registry::Entry;
 use elspeth_landscape::verify::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effects, EpochRecord, PurgeRecord,
     RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
@@ -247,6 +248,12 @@ impl RecordScan for Scan {
     fn blocks(&mut self) -> Result<Vec<EpochNo>, LandscapeError> {
         let sql = "SELECT epoch FROM bodies WHERE run_no = ? ORDER BY epoch";
         self.list((sql, "bodies", 1), |cells| cells.epoch(0))
+    }
+
+    fn came_without_bodies(&mut self) -> Result<bool, LandscapeError> {
+        let sql = "SELECT number, entry FROM registry WHERE run_no = ? ORDER BY number";
+        let entries = self.list((sql, "registry", 1), |cells| Ok(Entry::read(&cells.text(1)?)))?;
+        Ok(entries.iter().any(|entry| matches!(entry, Some(Entry::Imported(imported)) if !imported.bodies)))
     }
 
     fn count(&mut self, table: Counted) -> Result<u64, LandscapeError> {

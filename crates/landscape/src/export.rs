@@ -28,7 +28,8 @@ pub use manifest::{FORMAT, Form, Manifest, ManifestExport, ManifestFile, Manifes
 pub use read::{Export, LineError};
 pub use records::{
     ArtifactLine, BodiesLine, CheckpointLine, EpochLine, OperationLine, OutcomeLine, PayloadLine,
-    PurgeFileLine, PurgeLine, ResumptionLine, RunLine, SinkIntentLine, SinkPositionLine, TokenLine,
+    PurgeFileLine, PurgeLine, RegistryLine, ResumptionLine, RunLine, SinkIntentLine, SinkPositionLine,
+    TokenLine,
 };
-pub use source::{ExportScan, RecordImport};
+pub use source::{ExportScan, ImportEnd, RecordImport};
 pub use stream::{BodiesChoice, Counts, LineSink, stream};

@@ -231,7 +231,10 @@ impl Verifier<'_> {
             ledger.unknown(Check::Run, "it is not sealed: it still runs, or stopped without an end");
         }
         let purges = scan.purges()?;
-        let kept = run::purges(run, &purges, ledger);
+        let mut kept = run::purges(run, &purges, ledger);
+        if scan.came_without_bodies()? {
+            kept = Kept::Elsewhere;
+        }
         let records = scan.epochs()?;
         let epochs_sound = run::epochs(&records, ledger);
         let coalesces = nodes.iter().any(|node| node.node_type == NodeType::Coalesce);
@@ -274,7 +277,9 @@ impl Verifier<'_> {
         }
         run::resumptions(run, resumptions, &epochs, (purged, ledger));
         run::continuation(&continuation, (&known, &epochs), (&written, purged), ledger);
-        run::purged_blocks(&purges, bodies, ledger);
+        if kept != Kept::Elsewhere {
+            run::purged_blocks(&purges, bodies, ledger);
+        }
         let rows = || epochs.iter().map(|epoch| epoch.record.row_count).sum();
         self.strays(scan, (epochs_sound.then(rows), counted), ledger)?;
         self.kept(scan, (kept, bodies), ledger)?;
@@ -355,6 +360,7 @@ impl Verifier<'_> {
         }
         match kept {
             Kept::Purged => ledger.note(Check::Bodies, format!("purged; {} are left", bodies.checked)),
+            Kept::Elsewhere => ledger.note(Check::Bodies, "the run was imported without them"),
             Kept::All => ledger.note(Check::Bodies, format!("{} have their hashes", bodies.checked)),
         }
         Ok(())

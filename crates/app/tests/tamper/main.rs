@@ -6,6 +6,7 @@
 
 mod changes;
 mod exempt;
+mod exported;
 mod recorded;
 mod subject;
 mod tables;

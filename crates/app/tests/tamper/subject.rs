@@ -1,5 +1,6 @@
 //! A database with runs of every construct, made by the program; and copies of it that were tampered with.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -240,7 +241,11 @@ impl Subject {
         assert_eq!(sound, "ok");
     }
 
-    fn database(&self, name: &str) -> DatabaseChoice {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.scratch.join(name)
+    }
+
+    pub(crate) fn database(&self, name: &str) -> DatabaseChoice {
         DatabaseChoice::Location(self.scratch.join(name).display().to_string())
     }
 

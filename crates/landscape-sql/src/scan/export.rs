@@ -1,7 +1,9 @@
 //! What an export has besides what a verifier reads.
 
 use elspeth_contracts::PurgeStatus;
-use elspeth_landscape::export::{Bytes, CheckpointLine, ExportScan, Kind, PurgeFileLine, PurgeLine};
+use elspeth_landscape::export::{
+    Bytes, CheckpointLine, ExportScan, Kind, PurgeFileLine, PurgeLine, RegistryLine,
+};
 use elspeth_landscape::{LandscapeError, RunRecord};
 
 use super::{Scan, SqliteScans};
@@ -51,6 +53,7 @@ impl ExportScan for Scan {
             | Kind::SinkIntent
             | Kind::Resumption
             | Kind::Purge
+            | Kind::Registry
             | Kind::Bodies => format!("SELECT count(*) FROM {table} WHERE run_no = ?"),
         };
         Ok(self.number(&sql, [self.run_no])?.unwrap_or_default().cast_unsigned())
@@ -97,6 +100,13 @@ impl ExportScan for Scan {
             WHERE p.run_no = ? ORDER BY f.purge_no, f.hash";
         self.list((sql, "purge_files", 1), |cells| {
             Ok(PurgeFileLine { purge_no: cells.int(0)?, hash: cells.hash(1)? })
+        })
+    }
+
+    fn registry_lines(&mut self) -> Result<Vec<RegistryLine>, LandscapeError> {
+        let sql = "SELECT number, entry FROM registry WHERE run_no = ? ORDER BY number";
+        self.list((sql, "registry", 1), |cells| {
+            Ok(RegistryLine { number: cells.unsigned(0)?, entry: cells.text(1)? })
         })
     }
 }

@@ -11,7 +11,8 @@ use super::field::{Atom, Field};
 use super::object::Object;
 use super::records::{
     ArtifactLine, BodiesLine, CheckpointLine, EpochLine, OperationLine, OutcomeLine, PayloadLine,
-    PurgeFileLine, PurgeLine, ResumptionLine, RunLine, SinkIntentLine, SinkPositionLine, TokenLine,
+    PurgeFileLine, PurgeLine, RegistryLine, ResumptionLine, RunLine, SinkIntentLine, SinkPositionLine,
+    TokenLine,
 };
 
 macro_rules! column {
@@ -192,6 +193,8 @@ kinds! {
     }
     /// A large body that an open purge has yet to remove.
     PurgeFile(PurgeFileLine) "purge_file" "purge_files" { purge_no, hash }
+    /// An entry of the database's registry that tells of the run.
+    Registry(RegistryLine) "registry_entry" "registry" { number, entry }
     /// The packed bodies of an epoch.
     Bodies(BodiesLine) "bodies" "bodies" { epoch, block }
     /// A large body: a file of the payload store.
@@ -247,6 +250,7 @@ impl Kind {
             | Self::Resumption
             | Self::Purge
             | Self::PurgeFile
+            | Self::Registry
             | Self::Bodies
             | Self::Payload => None,
         }
@@ -288,6 +292,7 @@ impl Line {
             | Self::Resumption(_)
             | Self::Purge(_)
             | Self::PurgeFile(_)
+            | Self::Registry(_)
             | Self::Bodies(_)
             | Self::Payload(_) => None,
         }

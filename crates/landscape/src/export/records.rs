@@ -431,6 +431,14 @@ pub struct PurgeFileLine {
     pub hash: ContentHash,
 }
 
+/// An entry of the database's registry that tells of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the columns of `registry`")]
+pub struct RegistryLine {
+    pub number: u64,
+    pub entry: String,
+}
+
 /// The packed bodies of an epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of `bodies`")]

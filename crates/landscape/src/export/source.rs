@@ -1,6 +1,9 @@
 //! What a database does for an export, besides what it does for a verifier.
 
-use super::{CheckpointLine, Kind, Line, LineError, PurgeFileLine, PurgeLine};
+use elspeth_canonical::ContentHash;
+use elspeth_contracts::Micros;
+
+use super::{CheckpointLine, Kind, Line, LineError, PurgeFileLine, PurgeLine, RegistryLine};
 use crate::LandscapeError;
 use crate::verify::RecordScan;
 
@@ -14,6 +17,8 @@ pub trait ExportScan: RecordScan {
     fn purge_lines(&mut self) -> Result<Vec<PurgeLine>, LandscapeError>;
     /// What open purges of the run have yet to remove.
     fn purge_files(&mut self) -> Result<Vec<PurgeFileLine>, LandscapeError>;
+    /// Entries of the registry that tell of the run, in their order.
+    fn registry_lines(&mut self) -> Result<Vec<RegistryLine>, LandscapeError>;
 }
 
 /// What a database does for an import: it takes every line of a run, all in one transaction. Dropped before its end, nothing was
@@ -21,6 +26,17 @@ pub trait ExportScan: RecordScan {
 pub trait RecordImport {
     /// Takes a line. The run comes first; lines that others refer to come before them.
     fn add(&mut self, line: &Line) -> Result<(), LineError>;
-    /// Makes all of it durable.
-    fn finish(self: Box<Self>) -> Result<(), LandscapeError>;
+    /// Enters the import in the registry, and makes all of it durable.
+    fn finish(self: Box<Self>, end: &ImportEnd) -> Result<(), LandscapeError>;
+}
+
+/// What is known of an import when all its lines were taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportEnd {
+    /// When.
+    pub now: Micros,
+    /// SHA-256 of the manifest.
+    pub manifest: ContentHash,
+    /// Whether bodies came along.
+    pub bodies: bool,
 }

@@ -111,7 +111,8 @@ impl Stream<'_> {
         let resumptions = (0..).zip(subject.resumptions);
         self.all(resumptions.map(|(n, record)| Line::Resumption(ResumptionLine::of(n, record.clone()))))?;
         self.all(scan.purge_lines()?.into_iter().map(Line::Purge))?;
-        self.all(scan.purge_files()?.into_iter().map(Line::PurgeFile))
+        self.all(scan.purge_files()?.into_iter().map(Line::PurgeFile))?;
+        self.all(scan.registry_lines()?.into_iter().map(Line::Registry))
     }
 
     /// Nothing of the run is left out.

@@ -255,6 +255,8 @@ pub struct Imported {
     pub record_root: Option<ContentHash>,
     /// SHA-256 of the export's manifest.
     pub manifest: ContentHash,
+    /// Whether its bodies came along.
+    pub bodies: bool,
     /// The texts of the run's entries in the registry that it comes from, in their order.
     pub entries: Vec<String>,
     /// The key that signs the log's head after this entry.

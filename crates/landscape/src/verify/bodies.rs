@@ -18,6 +18,8 @@ pub(super) enum Kept {
     All,
     /// A purge is recorded, which has removed some or all.
     Purged,
+    /// The run came here without them.
+    Elsewhere,
 }
 
 /// What was found of an epoch's bodies.
@@ -77,7 +79,7 @@ pub(super) fn check(
     let Some(bytes) = scan.block(epoch.number())? else {
         let mut count = BodyCount { blocks: u64::from(!wanted.is_empty()), ..BodyCount::default() };
         match looked.kept {
-            Kept::Purged => count.purged = count.blocks,
+            Kept::Purged | Kept::Elsewhere => count.purged = count.blocks,
             Kept::All if count.blocks > 0 => {
                 bad.push(Bad::exact("bodies", of_epoch).what("they are gone, but no purge is recorded"));
             }
@@ -162,7 +164,7 @@ impl Compare<'_> {
         match self.block.body(key, Some(store)) {
             Ok(Some(body)) => Ok(Some(body)),
             Ok(None) => match self.looked.kept {
-                Kept::Purged => Ok(None),
+                Kept::Purged | Kept::Elsewhere => Ok(None),
                 Kept::All => Err("its file is gone from the payload store".to_owned()),
             },
             Err(error) => Err(error.to_string()),

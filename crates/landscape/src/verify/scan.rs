@@ -53,6 +53,8 @@ pub trait RecordScan: Send {
     fn block(&mut self, epoch: EpochNo) -> Result<Option<Vec<u8>>, LandscapeError>;
     /// Epochs that have packed bodies.
     fn blocks(&mut self) -> Result<Vec<EpochNo>, LandscapeError>;
+    /// Whether the run was imported without its bodies.
+    fn came_without_bodies(&mut self) -> Result<bool, LandscapeError>;
     /// How many records a table has of this run; of tables of tokens, of those that releases made.
     fn count(&mut self, table: Counted) -> Result<u64, LandscapeError>;
     /// A record of a row, or of a token of a row, that is not among the first `rows` ones.

@@ -1,0 +1,99 @@
+//! Runs of every construct, exported and imported: everything that is stored of them is there again.
+
+use std::path::PathBuf;
+
+use elspeth_app::{DatabaseChoice, ExportChoice, ExportFormat, ImportReport, VerifyChoice, VerifyStatus};
+use rusqlite::Connection;
+
+use crate::subject::Subject;
+use crate::tables::{Record, Table};
+
+/// An export of each run, and a database that has them all.
+struct Imported {
+    database: PathBuf,
+}
+
+fn imported(subject: &Subject, (name, format, bodies): (&str, ExportFormat, bool)) -> Imported {
+    let database = subject.path(&format!("{name}.db"));
+    let runs = runs(&subject.path("audit.db"));
+    assert_eq!(runs.len(), 5);
+    for run in &runs {
+        let output = subject.path(&format!("{name}-{run}"));
+        let choice = ExportChoice { run: run.clone(), output: output.clone(), format, bodies };
+        let report = elspeth_app::export(&subject.database("audit.db"), &choice).unwrap();
+        let back = elspeth_app::import(&subject.database(&format!("{name}.db")), &output).unwrap();
+        assert_eq!((&back.run_id, &back.counts), (run, &report.counts));
+        assert_eq!((&back.content_root, &back.record_root), (&report.content_root, &report.record_root));
+    }
+    Imported { database }
+}
+
+fn runs(database: &PathBuf) -> Vec<String> {
+    let connection = Connection::open(database).unwrap();
+    let mut runs = connection.prepare("SELECT run_id FROM runs ORDER BY run_no").unwrap();
+    runs.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+/// All tables but the registry, which is the database's own.
+fn tables(database: &PathBuf) -> Vec<(String, Vec<String>, Vec<Record>)> {
+    let connection = Connection::open(database).unwrap();
+    let tables = Table::all(&connection, 0).into_iter();
+    let tables = tables.filter(|table| !["registry", "heads"].contains(&table.name.as_str()));
+    let mut tables: Vec<_> = tables
+        .map(|table| {
+            (table.name, table.columns.into_iter().map(|column| column.name).collect(), table.records)
+        })
+        .collect();
+    for (_, _, records) in &mut tables {
+        records.sort_by_key(|record| format!("{record:?}"));
+    }
+    tables
+}
+
+#[test]
+fn every_record_of_every_run_comes_back() {
+    let subject = Subject::new();
+    let before = tables(&subject.path("audit.db"));
+    for format in [ExportFormat::Json, ExportFormat::Csv] {
+        for bodies in [true, false] {
+            let name = format!("{format:?}-{bodies}");
+            let Imported { database } = imported(&subject, (&name, format, bodies));
+            for (before, after) in before.iter().zip(tables(&database)) {
+                let (table, columns, records) = before;
+                assert_eq!((table, columns), (&after.0, &after.1));
+                let expected: &[Record] = if table == "bodies" && !bodies { &[] } else { records };
+                assert_eq!(expected, after.2, "{name}: {table}");
+            }
+            verified(&subject, &format!("{name}.db"));
+        }
+    }
+}
+
+fn verified(subject: &Subject, name: &str) {
+    let verify = |name| elspeth_app::verify(&subject.database(name), &VerifyChoice::All).unwrap();
+    for (before, after) in verify("audit.db").iter().zip(verify(name)) {
+        assert_eq!(after.status, VerifyStatus::Ok, "{:#?}", after.checks);
+        assert_eq!((&before.run_id, before.records), (&after.run_id, after.records));
+        assert_eq!(
+            (&before.content_root, &before.record_root),
+            (&after.content_root, &after.record_root),
+            "the same roots"
+        );
+    }
+}
+
+#[test]
+fn large_bodies_go_where_the_settings_say() {
+    let subject = Subject::new();
+    let run = runs(&subject.path("audit.db")).remove(0);
+    let output = subject.path("export.jsonl");
+    let choice = ExportChoice { run, output: output.clone(), format: ExportFormat::Json, bodies: true };
+    elspeth_app::export(&subject.database("audit.db"), &choice).unwrap();
+    let payloads = subject.path("payloads");
+    std::fs::rename(&payloads, subject.path("before")).unwrap();
+    let report: ImportReport = elspeth_app::import(&subject.database("other.db"), &output).unwrap();
+    assert_eq!(report.payload_store, Some(payloads));
+    let database = DatabaseChoice::Location(subject.path("other.db").display().to_string());
+    let verified = elspeth_app::verify(&database, &VerifyChoice::All).unwrap();
+    assert_eq!(verified[0].status, VerifyStatus::Ok, "{:#?}", verified[0].checks);
+}
