@@ -56,7 +56,8 @@ fn collect(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<(), E
         let relative = format!("{prefix}{name}");
         if kind.is_dir() && !is_foreign(&relative) {
             collect(&entry.path(), &format!("{relative}/"), found)?;
-        } else if kind.is_file() {
+        // A second working tree has a file of this name instead of the folder.
+        } else if kind.is_file() && relative != ".git" {
             found.push(relative);
         }
     }

@@ -26,6 +26,7 @@ use elspeth_canonical::ContentHash;
 
 use crate::registry::RunHead;
 
+pub(crate) use acted::each_act;
 pub use ahead::TreesAhead;
 pub use chain::{ActedDigest, DecidedDigest};
 pub(crate) use chain::{RecorderState, Registered};

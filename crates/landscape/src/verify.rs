@@ -20,10 +20,14 @@ mod places;
 mod refer;
 mod run;
 mod scan;
+mod story;
 mod threads;
+mod witness;
 
-use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord, NodeType, RunId, RunStatus};
+use elspeth_canonical::{ContentHash, HashVersion};
+use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord, NodeType, RowIndex, RunId, RunStatus};
 use elspeth_payload::FilesystemStore;
+use elspeth_proof::{Digest, Hash};
 use serde::{Serialize, Serializer};
 
 use bodies::{BodyCount, Kept, Looked};
@@ -37,6 +41,10 @@ pub use scan::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord,
     PurgeRecord, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
 };
+use story::Story;
+
+use witness::Witness;
+pub use witness::{ProvenLeaves, ProvenRelease, RowProof};
 
 use crate::integrity::Registered;
 use crate::{Corruption, LandscapeError, ResumptionRecord, RunRecord};
@@ -127,8 +135,59 @@ pub struct Subject<'a> {
 /// # Errors
 /// [`LandscapeError`] of the store; a record that cannot be what it is, is no error but the answer.
 pub fn verify(source: &dyn ScanSource, subject: &Subject<'_>) -> Result<Verification, LandscapeError> {
+    watched(source, subject, None)
+}
+
+/// What comes of proving a row.
+#[derive(Debug)]
+pub enum Proving {
+    /// The run is what was written, and this is the row's proof.
+    Proven(Box<RowProof>),
+    /// The record is not what was written, so that nothing can be proven by it; or it is not sealed.
+    Refused(Verification),
+    /// There is no such row.
+    NoRow,
+}
+
+/// Proves one row of a sealed run: everything that is recorded of it and of what was made of it, with proofs that this is
+/// under the run's content root. The whole run is verified on the way.
+///
+/// # Errors
+/// [`LandscapeError`] of the store.
+pub fn prove(
+    source: &dyn ScanSource,
+    subject: &Subject<'_>,
+    row: RowIndex,
+) -> Result<Proving, LandscapeError> {
+    let Subject { run, nodes, edges, bodies, .. } = *subject;
+    let mut scan = source.open(run)?;
+    let story = Verifier { source, subject }.story(scan.as_mut(), row, bodies);
+    drop(scan);
+    let story = match story {
+        Ok(Some(story)) => story,
+        Ok(None) => return Ok(Proving::NoRow),
+        // The verification says what it is.
+        Err(LandscapeError::Corrupt(_)) => return Ok(Proving::Refused(verify(source, subject)?)),
+        Err(other) => return Err(other),
+    };
+    let mut witness = Witness::new(run, story);
+    let verification = watched(source, subject, Some(&mut witness))?;
+    let topology = run::topology(nodes, edges).and_then(|text| String::from_utf8(text).ok());
+    let proof = match verification.status {
+        VerifyStatus::Ok | VerifyStatus::Incomplete => topology.and_then(|text| witness.proof(text)),
+        VerifyStatus::Tampered => None,
+    };
+    Ok(proof.map_or(Proving::Refused(verification), |proof| Proving::Proven(Box::new(proof))))
+}
+
+/// Verifies a run, before the eyes of a witness.
+fn watched(
+    source: &dyn ScanSource,
+    subject: &Subject<'_>,
+    witness: Option<&mut Witness>,
+) -> Result<Verification, LandscapeError> {
     let mut ledger = Ledger::new(subject.run.run_id);
-    let records = match (Verifier { source, subject }).all(&mut ledger) {
+    let records = match (Verifier { source, subject }).all(&mut ledger, witness) {
         Ok(records) => records,
         Err(LandscapeError::Corrupt(corruption)) => {
             ledger.bad(Check::Records, corruption.into());
@@ -137,6 +196,17 @@ pub fn verify(source: &dyn ScanSource, subject: &Subject<'_>) -> Result<Verifica
         Err(other) => return Err(other),
     };
     Ok(answer(subject.run, records, ledger))
+}
+
+fn proof_digest(version: HashVersion) -> Digest {
+    match version {
+        HashVersion::Blake3V1 => Digest::Blake3,
+        HashVersion::Sha256V1 => Digest::Sha256,
+    }
+}
+
+fn proof_hash(hash: ContentHash) -> Hash {
+    Hash::from_bytes(*hash.as_bytes())
 }
 
 fn answer(run: &RunRecord, records: u64, ledger: Ledger) -> Verification {
@@ -217,8 +287,23 @@ struct Verifier<'a> {
 }
 
 impl Verifier<'_> {
+    /// What the record tells of a row.
+    fn story(
+        &self,
+        scan: &mut dyn RecordScan,
+        row: RowIndex,
+        bodies: Option<&FilesystemStore>,
+    ) -> Result<Option<Story>, LandscapeError> {
+        let Subject { run, nodes, edges, .. } = *self.subject;
+        let records = scan.epochs()?;
+        let mut ledger = Ledger::new(run.run_id);
+        let (places, epochs) = Places::read(scan, records, coalesces(nodes), &mut ledger)?;
+        let known = Known { run_id: run.run_id, version: run.hash_version, nodes, edges, places };
+        story::tell(scan, (&known, &epochs), row, bodies)
+    }
+
     /// Every check; how many records were read.
-    fn all(&self, ledger: &mut Ledger) -> Result<u64, LandscapeError> {
+    fn all(&self, ledger: &mut Ledger, mut witness: Option<&mut Witness>) -> Result<u64, LandscapeError> {
         let Subject { run, nodes, edges, resumptions, artifacts, .. } = *self.subject;
         let mut scan = self.source.open(run)?;
         let scan = scan.as_mut();
@@ -237,8 +322,7 @@ impl Verifier<'_> {
         }
         let records = scan.epochs()?;
         let epochs_sound = run::epochs(&records, ledger);
-        let coalesces = nodes.iter().any(|node| node.node_type == NodeType::Coalesce);
-        let (places, epochs) = Places::read(scan, records, coalesces, ledger)?;
+        let (places, epochs) = Places::read(scan, records, coalesces(nodes), ledger)?;
         let known = Known { run_id: run.run_id, version: run.hash_version, nodes, edges, places };
         let looked = Looked { kept, store: self.subject.bodies };
         let mut fold = Fold::new(run, &Registered::of_record(run, (nodes, edges)));
@@ -255,6 +339,9 @@ impl Verifier<'_> {
                 bodies.add(examined.bodies);
                 tally.add(examined.tally.take().unwrap_or_else(Tally::unknown));
                 let found = std::mem::take(&mut examined.bad);
+                if let Some(witness) = &mut witness {
+                    witness.epoch(at, &examined);
+                }
                 let sound = fold.add(&epochs[at], &mut examined, ledger);
                 found.into_iter().for_each(|(check, bad)| ledger.bad(check, bad.judged(!sound)));
             })?;
@@ -269,7 +356,10 @@ impl Verifier<'_> {
         });
         let (written, records) = (std::mem::take(&mut fold.written), fold.records);
         let continuation = scan.continuation()?;
-        fold.end(resumptions.len(), &continuation.checkpoints, ledger);
+        let end = fold.end(resumptions.len(), &continuation.checkpoints, ledger);
+        if let (Some(witness), Some((state, seal))) = (witness, &end) {
+            witness.end(state, seal);
+        }
         let purged = !purges.is_empty();
         if scan.resumption_numbers()?.into_iter().ne(0..resumptions.len() as u64) {
             let bad = Bad::among("resumptions", "of the run");
@@ -365,6 +455,10 @@ impl Verifier<'_> {
         }
         Ok(())
     }
+}
+
+fn coalesces(nodes: &[NodeRecord]) -> bool {
+    nodes.iter().any(|node| node.node_type == NodeType::Coalesce)
 }
 
 fn changed_meanwhile() -> LandscapeError {

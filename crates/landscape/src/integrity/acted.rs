@@ -9,22 +9,30 @@ use crate::{ActedEpoch, Corruption};
 
 /// The leaves of an epoch's acts, in the order of its outcomes.
 pub(crate) fn acted_leaves(version: HashVersion, acted: &ActedEpoch) -> Result<Vec<ContentHash>, Corruption> {
-    let mut leaf = LeafEncoder::new(version);
+    let mut leaves = Vec::with_capacity(acted.outcomes.len());
+    each_act(&mut LeafEncoder::new(version), acted, |leaf, _| leaves.push(leaf.finish()))?;
+    Ok(leaves)
+}
+
+/// Gives each act to the encoder, in the order of the epoch's outcomes, for `close` to end it.
+pub(crate) fn each_act(
+    leaf: &mut LeafEncoder,
+    acted: &ActedEpoch,
+    mut close: impl FnMut(&mut LeafEncoder, TokenKey),
+) -> Result<(), Corruption> {
     let mut states = Led::new(&acted.sink_states, |s| s.token);
     let mut routing = Led::new(&acted.routing, |r| r.token);
     let mut errors = Led::new(&acted.transform_errors, |e| e.token);
-    let mut leaves = Vec::with_capacity(acted.outcomes.len());
     for outcome in &acted.outcomes {
         states.to(outcome.token).for_each(|s| leaf.state(s));
         routing.to(outcome.token).for_each(|r| leaf.routing(r));
         errors.to(outcome.token).for_each(|e| leaf.transform_error(e));
         leaf.outcome(outcome);
-        leaves.push(leaf.finish());
+        close(leaf, outcome.token);
     }
     states.end("node_states")?;
     routing.end("routing_events")?;
-    errors.end("transform_errors")?;
-    Ok(leaves)
+    errors.end("transform_errors")
 }
 
 /// Records of tokens by key, each of which leads to the token's first outcome.

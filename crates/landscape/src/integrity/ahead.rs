@@ -43,6 +43,10 @@ impl Leaves {
         Self { hashes, grown: None }
     }
 
+    pub(super) fn hashes(&self) -> &[ContentHash] {
+        &self.hashes
+    }
+
     /// Appends them to a tree that the commit is expected to have.
     pub(super) fn grow(&mut self, tree: &mut MerkleTree) {
         let before = tree.clone();

@@ -118,6 +118,11 @@ impl DecidedDigest {
         self.release_leaves.grow(&mut trees.released);
     }
 
+    /// The leaves of its rows, and of its releases.
+    pub(crate) fn leaves(&self) -> (&[ContentHash], &[ContentHash]) {
+        (self.leaves.hashes(), self.release_leaves.hashes())
+    }
+
     /// Which epoch it is of.
     pub(crate) const fn epoch(&self) -> EpochNo {
         self.epoch
@@ -137,6 +142,11 @@ impl ActedDigest {
     /// Grows the trees by this epoch, so that its commit need not.
     pub fn grow(&mut self, trees: &mut TreesAhead) {
         self.leaves.grow(&mut trees.acted);
+    }
+
+    /// The leaves of what became of its tokens.
+    pub(crate) fn leaves(&self) -> &[ContentHash] {
+        self.leaves.hashes()
     }
 
     /// Which epoch it is of.

@@ -49,6 +49,13 @@ impl LeafEncoder {
         Self { version, out }
     }
 
+    /// An encoder whose bytes are wanted, and not their hashes.
+    pub(crate) fn keeping(version: HashVersion) -> Self {
+        let mut out = Encoder::default();
+        out.u8(LEAF_PREFIX);
+        Self { version, out }
+    }
+
     /// The row.
     pub fn row(&mut self, record: &RowRecord) {
         self.out.content(record);
@@ -104,5 +111,13 @@ impl LeafEncoder {
         let leaf = self.out.digest(self.version);
         self.out.u8(LEAF_PREFIX);
         leaf
+    }
+
+    /// The bytes of everything given since the last leaf, of an encoder that keeps them.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let bytes = self.out.bytes()[1..].to_vec();
+        self.out.clear();
+        self.out.u8(LEAF_PREFIX);
+        bytes
     }
 }

@@ -54,34 +54,31 @@ pub enum Picked<'a, R> {
     Some(Vec<&'a R>),
 }
 
-/// What a release's leaf is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReleaseLeaf {
-    pub(crate) leaf: ContentHash,
-    /// How many parts it has.
-    pub(crate) parts: u64,
-}
-
 impl ReleaseRecords<'_> {
     /// The release's leaf.
     #[must_use]
     pub fn leaf(&self, version: HashVersion) -> ContentHash {
-        self.shown(version, |_, _, _| {}).leaf
+        self.shown(version, |_, _, _| {})
     }
 
-    /// The bytes of the attempts, with which the leaf begins.
-    pub(crate) fn head(&self) -> Vec<u8> {
+    /// Tokens that are members.
+    pub(crate) fn members(&self) -> impl Iterator<Item = TokenKey> + '_ {
+        (0..self.members.len()).map(|at| self.members.token(at))
+    }
+
+    /// The bytes of the attempts to flush, of which the leaf is made beside the parts.
+    pub(crate) fn attempts(&self) -> Vec<u8> {
         let mut out = Encoder::default();
         self.batches.iter().for_each(|batch| out.content(batch));
         out.bytes().to_vec()
     }
 
-    /// The same, and shows each part: its token, its bytes and its hash.
+    /// Its leaf; and shows each part: its token, its bytes and its hash.
     pub(crate) fn shown(
         &self,
         version: HashVersion,
         mut show: impl FnMut(TokenKey, &[u8], ContentHash),
-    ) -> ReleaseLeaf {
+    ) -> ContentHash {
         let (mut tree, mut out) = (MerkleTree::new(version), Encoder::default());
         let mut turns = Turns::of(self);
         while let Some(token) = turns.next() {
@@ -96,7 +93,7 @@ impl ReleaseRecords<'_> {
         self.batches.iter().for_each(|batch| out.content(batch));
         out.u64(tree.size());
         out.hash(tree.root());
-        ReleaseLeaf { leaf: version.hash(out.bytes()), parts: tree.size() }
+        version.hash(out.bytes())
     }
 }
 
@@ -146,7 +143,7 @@ impl<'a, R> Picked<'a, R> {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &'a R> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a R> + '_ {
         (0..).map_while(|at| self.get(at))
     }
 }
@@ -250,7 +247,7 @@ struct Turn<'a, R> {
 
 impl<'a, R: Record> Turn<'a, R> {
     fn of(records: &Picked<'a, R>, token: fn(&R) -> TokenKey) -> Self {
-        let sorted = records.iter().is_sorted_by_key(|record| token(record));
+        let sorted = records.iter().is_sorted_by_key(token);
         let records = match records {
             Picked::All(slice) if sorted => Picked::All(slice),
             Picked::All(_) | Picked::Some(_) => {

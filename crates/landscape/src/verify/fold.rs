@@ -108,8 +108,14 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The end: what was done with the last epoch, the publication, the seal, the checkpoints that are left.
-    pub(super) fn end(mut self, resumptions: usize, checkpoints: &[CheckpointRecord], ledger: &mut Ledger) {
+    /// The end: what was done with the last epoch, the publication, the seal, the checkpoints that are left. Gives back the
+    /// state that has the run's content root, and the seal, if there is one.
+    pub(super) fn end(
+        mut self,
+        resumptions: usize,
+        checkpoints: &[CheckpointRecord],
+        ledger: &mut Ledger,
+    ) -> Option<(RecorderState, RunSeal)> {
         let last = self.waiting.take();
         let mut ends = Vec::new();
         match last {
@@ -129,7 +135,7 @@ impl<'a> Fold<'a> {
             None => ends = self.publications(EpochNo::default(), resumptions),
         }
         let ended = self.checkpoints(checkpoints, ledger);
-        self.seal(&ends, ended, ledger);
+        self.seal(ends, ended, ledger)
     }
 
     /// The states after none, one or more publications. A run that was taken up after it publishes what is left, which may
@@ -174,11 +180,14 @@ impl<'a> Fold<'a> {
     }
 
     /// Compares both roots. `ended` says whether a checkpoint shows that chain and trees came to one of these ends.
-    fn seal(&self, ends: &[RecorderState], ended: Option<bool>, ledger: &mut Ledger) {
-        let (Some(content_root), Some(record_root)) = (self.run.content_root, self.run.record_root) else {
-            return;
-        };
-        let Some(seal) = seal_of(self.run) else { return };
+    fn seal(
+        &self,
+        ends: Vec<RecorderState>,
+        ended: Option<bool>,
+        ledger: &mut Ledger,
+    ) -> Option<(RecorderState, RunSeal)> {
+        let (content_root, record_root) = (self.run.content_root?, self.run.record_root?);
+        let seal = seal_of(self.run)?;
         let roots = |end: &RecorderState| {
             let content = end.content_root(self.run.topology_hash, &seal) == content_root;
             (content, end.record_root(&seal, content_root) == record_root)
@@ -204,6 +213,8 @@ impl<'a> Fold<'a> {
             let what = "its content root is not that of its rows, releases, acts and artifacts";
             ledger.bad(Check::Content, Bad::among("runs", self.run.run_id.to_string()).what(what));
         }
+        let at = judged.iter().position(|(content, _)| *content)?;
+        Some((ends.into_iter().nth(at)?, seal))
     }
 }
 

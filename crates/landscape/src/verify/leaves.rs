@@ -1,10 +1,13 @@
 //! The leaves of rows and releases, made again from their records.
 
 use std::collections::HashMap;
+use std::iter::Peekable;
+use std::slice::Iter;
 
 use elspeth_contracts::{
-    BatchMemberRecord, CallRecord, NodeStateRecord, RoutingEventRecord, RowIndex, StateContextRecord,
-    TokenKey, TokenOrigin, TokenParentRecord, TokenRecord, TransformErrorRecord,
+    BatchMemberRecord, CallRecord, NodeStateRecord, RoutingEventRecord, RowIndex, RowRecord,
+    StateContextRecord, TokenKey, TokenOrigin, TokenParentRecord, TokenRecord, TransformErrorRecord,
+    ValidationErrorRecord,
 };
 
 use super::gather::Known;
@@ -27,13 +30,7 @@ pub(super) fn add(
     let mut row_leaves = Vec::with_capacity(decided.rows.len());
     let mut errors = decided.validation_errors.iter().peekable();
     for row in &decided.rows {
-        leaf.row(row);
-        by_walk.rows.give(row.row_index, &mut leaf);
-        while errors.next_if(|error| error.row_index < row.row_index).is_some() {}
-        while let Some(error) = errors.next_if(|error| error.row_index == row.row_index) {
-            leaf.validation_error(error);
-        }
-        by_walk.rows.give_errors(row.row_index, &mut leaf);
+        by_walk.rows.give(row, &mut errors, &mut leaf);
         row_leaves.push(leaf.finish());
     }
     let mut release_leaves = Vec::with_capacity(decided.releases.len());
@@ -45,6 +42,30 @@ pub(super) fn add(
     drop(by_walk);
     decided.row_leaves = row_leaves;
     decided.release_leaves = release_leaves;
+    Ok(())
+}
+
+/// The bytes that the leaf of a row is over; none where the epoch has no such row.
+pub(super) fn bytes_of_row(known: &Known<'_>, decided: &DecidedEpoch, row: RowIndex) -> Option<Vec<u8>> {
+    let mut leaf = LeafEncoder::keeping(known.version);
+    let record = decided.rows.iter().find(|record| record.row_index == row)?;
+    let mut errors = decided.validation_errors.iter().peekable();
+    ByWalk::of(decided, &known.places).rows.give(record, &mut errors, &mut leaf);
+    Some(leaf.take())
+}
+
+/// Hands over everything of each release, with its position.
+pub(super) fn each_release(
+    scan: &mut dyn RecordScan,
+    known: &Known<'_>,
+    decided: &DecidedEpoch,
+    mut each: impl FnMut(usize, &ReleaseRecords<'_>),
+) -> Result<(), LandscapeError> {
+    let mut by_walk = ByWalk::of(decided, &known.places);
+    for (at, release) in decided.releases.iter().enumerate() {
+        let members = members(scan, release.number)?;
+        each(at, &by_walk.release(decided, release.number, &members));
+    }
     Ok(())
 }
 
@@ -192,8 +213,16 @@ impl<'a> ByWalk<'a> {
     }
 }
 
-impl OfRows<'_> {
-    fn give(&mut self, row: RowIndex, leaf: &mut LeafEncoder) {
+impl<'a> OfRows<'a> {
+    /// Everything of one row, those before it having been given or not.
+    fn give(
+        &mut self,
+        record: &RowRecord,
+        refused: &mut Peekable<Iter<'a, ValidationErrorRecord>>,
+        leaf: &mut LeafEncoder,
+    ) {
+        let row = record.row_index;
+        leaf.row(record);
         self.tokens.of(row, |r| leaf.token(r));
         self.parents.of(row, |r| leaf.parent(r));
         self.states.of(row, |r| leaf.state(r));
@@ -201,9 +230,10 @@ impl OfRows<'_> {
         self.routing.of(row, |r| leaf.routing(r));
         let first = TokenOrigin::Row(row).tokens().0;
         self.calls.remove(&first).into_iter().flatten().for_each(|r| leaf.call(r));
-    }
-
-    fn give_errors(&mut self, row: RowIndex, leaf: &mut LeafEncoder) {
+        while refused.next_if(|error| error.row_index < row).is_some() {}
+        while let Some(error) = refused.next_if(|error| error.row_index == row) {
+            leaf.validation_error(error);
+        }
         self.errors.of(row, |r| leaf.transform_error(r));
     }
 }

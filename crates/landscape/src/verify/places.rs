@@ -123,6 +123,12 @@ impl Places {
         }
     }
 
+    /// The releases that let a token go, in their order on its way.
+    pub(super) fn releases_of(&self, token: TokenKey) -> impl Iterator<Item = u64> + '_ {
+        let from = self.moves.partition_point(|m| m.token < token);
+        self.moves[from..].iter().take_while(move |m| m.token == token).map(|m| m.release)
+    }
+
     pub(super) fn release(&self, number: u64) -> Option<&ReleaseRecord> {
         let at = self.releases.binary_search_by_key(&number, |release| release.number).ok()?;
         Some(&self.releases[at])

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use elspeth_canonical::{ContentHash, HashVersion, hash_of};
+use elspeth_canonical::{ContentHash, HashVersion, to_canonical_vec};
 use elspeth_contracts::{
     EdgeRecord, EpochNo, ExportStatus, Grade, NodeRecord, NodeType, PurgeStatus, RunStatus, Step, TokenKey,
 };
@@ -79,8 +79,13 @@ struct HashedEdge<'a> {
     mode: &'static str,
 }
 
-/// As `docs/evidence-format.md` defines it; nothing for edges between nodes that do not exist.
 fn topology_hash(version: HashVersion, nodes: &[NodeRecord], edges: &[EdgeRecord]) -> Option<ContentHash> {
+    topology(nodes, edges).map(|text| version.hash(&text))
+}
+
+/// The text that the topology hash is over, as `docs/evidence-format.md` defines it; nothing for edges between nodes that do
+/// not exist.
+pub(super) fn topology(nodes: &[NodeRecord], edges: &[EdgeRecord]) -> Option<Vec<u8>> {
     let id = |step: Step| Some(nodes.iter().find(|node| node.step == step)?.node_id.0.as_str());
     let node = |node: &'_ NodeRecord| node.config_hash.to_string();
     let nodes = nodes
@@ -92,7 +97,7 @@ fn topology_hash(version: HashVersion, nodes: &[NodeRecord], edges: &[EdgeRecord
         let (from, to) = edge(e)?;
         Some(HashedEdge { from, to, label: &e.label, mode: e.mode.as_str() })
     });
-    hash_of(version, &HashedTopology { nodes, edges: edges.collect::<Option<_>>()? }).ok()
+    to_canonical_vec(&HashedTopology { nodes, edges: edges.collect::<Option<_>>()? }).ok()
 }
 
 /// Epochs are numbered without a gap, and so are the rows that they have.

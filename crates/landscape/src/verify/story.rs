@@ -1,0 +1,159 @@
+//! Everything that the record tells of one row and of what was made of it, with its place in the trees.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use elspeth_canonical::ContentHash;
+use elspeth_contracts::{NodeStateRecord, RowIndex, TokenKey, TokenOrigin};
+use elspeth_payload::{Block, FilesystemStore};
+use elspeth_proof::merkle::{Proof, Prover};
+
+use super::gather::{Gathered, Known, gather};
+use super::places::Epoch;
+use super::scan::RecordScan;
+use super::{leaves, proof_digest, proof_hash};
+use crate::LandscapeError;
+use crate::integrity::{LeafEncoder, ReleaseRecords, each_act};
+use crate::shown::hash_of_body;
+
+/// A leaf among those of one epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LeafAt {
+    /// The epoch's position.
+    pub(super) epoch: usize,
+    /// The leaf's, among the epoch's of its kind.
+    pub(super) index: usize,
+}
+
+/// The row's story, with everything that its leaves are over.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    pub(super) decision: BTreeMap<LeafAt, Vec<u8>>,
+    pub(super) releases: BTreeMap<LeafAt, ToldRelease>,
+    pub(super) acts: BTreeMap<LeafAt, Vec<u8>>,
+    /// Canonical forms.
+    pub(super) bodies: BTreeSet<Vec<u8>>,
+}
+
+/// What one release has of the row's tokens.
+#[derive(Debug)]
+pub(super) struct ToldRelease {
+    pub(super) attempts: Vec<u8>,
+    pub(super) proof: Proof,
+    /// Parts by index.
+    pub(super) parts: Vec<(u64, Vec<u8>)>,
+}
+
+/// Follows a row through the record; nothing where there is no such row.
+pub(super) fn tell(
+    scan: &mut dyn RecordScan,
+    (known, epochs): (&Known<'_>, &[Epoch]),
+    row: RowIndex,
+    bodies: Option<&FilesystemStore>,
+) -> Result<Option<Story>, LandscapeError> {
+    let Some(first) = known.places.epoch(TokenOrigin::Row(row)) else { return Ok(None) };
+    let (mut story, mut trail) = (Story::default(), Trail::of(row, first));
+    while let Some(at) = trail.epochs.pop_first() {
+        // What is wrong with the record is found by verifying it.
+        let gathered = gather(scan, known, (at, &epochs[at]), &mut Vec::new())?;
+        if at == first {
+            let Some(bytes) = leaves::bytes_of_row(known, &gathered.decided, row) else { return Ok(None) };
+            let index = gathered.decided.rows.iter().position(|record| record.row_index == row);
+            story.decision.extend(index.map(|index| (LeafAt { epoch: at, index }, bytes)));
+            let made = gathered.decided.tokens.iter().map(|token| token.token);
+            made.filter(|token| token.origin() == TokenOrigin::Row(row))
+                .for_each(|token| trail.follow(token, known));
+        }
+        leaves::each_release(scan, known, &gathered.decided, |index, records| {
+            if let Some(told) = trail.release(known, records) {
+                story.releases.insert(LeafAt { epoch: at, index }, told);
+            }
+        })?;
+        let mut index = 0;
+        each_act(&mut LeafEncoder::keeping(known.version), &gathered.acted, |leaf, token| {
+            let bytes = leaf.take();
+            if trail.tokens.contains(&token) {
+                story.acts.insert(LeafAt { epoch: at, index }, bytes);
+            }
+            index += 1;
+        })?;
+        trail.name_bodies(&gathered);
+        if let Some(block) = scan.block(epochs[at].number())? {
+            trail.bodies(known, &block, bodies);
+        }
+    }
+    let Trail { bodies, named, .. } = trail;
+    story.bodies.extend(bodies.into_iter().filter(|(hash, _)| named.contains(hash)).map(|(_, body)| body));
+    Ok(Some(story))
+}
+
+/// How far the row was followed.
+struct Trail {
+    /// The row's tokens, and all that were made of them.
+    tokens: HashSet<TokenKey>,
+    /// Positions of epochs that tell of them and were not read yet.
+    epochs: BTreeSet<usize>,
+    /// Hashes of bodies that the record names of these tokens.
+    named: HashSet<ContentHash>,
+    /// Canonical forms of their bodies.
+    bodies: HashMap<ContentHash, Vec<u8>>,
+    row: RowIndex,
+}
+
+impl Trail {
+    fn of(row: RowIndex, epoch: usize) -> Self {
+        let epochs = BTreeSet::from([epoch]);
+        Self { tokens: HashSet::new(), epochs, named: HashSet::new(), bodies: HashMap::new(), row }
+    }
+
+    /// A token of the row: what let it go is in later epochs.
+    fn follow(&mut self, token: TokenKey, known: &Known<'_>) {
+        if self.tokens.insert(token) {
+            let epoch = |number| known.places.epoch(TokenOrigin::Batch(number));
+            self.epochs.extend(known.places.releases_of(token).filter_map(epoch));
+        }
+    }
+
+    /// What a release has of the row's tokens, if it has any of them.
+    fn release(&mut self, known: &Known<'_>, records: &ReleaseRecords<'_>) -> Option<ToldRelease> {
+        if records.members().any(|member| self.tokens.contains(&member)) {
+            records.outputs.iter().for_each(|output| self.follow(output.token, known));
+        }
+        let mut prover = Prover::new(proof_digest(known.version));
+        let (mut parts, mut index) = (Vec::new(), 0);
+        // Parts are in the order of tokens, and what is made of a token has a larger number.
+        records.shown(known.version, |token, bytes, hash| {
+            let ours = self.tokens.contains(&token);
+            if ours {
+                parts.push((index, bytes.to_vec()));
+                let children = records.parents.iter().filter(|parent| parent.parent == token);
+                children.for_each(|child| self.follow(child.token, known));
+            }
+            prover.push(proof_hash(hash), ours);
+            index += 1;
+        });
+        let told = !parts.is_empty();
+        told.then(|| ToldRelease { attempts: records.attempts(), proof: prover.finish(), parts })
+    }
+
+    fn name_bodies(&mut self, Gathered { decided, acted, .. }: &Gathered) {
+        let row = decided.rows.iter().filter(|record| record.row_index == self.row);
+        self.named.extend(row.map(|record| record.source_data_hash));
+        let ours = |state: &&NodeStateRecord| self.tokens.contains(&state.token);
+        let states = decided.states.iter().chain(&acted.sink_states).filter(ours);
+        let hashes: Vec<_> =
+            states.flat_map(|state| [state.input_hash, state.output_hash]).flatten().collect();
+        self.named.extend(hashes);
+    }
+
+    /// The bodies of a block that belong to the tokens. What cannot be read is found by verifying.
+    fn bodies(&mut self, known: &Known<'_>, block: &[u8], store: Option<&FilesystemStore>) {
+        let Ok(block) = Block::read(block) else { return };
+        for key in block.keys().filter(|key| self.tokens.contains(&key.token)) {
+            let Ok(Some(body)) = block.body(key, store) else { continue };
+            let mut bytes = Vec::new();
+            if let Ok(hash) = hash_of_body(known.version, &body, &mut bytes) {
+                self.bodies.insert(hash, bytes);
+            }
+        }
+    }
+}
