@@ -281,7 +281,10 @@ fn read_shape(cursor: &mut Cursor<'_>) -> Result<Arc<Shape>, PayloadError> {
 }
 
 fn read_row(cursor: &mut Cursor<'_>, shape: &Arc<Shape>) -> Result<Row, PayloadError> {
-    let values = shape.names().iter().map(|_| cursor.value(0)).collect::<Result<Vec<_>, _>>()?;
+    let mut values = Vec::with_capacity(shape.names().len());
+    for _ in shape.names() {
+        values.push(cursor.value(0)?);
+    }
     Ok(Row::new(Arc::clone(shape), values))
 }
 
