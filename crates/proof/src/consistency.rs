@@ -111,7 +111,7 @@ impl Consistency {
     pub fn parse(text: &str) -> Result<Self, BadConsistency> {
         let json = shape::of_file(text)?;
         let [first, format, proof, second] =
-            shape::fields(&json, "the file", ["first", "format", "proof", "second"])?;
+            shape::fields(&json, "file", ["first", "format", "proof", "second"])?;
         if shape::text(format, "format")? != FORMAT {
             return Err(BadShape::Field("format").into());
         }

@@ -29,7 +29,7 @@ impl Receipt {
             run,
             source,
             topology,
-        ] = fields(&json, "the receipt", FIELDS)?;
+        ] = fields(&json, "receipt", FIELDS)?;
         if text(format, "format")? != FORMAT {
             return Err(BadShape::Field("format").into());
         }
@@ -93,13 +93,13 @@ fn read_leaves<L>(
 }
 
 fn leaf(json: &Json) -> Result<Leaf, Refusal> {
-    let [index, of_leaf] = fields(json, "a leaf", ["index", "records"])?;
+    let [index, of_leaf] = fields(json, "leaves", ["index", "records"])?;
     Ok(Leaf { index: number(index, "index")?, records: records(of_leaf)? })
 }
 
 fn release(json: &Json) -> Result<Release, Refusal> {
     let [batches, index, parts, proof, size] =
-        fields(json, "a release", ["batches", "index", "parts", "proof", "size"])?;
+        fields(json, "releases", ["batches", "index", "parts", "proof", "size"])?;
     let parts = Leaves {
         size: number(size, "size")?,
         proof: hashes(proof, "proof")?,

@@ -46,7 +46,7 @@ pub enum Refusal {
     #[error("not a record: {0}")]
     Record(#[from] BadRecord),
     /// A record of a kind that is in no leaf.
-    #[error("a {0} is in no leaf")]
+    #[error("no leaf has records of the kind `{0}`")]
     NotInLeaves(&'static str),
     /// A proof that leads nowhere.
     #[error("the proof in the tree of {place}: {error}")]
@@ -60,7 +60,7 @@ pub enum Refusal {
     #[error("the records do not give the content root of the run: something in them was changed")]
     ContentRoot,
     /// The entry of the registry is not that of the end of this run.
-    #[error("the entry of the registry: its `{0}` is not that of the receipt")]
+    #[error("the entry of the registry does not fit: its `{0}` is not what it must be")]
     Entry(&'static str),
     /// The first record is not that of the row.
     #[error("the records do not begin with row {0}")]
