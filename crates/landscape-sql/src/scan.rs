@@ -3,6 +3,7 @@
 mod cells;
 mod export;
 mod records;
+mod registry;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use elspeth_contracts::{
 use elspeth_landscape::registry::Entry;
 use elspeth_landscape::verify::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effects, EpochRecord, PurgeRecord,
-    RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
+    RecordScan, RegistryScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
 };
 use elspeth_landscape::{Corruption, Counters, LandscapeError, RunRecord, SinkIntent};
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
@@ -26,6 +27,7 @@ use crate::landscape::Scratch;
 use crate::{connect, conservation, counters};
 use cells::{Cells, first_released};
 use records::Table;
+use registry::SqliteRegistry;
 
 /// Statements that a scan keeps.
 const STATEMENTS: usize = 64;
@@ -48,6 +50,31 @@ impl SqliteScans {
     }
 }
 
+impl SqliteScans {
+    /// A connection to which everything is of one moment, and the name of the database.
+    fn snapshot(&self) -> Result<(Connection, String), LandscapeError> {
+        let location = self.path.display().to_string();
+        let connection = connect::scan(&self.path, self.patience)
+            .and_then(|connection| {
+                connection.set_prepared_statement_cache_capacity(STATEMENTS);
+                connection.execute_batch("BEGIN")?;
+                connection.query_row("SELECT count(*) FROM runs", (), |_| Ok(()))?;
+                Ok(connection)
+            })
+            .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
+        Ok((connection, location))
+    }
+
+    /// A scan of the registry.
+    ///
+    /// # Errors
+    /// [`LandscapeError::Store`] when the database cannot be read.
+    pub fn registry(&self) -> Result<Box<dyn RegistryScan>, LandscapeError> {
+        let (connection, location) = self.snapshot()?;
+        Ok(Box::new(SqliteRegistry { connection, location, _scratch: self.scratch.clone() }))
+    }
+}
+
 impl ScanSource for SqliteScans {
     fn open(&self, run: &RunRecord) -> Result<Box<dyn RecordScan>, LandscapeError> {
         Ok(Box::new(self.scan(run)?))
@@ -56,16 +83,7 @@ impl ScanSource for SqliteScans {
 
 impl SqliteScans {
     fn scan(&self, run: &RunRecord) -> Result<Scan, LandscapeError> {
-        let location = self.path.display().to_string();
-        let connection = connect::scan(&self.path, self.patience)
-            .and_then(|connection| {
-                connection.set_prepared_statement_cache_capacity(STATEMENTS);
-                // Everything is read of one moment.
-                connection.execute_batch("BEGIN")?;
-                connection.query_row("SELECT count(*) FROM runs", (), |_| Ok(()))?;
-                Ok(connection)
-            })
-            .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
+        let (connection, location) = self.snapshot()?;
         let (run_no, run_id) = (run.run_no, run.run_id);
         Ok(Scan { connection, location, run_no, run_id, _scratch: self.scratch.clone() })
     }
@@ -379,24 +397,31 @@ impl RecordScan for Scan {
             FROM purges p WHERE run_no = ? ORDER BY purge_no";
         self.list((sql, "purges", 1), |cells| {
             let status = cells.code(1, PurgeStatus::from_code)?;
-            let finished: Option<Micros> = cells.maybe_time(3)?;
-            if finished.is_some() != (status == PurgeStatus::Done) {
+            let finished_at: Option<Micros> = cells.maybe_time(3)?;
+            if finished_at.is_some() != (status == PurgeStatus::Done) {
                 return Err(cells.corrupt("`finished_at` contradicts `status`"));
-            }
-            cells.time(4)?;
-            cells.maybe_number::<u32>(5)?;
-            cells.flag(6)?;
-            cells.text(7)?;
-            for count in [8, 9, 10, 11] {
-                cells.unsigned(count)?;
             }
             Ok(PurgeRecord {
                 purge_no: cells.int(0)?,
                 status,
+                requested_at: cells.time(4)?,
+                finished_at,
+                older_than_days: cells.maybe_number(5)?,
+                by_name: cells.flag(6)?,
+                payload_store: cells.text(7)?,
                 blocks: cells.unsigned(2)?,
+                block_bytes: cells.unsigned(8)?,
+                files: cells.unsigned(9)?,
+                file_bytes: cells.unsigned(10)?,
+                kept_files: cells.unsigned(11)?,
                 files_left: cells.unsigned(12)?,
             })
         })
+    }
+
+    fn entries(&mut self) -> Result<Vec<(u64, String)>, LandscapeError> {
+        let sql = "SELECT number, entry FROM registry WHERE run_no = ? ORDER BY number";
+        self.list((sql, "registry", 1), |cells| Ok((cells.unsigned(0)?, cells.text(1)?)))
     }
 
     fn account(&mut self, status: RunStatus) -> Result<Account, LandscapeError> {

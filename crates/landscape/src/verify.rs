@@ -10,6 +10,7 @@
 mod artifacts;
 mod bodies;
 mod conserve;
+mod entered;
 mod epochs;
 mod examine;
 mod fold;
@@ -18,6 +19,7 @@ mod leaves;
 mod ledger;
 mod places;
 mod refer;
+mod registry;
 mod run;
 mod scan;
 mod story;
@@ -32,11 +34,13 @@ use serde::{Serialize, Serializer};
 
 use bodies::{BodyCount, Kept, Looked};
 use conserve::Tally;
+use entered::{Entered, Told};
 pub(crate) use epochs::{EpochRecords, Epochs};
 use fold::Fold;
 use gather::{Known, Numbers};
 use ledger::{Bad, Check, Ledger};
 use places::Places;
+pub use registry::{RegistryFindings, RegistryScan, StoredEntry, Trust, verify_registry};
 pub use scan::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord,
     PurgeRecord, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
@@ -128,6 +132,8 @@ pub struct Subject<'a> {
     pub artifacts: &'a [ArtifactRecord],
     /// Where its large bodies are.
     pub bodies: Option<&'a FilesystemStore>,
+    /// What [`verify_registry`] found in the same database.
+    pub registry: &'a RegistryFindings,
 }
 
 /// Verifies one run.
@@ -325,7 +331,10 @@ impl Verifier<'_> {
         let (places, epochs) = Places::read(scan, records, coalesces(nodes), ledger)?;
         let known = Known { run_id: run.run_id, version: run.hash_version, nodes, edges, places };
         let looked = Looked { kept, store: self.subject.bodies };
-        let mut fold = Fold::new(run, &Registered::of_record(run, (nodes, edges)));
+        let registered = Registered::of_record(run, (nodes, edges));
+        let entered = Entered::read(scan)?;
+        let mut fold = Fold::new(run, &registered);
+        fold.asked = entered.epochs().map(|epoch| (epoch, None)).collect();
         let (mut counted, mut bodies) = (Numbers::default(), BodyCount::default());
         let opened = threads::Opened { source: self.source, run, mark: &mark };
         let mut tally = Tally::default();
@@ -355,6 +364,7 @@ impl Verifier<'_> {
             }
         });
         let (written, records) = (std::mem::take(&mut fold.written), fold.records);
+        let trees = std::mem::take(&mut fold.asked);
         let continuation = scan.continuation()?;
         let end = fold.end(resumptions.len(), &continuation.checkpoints, ledger);
         if let (Some(witness), Some((state, seal))) = (witness, &end) {
@@ -370,6 +380,17 @@ impl Verifier<'_> {
         if kept != Kept::Elsewhere {
             run::purged_blocks(&purges, bodies, ledger);
         }
+        let told = Told {
+            run,
+            registered: &registered,
+            resumptions,
+            purges: &purges,
+            epochs: &epochs,
+            trees: &trees,
+            records,
+        };
+        entered.check(&told, ledger);
+        self.subject.registry.tell(entered.last, ledger);
         let rows = || epochs.iter().map(|epoch| epoch.record.row_count).sum();
         self.strays(scan, (epochs_sound.then(rows), counted), ledger)?;
         self.kept(scan, (kept, bodies), ledger)?;

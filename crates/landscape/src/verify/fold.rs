@@ -9,6 +9,7 @@ use super::places::Epoch;
 use super::scan::{CheckpointRecord, EpochRecord};
 use super::{Bad, Check, Ledger};
 use crate::integrity::{ActedDigest, RecorderState, Registered};
+use crate::registry::TreeHead;
 use crate::{ActedEpoch, RunRecord, RunSeal};
 
 /// What was done with an epoch, and its digest; none where it cannot be read.
@@ -31,6 +32,8 @@ pub(super) struct Fold<'a> {
     published: Acts,
     /// The epoch in which each sink wrote last.
     pub(super) written: BTreeMap<Step, EpochNo>,
+    /// The trees after those epochs about which somebody asks; none where they cannot be made again.
+    pub(super) asked: BTreeMap<EpochNo, Option<[TreeHead; 3]>>,
     pub(super) records: u64,
 }
 
@@ -46,6 +49,7 @@ impl<'a> Fold<'a> {
             states: BTreeMap::new(),
             published: None,
             written: BTreeMap::new(),
+            asked: BTreeMap::new(),
             records: 0,
         }
     }
@@ -77,6 +81,9 @@ impl<'a> Fold<'a> {
         }
         if chain == Some(false) {
             ledger.bad(Check::Chain, chain_bad(record, content));
+        }
+        if let Some(trees) = self.asked.get_mut(&record.epoch) {
+            *trees = self.leaves.then(|| self.state.trees().heads());
         }
         self.clean &= content == Some(true) && chain == Some(true);
         // From here on the stored chain counts, so that every epoch is judged by its own records.

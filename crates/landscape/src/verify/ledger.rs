@@ -19,11 +19,12 @@ pub(super) enum Check {
     Artifacts,
     Continuation,
     Purges,
+    Registry,
     Database,
 }
 
 impl Check {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Run,
         Self::Records,
         Self::Content,
@@ -33,6 +34,7 @@ impl Check {
         Self::Artifacts,
         Self::Continuation,
         Self::Purges,
+        Self::Registry,
         Self::Database,
     ];
 
@@ -47,6 +49,7 @@ impl Check {
             Self::Artifacts => "artifacts",
             Self::Continuation => "continuation",
             Self::Purges => "purges",
+            Self::Registry => "registry",
             Self::Database => "database",
         }
     }

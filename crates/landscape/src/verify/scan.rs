@@ -67,6 +67,8 @@ pub trait RecordScan: Send {
     fn resumption_numbers(&mut self) -> Result<Vec<u64>, LandscapeError>;
     /// Purges of the run, oldest first.
     fn purges(&mut self) -> Result<Vec<PurgeRecord>, LandscapeError>;
+    /// Entries of the registry that tell of the run, each with its number, in their order.
+    fn entries(&mut self) -> Result<Vec<(u64, String)>, LandscapeError>;
     /// The rules of conservation that the run breaks, and its counters. Needed where they are not known otherwise.
     fn account(&mut self, status: RunStatus) -> Result<Account, LandscapeError>;
     /// The counters that were kept when the run was sealed; JSON.
@@ -238,8 +240,26 @@ pub struct PurgeRecord {
     pub purge_no: i64,
     /// How far it got.
     pub status: PurgeStatus,
+    /// When it was asked for.
+    pub requested_at: Micros,
+    /// When nothing of it was left.
+    pub finished_at: Option<Micros>,
+    /// The run had to be older than this.
+    pub older_than_days: Option<u32>,
+    /// Whether somebody named the run.
+    pub by_name: bool,
+    /// The folder of the run's large bodies.
+    pub payload_store: String,
     /// Blocks that it removed.
     pub blocks: u64,
+    /// Their bytes.
+    pub block_bytes: u64,
+    /// Files that it removed from the payload store.
+    pub files: u64,
+    /// Their bytes.
+    pub file_bytes: u64,
+    /// Files that stayed since others refer to them.
+    pub kept_files: u64,
     /// Files that it has yet to remove.
     pub files_left: u64,
 }

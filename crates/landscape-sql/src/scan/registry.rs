@@ -1,0 +1,63 @@
+//! The registry of a database, for verifiers.
+
+use std::sync::Arc;
+
+use elspeth_contracts::RunId;
+use elspeth_landscape::LandscapeError;
+use elspeth_landscape::verify::{RegistryScan, StoredEntry};
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::cells::Cells;
+use crate::error::write_error;
+use crate::landscape::Scratch;
+
+/// All of it, as of one moment.
+pub(super) struct SqliteRegistry {
+    pub(super) connection: Connection,
+    pub(super) location: String,
+    pub(super) _scratch: Option<Arc<Scratch>>,
+}
+
+const ENTRIES: &str = "SELECT g.number, g.run_no, r.run_id, g.entry, g.peaks, h.note, h.size FROM registry g
+    LEFT JOIN runs r ON r.run_no = g.run_no LEFT JOIN heads h ON h.size = g.number + 1 ORDER BY g.number";
+const HEADS: &str = "SELECT count(*) FROM heads";
+const UNENTERED: &str = "SELECT CASE typeof(run_id) WHEN 'text' THEN run_id ELSE 'number ' || run_no END FROM runs
+    WHERE NOT EXISTS (SELECT 1 FROM registry g WHERE g.run_no = runs.run_no) ORDER BY run_no LIMIT 1";
+
+impl SqliteRegistry {
+    fn failed(&self, error: &rusqlite::Error) -> LandscapeError {
+        write_error(format!("verifying audit database {}", self.location), error)
+    }
+}
+
+impl RegistryScan for SqliteRegistry {
+    fn entries(&mut self, each: &mut dyn FnMut(StoredEntry)) -> Result<(), LandscapeError> {
+        let failed = |error| self.failed(&error);
+        let mut statement = self.connection.prepare(ENTRIES).map_err(failed)?;
+        let mut rows = statement.query(()).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            // Public ids of a run are not needed here.
+            let cells = Cells::new(row, RunId::from_ulid(ulid::Ulid::nil()), ("registry", 1));
+            let has_head = cells.maybe_int(6)?.is_some();
+            each(StoredEntry {
+                number: cells.int(0)?,
+                run_no: cells.maybe_int(1)?,
+                run_id: cells.maybe_text(2)?,
+                text: cells.text(3)?,
+                peaks: cells.bytes(4)?,
+                head: if has_head { Some(cells.text(5)?) } else { None },
+            });
+        }
+        Ok(())
+    }
+
+    fn heads(&mut self) -> Result<u64, LandscapeError> {
+        let count: rusqlite::Result<i64> = self.connection.query_row(HEADS, (), |row| row.get(0));
+        count.map(i64::cast_unsigned).map_err(|error| self.failed(&error))
+    }
+
+    fn unentered(&mut self) -> Result<Option<String>, LandscapeError> {
+        let found = self.connection.query_row(UNENTERED, (), |row| row.get::<_, String>(0)).optional();
+        found.map_err(|error| self.failed(&error))
+    }
+}
