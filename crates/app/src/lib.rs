@@ -24,6 +24,7 @@ mod report;
 mod resume;
 mod run;
 mod runs;
+mod signing;
 mod store;
 mod telemetry;
 mod validate;
@@ -52,4 +53,4 @@ pub use resume::{Resumable, ResumeChoice, ResumeView, StillWaiting, Unwritten, r
 pub use run::run;
 pub use runs::runs;
 pub use validate::{ValidateReport, validate};
-pub use verify::{VerifyChoice, verify};
+pub use verify::{TrustChoice, VerifyChoice, verify};

@@ -1,9 +1,12 @@
+use std::path::PathBuf;
+
 use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord};
-use elspeth_landscape::verify::{Subject, Verification};
+use elspeth_landscape::verify::{RegistryFindings, Subject, Trust, Verification, verify_registry};
 use elspeth_landscape::{LandscapeError, LandscapeReader, ResumptionRecord, RunRecord};
 use elspeth_landscape_sql::SqliteLandscape;
 use elspeth_payload::FilesystemStore;
 
+use crate::signing::{public_key, remembered_head};
 use crate::store::{Reader, block_on, database_url, landscape, location};
 use crate::{AppError, DatabaseChoice};
 
@@ -16,19 +19,35 @@ pub enum VerifyChoice {
     All,
 }
 
-/// Reads runs back as a whole, hashes everything again, and says whether it is what was written; newest first.
+/// Whom somebody trusts who verifies.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrustChoice {
+    /// Public keys: each the text of one, or a file that holds it.
+    pub keys: Vec<String>,
+    /// A file with a head that was seen before.
+    pub since: Option<PathBuf>,
+}
+
+/// Reads runs and the registry back as a whole, hashes everything again, and says whether it is what was written; newest run
+/// first. Where there is no run, but something is wrong with the registry, the only answer is about that.
 ///
 /// # Errors
-/// [`AppError`] when there is no such database or run, or it cannot be read. A record that is not what it was is no error but
-/// the answer.
-pub fn verify(database: &DatabaseChoice, choice: &VerifyChoice) -> Result<Vec<Verification>, AppError> {
+/// [`AppError`] when there is no such database or run, or it cannot be read; when a key or head to be trusted cannot be
+/// read. A record that is not what it was is no error but the answer.
+pub fn verify(
+    database: &DatabaseChoice,
+    choice: &VerifyChoice,
+    trust: &TrustChoice,
+) -> Result<Vec<Verification>, AppError> {
+    let trust = trust.read()?;
     let url = database_url(database)?;
     let landscape = landscape(&url)?;
     block_on(async {
         let store = landscape.reader().await?;
         let reader = Reader { store: Box::new(store), location: location(&url) };
+        let registry = verify_registry(landscape.scans()?.registry()?.as_mut(), &trust)?;
         match choice {
-            VerifyChoice::One(run) => Ok(vec![one(&reader, &landscape, run).await?]),
+            VerifyChoice::One(run) => Ok(vec![one(&reader, &landscape, run, &registry).await?]),
             VerifyChoice::All => {
                 let runs = match reader.store.runs().await {
                     Ok(runs) => runs,
@@ -36,7 +55,10 @@ pub fn verify(database: &DatabaseChoice, choice: &VerifyChoice) -> Result<Vec<Ve
                 };
                 let mut found = Vec::with_capacity(runs.len());
                 for run in runs {
-                    found.push(one(&reader, &landscape, &run.run_id.to_string()).await?);
+                    found.push(one(&reader, &landscape, &run.run_id.to_string(), &registry).await?);
+                }
+                if found.is_empty() && !registry.is_sound() {
+                    found.push(Verification::of_registry(&registry));
                 }
                 Ok(found)
             }
@@ -44,7 +66,20 @@ pub fn verify(database: &DatabaseChoice, choice: &VerifyChoice) -> Result<Vec<Ve
     })?
 }
 
-async fn one(reader: &Reader, landscape: &SqliteLandscape, run: &str) -> Result<Verification, AppError> {
+impl TrustChoice {
+    fn read(&self) -> Result<Trust, AppError> {
+        let keys = self.keys.iter().map(|key| public_key(key)).collect::<Result<_, _>>()?;
+        let since = self.since.as_deref().map(remembered_head).transpose()?;
+        Ok(Trust { keys, since })
+    }
+}
+
+async fn one(
+    reader: &Reader,
+    landscape: &SqliteLandscape,
+    run: &str,
+    registry: &RegistryFindings,
+) -> Result<Verification, AppError> {
     let record = match reader.run(run).await {
         Ok(record) => record,
         Err(AppError::Record(error)) => return unreadable(error),
@@ -53,7 +88,7 @@ async fn one(reader: &Reader, landscape: &SqliteLandscape, run: &str) -> Result<
     match registered(reader.store.as_ref(), &record).await {
         Ok(registered) => {
             let bodies = reader.body_store(&record);
-            let subject = registered.subject(&record, bodies.as_ref());
+            let subject = Subject { registry: Some(registry), ..registered.subject(&record, bodies.as_ref()) };
             Ok(elspeth_landscape::verify::verify(&landscape.scans()?, &subject)?)
         }
         Err(error) => Ok(Verification { run_id: Some(record.run_id), ..unreadable(error)? }),
@@ -87,7 +122,7 @@ impl Registered {
         bodies: Option<&'a FilesystemStore>,
     ) -> Subject<'a> {
         let Self { nodes, edges, resumptions, artifacts } = self;
-        Subject { run, nodes, edges, resumptions, artifacts, bodies }
+        Subject { run, nodes, edges, resumptions, artifacts, bodies, registry: None }
     }
 }
 

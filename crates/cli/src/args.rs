@@ -276,6 +276,13 @@ pub(crate) struct VerifyArgs {
     /// Every run of the database
     #[arg(long)]
     pub(crate) all: bool,
+    /// Trust this public key (its text or a file), and those that took its place; may be given several times [default: the keys
+    /// that the registry names]
+    #[arg(long = "key", value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    /// Check that the registry still contains this head, which `elspeth head` wrote
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) since: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]

@@ -132,8 +132,8 @@ pub struct Subject<'a> {
     pub artifacts: &'a [ArtifactRecord],
     /// Where its large bodies are.
     pub bodies: Option<&'a FilesystemStore>,
-    /// What [`verify_registry`] found in the same database.
-    pub registry: &'a RegistryFindings,
+    /// What [`verify_registry`] found in the same database; nothing where there is none, but an export.
+    pub registry: Option<&'a RegistryFindings>,
 }
 
 /// Verifies one run.
@@ -215,15 +215,18 @@ fn proof_hash(hash: ContentHash) -> Hash {
     Hash::from_bytes(*hash.as_bytes())
 }
 
-fn answer(run: &RunRecord, records: u64, ledger: Ledger) -> Verification {
-    let status = match (ledger.is_sound(), ledger.is_complete()) {
+fn answer_of(ledger: &Ledger) -> VerifyStatus {
+    match (ledger.is_sound(), ledger.is_complete()) {
         (false, _) => VerifyStatus::Tampered,
         (true, false) => VerifyStatus::Incomplete,
         (true, true) => VerifyStatus::Ok,
-    };
+    }
+}
+
+fn answer(run: &RunRecord, records: u64, ledger: Ledger) -> Verification {
     Verification {
         run_id: Some(run.run_id),
-        status,
+        status: answer_of(&ledger),
         first_bad: ledger.first_bad(),
         checks: ledger.results(),
         records,
@@ -247,6 +250,19 @@ impl Verification {
             record_root: None,
             first_bad: Some(BadRecord { table: table.to_owned(), id, what }),
         }
+    }
+}
+
+impl Verification {
+    /// The answer where there is no run to verify.
+    #[must_use]
+    pub fn of_registry(registry: &RegistryFindings) -> Self {
+        let mut ledger = Ledger::new(RunId::from_ulid(Default::default()));
+        registry.tell(None, &mut ledger);
+        let (first_bad, status) = (ledger.first_bad(), answer_of(&ledger));
+        let mut checks = ledger.results();
+        checks.retain(|check| check.name == Check::Registry.name());
+        Self { run_id: None, status, checks, records: 0, content_root: None, record_root: None, first_bad }
     }
 }
 
@@ -390,7 +406,9 @@ impl Verifier<'_> {
             records,
         };
         entered.check(&told, ledger);
-        self.subject.registry.tell(entered.last, ledger);
+        if let Some(registry) = self.subject.registry {
+            registry.tell(entered.last, ledger);
+        }
         let rows = || epochs.iter().map(|epoch| epoch.record.row_count).sum();
         self.strays(scan, (epochs_sound.then(rows), counted), ledger)?;
         self.kept(scan, (kept, bodies), ledger)?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use elspeth_app::{
     AppError, DatabaseChoice, EnvChoice, Prepared, Progress, ResumeChoice, RunId, RunObserver, RunReport,
-    RunStatus, SettingsChoice, VerifyChoice, VerifyStatus,
+    RunStatus, SettingsChoice, TrustChoice, VerifyChoice, VerifyStatus,
 };
 use elspeth_testkit::Scratch;
 
@@ -125,7 +125,8 @@ impl Trial<'_> {
     /// Its record is what was written.
     fn verify(&self, run: RunId) -> Result<(), String> {
         let choice = VerifyChoice::One(run.to_string());
-        let found = elspeth_app::verify(&self.database(), &choice).map_err(|e| told(&e))?;
+        let found =
+            elspeth_app::verify(&self.database(), &choice, &TrustChoice::default()).map_err(|e| told(&e))?;
         match found.iter().find(|verification| verification.status != VerifyStatus::Ok) {
             Some(verification) => Err(format!("verified: {:?}", verification.checks)),
             None => Ok(()),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use elspeth_app::{
     AppError, DatabaseChoice, EnvChoice, Progress, PurgeChoice, ResumeChoice, RunId, RunObserver, RunReport,
-    RunStatus, SettingsChoice, Verification, VerifyChoice, VerifyStatus,
+    RunStatus, SettingsChoice, TrustChoice, Verification, VerifyChoice, VerifyStatus,
 };
 use elspeth_contracts::{EpochNo, ErrorReason, FailureKind};
 use elspeth_plugin::{
@@ -250,7 +250,7 @@ impl Subject {
     }
 
     fn verify(&self, name: &str) -> Result<Vec<Verification>, AppError> {
-        elspeth_app::verify(&self.database(name), &VerifyChoice::All)
+        elspeth_app::verify(&self.database(name), &VerifyChoice::All, &TrustChoice::default())
     }
 
     fn assert_verifies(&self, when: &str) {

@@ -1,4 +1,4 @@
-use elspeth_app::{AppError, CheckResult, Verification, VerifyChoice, VerifyStatus};
+use elspeth_app::{AppError, CheckResult, TrustChoice, Verification, VerifyChoice, VerifyStatus};
 
 use super::{OK, database_choice};
 use crate::args::VerifyArgs;
@@ -11,7 +11,8 @@ const TAMPERED: u8 = 5;
 
 pub(super) fn verify(args: &VerifyArgs) -> Result<u8, AppError> {
     let choice = args.run.clone().map_or(VerifyChoice::All, VerifyChoice::One);
-    let found = elspeth_app::verify(&database_choice(&args.database), &choice)?;
+    let trust = TrustChoice { keys: args.keys.clone(), since: args.since.clone() };
+    let found = elspeth_app::verify(&database_choice(&args.database), &choice, &trust)?;
     if args.json.json {
         found.iter().try_for_each(output::json)?;
     } else if found.is_empty() {

@@ -21,7 +21,8 @@ pub(super) struct SqliteRegistry {
 const ENTRIES: &str = "SELECT g.number, g.run_no, r.run_id, g.entry, g.peaks, h.note, h.size FROM registry g
     LEFT JOIN runs r ON r.run_no = g.run_no LEFT JOIN heads h ON h.size = g.number + 1 ORDER BY g.number";
 const HEADS: &str = "SELECT count(*) FROM heads";
-const UNENTERED: &str = "SELECT CASE typeof(run_id) WHEN 'text' THEN run_id ELSE 'number ' || run_no END FROM runs
+const UNENTERED: &str =
+    "SELECT CASE typeof(run_id) WHEN 'text' THEN run_id ELSE 'number ' || run_no END FROM runs
     WHERE NOT EXISTS (SELECT 1 FROM registry g WHERE g.run_no = runs.run_no) ORDER BY run_no LIMIT 1";
 
 impl SqliteRegistry {

@@ -81,7 +81,8 @@ impl Entered {
     }
 
     pub(super) fn check(&self, told: &Told<'_>, ledger: &mut Ledger) {
-        let mut course = Course { told, phase: Phase::Before, taken: 0, sealed: None, imported: self.imported };
+        let mut course =
+            Course { told, phase: Phase::Before, taken: 0, sealed: None, imported: self.imported };
         let mut purges = told.purges.iter().map(PurgeTold::of).collect::<Vec<_>>();
         for (number, entry) in &self.entries {
             if let Err(bad) = course.follow(*number, entry, &mut purges) {
@@ -245,13 +246,7 @@ impl<'a> Course<'a> {
         let counts = [record.blocks, record.block_bytes, record.files, record.file_bytes, record.kept_files];
         let same = record.finished_at == Some(purged.finished_at)
             && counts
-                == [
-                    purged.blocks,
-                    purged.block_bytes,
-                    purged.files,
-                    purged.file_bytes,
-                    purged.kept_files,
-                ];
+                == [purged.blocks, purged.block_bytes, purged.files, purged.file_bytes, purged.kept_files];
         if same { Ok(()) } else { Err(told.bad(number)) }
     }
 
