@@ -88,7 +88,8 @@ async fn one(
     match registered(reader.store.as_ref(), &record).await {
         Ok(registered) => {
             let bodies = reader.body_store(&record);
-            let subject = Subject { registry: Some(registry), ..registered.subject(&record, bodies.as_ref()) };
+            let subject =
+                Subject { registry: Some(registry), ..registered.subject(&record, bodies.as_ref()) };
             Ok(elspeth_landscape::verify::verify(&landscape.scans()?, &subject)?)
         }
         Err(error) => Ok(Verification { run_id: Some(record.run_id), ..unreadable(error)? }),

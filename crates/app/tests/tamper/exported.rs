@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use elspeth_app::{DatabaseChoice, ExportChoice, ExportFormat, ImportReport, VerifyChoice, VerifyStatus};
+use elspeth_app::{
+    DatabaseChoice, ExportChoice, ExportFormat, ImportReport, TrustChoice, VerifyChoice, VerifyStatus,
+};
 use rusqlite::Connection;
 
 use crate::subject::Subject;
@@ -70,7 +72,9 @@ fn every_record_of_every_run_comes_back() {
 }
 
 fn verified(subject: &Subject, name: &str) {
-    let verify = |name| elspeth_app::verify(&subject.database(name), &VerifyChoice::All).unwrap();
+    let verify = |name| {
+        elspeth_app::verify(&subject.database(name), &VerifyChoice::All, &TrustChoice::default()).unwrap()
+    };
     for (before, after) in verify("audit.db").iter().zip(verify(name)) {
         assert_eq!(after.status, VerifyStatus::Ok, "{:#?}", after.checks);
         assert_eq!((&before.run_id, before.records), (&after.run_id, after.records));
@@ -94,6 +98,6 @@ fn large_bodies_go_where_the_settings_say() {
     let report: ImportReport = elspeth_app::import(&subject.database("other.db"), &output).unwrap();
     assert_eq!(report.payload_store, Some(payloads));
     let database = DatabaseChoice::Location(subject.path("other.db").display().to_string());
-    let verified = elspeth_app::verify(&database, &VerifyChoice::All).unwrap();
+    let verified = elspeth_app::verify(&database, &VerifyChoice::All, &TrustChoice::default()).unwrap();
     assert_eq!(verified[0].status, VerifyStatus::Ok, "{:#?}", verified[0].checks);
 }
