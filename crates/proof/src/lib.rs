@@ -53,7 +53,7 @@ pub use hash::{Digest, Hash};
 pub use json::{BadJson, Json};
 pub use key::{BadKey, KeyId, PublicKey, SecretKey};
 pub use note::{BadNote, Note, NoteSignature};
-pub use receipt::{Decisions, Leaf, Leaves, Place, Position, Receipt, Refusal, Release, Story};
+pub use receipt::{Decisions, Leaf, Leaves, Place, Position, Receipt, Refusal, Release, Story, printable};
 pub use record::{BadRecord, Field, Form, Kind, Reason, Record, Value};
 pub use shape::BadShape;
 pub use token::Token;

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 
 pub use check::Story;
 pub use refusal::{Place, Refusal};
+pub use story::printable;
 
 use crate::hash::{Digest, Hash};
 use crate::record::Record;

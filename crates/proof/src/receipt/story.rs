@@ -15,11 +15,12 @@ use crate::token::Token;
 pub(super) fn lines(receipt: &Receipt, names: &Names) -> Vec<String> {
     let bodies = receipt.bodies.iter().map(|body| (receipt.digest.hash(body.as_bytes()), body.as_str()));
     let teller = Teller { receipt, names, bodies: bodies.collect(), lines: Vec::new() };
-    teller.all().iter().map(|line| shown(line)).collect()
+    teller.all().iter().map(|line| printable(line)).collect()
 }
 
-/// Without the control characters that a terminal would obey.
-fn shown(text: &str) -> String {
+/// A text without the control characters that a terminal would obey: what a receipt says may come from anybody.
+#[must_use]
+pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() { out.extend(c.escape_unicode()) } else { out.push(c) }

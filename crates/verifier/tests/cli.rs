@@ -1,0 +1,145 @@
+//! The program itself, on the receipts that `elspeth-proof` keeps.
+#![expect(clippy::unwrap_used, reason = "what fails here fails its test, with the place")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use elspeth_proof::{Checkpoint, Consistency, Digest, Note, Receipt, merkle};
+
+fn kept(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../proof/tests").join(path)
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(kept(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn verify(arguments: &[&str], files: &[PathBuf]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_elspeth-verify")).args(arguments).args(files).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn keys() -> String {
+    kept("keys.txt").display().to_string()
+}
+
+#[test]
+fn sound_receipts_give_0_and_broken_ones_5() {
+    let keys = keys();
+    let sound = files("receipts");
+    assert!(sound.len() >= 20);
+    assert_eq!(code(&verify(&["receipt", "--key", &keys], &sound)), 0);
+    for broken in files("refused") {
+        let output = verify(&["receipt", "--key", &keys], std::slice::from_ref(&broken));
+        assert_eq!(code(&output), 5, "{}", broken.display());
+        assert!(stdout(&output).contains(": refused: "));
+        let among_sound = [sound[0].clone(), broken, sound[1].clone()];
+        assert_eq!(code(&verify(&["receipt", "--key", &keys], &among_sound)), 5);
+    }
+}
+
+#[test]
+fn a_story_is_told_for_people_and_for_programs() {
+    let receipt = [kept("receipts/batch.json")];
+    let text = stdout(&verify(&["receipt", "--key", &keys()], &receipt));
+    insta::assert_snapshot!("receipt", text.replace(&receipt[0].display().to_string(), "receipt.json"));
+    let json = stdout(&verify(&["receipt", "--json", "--key", &keys()], &receipt));
+    insta::assert_snapshot!("receipt_json", json.replace(&receipt[0].display().to_string(), "receipt.json"));
+    insta::assert_snapshot!("help", stdout(&verify(&["--help"], &[])));
+}
+
+#[test]
+fn what_nobody_stands_for_gives_1() {
+    let receipt = [kept("receipts/linear.json")];
+    let output = verify(&["receipt"], &receipt);
+    assert_eq!(code(&output), 1);
+    assert!(
+        stdout(&output).contains(": unknown: it fits its head, but nobody whom you named stands for that")
+    );
+    assert_eq!(code(&verify(&["receipt", "--key", &keys()], &[kept("receipts/none.json")])), 1);
+}
+
+#[test]
+fn a_remembered_head_stands_for_itself_and_shows_a_fork() {
+    let folder = tempfile::tempdir().unwrap();
+    let receipt = [kept("receipts/linear.json")];
+    let read = Receipt::parse(&fs::read_to_string(&receipt[0]).unwrap()).unwrap();
+    let file = folder.path().join("head");
+    fs::write(&file, &read.head).unwrap();
+    let with = |head: &Path| verify(&["receipt", "--head", head.to_str().unwrap()], &receipt);
+    assert_eq!(code(&with(&file)), 0);
+    let head: Checkpoint = read.head.parse::<Note>().unwrap().text().parse().unwrap();
+    let later = Checkpoint { size: head.size + 1, ..head.clone() };
+    fs::write(&file, later.to_string()).unwrap();
+    assert_eq!(code(&with(&file)), 1);
+    let forked = Checkpoint { root: Digest::Sha256.empty(), ..head };
+    fs::write(&file, forked.to_string()).unwrap();
+    assert_eq!(code(&with(&file)), 5);
+    fs::write(&file, "no head\n").unwrap();
+    assert_eq!(code(&with(&file)), 2);
+}
+
+#[test]
+fn keys_are_given_as_text_or_file() {
+    let receipt = [kept("receipts/linear.json")];
+    let text = fs::read_to_string(kept("keys.txt")).unwrap();
+    let key = text.lines().next().unwrap();
+    assert_eq!(code(&verify(&["receipt", "--key", key], &receipt)), 0);
+    let other = text.lines().last().unwrap();
+    assert_eq!(code(&verify(&["receipt", "--key", other], &receipt)), 5);
+    let slip = key.replacen('d', "e", 1);
+    let output = verify(&["receipt", "--key", &slip], &receipt);
+    assert_eq!(code(&output), 2);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the id in the key's text is not that of its name and key"), "{said}");
+    assert_eq!(code(&verify(&["receipt", "--key", "keys.pub"], &receipt)), 2);
+}
+
+#[test]
+fn consistency_of_two_heads_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let leaves: Vec<_> = (0..9_u8).map(|n| Digest::Sha256.leaf(&[n])).collect();
+    let head = |size: usize| {
+        let mut tree = merkle::Tree::new(Digest::Sha256);
+        leaves[..size].iter().for_each(|leaf| tree.push(*leaf));
+        Checkpoint { origin: "elspeth.registry/x".into(), size: tree.size(), root: tree.root() }.to_string()
+    };
+    let proof = merkle::prove_consistency(Digest::Sha256, &leaves, 4);
+    let sound = Consistency { first: head(4), second: head(9), proof };
+    let (file, remembered) = (folder.path().join("consistency.json"), folder.path().join("head"));
+    fs::write(&remembered, &sound.first).unwrap();
+    let arguments = ["consistency", "--head", remembered.to_str().unwrap()];
+    let check = |consistency: &Consistency| {
+        fs::write(&file, consistency.to_text()).unwrap();
+        verify(&arguments, std::slice::from_ref(&file))
+    };
+    let output = check(&sound);
+    assert_eq!(code(&output), 0);
+    assert!(stdout(&output).contains("the second continues the first: 5 entries were added"));
+    let backwards = Consistency { first: sound.second.clone(), second: sound.first.clone(), ..sound.clone() };
+    assert_eq!(code(&check(&backwards)), 5);
+    assert_eq!(code(&check(&Consistency { second: head(8), ..sound.clone() })), 5);
+    fs::write(&file, sound.to_text()).unwrap();
+    assert_eq!(code(&verify(&["consistency"], std::slice::from_ref(&file))), 1);
+    assert_eq!(code(&verify(&["receipt", "--key", &keys()], &[file])), 5);
+}
+
+#[test]
+fn a_wrong_command_line_gives_2() {
+    for arguments in [&["receipt"][..], &[], &["export-all", "x"], &["receipt", "x", "--no"]] {
+        let output = verify(arguments, &[]);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(String::from_utf8(output.stderr).unwrap().ends_with("Try `elspeth-verify --help`.\n"));
+    }
+}
