@@ -197,18 +197,6 @@ impl RecordScan for Scan {
         self.each(&records::MEMBERS, [self.run_no], each)
     }
 
-    fn members_of(
-        &mut self,
-        batch_no: u64,
-        from: u32,
-        count: u64,
-    ) -> Result<Vec<BatchMemberRecord>, LandscapeError> {
-        let mut members = Vec::new();
-        let parameters = params![self.run_no, batch_no.cast_signed(), from, count.cast_signed()];
-        self.read(&records::MEMBERS_OF, parameters, &mut members)?;
-        Ok(members)
-    }
-
     fn merged(&mut self, each: &mut dyn FnMut(TokenParentRecord)) -> Result<(), LandscapeError> {
         self.each(&records::TOKEN_PARENTS, params![self.run_no, first_released(), i64::MAX], each)
     }

@@ -253,14 +253,6 @@ pub(crate) const MEMBERS: Table<BatchMemberRecord> = Table {
     read: member,
 };
 
-pub(crate) const MEMBERS_OF: Table<BatchMemberRecord> = Table {
-    name: "batch_members",
-    key: 2,
-    sql: "SELECT batch_no, ordinal, token FROM batch_members
-        WHERE run_no = ?1 AND batch_no = ?2 AND ordinal >= ?3 ORDER BY ordinal LIMIT ?4",
-    read: member,
-};
-
 fn member(cells: &Cells<'_>) -> Read<BatchMemberRecord> {
     Ok(BatchMemberRecord { batch_no: cells.unsigned(0)?, ordinal: cells.number(1)?, token: cells.token(2)? })
 }

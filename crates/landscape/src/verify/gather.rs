@@ -72,7 +72,7 @@ pub(super) fn gather(
     bad: &mut Vec<Bad>,
 ) -> Result<Gathered, LandscapeError> {
     let mut gathered = read(scan, known, (at, epoch), bad)?;
-    leaves::add(scan, known, &mut gathered.decided)?;
+    leaves::add(known, &mut gathered.decided);
     Ok(gathered)
 }
 
@@ -96,11 +96,7 @@ pub(super) fn read(
         }
     }
     let batches = batches(scan, epoch)?;
-    let mut members = Vec::new();
-    for taken in &epoch.members {
-        members.extend(scan.members_of(taken.batch_no, taken.from, taken.count)?);
-    }
-    members.sort_by_key(|member| (member.batch_no, member.ordinal));
+    let members = known.places.taken(epoch).cloned().collect();
     let effects = scan.effects(epoch.number())?;
     let counted = Numbers {
         batches: batches.batches.len() as u64,

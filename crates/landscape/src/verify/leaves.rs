@@ -12,19 +12,11 @@ use elspeth_contracts::{
 
 use super::gather::Known;
 use super::places::{Moment, Places};
-use super::scan::RecordScan;
+use crate::DecidedEpoch;
 use crate::integrity::{LeafEncoder, Members, Picked, ReleaseRecords};
-use crate::{DecidedEpoch, LandscapeError};
-
-/// Members of a batch that are read at once.
-const PAGE: u64 = 10_000;
 
 /// Adds the leaves of an epoch to it.
-pub(super) fn add(
-    scan: &mut dyn RecordScan,
-    known: &Known<'_>,
-    decided: &mut DecidedEpoch,
-) -> Result<(), LandscapeError> {
+pub(super) fn add(known: &Known<'_>, decided: &mut DecidedEpoch) {
     let mut leaf = LeafEncoder::new(known.version);
     let mut by_walk = ByWalk::of(decided, &known.places);
     let mut row_leaves = Vec::with_capacity(decided.rows.len());
@@ -35,14 +27,12 @@ pub(super) fn add(
     }
     let mut release_leaves = Vec::with_capacity(decided.releases.len());
     for release in &decided.releases {
-        let members = members(scan, release.number)?;
-        let records = by_walk.release(decided, release.number, &members);
-        release_leaves.push(records.leaf(known.version));
+        let members = known.places.members_of(release.number);
+        release_leaves.push(by_walk.release(decided, release.number, members).leaf(known.version));
     }
     drop(by_walk);
     decided.row_leaves = row_leaves;
     decided.release_leaves = release_leaves;
-    Ok(())
 }
 
 /// The bytes that the leaf of a row is over; none where the epoch has no such row.
@@ -56,30 +46,13 @@ pub(super) fn bytes_of_row(known: &Known<'_>, decided: &DecidedEpoch, row: RowIn
 
 /// Hands over everything of each release, with its position.
 pub(super) fn each_release(
-    scan: &mut dyn RecordScan,
     known: &Known<'_>,
     decided: &DecidedEpoch,
     mut each: impl FnMut(usize, &ReleaseRecords<'_>),
-) -> Result<(), LandscapeError> {
+) {
     let mut by_walk = ByWalk::of(decided, &known.places);
     for (at, release) in decided.releases.iter().enumerate() {
-        let members = members(scan, release.number)?;
-        each(at, &by_walk.release(decided, release.number, &members));
-    }
-    Ok(())
-}
-
-/// All members, also those that were taken in epochs before.
-fn members(scan: &mut dyn RecordScan, batch_no: u64) -> Result<Vec<BatchMemberRecord>, LandscapeError> {
-    let (mut members, mut from) = (Vec::new(), 0);
-    loop {
-        let page = scan.members_of(batch_no, from, PAGE)?;
-        let whole = page.len() as u64 == PAGE;
-        members.extend(page);
-        match members.last() {
-            Some(last) if whole => from = last.ordinal.saturating_add(1),
-            Some(_) | None => return Ok(members),
-        }
+        each(at, &by_walk.release(decided, release.number, known.places.members_of(release.number)));
     }
 }
 

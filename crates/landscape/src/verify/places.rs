@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use elspeth_contracts::{EpochNo, ReleaseRecord, RowIndex, Step, TokenKey, TokenOrigin};
+use elspeth_contracts::{BatchMemberRecord, EpochNo, ReleaseRecord, RowIndex, Step, TokenKey, TokenOrigin};
 
 use super::scan::{EpochRecord, RecordScan, TokenRange};
 use super::{Bad, Check, Ledger};
@@ -20,17 +20,18 @@ pub(super) struct Epoch {
     pub(super) record: EpochRecord,
     /// In the order of cause, step and number.
     pub(super) releases: Vec<ReleaseRecord>,
-    /// Batches that took members in it, from which position on, and how many.
-    pub(super) members: Vec<Taken>,
+    /// Members that batches took in it.
+    members: Vec<Taken>,
     /// Tokens; those of other epochs may be among them.
     pub(super) tokens: Vec<TokenRange>,
 }
 
+/// Members of one batch that follow each other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taken {
-    pub(super) batch_no: u64,
-    pub(super) from: u32,
-    pub(super) count: u64,
+    /// The position of the first among the members of all batches.
+    from: usize,
+    count: usize,
 }
 
 /// When on its token's way a record was made.
@@ -60,6 +61,8 @@ pub(super) struct Places {
     /// By number.
     releases: Vec<ReleaseRecord>,
     moves: Vec<Move>,
+    /// Of all batches, by batch and ordinal.
+    members: Vec<BatchMemberRecord>,
     epochs: usize,
 }
 
@@ -74,10 +77,12 @@ impl Places {
         let releases = scan.releases()?;
         let rows = records.iter().enumerate();
         let rows = rows.filter_map(|(at, e)| e.rows.map(|(first, last)| (first.get(), last.get() + 1, at)));
-        let mut places = Self { rows: rows.collect(), releases, moves: Vec::new(), epochs: records.len() };
+        let (rows, mut members) = (rows.collect(), Vec::new());
+        scan.members(&mut |member| members.push(member))?;
+        let mut places = Self { rows, releases, moves: Vec::new(), members, epochs: records.len() };
         let mut epochs: Vec<Epoch> = records.into_iter().map(Epoch::of).collect();
         places.read_moves(scan, crossing)?;
-        places.read_members(scan, &mut epochs, ledger)?;
+        places.share_members(&mut epochs, ledger);
         places.fill(&mut epochs, ledger);
         Ok((places, epochs))
     }
@@ -150,7 +155,7 @@ impl Places {
             // What waits to the end is in no release.
             moves.extend(self.release(number).map(|r| Move { token, step: r.step, release: number }));
         };
-        scan.members(&mut |member| add(member.token, member.batch_no))?;
+        self.members.iter().for_each(|member| add(member.token, member.batch_no));
         if crossing {
             scan.merged(&mut |parent| match parent.token.origin() {
                 // A child of a fork or an expansion in a release has its parent there, too.
@@ -168,23 +173,30 @@ impl Places {
     }
 
     /// Members are recorded when they are accepted, mostly in an epoch before the flush.
-    fn read_members(
-        &self,
-        scan: &mut dyn RecordScan,
-        epochs: &mut [Epoch],
-        ledger: &mut Ledger,
-    ) -> Result<(), LandscapeError> {
-        scan.members(&mut |member| {
+    fn share_members(&self, epochs: &mut [Epoch], ledger: &mut Ledger) {
+        for (position, member) in self.members.iter().enumerate() {
             let arrival = self.release(member.batch_no).map_or(Moment::End, |r| Moment::Arrival(r.step));
             match self.epoch(self.walk(member.token, arrival)) {
-                Some(at) => epochs[at].take_member(member.batch_no, member.ordinal),
+                Some(at) => epochs[at].take_member(position),
                 None => ledger.bad(
                     Check::Records,
                     Bad::exact("batch_members", ledger.names.member(member.batch_no, member.ordinal))
                         .what("it is a token that no epoch has"),
                 ),
             }
-        })
+        }
+    }
+
+    /// Members that an epoch took, by batch and ordinal.
+    pub(super) fn taken<'a>(&'a self, epoch: &'a Epoch) -> impl Iterator<Item = &'a BatchMemberRecord> {
+        epoch.members.iter().flat_map(|taken| &self.members[taken.from..taken.from + taken.count])
+    }
+
+    /// All members of a batch.
+    pub(super) fn members_of(&self, batch_no: u64) -> &[BatchMemberRecord] {
+        let from = self.members.partition_point(|member| member.batch_no < batch_no);
+        let to = from + self.members[from..].partition_point(|member| member.batch_no == batch_no);
+        &self.members[from..to]
     }
 
     /// Tells epochs where their releases and tokens are.
@@ -252,14 +264,10 @@ impl Epoch {
         self.record.epoch
     }
 
-    fn take_member(&mut self, batch_no: u64, ordinal: u32) {
+    fn take_member(&mut self, position: usize) {
         match self.members.last_mut() {
-            Some(last)
-                if last.batch_no == batch_no && u64::from(last.from) + last.count == u64::from(ordinal) =>
-            {
-                last.count += 1;
-            }
-            Some(_) | None => self.members.push(Taken { batch_no, from: ordinal, count: 1 }),
+            Some(last) if last.from + last.count == position => last.count += 1,
+            Some(_) | None => self.members.push(Taken { from: position, count: 1 }),
         }
     }
 }

@@ -67,7 +67,11 @@ impl Refer<'_> {
             ("node_states", &self.gathered.decided.states, false),
             ("sink_states", &self.gathered.acted.sink_states, true),
         ] {
+            // States are in the order of tokens, so that the token is mostly the one before or the next.
+            let mut token = None;
             for state in states {
+                let seen = token == Some(state.token);
+                token = Some(state.token);
                 let name = || self.known.names().state(state.token, state.step, state.attempt);
                 let kind = self.known.node(state.step).map(|node| node.node_type);
                 let belongs = match kind {
@@ -82,7 +86,7 @@ impl Refer<'_> {
                         Bad::exact(table, name()).what("the node at its step is none that it can be of"),
                     );
                 }
-                if !self.has_token(state.token) {
+                if !seen && !self.has_token(state.token) {
                     bad.push(Bad::exact(table, name()).what("it is of a token that does not exist"));
                 }
             }

@@ -28,15 +28,8 @@ pub trait RecordScan: Send {
     fn epochs(&mut self) -> Result<Vec<EpochRecord>, LandscapeError>;
     /// All releases.
     fn releases(&mut self) -> Result<Vec<ReleaseRecord>, LandscapeError>;
-    /// Every member of every batch.
+    /// Every member of every batch, by batch and ordinal.
     fn members(&mut self, each: &mut dyn FnMut(BatchMemberRecord)) -> Result<(), LandscapeError>;
-    /// Members of one batch, `count` of them from a position on.
-    fn members_of(
-        &mut self,
-        batch_no: u64,
-        from: u32,
-        count: u64,
-    ) -> Result<Vec<BatchMemberRecord>, LandscapeError>;
     /// Parents of tokens that releases made.
     fn merged(&mut self, each: &mut dyn FnMut(TokenParentRecord)) -> Result<(), LandscapeError>;
     /// Outcomes of branches of merges across rows that failed.

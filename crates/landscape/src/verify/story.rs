@@ -63,11 +63,11 @@ pub(super) fn tell(
             made.filter(|token| token.origin() == TokenOrigin::Row(row))
                 .for_each(|token| trail.follow(token, known));
         }
-        leaves::each_release(scan, known, &gathered.decided, |index, records| {
+        leaves::each_release(known, &gathered.decided, |index, records| {
             if let Some(told) = trail.release(known, records) {
                 story.releases.insert(LeafAt { epoch: at, index }, told);
             }
-        })?;
+        });
         let mut index = 0;
         each_act(&mut LeafEncoder::keeping(known.version), &gathered.acted, |leaf, token| {
             let bytes = leaf.take();
