@@ -4,7 +4,7 @@ use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord};
 use elspeth_landscape::verify::{RegistryFindings, Subject, Trust, Verification, verify_registry};
 use elspeth_landscape::{LandscapeError, LandscapeReader, ResumptionRecord, RunRecord};
 use elspeth_landscape_sql::SqliteLandscape;
-use elspeth_payload::FilesystemStore;
+use elspeth_payload::{FilesystemStore, LargeBodies};
 
 use crate::signing::{public_key, remembered_head};
 use crate::store::{Reader, block_on, database_url, landscape, location};
@@ -123,7 +123,8 @@ impl Registered {
         bodies: Option<&'a FilesystemStore>,
     ) -> Subject<'a> {
         let Self { nodes, edges, resumptions, artifacts } = self;
-        Subject { run, nodes, edges, resumptions, artifacts, bodies, registry: None }
+        let bodies = bodies.map(|store| store as &dyn LargeBodies);
+        Subject { run, nodes, edges, resumptions, artifacts: Some(artifacts), bodies, registry: None }
     }
 }
 

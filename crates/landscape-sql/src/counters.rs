@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use elspeth_contracts::{NodeType, Outcome};
 use elspeth_landscape::{Corruption, Counters, LandscapeError};
-use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 
@@ -41,23 +40,6 @@ const DESTINATIONS: &str = "SELECT n.name, coalesce(s.tokens, 0) AS tokens FROM 
     (SELECT step, count(*) AS tokens FROM sink_states WHERE run_no = ?1 AND status = 2 GROUP BY step) s
     ON s.step = n.step WHERE n.run_no = ?1 AND n.node_type = 5";
 
-/// The counters as they are kept with a sealed run.
-#[derive(Debug, Serialize, Deserialize)]
-struct Summary {
-    processed: u64,
-    succeeded: u64,
-    failed: u64,
-    routed: u64,
-    quarantined: u64,
-    forked: u64,
-    coalesced: u64,
-    coalesce_failed: u64,
-    expanded: u64,
-    buffered: u64,
-    diverted: u64,
-    destinations: BTreeMap<String, u64>,
-}
-
 /// Of a sealed run what was kept, else what the record says now.
 pub(crate) async fn counters(
     connection: &mut SqliteConnection,
@@ -80,7 +62,7 @@ pub(crate) async fn summary_json(
     run_no: i64,
 ) -> Result<String, LandscapeError> {
     let counters = computed(connection, run_no).await?;
-    Ok(Summary::from(counters).json())
+    Ok(counters.kept())
 }
 
 /// The same for a run of which conservation holds, from the numbers that showed it.
@@ -91,7 +73,7 @@ pub(crate) fn summary_of(
 ) -> rusqlite::Result<String> {
     let mut counters = Counters { processed: census.rows().cast_unsigned(), ..Counters::default() };
     for outcome in Outcome::ALL {
-        add(&mut counters, *outcome, census.number_of(*outcome).cast_unsigned());
+        counters.add(*outcome, census.number_of(*outcome).cast_unsigned());
     }
     let mut merges = false;
     let mut nodes = connection.prepare("SELECT step, name, node_type FROM nodes WHERE run_no = ?")?;
@@ -107,7 +89,7 @@ pub(crate) fn summary_of(
         let failed: i64 = connection.query_row(COALESCE_FAILED, [run_no], |row| row.get(0))?;
         counters.coalesce_failed = failed.cast_unsigned();
     }
-    Ok(Summary::from(counters).json())
+    Ok(counters.kept())
 }
 
 /// The same of any run, whatever holds of it; `None` where an outcome is none.
@@ -126,28 +108,23 @@ pub(crate) fn summary_now(
     let mut outcomes = outcomes.query([run_no])?;
     while let Some(row) = outcomes.next()? {
         let Ok(outcome) = Outcome::from_code(row.get(0)?) else { return Ok(None) };
-        add(&mut counters, outcome, row.get::<_, i64>(1)?.cast_unsigned());
+        counters.add(outcome, row.get::<_, i64>(1)?.cast_unsigned());
     }
     let mut sinks = connection.prepare(DESTINATIONS)?;
     let mut sinks = sinks.query([run_no])?;
     while let Some(row) = sinks.next()? {
         counters.destinations.insert(row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
     }
-    Ok(Some(Summary::from(counters).json()))
-}
-
-/// Counters in the form in which they are kept.
-pub(crate) fn kept(counters: Counters) -> String {
-    Summary::from(counters).json()
+    Ok(Some(counters.kept()))
 }
 
 fn read_summary(run_no: i64, summary: &str) -> Result<Counters, LandscapeError> {
-    let summary: Summary = serde_json::from_str(summary).map_err(|error| Corruption {
+    let counters = Counters::of_kept(summary).map_err(|error| Corruption {
         table: "runs",
         id: format!("run_no {run_no}"),
         what: format!("`summary`: {error}"),
     })?;
-    Ok(summary.into())
+    Ok(counters)
 }
 
 /// What the record says.
@@ -171,24 +148,9 @@ pub(crate) async fn computed(
     for row in &rows {
         let stored = Stored::new(row, origin);
         let tokens = stored.unsigned("tokens")?;
-        add(&mut counters, stored.code("outcome", Outcome::from_code)?, tokens);
+        counters.add(stored.code("outcome", Outcome::from_code)?, tokens);
     }
     Ok(counters)
-}
-
-fn add(counters: &mut Counters, outcome: Outcome, tokens: u64) {
-    match outcome {
-        Outcome::Completed => counters.succeeded += tokens,
-        Outcome::Routed => counters.routed += tokens,
-        Outcome::Forked => counters.forked += tokens,
-        Outcome::Expanded => counters.expanded += tokens,
-        Outcome::Coalesced => counters.coalesced += tokens,
-        Outcome::Quarantined => counters.quarantined += tokens,
-        Outcome::Diverted => counters.diverted += tokens,
-        Outcome::Failed => counters.failed += tokens,
-        // Neither has a counter of its own: the first ended well in its batch, the second has not ended.
-        Outcome::ConsumedInBatch | Outcome::Buffered => {}
-    }
 }
 
 async fn destinations(
@@ -221,48 +183,4 @@ async fn count(
 
 fn failed(error: &sqlx::Error) -> LandscapeError {
     store_error("counting the records of a run", error)
-}
-
-impl Summary {
-    fn json(&self) -> String {
-        serde_json::to_string(self).expect("numbers and names always become JSON")
-    }
-}
-
-impl From<Counters> for Summary {
-    fn from(of: Counters) -> Self {
-        Self {
-            processed: of.processed,
-            succeeded: of.succeeded,
-            failed: of.failed,
-            routed: of.routed,
-            quarantined: of.quarantined,
-            forked: of.forked,
-            coalesced: of.coalesced,
-            coalesce_failed: of.coalesce_failed,
-            expanded: of.expanded,
-            buffered: of.buffered,
-            diverted: of.diverted,
-            destinations: of.destinations,
-        }
-    }
-}
-
-impl From<Summary> for Counters {
-    fn from(of: Summary) -> Self {
-        Self {
-            processed: of.processed,
-            succeeded: of.succeeded,
-            failed: of.failed,
-            routed: of.routed,
-            quarantined: of.quarantined,
-            forked: of.forked,
-            coalesced: of.coalesced,
-            coalesce_failed: of.coalesce_failed,
-            expanded: of.expanded,
-            buffered: of.buffered,
-            diverted: of.diverted,
-            destinations: of.destinations,
-        }
-    }
 }

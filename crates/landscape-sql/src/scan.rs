@@ -18,7 +18,7 @@ use elspeth_landscape::verify::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effects, EpochRecord, PurgeRecord,
     RecordScan, RegistryScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
 };
-use elspeth_landscape::{Corruption, Counters, LandscapeError, RunRecord, SinkIntent};
+use elspeth_landscape::{Corruption, LandscapeError, RunRecord, SinkIntent};
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use crate::background::Counted as CountedRows;
@@ -428,10 +428,6 @@ impl RecordScan for Scan {
     fn summary(&mut self) -> Result<Option<String>, LandscapeError> {
         let sql = "SELECT run_no, summary FROM runs WHERE run_no = ?";
         Ok(self.list((sql, "runs", 1), |cells| cells.maybe_text(1))?.pop().flatten())
-    }
-
-    fn summary_of(&self, counters: &Counters) -> String {
-        counters::kept(counters.clone())
     }
 
     fn later_writer(&mut self, path: &str) -> Result<Option<RunId>, LandscapeError> {

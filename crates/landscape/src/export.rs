@@ -13,6 +13,7 @@ mod error;
 mod field;
 mod files;
 mod line;
+mod loaded;
 mod manifest;
 mod object;
 mod read;
@@ -24,6 +25,7 @@ pub use error::ExportError;
 pub use field::{Atom, Bytes, Group, token_text};
 pub use files::{ExportFiles, Target, write_whole};
 pub use line::{Kind, Line};
+pub use loaded::Loaded;
 pub use manifest::{FORMAT, Form, Manifest, ManifestExport, ManifestFile, ManifestRun};
 pub use read::{Export, LineError};
 pub use records::{

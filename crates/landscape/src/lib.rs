@@ -45,6 +45,7 @@
 //! ```
 
 mod carried;
+mod counters;
 pub mod epoch;
 mod error;
 pub mod export;

@@ -28,7 +28,7 @@ mod witness;
 
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord, NodeType, RowIndex, RunId, RunStatus};
-use elspeth_payload::FilesystemStore;
+use elspeth_payload::LargeBodies;
 use elspeth_proof::{Digest, Hash};
 use serde::{Serialize, Serializer};
 
@@ -128,10 +128,10 @@ pub struct Subject<'a> {
     pub edges: &'a [EdgeRecord],
     /// The times that it was taken up, in their order.
     pub resumptions: &'a [ResumptionRecord],
-    /// What its sinks produced, the newest of each path.
-    pub artifacts: &'a [ArtifactRecord],
+    /// What its sinks produced, the newest of each path; none where nobody is to look at it.
+    pub artifacts: Option<&'a [ArtifactRecord]>,
     /// Where its large bodies are.
-    pub bodies: Option<&'a FilesystemStore>,
+    pub bodies: Option<&'a dyn LargeBodies>,
     /// What [`verify_registry`] found in the same database; nothing where there is none, but an export.
     pub registry: Option<&'a RegistryFindings>,
 }
@@ -314,7 +314,7 @@ impl Verifier<'_> {
         &self,
         scan: &mut dyn RecordScan,
         row: RowIndex,
-        bodies: Option<&FilesystemStore>,
+        bodies: Option<&dyn LargeBodies>,
     ) -> Result<Option<Story>, LandscapeError> {
         let Subject { run, nodes, edges, .. } = *self.subject;
         let records = scan.epochs()?;
@@ -374,7 +374,7 @@ impl Verifier<'_> {
                 Some(counting) => counting.join().unwrap_or_else(|_| Err(changed_meanwhile())),
                 None if tally.open || !ledger.is_sound() => account(),
                 None => {
-                    let summary = Some(scan.summary_of(&tally.counters(&known)));
+                    let summary = Some(tally.counters(&known).kept());
                     Ok(Account { breaches: Vec::new(), summary })
                 }
             }

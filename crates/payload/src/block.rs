@@ -22,7 +22,7 @@ use elspeth_value::{Row, Shape};
 
 use crate::codec::{self, Cursor, damaged};
 use crate::fragment::{ADDRESS, LARGE, LargeBody, OPAQUE, ROW};
-use crate::{Body, BodyFragment, BodyKey, FilesystemStore, PayloadError};
+use crate::{Body, BodyFragment, BodyKey, FilesystemStore, LargeBodies, PayloadError};
 
 const FORMAT: u8 = 1;
 const HEAD: usize = 9;
@@ -192,11 +192,11 @@ impl Block {
     ///
     /// # Errors
     /// [`PayloadError`] when the store cannot be read or what it holds was changed.
-    pub fn body(&self, key: BodyKey, store: Option<&FilesystemStore>) -> Result<Option<Body>, PayloadError> {
+    pub fn body(&self, key: BodyKey, store: Option<&dyn LargeBodies>) -> Result<Option<Body>, PayloadError> {
         match (self.entry(key), store) {
             (None, _) | (Some(Entry::Stored(_)), None) => Ok(None),
             (Some(Entry::Here(body)), _) => Ok(Some(body.clone())),
-            (Some(Entry::Stored(place)), Some(store)) => match store.get(place.hash)? {
+            (Some(Entry::Stored(place)), Some(store)) => match store.large(place.hash)? {
                 Some(bytes) if bytes.len() as u64 != place.length => {
                     Err(damaged("a stored body has another length"))
                 }

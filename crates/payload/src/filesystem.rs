@@ -23,6 +23,28 @@ pub struct FilesystemStore {
     usage: Arc<Usage>,
 }
 
+/// Where large bodies can be read from.
+pub trait LargeBodies: Sync {
+    /// Whether it can be asked at all. What is not there says nothing otherwise.
+    fn is_here(&self) -> bool;
+
+    /// The body with that hash; `None` when it is not there.
+    ///
+    /// # Errors
+    /// [`PayloadError`] when it cannot be read, or its content was changed.
+    fn large(&self, hash: ContentHash) -> Result<Option<Vec<u8>>, PayloadError>;
+}
+
+impl LargeBodies for FilesystemStore {
+    fn is_here(&self) -> bool {
+        self.base.is_dir()
+    }
+
+    fn large(&self, hash: ContentHash) -> Result<Option<Vec<u8>>, PayloadError> {
+        self.get(hash)
+    }
+}
+
 impl FilesystemStore {
     /// A store below `base`, which is created with the first body.
     #[must_use]

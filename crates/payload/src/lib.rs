@@ -43,6 +43,6 @@ mod usage;
 
 pub use block::{Block, BlockBuilder, BodyRef};
 pub use error::PayloadError;
-pub use filesystem::FilesystemStore;
+pub use filesystem::{FilesystemStore, LargeBodies};
 pub use fragment::{Body, BodyFragment, BodyKey, LARGE_BODY, address};
 pub use usage::{NotedRecord, StoreKeeper};

@@ -30,7 +30,7 @@ fn imported(subject: &Subject, (name, format, bodies): (&str, ExportFormat, bool
     Imported { database }
 }
 
-fn runs(database: &PathBuf) -> Vec<String> {
+pub(crate) fn runs(database: &PathBuf) -> Vec<String> {
     let connection = Connection::open(database).unwrap();
     let mut runs = connection.prepare("SELECT run_id FROM runs ORDER BY run_no").unwrap();
     runs.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()

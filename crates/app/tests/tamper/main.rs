@@ -4,6 +4,7 @@
 //! find is in a short list with a reason each ([`exempt`]); each entry must be one that is really not found.
 #![expect(clippy::unwrap_used, reason = "what fails here fails its test, with the place")]
 
+mod altered;
 mod changes;
 mod exempt;
 mod exported;

@@ -1,8 +1,7 @@
 //! What an export has besides what a verifier reads.
 
-use elspeth_contracts::PurgeStatus;
 use elspeth_landscape::export::{
-    Bytes, CheckpointLine, ExportScan, Kind, PurgeFileLine, PurgeLine, RegistryLine,
+    Bytes, CheckpointLine, ExportScan, Kind, PurgeFileLine,
 };
 use elspeth_landscape::{LandscapeError, RunRecord};
 
@@ -74,39 +73,11 @@ impl ExportScan for Scan {
         })
     }
 
-    fn purge_lines(&mut self) -> Result<Vec<PurgeLine>, LandscapeError> {
-        let sql = "SELECT purge_no, status, requested_at, finished_at, older_than_days, by_name, payload_store, blocks,
-            block_bytes, files, file_bytes, kept_files FROM purges WHERE run_no = ? ORDER BY purge_no";
-        self.list((sql, "purges", 1), |cells| {
-            Ok(PurgeLine {
-                purge_no: cells.int(0)?,
-                status: cells.code(1, PurgeStatus::from_code)?,
-                requested_at: cells.time(2)?,
-                finished_at: cells.maybe_time(3)?,
-                older_than_days: cells.maybe_number(4)?,
-                by_name: cells.flag(5)?,
-                payload_store: cells.text(6)?,
-                blocks: cells.unsigned(7)?,
-                block_bytes: cells.unsigned(8)?,
-                files: cells.unsigned(9)?,
-                file_bytes: cells.unsigned(10)?,
-                kept_files: cells.unsigned(11)?,
-            })
-        })
-    }
-
     fn purge_files(&mut self) -> Result<Vec<PurgeFileLine>, LandscapeError> {
         let sql = "SELECT f.purge_no, f.hash FROM purges p JOIN purge_files f ON f.purge_no = p.purge_no
             WHERE p.run_no = ? ORDER BY f.purge_no, f.hash";
         self.list((sql, "purge_files", 1), |cells| {
             Ok(PurgeFileLine { purge_no: cells.int(0)?, hash: cells.hash(1)? })
-        })
-    }
-
-    fn registry_lines(&mut self) -> Result<Vec<RegistryLine>, LandscapeError> {
-        let sql = "SELECT number, entry FROM registry WHERE run_no = ? ORDER BY number";
-        self.list((sql, "registry", 1), |cells| {
-            Ok(RegistryLine { number: cells.unsigned(0)?, entry: cells.text(1)? })
         })
     }
 }

@@ -8,7 +8,7 @@ use elspeth_contracts::{
 };
 
 use super::field::{Bytes, Group};
-use crate::verify::{Effect, EpochRecord};
+use crate::verify::{Effect, EpochRecord, PurgeRecord};
 use crate::{Resumption, ResumptionRecord, RunRecord, SourceRecord};
 
 /// A run, with everything that is stored of it.
@@ -421,6 +421,47 @@ pub struct PurgeLine {
     pub files: u64,
     pub file_bytes: u64,
     pub kept_files: u64,
+}
+
+impl From<PurgeRecord> for PurgeLine {
+    fn from(record: PurgeRecord) -> Self {
+        Self {
+            purge_no: record.purge_no,
+            status: record.status,
+            requested_at: record.requested_at,
+            finished_at: record.finished_at,
+            older_than_days: record.older_than_days,
+            by_name: record.by_name,
+            payload_store: record.payload_store,
+            blocks: record.blocks,
+            block_bytes: record.block_bytes,
+            files: record.files,
+            file_bytes: record.file_bytes,
+            kept_files: record.kept_files,
+        }
+    }
+}
+
+impl PurgeLine {
+    /// The purge, with so many files that it has yet to remove.
+    #[must_use]
+    pub fn record(&self, files_left: u64) -> PurgeRecord {
+        PurgeRecord {
+            purge_no: self.purge_no,
+            status: self.status,
+            requested_at: self.requested_at,
+            finished_at: self.finished_at,
+            older_than_days: self.older_than_days,
+            by_name: self.by_name,
+            payload_store: self.payload_store.clone(),
+            blocks: self.blocks,
+            block_bytes: self.block_bytes,
+            files: self.files,
+            file_bytes: self.file_bytes,
+            kept_files: self.kept_files,
+            files_left,
+        }
+    }
 }
 
 /// A large body that an open purge has yet to remove.

@@ -3,7 +3,7 @@
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::Micros;
 
-use super::{CheckpointLine, Kind, Line, LineError, PurgeFileLine, PurgeLine, RegistryLine};
+use super::{CheckpointLine, Kind, Line, LineError, PurgeFileLine};
 use crate::LandscapeError;
 use crate::verify::RecordScan;
 
@@ -13,12 +13,8 @@ pub trait ExportScan: RecordScan {
     fn stored(&mut self, kind: Kind) -> Result<u64, LandscapeError>;
     /// The last checkpoints, by epoch.
     fn checkpoints(&mut self) -> Result<Vec<CheckpointLine>, LandscapeError>;
-    /// Purges of the run, oldest first.
-    fn purge_lines(&mut self) -> Result<Vec<PurgeLine>, LandscapeError>;
     /// What open purges of the run have yet to remove.
     fn purge_files(&mut self) -> Result<Vec<PurgeFileLine>, LandscapeError>;
-    /// Entries of the registry that tell of the run, in their order.
-    fn registry_lines(&mut self) -> Result<Vec<RegistryLine>, LandscapeError>;
 }
 
 /// What a database does for an import: it takes every line of a run, all in one transaction. Dropped before its end, nothing was

@@ -7,7 +7,7 @@ use elspeth_contracts::{Grade, Step};
 use elspeth_payload::{Block, FilesystemStore};
 
 use super::{
-    BodiesLine, Bytes, EpochLine, ExportError, ExportScan, Kind, Line, PayloadLine, ResumptionLine, RunLine,
+    BodiesLine, Bytes, EpochLine, ExportError, ExportScan, Kind, Line, PayloadLine, RegistryLine, ResumptionLine, RunLine,
     SinkIntentLine, SinkPositionLine,
 };
 use crate::verify::{BadRecord, Effects, EpochRecords, Epochs, Subject};
@@ -110,9 +110,10 @@ impl Stream<'_> {
         }))?;
         let resumptions = (0..).zip(subject.resumptions);
         self.all(resumptions.map(|(n, record)| Line::Resumption(ResumptionLine::of(n, record.clone()))))?;
-        self.all(scan.purge_lines()?.into_iter().map(Line::Purge))?;
+        self.all(scan.purges()?.into_iter().map(|purge| Line::Purge(purge.into())))?;
         self.all(scan.purge_files()?.into_iter().map(Line::PurgeFile))?;
-        self.all(scan.registry_lines()?.into_iter().map(Line::Registry))
+        let entries = scan.entries()?.into_iter();
+        self.all(entries.map(|(number, entry)| Line::Registry(RegistryLine { number, entry })))
     }
 
     /// Nothing of the run is left out.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{EpochNo, RunId};
-use elspeth_payload::{Block, Body, BodyKey, FilesystemStore, PayloadError};
+use elspeth_payload::{Block, Body, BodyKey, FilesystemStore, LargeBodies, PayloadError};
 
 use crate::shown::hash_of_body;
 use crate::{Corruption, LandscapeError, LandscapeReader, RunRecord, Shown};
@@ -69,7 +69,7 @@ impl<'a> Bodies<'a> {
         recorded: Option<ContentHash>,
     ) -> Result<Option<(Body, ContentHash)>, LandscapeError> {
         let Some(block) = self.blocks.get(&epoch) else { return Ok(None) };
-        let Some(body) = block.body(key, self.store).map_err(|error| self.failed(epoch, error))? else {
+        let Some(body) = block.body(key, self.store.map(|store| store as &dyn LargeBodies)).map_err(|error| self.failed(epoch, error))? else {
             return Ok(None);
         };
         let what = match (hash_of_body(self.version, &body, &mut Vec::new()), recorded) {

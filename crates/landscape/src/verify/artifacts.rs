@@ -21,9 +21,13 @@ const CHUNK: usize = 1 << 16;
 pub(super) fn check(
     scan: &mut dyn RecordScan,
     run: &RunRecord,
-    artifacts: &[ArtifactRecord],
+    artifacts: Option<&[ArtifactRecord]>,
     ledger: &mut Ledger,
 ) -> Result<(), LandscapeError> {
+    let Some(artifacts) = artifacts else {
+        ledger.skip(Check::Artifacts, "outputs are not part of an export");
+        return Ok(());
+    };
     if run.status != RunStatus::Completed {
         ledger.skip(Check::Artifacts, "nothing was published");
         return Ok(());

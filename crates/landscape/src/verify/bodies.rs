@@ -2,7 +2,7 @@
 
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{NodeStateRecord, Step, TokenKey};
-use elspeth_payload::{Block, BodyKey, FilesystemStore};
+use elspeth_payload::{Block, BodyKey, LargeBodies};
 
 use super::Bad;
 use super::gather::{Gathered, Known};
@@ -54,10 +54,10 @@ struct Wanted {
 }
 
 /// How bodies are looked at.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Looked<'a> {
     pub(super) kept: Kept,
-    pub(super) store: Option<&'a FilesystemStore>,
+    pub(super) store: Option<&'a dyn LargeBodies>,
 }
 
 /// Checks the bodies of an epoch.
@@ -157,7 +157,7 @@ impl Compare<'_> {
         if self.block.stored(key).is_none() {
             return Err("it is missing".to_owned());
         }
-        let Some(store) = self.looked.store.filter(|store| store.base().is_dir()) else {
+        let Some(store) = self.looked.store.filter(|store| store.is_here()) else {
             count.out_of_reach += 1;
             return Ok(None);
         };

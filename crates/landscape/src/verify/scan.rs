@@ -8,7 +8,7 @@ use elspeth_contracts::{
     TransformErrorRecord, ValidationErrorRecord,
 };
 
-use crate::{ConservationBreach, Corruption, Counters, LandscapeError, RunRecord, SinkIntent};
+use crate::{ConservationBreach, Corruption, LandscapeError, RunRecord, SinkIntent};
 
 /// Opens scans, any number of them, for as many threads.
 pub trait ScanSource: Sync {
@@ -66,8 +66,6 @@ pub trait RecordScan: Send {
     fn account(&mut self, status: RunStatus) -> Result<Account, LandscapeError>;
     /// The counters that were kept when the run was sealed; JSON.
     fn summary(&mut self) -> Result<Option<String>, LandscapeError>;
-    /// The form in which counters are kept.
-    fn summary_of(&self, counters: &Counters) -> String;
     /// Another run that wrote to that path after this one.
     fn later_writer(&mut self, path: &str) -> Result<Option<RunId>, LandscapeError>;
 }

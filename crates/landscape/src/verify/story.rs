@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{NodeStateRecord, RowIndex, TokenKey, TokenOrigin};
-use elspeth_payload::{Block, FilesystemStore};
+use elspeth_payload::{Block, LargeBodies};
 use elspeth_proof::merkle::{Proof, Prover};
 
 use super::gather::{Gathered, Known, gather};
@@ -48,7 +48,7 @@ pub(super) fn tell(
     scan: &mut dyn RecordScan,
     (known, epochs): (&Known<'_>, &[Epoch]),
     row: RowIndex,
-    bodies: Option<&FilesystemStore>,
+    bodies: Option<&dyn LargeBodies>,
 ) -> Result<Option<Story>, LandscapeError> {
     let Some(first) = known.places.epoch(TokenOrigin::Row(row)) else { return Ok(None) };
     let (mut story, mut trail) = (Story::default(), Trail::of(row, first));
@@ -146,7 +146,7 @@ impl Trail {
     }
 
     /// The bodies of a block that belong to the tokens. What cannot be read is found by verifying.
-    fn bodies(&mut self, known: &Known<'_>, block: &[u8], store: Option<&FilesystemStore>) {
+    fn bodies(&mut self, known: &Known<'_>, block: &[u8], store: Option<&dyn LargeBodies>) {
         let Ok(block) = Block::read(block) else { return };
         for key in block.keys().filter(|key| self.tokens.contains(&key.token)) {
             let Ok(Some(body)) = block.body(key, store) else { continue };
