@@ -15,8 +15,8 @@ use crate::subject::Subject;
 /// Lines of each kind that are altered.
 const SAMPLES: usize = 3;
 
-/// What only the database that the run comes from could tell.
-const OF_THE_DATABASE: [&str; 0] = [];
+/// What only the database that the run comes from could tell: the entry's place in its log.
+const OF_THE_DATABASE: (&str, &str) = ("registry", "number");
 
 /// What is done to a line.
 struct Alteration {
@@ -154,7 +154,8 @@ fn an_altered_export_is_found() {
     let unexpected: Vec<_> = found
         .iter()
         .flat_map(|(missed, _)| missed)
-        .filter(|place| exempt::reason(place).is_none() && !OF_THE_DATABASE.contains(&place.0.as_str()))
+        .filter(|place| exempt::reason(place).is_none())
+        .filter(|(table, place)| (table.as_str(), place.as_str()) != OF_THE_DATABASE)
         .collect();
     assert!(unexpected.is_empty(), "not found: {unexpected:#?}");
     let untold: Vec<_> =

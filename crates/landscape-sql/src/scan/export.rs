@@ -1,8 +1,6 @@
 //! What an export has besides what a verifier reads.
 
-use elspeth_landscape::export::{
-    Bytes, CheckpointLine, ExportScan, Kind, PurgeFileLine,
-};
+use elspeth_landscape::export::{Bytes, CheckpointLine, ExportScan, Kind, PurgeFileLine};
 use elspeth_landscape::{LandscapeError, RunRecord};
 
 use super::{Scan, SqliteScans};

@@ -17,8 +17,8 @@ use elspeth_contracts::{
 use elspeth_payload::{LargeBodies, PayloadError, address};
 
 use super::{
-    CheckpointLine, Export, ExportError, Line, LineError, PayloadLine, PurgeFileLine, PurgeLine, RegistryLine,
-    ResumptionLine, RunLine, SinkIntentLine, SinkPositionLine,
+    CheckpointLine, Export, ExportError, Line, LineError, PayloadLine, PurgeFileLine, PurgeLine,
+    RegistryLine, ResumptionLine, RunLine, SinkIntentLine, SinkPositionLine,
 };
 use crate::verify::{Effect, EpochRecord, Subject, Verification, verify};
 use crate::{LandscapeError, ResumptionRecord, RunRecord};

@@ -7,8 +7,8 @@ use elspeth_contracts::{Grade, Step};
 use elspeth_payload::{Block, FilesystemStore};
 
 use super::{
-    BodiesLine, Bytes, EpochLine, ExportError, ExportScan, Kind, Line, PayloadLine, RegistryLine, ResumptionLine, RunLine,
-    SinkIntentLine, SinkPositionLine,
+    BodiesLine, Bytes, EpochLine, ExportError, ExportScan, Kind, Line, PayloadLine, RegistryLine,
+    ResumptionLine, RunLine, SinkIntentLine, SinkPositionLine,
 };
 use crate::verify::{BadRecord, Effects, EpochRecords, Epochs, Subject};
 use crate::{ActedEpoch, DecidedEpoch};

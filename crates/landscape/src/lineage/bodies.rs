@@ -69,7 +69,10 @@ impl<'a> Bodies<'a> {
         recorded: Option<ContentHash>,
     ) -> Result<Option<(Body, ContentHash)>, LandscapeError> {
         let Some(block) = self.blocks.get(&epoch) else { return Ok(None) };
-        let Some(body) = block.body(key, self.store.map(|store| store as &dyn LargeBodies)).map_err(|error| self.failed(epoch, error))? else {
+        let Some(body) = block
+            .body(key, self.store.map(|store| store as &dyn LargeBodies))
+            .map_err(|error| self.failed(epoch, error))?
+        else {
             return Ok(None);
         };
         let what = match (hash_of_body(self.version, &body, &mut Vec::new()), recorded) {

@@ -81,9 +81,8 @@ const RULES: &[Rule] = &[
     ("a forked, expanded or coalesced token has children in its group", |records| {
         let children: BTreeSet<_> =
             records.links().map(|(parent, child)| (parent, child.group)).collect::<BTreeSet<_>>();
-        let parents = records.ended(|outcome| {
-            matches!(outcome, Outcome::Forked | Outcome::Expanded | Outcome::Coalesced)
-        });
+        let parents = records
+            .ended(|outcome| matches!(outcome, Outcome::Forked | Outcome::Expanded | Outcome::Coalesced));
         let childless = parents.filter(|end| !children.contains(&(end.token, end.group)));
         Found::Tokens(childless.map(|end| end.token).collect())
     }),
@@ -99,9 +98,7 @@ const RULES: &[Rule] = &[
     ("a token with children of a fork or expansion was forked or expanded", |records| {
         let of_families = records.links().filter(|(parent, child)| child.group == Some(parent.get()));
         let was = |parent: TokenKey| {
-            records
-                .end(parent)
-                .is_some_and(|end| matches!(end.outcome, Outcome::Forked | Outcome::Expanded))
+            records.end(parent).is_some_and(|end| matches!(end.outcome, Outcome::Forked | Outcome::Expanded))
         };
         Found::Tokens(of_families.map(|(parent, _)| parent).filter(|parent| !was(*parent)).collect())
     }),
@@ -125,9 +122,8 @@ const RULES: &[Rule] = &[
     }),
     ("every batch that took members was flushed", |records| {
         let flushed = |number: u64| {
-            let ended = |batch: &BatchRecord| {
-                matches!(batch.status, BatchStatus::Completed | BatchStatus::Failed)
-            };
+            let ended =
+                |batch: &BatchRecord| matches!(batch.status, BatchStatus::Completed | BatchStatus::Failed);
             records.attempts(number).iter().any(ended)
         };
         let first = records.members.iter().filter(|member| member.ordinal == 0);
@@ -148,9 +144,10 @@ const RULES: &[Rule] = &[
         Found::Tokens(odd.filter_map(|(number, _)| made_by(number)).collect())
     }),
     ("a batch is completed by its last attempt", |records| {
-        let odd = records.batches.windows(2).filter(|pair| {
-            pair[0].batch_no == pair[1].batch_no && pair[0].status == BatchStatus::Completed
-        });
+        let odd = records
+            .batches
+            .windows(2)
+            .filter(|pair| pair[0].batch_no == pair[1].batch_no && pair[0].status == BatchStatus::Completed);
         Found::Tokens(odd.filter_map(|pair| made_by(pair[0].batch_no)).collect())
     }),
     ("every flush of a batch is a release of its node", |records| {
@@ -289,9 +286,8 @@ impl Records {
     /// Tokens that wait in open batches.
     fn buffered(&self) -> u64 {
         let open = |number: u64| {
-            let ended = |batch: &BatchRecord| {
-                matches!(batch.status, BatchStatus::Completed | BatchStatus::Failed)
-            };
+            let ended =
+                |batch: &BatchRecord| matches!(batch.status, BatchStatus::Completed | BatchStatus::Failed);
             !self.attempts(number).iter().any(ended)
         };
         let members = self.members.iter().filter(|m| open(m.batch_no)).map(|member| member.token);

@@ -140,9 +140,8 @@ impl RecordScan for Scan {
     }
 
     fn came_without_bodies(&mut self) -> Answer<bool> {
-        let without = |text: &str| {
-            matches!(Entry::read(text), Some(Entry::Imported(Imported { bodies: false, .. })))
-        };
+        let without =
+            |text: &str| matches!(Entry::read(text), Some(Entry::Imported(Imported { bodies: false, .. })));
         Ok(!self.records.bodies || self.records.registry.iter().any(|line| without(&line.entry)))
     }
 
