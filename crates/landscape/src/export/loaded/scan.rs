@@ -72,12 +72,6 @@ impl RecordScan for Scan {
         Ok(())
     }
 
-    fn members_of(&mut self, batch_no: u64, from: u32, count: u64) -> Answer<Vec<BatchMemberRecord>> {
-        let ends = ((batch_no, from), (batch_no, u32::MAX));
-        let members = between(&self.records.members, ends, |member| (member.batch_no, member.ordinal));
-        Ok(members.iter().take(usize::try_from(count).unwrap_or(usize::MAX)).cloned().collect())
-    }
-
     fn merged(&mut self, each: &mut dyn FnMut(TokenParentRecord)) -> Answer<()> {
         let parents = &self.records.parents;
         let from = parents.partition_point(|parent| parent.token < first_released());
