@@ -3,7 +3,7 @@
 //! [`load`] is what both `validate` and `run` call, so they see the very same graph. It reads the file, puts in variables
 //! (`${VAR}`, `ELSPETH_*`, from an [`Environment`]), checks everything by one JSON Schema ([`json_schema`], the one that
 //! editors get), makes the plugins, compiles the graph, and gives [`Loaded`] or every [`Diagnostic`], each with file, line,
-//! column and advice. [`preflight`] then looks at the files that a run would use.
+//! column and advice. [`preflight`] then looks at the files that a run would use, and [`Loaded::signing_key`] at that of its key.
 //!
 //! How it works, in order: `yaml` (text to plain data), `marks` (the same text to positions), `variables`, `schema` (checks,
 //! and repairs so that one error does not hide others), [`settings`] (types), `unavailable` (what this version cannot do
@@ -36,6 +36,7 @@ mod marks;
 mod schema;
 mod secrets;
 pub mod settings;
+mod signing;
 mod unavailable;
 mod variables;
 mod yaml;
@@ -48,3 +49,4 @@ pub use load::{Loaded, Plugins, SIZE_LIMIT, load, load_recorded, load_text};
 pub use schema::json_schema;
 pub use secrets::KEY_VARIABLE;
 pub use settings::{Settings, Synchronous};
+pub use signing::{BadKeyFile, SIGNING_KEY_FILE_VARIABLE, SIGNING_KEY_VARIABLE, Signing, read_key_file};

@@ -49,6 +49,10 @@ impl FingerprintKey {
 
 /// Replaces every secret in resolved settings by its fingerprint. Without a key, secrets are blotted out and reported.
 pub(crate) fn hide(settings: &mut Value, key: Option<&FingerprintKey>) -> Vec<Finding> {
+    let signing = settings.pointer_mut("/landscape/signing/key");
+    if let Some(Value::String(text)) = signing {
+        *text = crate::signing::public_name(text);
+    }
     let mut hider = Hider { key, findings: Vec::new() };
     hider.walk(settings, &SettingPath::default(), Inside::Settings);
     hider.findings

@@ -18,7 +18,8 @@ use crate::marks::Marks;
 use crate::schema::{Checked, check, json_schema};
 use crate::secrets::{FingerprintKey, KEY_VARIABLE, hide, only_fingerprints};
 use crate::{
-    DatabaseUrl, Diagnostic, Environment, Settings, SourceText, files, unavailable, variables, yaml,
+    DatabaseUrl, Diagnostic, Environment, Settings, Signing, SourceText, files, signing, unavailable,
+    variables, yaml,
 };
 use nodes::{Declared, Instances, Known, declare};
 
@@ -45,6 +46,8 @@ pub struct Loaded {
     pub hash_version: HashVersion,
     /// Where the record is.
     pub database: DatabaseUrl,
+    /// Where the key is that signs heads of the registry.
+    pub signing: Option<Signing>,
     /// Legal, but probably not meant.
     pub warnings: Vec<Diagnostic>,
     pub(crate) locator: Locator,
@@ -255,6 +258,8 @@ impl Loading<'_> {
             let key = environment.get(KEY_VARIABLE).filter(|key| !key.is_empty()).map(FingerprintKey::new);
             self.report(hide(&mut recorded, key.as_ref()));
         }
+        let signing = signing::choose(&settings, self.origin == Origin::Recorded, environment);
+        let signing = signing.map_err(|finding| self.report(vec![finding])).ok().flatten();
         let bad_options = &checked.bad_options;
         let known = Known { settings: &settings, recorded: &recorded, bad_options, registry: self.registry };
         let Declared { mut spec, instances, findings } = declare(&known);
@@ -275,6 +280,7 @@ impl Loading<'_> {
             plugins: placed(instances, &graph)?,
             graph,
             settings,
+            signing,
             warnings: Vec::new(),
             locator: Locator::default(),
         })

@@ -15,7 +15,7 @@ pub use operation::{
     Backpressure, CheckpointFrequency, CheckpointSettings, ConcurrencySettings, EpochBounds,
     ExporterSettings, FailureBudgetSettings, Granularity, HashName, LandscapeBackend, LandscapeSettings,
     PayloadBackend, PayloadStoreSettings, RateLimitSettings, RetrySettings, SecretSource, SecretsSettings,
-    ServiceLimit, Synchronous, TelemetrySettings,
+    ServiceLimit, SigningSettings, Synchronous, TelemetrySettings,
 };
 
 use elspeth_graph::SettingPath;

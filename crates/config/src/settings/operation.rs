@@ -1,3 +1,4 @@
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
@@ -19,6 +20,9 @@ pub struct LandscapeSettings {
     /// Whether a commit waits until it is on the disk.
     #[serde(skip_serializing_if = "is_full")]
     pub synchronous: Synchronous,
+    /// The key that signs the heads of the registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signing: Option<SigningSettings>,
     /// Export of the record after a run.
     pub export: ExportSettings,
     /// Whether to copy every record to a file of lines.
@@ -42,6 +46,29 @@ pub enum HashName {
     Blake3,
     /// SHA-256, as the Python system has it.
     Sha256,
+}
+
+/// The key that signs the heads of the registry. Without this, or without a key in it, the environment variables
+/// `ELSPETH_SIGNING_KEY` (the key) and `ELSPETH_SIGNING_KEY_FILE` (its file) name one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SigningSettings {
+    /// The file of the secret key, as `elspeth keys generate` writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub key_file: Option<String>,
+    /// The secret key itself; write `${VARIABLE}`. What is recorded of it is its name and id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub key: Option<String>,
+    /// After so many epochs of a run that is under way, how far it is becomes part of the registry, with a signed head.
+    pub heads_every: NonZeroU64,
+}
+
+impl Default for SigningSettings {
+    fn default() -> Self {
+        Self { key_file: None, key: None, heads_every: NonZeroU64::new(100).expect("100 is not 0") }
+    }
 }
 
 /// Whether a commit to the audit database waits until it is on the disk.
@@ -313,6 +340,7 @@ impl Default for LandscapeSettings {
             url: "sqlite:///./state/audit.db".to_owned(),
             hash: HashName::default(),
             synchronous: Synchronous::Full,
+            signing: None,
             export: ExportSettings::default(),
             dump_to_jsonl: false,
             dump_to_jsonl_path: None,
