@@ -13,6 +13,7 @@ use crate::connect::{self, Synchronous};
 use crate::import::SqliteImport;
 use crate::purge::{SqlitePurgeView, SqlitePurger};
 use crate::reader::SqliteReader;
+use crate::registry::SqliteRegistry;
 use crate::scan::SqliteScans;
 use crate::writer::SqliteWriter;
 
@@ -140,6 +141,22 @@ impl SqliteLandscape {
         let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
         let import = SqliteImport::begin(connection, self.location.to_string())?;
         Ok(import.signing(self.signer.clone()).keeping(self.scratch.clone()))
+    }
+
+    /// Opens its registry for reading. Never creates or changes anything.
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::reader`].
+    pub fn registry_view(&self) -> Result<SqliteRegistry, LandscapeError> {
+        Ok(SqliteRegistry::view(&self.path, self.patience)?.keeping(self.scratch.clone()))
+    }
+
+    /// Opens its registry for changing keys; brings its tables to the newest version, but never creates a database.
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::reader`].
+    pub fn registry(&self) -> Result<SqliteRegistry, LandscapeError> {
+        Ok(SqliteRegistry::open(&self.path, self.patience)?.keeping(self.scratch.clone()))
     }
 
     /// Opens it for looking what could be purged. Never creates or changes anything.

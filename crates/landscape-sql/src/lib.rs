@@ -11,6 +11,7 @@
 //!   anything. What it reads and cannot be is [`Corruption`](elspeth_landscape::Corruption), never a default.
 //! - [`SqliteScans`] gives a verifier everything that is stored of a run.
 //! - [`SqliteImport`] takes a run that was exported from another database.
+//! - [`SqliteRegistry`] is the registry for whoever manages keys and remembers heads.
 //! - [`SqlitePurger`] is the [`LandscapePurger`](elspeth_landscape::purge::LandscapePurger): what it deletes is overwritten,
 //!   and gone from the write-ahead log.
 //!
@@ -55,6 +56,7 @@ mod location;
 mod presence;
 mod purge;
 mod reader;
+mod registry;
 mod resume;
 mod scan;
 mod schema;
@@ -69,5 +71,6 @@ pub use landscape::SqliteLandscape;
 pub use location::Location;
 pub use purge::{SqlitePurgeView, SqlitePurger};
 pub use reader::SqliteReader;
+pub use registry::SqliteRegistry;
 pub use scan::SqliteScans;
 pub use writer::SqliteWriter;

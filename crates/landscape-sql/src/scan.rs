@@ -3,7 +3,7 @@
 mod cells;
 mod export;
 mod records;
-mod registry;
+mod log;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::landscape::Scratch;
 use crate::{connect, conservation, counters};
 use cells::{Cells, first_released};
 use records::Table;
-use registry::SqliteRegistry;
+use log::LogScan;
 
 /// Statements that a scan keeps.
 const STATEMENTS: usize = 64;
@@ -71,7 +71,7 @@ impl SqliteScans {
     /// [`LandscapeError::Store`] when the database cannot be read.
     pub fn registry(&self) -> Result<Box<dyn RegistryScan>, LandscapeError> {
         let (connection, location) = self.snapshot()?;
-        Ok(Box::new(SqliteRegistry { connection, location, _scratch: self.scratch.clone() }))
+        Ok(Box::new(LogScan { connection, location, _scratch: self.scratch.clone() }))
     }
 }
 

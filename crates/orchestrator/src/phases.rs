@@ -53,7 +53,7 @@ pub async fn run(
 ) -> Result<RunEnd, RunError> {
     open_source(plan.source.as_mut(), plan.hash_version, None)?;
     let start = plan.start();
-    let recorder = Recorder::begin(writer, &start).await?;
+    let recorder = Recorder::begin(writer, &start).await?.with_heads_every(plan.heads_every);
     observer.started(plan.run_id);
     let began_us = plan.clock.monotonic_us();
     let course = Course { source: start.source, rows: 0, failed: 0, last: EpochNo::default(), began_us };

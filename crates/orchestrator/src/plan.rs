@@ -1,3 +1,4 @@
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use elspeth_canonical::{ContentHash, HashVersion};
@@ -53,6 +54,8 @@ pub struct RunPlan {
     pub spans: Spans,
     /// How threads wait between attempts.
     pub pause: Arc<dyn Pause>,
+    /// After how many epochs the registry hears how far the run is; where its heads are signed.
+    pub heads_every: Option<NonZeroU64>,
     /// Version of this program.
     pub engine_version: String,
     /// Who writes the run: host, process, a random part.

@@ -77,6 +77,7 @@ pub async fn resume(
     };
     let recorder =
         Recorder::take_up(writer, &take_up, seen, (&nodes, &edges), point.checkpoint.as_ref()).await?;
+    let recorder = recorder.with_heads_every(plan.heads_every);
     observer.started(seen.run_id);
     to_the_end(plan, recorder, course, entry, (&stop, observer)).await
 }

@@ -75,7 +75,7 @@ impl Registry<'_> {
     }
 
     /// The log as far as it goes.
-    fn log(&self) -> Result<Log, WriteFailed> {
+    pub(crate) fn log(&self) -> Result<Log, WriteFailed> {
         let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?));
         let last = self.connection.prepare_cached(Self::LAST)?.query_row((), read).optional()?;
         let Some((last, peaks)) = last else { return Ok(Log::empty()) };
@@ -98,7 +98,7 @@ impl Registry<'_> {
         Ok((origin, keys))
     }
 
-    fn origin(&self) -> Result<String, WriteFailed> {
+    pub(crate) fn origin(&self) -> Result<String, WriteFailed> {
         let first: Option<String> =
             self.connection.prepare_cached(Self::FIRST)?.query_row((), |row| row.get(0)).optional()?;
         match first.and_then(|text| Entry::read(&text)) {

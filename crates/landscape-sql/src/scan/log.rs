@@ -12,7 +12,7 @@ use crate::error::write_error;
 use crate::landscape::Scratch;
 
 /// All of it, as of one moment.
-pub(super) struct SqliteRegistry {
+pub(super) struct LogScan {
     pub(super) connection: Connection,
     pub(super) location: String,
     pub(super) _scratch: Option<Arc<Scratch>>,
@@ -25,13 +25,13 @@ const UNENTERED: &str =
     "SELECT CASE typeof(run_id) WHEN 'text' THEN run_id ELSE 'number ' || run_no END FROM runs
     WHERE NOT EXISTS (SELECT 1 FROM registry g WHERE g.run_no = runs.run_no) ORDER BY run_no LIMIT 1";
 
-impl SqliteRegistry {
+impl LogScan {
     fn failed(&self, error: &rusqlite::Error) -> LandscapeError {
         write_error(format!("verifying audit database {}", self.location), error)
     }
 }
 
-impl RegistryScan for SqliteRegistry {
+impl RegistryScan for LogScan {
     fn entries(&mut self, each: &mut dyn FnMut(StoredEntry)) -> Result<(), LandscapeError> {
         let failed = |error| self.failed(&error);
         let mut statement = self.connection.prepare(ENTRIES).map_err(failed)?;
