@@ -7,8 +7,9 @@ use elspeth_payload::FilesystemStore;
 use serde::Serialize;
 
 use crate::export::{KindCount, kind_counts};
+use crate::signing::signer;
 use crate::store::{bodies_of, database_url, landscape, location, recorded_base};
-use crate::{AppError, DatabaseChoice};
+use crate::{AppError, DatabaseChoice, EnvChoice};
 
 /// What was imported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,15 +31,20 @@ pub struct ImportReport {
     pub record_root: Option<String>,
 }
 
-/// Takes an exported run into a database, which is made where it does not exist.
+/// Takes an exported run into a database, which is made where it does not exist. `env` says where the key comes from that
+/// signs, where no settings are given.
 ///
 /// # Errors
 /// [`AppError`] when there is no export, it is not what its manifest says, the run is there already, or the database cannot be
 /// written. Nothing of the run is in the database then.
-pub fn import(database: &DatabaseChoice, path: &std::path::Path) -> Result<ImportReport, AppError> {
+pub fn import(
+    database: &DatabaseChoice,
+    path: &std::path::Path,
+    env: &EnvChoice,
+) -> Result<ImportReport, AppError> {
     let url = database_url(database)?;
     let export = Export::open(path)?;
-    let landscape = landscape(&url)?;
+    let landscape = landscape(&url)?.with_signer(signer(database, env)?);
     let mut import: Box<dyn RecordImport> = Box::new(landscape.importer()?);
     let mut bodies: Option<FilesystemStore> = None;
     let mut used = false;

@@ -14,8 +14,10 @@ mod error;
 mod errors;
 mod explain;
 mod export;
+mod head;
 mod health;
 mod import;
+mod keys;
 mod lease;
 mod plugins;
 mod prepare;
@@ -43,8 +45,12 @@ pub use error::{AppError, Diagnostics};
 pub use errors::errors;
 pub use explain::{Question, explain};
 pub use export::{ExportChoice, ExportFormat, ExportReport, KindCount, export};
+pub use head::{ConsistencyProof, HeadView, head, prove_consistency};
 pub use health::{HealthCheck, HealthReport, Version, health, version};
 pub use import::{ImportReport, import};
+pub use keys::{
+    KeyList, KeyStatus, KeyView, PublicKeyView, generate_key, keys, revoke_key, rotate_keys, show_key,
+};
 pub use plugins::{OptionView, PluginView, plugins, plugins_named, registry, schema};
 pub use prepare::{Plan, PlanNode, Prepared, graph, prepare, prepare_with};
 pub use purge::{PurgeChoice, PurgePlan, PurgeReport, PurgeRun, SkippedRun, WaitingStore, purge, purge_plan};

@@ -10,6 +10,7 @@ use elspeth_landscape::RunRecord;
 use elspeth_landscape_sql::{SqliteLandscape, Synchronous};
 use elspeth_orchestrator::{FailureBudget, RunPlan};
 use elspeth_plugin::Registry;
+use elspeth_proof::SecretKey;
 use elspeth_telemetry::TelemetryGuard;
 use serde::Serialize;
 
@@ -85,7 +86,7 @@ pub(crate) fn prepare_recorded(run: &RunRecord, env: &EnvChoice) -> Result<Prepa
     Ok(Prepared { loaded: loaded.map_err(refused)?, path: run.settings_path.clone() })
 }
 
-fn environment(choice: &EnvChoice) -> Result<Result<Environment, Box<Diagnostic>>, AppError> {
+pub(crate) fn environment(choice: &EnvChoice) -> Result<Result<Environment, Box<Diagnostic>>, AppError> {
     let dotenv = match choice {
         EnvChoice::Search => Dotenv::Search,
         EnvChoice::File(path) => Dotenv::File(path.clone()),
@@ -109,13 +110,19 @@ impl Prepared {
         &self.loaded.database
     }
 
-    /// The record, as these settings write it: where the settings say, or at another `url`.
+    /// The key that signs heads, where the settings or the environment have one. Reads its file.
+    pub(crate) fn signing_key(&self) -> Result<Option<SecretKey>, AppError> {
+        let key = self.loaded.signing_key();
+        key.map_err(|error| AppError::Settings(Diagnostics { file: self.path.clone(), errors: vec![*error] }))
+    }
+
+    /// The record, as these settings write and sign it: where the settings say, or at another `url`.
     pub(crate) fn landscape(&self, url: &DatabaseUrl) -> Result<SqliteLandscape, AppError> {
         let synchronous = match self.loaded.settings.landscape.synchronous {
             elspeth_config::Synchronous::Full => Synchronous::Full,
             elspeth_config::Synchronous::Off => Synchronous::Off,
         };
-        Ok(crate::store::landscape(url)?.with_synchronous(synchronous))
+        Ok(crate::store::landscape(url)?.with_synchronous(synchronous).with_signer(self.signing_key()?))
     }
 
     /// What a run would do.
@@ -145,8 +152,9 @@ impl Prepared {
 
     /// Everything that the orchestrator needs, for a run of that id.
     pub(crate) fn into_plan(self, run_id: RunId) -> Result<(RunPlan, TelemetryGuard), AppError> {
-        let Loaded { settings, graph, plugins, resolved, config_hash, hash_version, database, .. } =
-            self.loaded;
+        let Loaded {
+            settings, graph, plugins, resolved, config_hash, hash_version, database, signing, ..
+        } = self.loaded;
         let bounds = settings.checkpoint.epoch_bounds();
         let rows = usize::try_from(bounds.rows).unwrap_or(usize::MAX);
         let retry = RetryPolicy {
@@ -189,6 +197,7 @@ impl Prepared {
             bodies: bodies_of(&database, &settings.payload_store.base_path),
             spans: telemetry.spans(run_id),
             pause: Arc::new(ThreadPause),
+            heads_every: signing.map(|signing| signing.heads_every()),
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
             owner: lease::owner(),
         };

@@ -12,17 +12,20 @@ use elspeth_landscape_sql::SqliteLandscape;
 use serde::Serialize;
 
 use crate::lease;
+use crate::signing::signer;
 use crate::store::{block_on, database_url, landscape, location, open_reader};
-use crate::{AppError, DatabaseChoice};
+use crate::{AppError, DatabaseChoice, EnvChoice};
 
 /// Which runs are to be purged.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgeChoice {
     /// Only those that ended as many days ago. Without it a run that is named may be of any age, and others must be older
     /// than the `payload_store.retention_days` of their own settings.
     pub older_than_days: Option<u32>,
     /// Only that one: an id, a unique prefix of one, or `latest`.
     pub run: Option<String>,
+    /// Where the key comes from that signs, where no settings are given.
+    pub env: EnvChoice,
 }
 
 /// What a purge would do, as long as nothing changes.
@@ -109,7 +112,7 @@ pub fn purge_plan(database: &DatabaseChoice, choice: &PurgeChoice) -> Result<Pur
             Some(run) => Some(open_reader(database).await?.run(run).await?.run_id),
             None => None,
         };
-        let landscape = landscape(&url)?;
+        let landscape = landscape(&url)?.with_signer(signer(database, &choice.env)?);
         let mut view = landscape.purge_view()?;
         let mut survey = Survey::new(&mut view, SystemClock::new().now());
         for run in survey.view.candidates().await? {

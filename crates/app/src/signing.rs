@@ -1,10 +1,36 @@
-//! Keys and heads in files.
+//! Keys and heads: where they come from, and in which files they are.
 
 use std::path::Path;
 
-use elspeth_proof::{Checkpoint, Note, PublicKey};
+use elspeth_config::{BadKeyFile, Signing};
+use elspeth_proof::{Checkpoint, Note, PublicKey, SecretKey};
 
-use crate::AppError;
+use crate::prepare::environment;
+use crate::{AppError, DatabaseChoice, Diagnostics, EnvChoice, prepare};
+
+/// The key that signs what is done to that database: that of the settings which name it, else that of the environment.
+pub(crate) fn signer(database: &DatabaseChoice, env: &EnvChoice) -> Result<Option<SecretKey>, AppError> {
+    match database {
+        DatabaseChoice::Settings(settings) => prepare(settings)?.signing_key(),
+        DatabaseChoice::Location(_) | DatabaseChoice::Default => {
+            let environment = environment(env)?.map_err(|error| {
+                let file = error.file.clone().unwrap_or_default();
+                AppError::Settings(Diagnostics { file, errors: vec![*error] })
+            })?;
+            let signing = Signing::of_environment(&environment);
+            signing.map(|signing| signing.key()).transpose().map_err(refused)
+        }
+    }
+}
+
+/// The secret key in a file.
+pub(crate) fn secret_key(path: &Path) -> Result<SecretKey, AppError> {
+    elspeth_config::read_key_file(path).map_err(refused)
+}
+
+fn refused(bad: BadKeyFile) -> AppError {
+    AppError::Refused { message: bad.message, help: Some(bad.help) }
+}
 
 /// A public key: its text, or a file that holds it.
 pub(crate) fn public_key(given: &str) -> Result<PublicKey, AppError> {
@@ -23,13 +49,14 @@ pub(crate) fn public_key(given: &str) -> Result<PublicKey, AppError> {
 }
 
 /// A head that somebody kept, with its signatures or without.
-pub(crate) fn remembered_head(path: &Path) -> Result<Checkpoint, AppError> {
+pub(crate) fn remembered_head(path: &Path) -> Result<(Checkpoint, String), AppError> {
     let text = read(path, "the head")?;
     let head = text.parse::<Note>().ok().and_then(|note| note.text().parse().ok());
-    head.ok_or_else(|| AppError::NotFound {
+    let head = head.ok_or_else(|| AppError::NotFound {
         message: format!("{} holds no head of a registry", path.display()),
         help: Some("`elspeth head -o FILE` writes one".to_owned()),
-    })
+    })?;
+    Ok((head, text))
 }
 
 fn read(path: &Path, what: &str) -> Result<String, AppError> {

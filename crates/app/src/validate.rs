@@ -18,13 +18,14 @@ pub struct ValidateReport {
     outline: String,
 }
 
-/// Finds every error in a settings file. Touches nothing.
+/// Finds every error in a settings file, and whether the key that signs can be read. Touches nothing.
 ///
 /// # Errors
 /// [`AppError`] when the machine refuses; wrong settings are a report.
 pub fn validate(settings: &SettingsChoice) -> Result<ValidateReport, AppError> {
     let file = settings.path.display().to_string();
-    match crate::prepare(settings) {
+    let prepared = crate::prepare(settings).and_then(|prepared| prepared.signing_key().map(|_| prepared));
+    match prepared {
         Ok(prepared) => Ok(ValidateReport {
             valid: true,
             errors: Vec::new(),

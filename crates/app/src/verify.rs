@@ -69,7 +69,7 @@ pub fn verify(
 impl TrustChoice {
     fn read(&self) -> Result<Trust, AppError> {
         let keys = self.keys.iter().map(|key| public_key(key)).collect::<Result<_, _>>()?;
-        let since = self.since.as_deref().map(remembered_head).transpose()?;
+        let since = self.since.as_deref().map(remembered_head).transpose()?.map(|(head, _)| head);
         Ok(Trust { keys, since })
     }
 }

@@ -1,8 +1,12 @@
 //! The command line, as clap sees it.
 
+mod proving;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
+
+pub(crate) use proving::{ConsistencyArgs, HeadArgs, KeysAction, KeysArgs, ProveAction, ProveArgs};
 
 /// Auditable decision pipelines: run a settings file, ask of every output "why?".
 #[derive(Debug, Parser)]
@@ -49,6 +53,19 @@ pub(crate) enum Command {
         after_help = "Example:\n  elspeth import export/ -d other.db && elspeth verify latest -d other.db"
     )]
     Import(ImportArgs),
+    /// Print the head of the registry: whoever keeps it sees later whether anything was taken away
+    #[command(after_help = "Example:\n  elspeth head -d state/audit.db -o 2026-01-31.head")]
+    Head(HeadArgs),
+    /// Make keys, and manage those that sign the registry of a database
+    #[command(
+        after_help = "Example:\n  elspeth keys generate example.org/audit -o audit.key && elspeth keys show audit.key"
+    )]
+    Keys(KeysArgs),
+    /// Prove something to somebody who has no access to the database
+    #[command(
+        after_help = "Example:\n  elspeth prove consistency january.head february.head -d state/audit.db -o proof.json"
+    )]
+    Prove(ProveArgs),
     /// Delete row bodies of old runs; hashes, lineage and decisions stay
     #[command(after_help = "Example:\n  elspeth purge --older-than 90 --dry-run -d state/audit.db")]
     Purge(PurgeArgs),

@@ -166,7 +166,8 @@ impl RecordImport for SqliteImport {
     fn finish(mut self: Box<Self>, end: &ImportEnd) -> Result<(), LandscapeError> {
         if let Some(run) = self.run.take() {
             let registry = Registry { connection: &self.connection, signer: self.signer.as_deref() };
-            let entered = registry.append(Some(run.run_no), run.entry(end));
+            let admitted = registry.admit(end.now);
+            let entered = admitted.and_then(|()| registry.append(Some(run.run_no), run.entry(end)));
             entered.map_err(|error| self.failed(error))?;
         }
         self.connection.execute_batch("COMMIT").map_err(|error| self.failed(error))

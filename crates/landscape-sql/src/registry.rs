@@ -100,7 +100,9 @@ impl SqliteRegistry {
     /// # Errors
     /// [`LandscapeError::Key`] when `old` does not sign, or `new` was there before; [`LandscapeError::Store`].
     pub fn rotate(&self, old: &SecretKey, new: &SecretKey, now: Micros) -> Result<(), LandscapeError> {
-        self.change("rotating keys", |origin, keys| Ok((keys.rotation((origin, now), old, new)?, new.clone())))
+        self.change("rotating keys", |origin, keys| {
+            Ok((keys.rotation((origin, now), old, new)?, new.clone()))
+        })
     }
 
     /// Revokes the key of that short name, and signs a head; `by` is the key that signs.

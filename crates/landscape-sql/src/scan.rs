@@ -2,8 +2,8 @@
 
 mod cells;
 mod export;
-mod records;
 mod log;
+mod records;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,8 +26,8 @@ use crate::error::write_error;
 use crate::landscape::Scratch;
 use crate::{connect, conservation, counters};
 use cells::{Cells, first_released};
-use records::Table;
 use log::LogScan;
+use records::Table;
 
 /// Statements that a scan keeps.
 const STATEMENTS: usize = 64;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use elspeth_app::{
-    DatabaseChoice, ExportChoice, ExportFormat, ImportReport, TrustChoice, VerifyChoice, VerifyStatus,
+    DatabaseChoice, EnvChoice, ExportChoice, ExportFormat, ImportReport, TrustChoice, VerifyChoice,
+    VerifyStatus,
 };
 use rusqlite::Connection;
 
@@ -23,7 +24,9 @@ fn imported(subject: &Subject, (name, format, bodies): (&str, ExportFormat, bool
         let output = subject.path(&format!("{name}-{run}"));
         let choice = ExportChoice { run: run.clone(), output: output.clone(), format, bodies };
         let report = elspeth_app::export(&subject.database("audit.db"), &choice).unwrap();
-        let back = elspeth_app::import(&subject.database(&format!("{name}.db")), &output).unwrap();
+        let back =
+            elspeth_app::import(&subject.database(&format!("{name}.db")), &output, &EnvChoice::NoDotenv)
+                .unwrap();
         assert_eq!((&back.run_id, &back.counts), (run, &report.counts));
         assert_eq!((&back.content_root, &back.record_root), (&report.content_root, &report.record_root));
     }
@@ -95,7 +98,8 @@ fn large_bodies_go_where_the_settings_say() {
     elspeth_app::export(&subject.database("audit.db"), &choice).unwrap();
     let payloads = subject.path("payloads");
     std::fs::rename(&payloads, subject.path("before")).unwrap();
-    let report: ImportReport = elspeth_app::import(&subject.database("other.db"), &output).unwrap();
+    let report: ImportReport =
+        elspeth_app::import(&subject.database("other.db"), &output, &EnvChoice::NoDotenv).unwrap();
     assert_eq!(report.payload_store, Some(payloads));
     let database = DatabaseChoice::Location(subject.path("other.db").display().to_string());
     let verified = elspeth_app::verify(&database, &VerifyChoice::All, &TrustChoice::default()).unwrap();

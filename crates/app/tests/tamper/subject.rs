@@ -216,7 +216,8 @@ impl Subject {
     }
 
     fn purge(&self, run: RunId) {
-        let choice = PurgeChoice { older_than_days: None, run: Some(run.to_string()) };
+        let choice =
+            PurgeChoice { older_than_days: None, run: Some(run.to_string()), env: EnvChoice::NoDotenv };
         let plan = elspeth_app::purge_plan(&self.database("audit.db"), &choice).unwrap();
         assert!(elspeth_app::purge(plan).unwrap().finished);
     }

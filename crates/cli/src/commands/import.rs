@@ -1,12 +1,13 @@
 use elspeth_app::{AppError, ImportReport};
 
 use super::export::counts;
-use super::{OK, database_choice};
+use super::{OK, database_choice, env_choice};
 use crate::args::ImportArgs;
 use crate::output::{self, grouped};
 
 pub(super) fn import(args: &ImportArgs) -> Result<u8, AppError> {
-    let report = elspeth_app::import(&database_choice(&args.database), &args.path)?;
+    let report =
+        elspeth_app::import(&database_choice(&args.database), &args.path, &env_choice(&args.database.env))?;
     if args.json.json { output::json(&report) } else { output::text(&text(&report)) }.map(|()| OK)
 }
 

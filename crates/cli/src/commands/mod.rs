@@ -5,10 +5,13 @@ mod errors;
 mod explain;
 mod export;
 mod graph;
+mod head;
 mod health;
 mod import;
+mod keys;
 mod man;
 mod plugins;
+mod prove;
 mod purge;
 mod resume;
 mod run;
@@ -40,6 +43,9 @@ pub(crate) fn dispatch(command: Command) -> Result<u8, AppError> {
         Command::Verify(args) => verify::verify(&args),
         Command::Export(args) => export::export(&args),
         Command::Import(args) => import::import(&args),
+        Command::Head(args) => head::head(&args),
+        Command::Keys(args) => keys::keys(&args),
+        Command::Prove(args) => prove::prove(&args),
         Command::Purge(args) => purge::purge(&args),
         Command::Plugins(args) => plugins::plugins(&args),
         Command::Schema(args) => schema::schema(&args),

@@ -2,7 +2,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use elspeth_app::{AppError, PurgeChoice, PurgeReport, PurgeRun};
 
-use super::{OK, database_choice};
+use super::{OK, database_choice, env_choice};
 use crate::args::PurgeArgs;
 use crate::output::{self, grouped, table};
 
@@ -20,7 +20,8 @@ pub(super) fn purge(args: &PurgeArgs) -> Result<u8, AppError> {
         );
         return Ok(USAGE);
     }
-    let choice = PurgeChoice { older_than_days: args.older_than, run: args.run.clone() };
+    let env = env_choice(&args.database.env);
+    let choice = PurgeChoice { older_than_days: args.older_than, run: args.run.clone(), env };
     let plan = elspeth_app::purge_plan(&database_choice(&args.database), &choice)?;
     if args.dry_run || plan.is_empty() {
         return say(&PurgeReport { dry_run: args.dry_run, ..plan.report().clone() }, args).map(|()| OK);
