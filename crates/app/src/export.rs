@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use elspeth_contracts::{Clock, SystemClock};
 use elspeth_landscape::RunRecord;
 use elspeth_landscape::export::{
-    BodiesChoice, Counts, ExportFiles, Form, ManifestExport, ManifestRun, Target, stream,
+    Attestation, BodiesChoice, Counts, ExportFiles, Form, ManifestExport, ManifestRun, Target, attest, stream,
 };
 use elspeth_landscape::verify::RecordScan;
 use serde::Serialize;
@@ -87,7 +87,9 @@ pub fn export(database: &DatabaseChoice, choice: &ExportChoice) -> Result<Export
         let mut files = ExportFiles::create(target, run.run_id)?;
         let taken = if choice.bodies { BodiesChoice::Taken(bodies.as_ref()) } else { BodiesChoice::Left };
         let counts = stream(scan.as_mut(), &subject, taken, &mut files)?;
-        let (manifest_text, _) = files.finish(&manifest_run(&run), manifest_export(choice), &counts)?;
+        let registry = attest(landscape.scans()?.registry()?.as_mut(), run.run_id)?;
+        let (manifest_text, _) =
+            files.finish(&manifest_run(&run), manifest_export(choice, registry), &counts)?;
         Ok(ExportReport {
             run_id: run.run_id.to_string(),
             records,
@@ -118,7 +120,7 @@ fn manifest_run(run: &RunRecord) -> ManifestRun {
     }
 }
 
-fn manifest_export(choice: &ExportChoice) -> ManifestExport {
+fn manifest_export(choice: &ExportChoice, registry: Option<Attestation>) -> ManifestExport {
     ManifestExport {
         form: match choice.format {
             ExportFormat::Json => Form::Json,
@@ -127,7 +129,7 @@ fn manifest_export(choice: &ExportChoice) -> ManifestExport {
         engine_version: env!("CARGO_PKG_VERSION").to_owned(),
         exported_at: SystemClock::new().now(),
         bodies: choice.bodies,
-        head: None,
+        registry,
     }
 }
 

@@ -9,6 +9,7 @@
 //! Invariant: what was exported and is read again is the same record, with the same roots. Line and manifest formats are
 //! described in `docs/export.md`.
 
+mod attest;
 mod error;
 mod field;
 mod files;
@@ -21,6 +22,7 @@ mod records;
 mod source;
 mod stream;
 
+pub use attest::{Attestation, attest};
 pub use error::ExportError;
 pub use field::{Atom, Bytes, Group, token_text};
 pub use files::{ExportFiles, Target, write_whole};

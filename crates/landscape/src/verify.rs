@@ -489,7 +489,7 @@ impl Verifier<'_> {
         }
         match kept {
             Kept::Purged => ledger.note(Check::Bodies, format!("purged; {} are left", bodies.checked)),
-            Kept::Elsewhere => ledger.note(Check::Bodies, "the run was imported without them"),
+            Kept::Elsewhere => ledger.note(Check::Bodies, "the run came here without them"),
             Kept::All => ledger.note(Check::Bodies, format!("{} have their hashes", bodies.checked)),
         }
         Ok(())

@@ -8,15 +8,17 @@ use thiserror::Error;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-Checks receipts and heads of Elspeth's record, without database and network
+Checks receipts, heads and exports of Elspeth's record, without database and network
 
 Usage:
   elspeth-verify receipt FILE... [--key KEY]... [--head FILE]... [--json]
   elspeth-verify consistency FILE... [--key KEY]... [--head FILE]... [--json]
+  elspeth-verify export PATH... [--key KEY]... [--head FILE]... [--json]
 
 Commands:
   receipt      Check the story of a row (`elspeth prove row`) and tell it
   consistency  Check that one head of a registry continues another (`elspeth prove consistency`)
+  export       Check the whole record of a run (`elspeth export`): its folder, or its .jsonl file
 
 Options:
   -k, --key KEY    A public key whose signatures count: its text, or a file with one key a line
@@ -29,6 +31,7 @@ Examples:
   elspeth-verify receipt receipt.json --key elspeth.pub
   elspeth-verify receipt *.json --key 'example.org/elspeth+eb1aa4c2+AaXm...' --json
   elspeth-verify consistency consistency.json --head remembered.head --key elspeth.pub
+  elspeth-verify export export/ --key elspeth.pub
 
 Exit codes:
   0  everything is proven
@@ -44,6 +47,7 @@ pub(crate) enum Command {
     Version,
     Receipt(Task),
     Consistency(Task),
+    Export(Task),
 }
 
 /// Files to check, and what to believe.
@@ -61,9 +65,9 @@ pub(crate) struct Task {
 pub(crate) enum Wrong {
     #[error("{0}")]
     Argument(#[from] lexopt::Error),
-    #[error("no command: expected `receipt` or `consistency`")]
+    #[error("no command: expected `receipt`, `consistency` or `export`")]
     NoCommand,
-    #[error("unknown command `{0}`: expected `receipt` or `consistency`")]
+    #[error("unknown command `{0}`: expected `receipt`, `consistency` or `export`")]
     Unknown(String),
     #[error("no file to check")]
     NoFile,
@@ -98,6 +102,7 @@ fn command(word: &OsString) -> Result<fn(Task) -> Command, Wrong> {
     match word.to_str() {
         Some("receipt") => Ok(Command::Receipt),
         Some("consistency") => Ok(Command::Consistency),
+        Some("export") => Ok(Command::Export),
         Some(_) | None => Err(Wrong::Unknown(word.to_string_lossy().into_owned())),
     }
 }
@@ -127,8 +132,8 @@ mod tests {
     #[test]
     fn what_cannot_be_followed_is_said() {
         for (words, said) in [
-            ("", "no command: expected `receipt` or `consistency`"),
-            ("receipts a.json", "unknown command `receipts`: expected `receipt` or `consistency`"),
+            ("", "no command: expected `receipt`, `consistency` or `export`"),
+            ("receipts a.json", "unknown command `receipts`: expected `receipt`, `consistency` or `export`"),
             ("receipt", "no file to check"),
             ("receipt a.json --key", "missing argument for option '--key'"),
             ("receipt a.json --keys k", "invalid option '--keys'"),

@@ -2,28 +2,33 @@
 //! opens the files that it is told and nothing else: no database, no network, no settings.
 //!
 //! - [`arguments`] reads the command line, [`trust`] the keys and heads that the user believes.
-//! - [`receipt`] and [`consistency`] check one file each, by `elspeth-proof`; each gives a [`verdict::Verdict`].
+//! - [`receipt`] and [`consistency`] check one file each, by `elspeth-proof`; [`export`] checks all files of one, by
+//!   `elspeth-landscape`; each gives a [`verdict::Verdict`].
 //!
 //! Invariant: the exit code is 0 only if everything in every file is proven, up to a key or head that the user gave. It is 5
 //! when anything is wrong, 1 when something cannot be told, 2 for a wrong command line.
 //!
-//! The program does not know how records are made or stored.
+//! The program does not know how records are made or stored, and has no driver of a database.
 //!
 //! ```text
 //! elspeth-verify receipt receipt.json --key elspeth.pub
 //! elspeth-verify consistency consistency.json --head remembered.head --key elspeth.pub
+//! elspeth-verify export export/ --key elspeth.pub
 //! ```
 
 mod arguments;
 mod consistency;
+mod export;
 mod receipt;
 mod trust;
 mod verdict;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::{Command, Task, Wrong};
+use elspeth_proof::Trust;
 use verdict::Verdict;
 
 /// For a wrong command line.
@@ -40,16 +45,21 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<u8, Wrong> {
-    let (check, task): (fn(&str, &elspeth_proof::Trust) -> Verdict, Task) = match command {
+    let (check, task): (fn(&Path, &Trust) -> Verdict, Task) = match command {
         Command::Help => return Ok(print(arguments::HELP)),
         Command::Version => return Ok(print(concat!("elspeth-verify ", env!("CARGO_PKG_VERSION"), "\n"))),
-        Command::Receipt(task) => (receipt::check, task),
-        Command::Consistency(task) => (consistency::check, task),
+        Command::Receipt(task) => {
+            (|file, trust| verdict::of_file(file, |text| receipt::check(text, trust)), task)
+        }
+        Command::Consistency(task) => {
+            (|file, trust| verdict::of_file(file, |text| consistency::check(text, trust)), task)
+        }
+        Command::Export(task) => (export::check, task),
     };
     let trust = trust::read(&task.keys, &task.heads)?;
     let mut worst = 0;
     for file in &task.files {
-        let verdict = verdict::of_file(file, |text| check(text, &trust));
+        let verdict = check(file, &trust);
         let code = print(&if task.json { verdict.json(file) } else { verdict.text(file) });
         worst = worst.max(verdict.exit_code()).max(code);
     }

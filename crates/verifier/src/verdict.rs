@@ -51,6 +51,11 @@ impl Verdict {
         Self { finding: Finding::Refused(reason.to_string()), about: Vec::new(), fields: Vec::new() }
     }
 
+    /// Whether anything in it is wrong cannot be told.
+    pub(crate) fn unknown(reason: impl ToString) -> Self {
+        Self { finding: Finding::Unknown(reason.to_string()), about: Vec::new(), fields: Vec::new() }
+    }
+
     /// It is sound in itself; `vouched` says whether it rests on the word of anybody whom the user named.
     pub(crate) fn sound(vouched: bool) -> Self {
         let nobody = "it fits its head, but nobody whom you named stands for that: give --key or --head";
@@ -107,10 +112,7 @@ pub(crate) fn of_file(file: &Path, check: impl FnOnce(&str) -> Verdict) -> Verdi
     match fs::read(file).map(String::from_utf8) {
         Ok(Ok(text)) => check(&text),
         Ok(Err(_)) => Verdict::refused("it is not text"),
-        Err(error) => {
-            let finding = Finding::Unknown(format!("it cannot be read: {error}"));
-            Verdict { finding, about: Vec::new(), fields: Vec::new() }
-        }
+        Err(error) => Verdict::unknown(format!("it cannot be read: {error}")),
     }
 }
 

@@ -15,11 +15,13 @@ use elspeth_contracts::{
     ValidationErrorRecord,
 };
 use elspeth_payload::{LargeBodies, PayloadError, address};
+use elspeth_proof::{Checkpoint, Trust, Vouched};
 
 use super::{
-    CheckpointLine, Export, ExportError, Line, LineError, PayloadLine, PurgeFileLine, PurgeLine,
+    Attestation, CheckpointLine, Export, ExportError, Line, LineError, PayloadLine, PurgeFileLine, PurgeLine,
     RegistryLine, ResumptionLine, RunLine, SinkIntentLine, SinkPositionLine,
 };
+use crate::registry::Entry;
 use crate::verify::{Effect, EpochRecord, Subject, Verification, verify};
 use crate::{LandscapeError, ResumptionRecord, RunRecord};
 
@@ -88,6 +90,33 @@ impl Loaded {
     #[must_use]
     pub fn run(&self) -> &RunRecord {
         &self.run
+    }
+
+    /// Who stands for the head of the registry under which the run's end is; nothing where the manifest names none. What it
+    /// stands for are the roots in the run's last entry, which [`Loaded::verify`] compares with the record.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn vouched(
+        &self,
+        attestation: Option<&Attestation>,
+        trust: &Trust,
+    ) -> Result<Option<(Checkpoint, Vouched)>, String> {
+        let is_end = |line: &&RegistryLine| {
+            matches!(Entry::read(&line.entry), Some(Entry::Sealed(_) | Entry::Imported(_)))
+        };
+        let end = self.records.registry.iter().rev().find(is_end);
+        match (attestation, end) {
+            (None, _) => Ok(None),
+            (Some(attestation), Some(end))
+                if (end.number, &end.entry) == (attestation.index, &attestation.entry) =>
+            {
+                attestation.vouched(trust).map(Some)
+            }
+            (Some(_), Some(_) | None) => {
+                Err("the manifest proves another entry than that of the run's end".to_owned())
+            }
+        }
     }
 
     /// Verifies it as [`verify`] does with a database: everything but what sinks wrote outside.

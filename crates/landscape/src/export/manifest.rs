@@ -6,7 +6,7 @@ use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{Micros, RunId, RunStatus};
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Kind};
+use super::{Attestation, Counts, Kind};
 
 /// The form of exports that this program writes and reads.
 pub const FORMAT: &str = "elspeth-export-v1";
@@ -49,9 +49,9 @@ pub struct Manifest {
     pub records: BTreeMap<String, u64>,
     /// The files with the records.
     pub files: Vec<ManifestFile>,
-    /// The newest head of the registry of the database, when it was exported.
+    /// What the registry of the database says of the run's end, with the newest head; none of a run that has not ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub head: Option<String>,
+    pub registry: Option<Attestation>,
 }
 
 /// A file with records.
@@ -92,8 +92,8 @@ pub struct ManifestExport {
     pub exported_at: Micros,
     /// Whether bodies are in it.
     pub bodies: bool,
-    /// The newest head of the registry.
-    pub head: Option<String>,
+    /// What the registry says of the run's end.
+    pub registry: Option<Attestation>,
 }
 
 impl Manifest {
@@ -113,7 +113,7 @@ impl Manifest {
             bodies: export.bodies,
             records: counts.iter().map(|(kind, count)| (kind.name().to_owned(), *count)).collect(),
             files,
-            head: export.head,
+            registry: export.registry,
         }
     }
 
