@@ -21,6 +21,7 @@ mod keys;
 mod lease;
 mod plugins;
 mod prepare;
+mod prove;
 mod purge;
 mod report;
 mod resume;
@@ -53,6 +54,7 @@ pub use keys::{
 };
 pub use plugins::{OptionView, PluginView, plugins, plugins_named, registry, schema};
 pub use prepare::{Plan, PlanNode, Prepared, graph, prepare, prepare_with};
+pub use prove::{RowProving, RowReceipt, prove_row};
 pub use purge::{PurgeChoice, PurgePlan, PurgeReport, PurgeRun, SkippedRun, WaitingStore, purge, purge_plan};
 pub use report::{ResumptionView, RunReport, status};
 pub use resume::{Resumable, ResumeChoice, ResumeView, StillWaiting, Unwritten, resumable, resume};

@@ -8,6 +8,7 @@ mod altered;
 mod changes;
 mod exempt;
 mod exported;
+mod receipts;
 mod recorded;
 mod subject;
 mod tables;

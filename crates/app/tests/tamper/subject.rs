@@ -266,6 +266,19 @@ impl Subject {
         self.assert_verifies("at the end");
     }
 
+    /// Every run, with how many rows it has.
+    pub(crate) fn rows(&self) -> Vec<(String, u64)> {
+        let connection = Connection::open(self.scratch.join("audit.db")).unwrap();
+        let sql = "SELECT run_id, (SELECT count(*) FROM rows WHERE run_no = runs.run_no) FROM runs ORDER BY run_no";
+        let mut statement = connection.prepare(sql).unwrap();
+        let runs = statement.query_map((), |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())));
+        runs.unwrap().map(Result::unwrap).collect()
+    }
+
+    pub(crate) fn execute(&self, sql: &str) {
+        Connection::open(self.scratch.join("audit.db")).unwrap().execute_batch(sql).unwrap();
+    }
+
     pub(crate) fn tables(&self) -> Vec<Table> {
         Table::all(&Connection::open(self.scratch.join("audit.db")).unwrap(), SAMPLES)
     }
