@@ -10,6 +10,7 @@ mod pipelines;
 mod table;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -32,6 +33,9 @@ pub(crate) struct Options {
     /// Pipelines, separated by commas
     #[arg(long, value_delimiter = ',', value_enum, default_value = "copy,route,transform,fork,batch")]
     pipelines: Vec<Pipeline>,
+    /// Measure a program without proofs as well, which is built for it
+    #[arg(long)]
+    proofs: bool,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
@@ -42,7 +46,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
     build(workspace)?;
     let folder = target.join("bench");
     fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-    let bench = Bench { binaries: target.join("release"), folder, runs: options.runs };
+    let unproven = match options.proofs {
+        true => Some(build_unproven(workspace, &target.join("unproven"))?),
+        false => None,
+    };
+    let bench = Bench { binaries: target.join("release"), unproven, folder, runs: options.runs };
     let mut report = Report { validate_seconds: bench.validate()?, cases: Vec::new() };
     for rows in &options.rows {
         data::write(&bench.input(*rows), *rows)?;
@@ -58,6 +66,17 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
 fn build(workspace: &Workspace) -> Result<(), Error> {
     let arguments = ["build", "--quiet", "--release", "-p", "elspeth-cli", "-p", "xtask-floor"];
     command::output(command::cargo(workspace).args(arguments)).map(drop)
+}
+
+/// The product without proofs, in a folder of its own: every crate is compiled with another flag.
+fn build_unproven(workspace: &Workspace, target: &Path) -> Result<PathBuf, Error> {
+    let mut cargo = command::cargo(workspace);
+    cargo
+        .args(["build", "--quiet", "--release", "-p", "elspeth-cli", "--target-dir"])
+        .arg(target)
+        .env("RUSTFLAGS", "--cfg elspeth_unproven");
+    command::output(&mut cargo).map(drop)?;
+    Ok(target.join("release/elspeth"))
 }
 
 fn rows(text: &str) -> Result<u64, String> {

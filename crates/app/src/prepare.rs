@@ -18,6 +18,13 @@ use crate::lease;
 use crate::store::{bodies_of, location};
 use crate::{AppError, Diagnostics, EnvChoice, SettingsChoice};
 
+/// What wrote a record. A program without proofs exists to be measured only, and says what it is.
+const ENGINE: &str = if cfg!(elspeth_unproven) {
+    concat!(env!("CARGO_PKG_VERSION"), "-unproven")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
+
 /// A settings file that was compiled: valid, and ready to run.
 pub struct Prepared {
     loaded: Loaded,
@@ -198,7 +205,7 @@ impl Prepared {
             spans: telemetry.spans(run_id),
             pause: Arc::new(ThreadPause),
             heads_every: signing.map(|signing| signing.heads_every()),
-            engine_version: env!("CARGO_PKG_VERSION").to_owned(),
+            engine_version: ENGINE.to_owned(),
             owner: lease::owner(),
         };
         Ok((plan, telemetry))

@@ -115,7 +115,8 @@ fn not_ended(run: &str) -> AppError {
 
 fn elsewhere() -> AppError {
     AppError::Refused {
-        message: "the registry of this database has no entry about the end of the run: it was imported".to_owned(),
+        message: "the registry of this database has no entry about the end of the run: it was imported"
+            .to_owned(),
         help: Some("make the receipt from the database in which it ran".to_owned()),
     }
 }

@@ -16,6 +16,8 @@ use crate::error::Error;
 pub(super) struct Bench {
     /// The release binaries.
     pub(super) binaries: PathBuf,
+    /// The program without proofs, where that is measured as well.
+    pub(super) unproven: Option<PathBuf>,
     pub(super) folder: PathBuf,
     pub(super) runs: u32,
 }
@@ -70,11 +72,17 @@ impl Bench {
     /// Measures one pipeline with so many rows.
     pub(super) fn case(&self, pipeline: Pipeline, rows: u64) -> Result<Case, Error> {
         let folder = self.folder.join(format!("{}-{rows}", pipeline.name()));
-        let (mut usages, mut careless, mut floors) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut usages, mut careless, mut unproven) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut floors, mut verified) = (Vec::new(), Vec::new());
+        let product = self.binaries.join("elspeth");
         for number in 1..=self.runs {
             eprintln!("{} with {rows} rows: run {number} of {}", pipeline.name(), self.runs);
-            careless.push(self.run_pipeline((pipeline, false), rows, &folder)?);
-            usages.push(self.run_pipeline((pipeline, true), rows, &folder)?);
+            careless.push(self.run_pipeline(&product, (pipeline, false), rows, &folder)?);
+            if let Some(program) = &self.unproven {
+                unproven.push(self.run_pipeline(program, (pipeline, true), rows, &folder)?.wall_seconds);
+            }
+            usages.push(self.run_pipeline(&product, (pipeline, true), rows, &folder)?);
+            verified.push(self.verify(&folder)?);
             floors.push(self.floor(&folder)?);
         }
         // The databases are large; what was learnt of them is in the result.
@@ -87,6 +95,8 @@ impl Bench {
             rows,
             wall_seconds: usage(|usage| usage.wall_seconds),
             not_durable_seconds: median(careless.iter().map(|usage| usage.wall_seconds)),
+            unproven_seconds: (!unproven.is_empty()).then(|| median(unproven.into_iter())),
+            verify_seconds: median(verified.into_iter()),
             cpu_seconds: usage(|usage| usage.user_seconds + usage.system_seconds),
             peak_rss_bytes: usage(|usage| usage.peak_rss_bytes),
             floor_seconds: floor(|floor| floor.floor.seconds),
@@ -106,7 +116,9 @@ impl Bench {
         let settings = write_settings((Pipeline::Route, true), &input, &folder)?;
         let mut seconds = Vec::new();
         for _ in 0..self.runs.max(5) {
-            let usage = self.measure(&folder.join("stdout"), &["validate", "-s", &text(&settings)])?;
+            let product = self.binaries.join("elspeth");
+            let arguments = ["validate", "-s", &text(&settings)];
+            let usage = self.measure(&folder.join("stdout"), &product, &arguments)?;
             seconds.push(usage.wall_seconds);
         }
         Ok(median(seconds.into_iter()))
@@ -115,6 +127,7 @@ impl Bench {
     /// One run from nothing, proven to have processed every row.
     fn run_pipeline(
         &self,
+        program: &Path,
         (pipeline, durable): (Pipeline, bool),
         rows: u64,
         folder: &Path,
@@ -125,7 +138,7 @@ impl Bench {
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let settings = write_settings((pipeline, durable), &self.input(rows), folder)?;
         let output = folder.join("stdout");
-        let usage = self.measure(&output, &["run", "-s", &text(&settings), "-x", "--json"])?;
+        let usage = self.measure(&output, program, &["run", "-s", &text(&settings), "-x", "--json"])?;
         let events = fs::read_to_string(&output).map_err(Error::io(&output))?;
         let last = events.lines().last().unwrap_or_default();
         let completed: Completed = parse("the end of `elspeth run --json`", last.as_bytes())?;
@@ -136,9 +149,16 @@ impl Bench {
         Ok(usage)
     }
 
-    fn measure(&self, output: &Path, arguments: &[&str]) -> Result<Usage, Error> {
+    /// How long `elspeth verify` takes for the record that a run left, in seconds.
+    fn verify(&self, folder: &Path) -> Result<f64, Error> {
+        let (product, database) = (self.binaries.join("elspeth"), text(&folder.join("audit.db")));
+        let arguments = ["verify", "latest", "-d", &database];
+        Ok(self.measure(&folder.join("stdout"), &product, &arguments)?.wall_seconds)
+    }
+
+    fn measure(&self, output: &Path, program: &Path, arguments: &[&str]) -> Result<Usage, Error> {
         let mut command = self.floor_program();
-        command.arg("measure").arg(output).arg(self.binaries.join("elspeth")).args(arguments);
+        command.arg("measure").arg(output).arg(program).args(arguments);
         let usage: Usage = parse("xtask-floor measure", &command::output(&mut command)?)?;
         if usage.exit_code == Some(0) {
             return Ok(usage);

@@ -21,6 +21,10 @@ pub(super) struct Case {
     pub(super) wall_seconds: f64,
     /// The same with `synchronous: off`.
     pub(super) not_durable_seconds: f64,
+    /// The same by a program without proofs; measured only when it is asked for.
+    pub(super) unproven_seconds: Option<f64>,
+    /// `elspeth verify` of what the run left.
+    pub(super) verify_seconds: f64,
     pub(super) cpu_seconds: f64,
     pub(super) peak_rss_bytes: f64,
     pub(super) floor_seconds: f64,
@@ -41,7 +45,8 @@ impl Report {
     pub(super) fn markdown(&self) -> String {
         let mut text = String::from(
             "| pipeline | rows | wall s | CPU s | rows/s | µs/row | records/s | record B/row | body B/row | peak RSS MB \
-             | floor s | wall/floor | durable/not |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+             | floor s | wall/floor | durable/not | proofs/none | run/verify |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
         for case in &self.cases {
             text.push_str(&case.line());
@@ -61,7 +66,7 @@ impl Case {
     fn line(&self) -> String {
         let rows = self.row_count();
         format!(
-            "| {} | {} | {:.3} | {:.3} | {:.0} | {:.2} | {:.0} | {:.0} | {:.0} | {:.1} | {:.3} | {:.2} | {:.2} |\n",
+            "| {} | {} | {:.3} | {:.3} | {:.0} | {:.2} | {:.0} | {:.0} | {:.0} | {:.1} | {:.3} | {:.2} | {:.2} | {} | {:.1} |\n",
             self.shape,
             self.rows,
             self.wall_seconds,
@@ -75,6 +80,8 @@ impl Case {
             self.floor_seconds,
             self.wall_seconds / self.floor_seconds,
             self.wall_seconds / self.not_durable_seconds,
+            self.unproven_seconds.map_or("-".to_owned(), |none| format!("{:.2}", self.wall_seconds / none)),
+            self.wall_seconds / self.verify_seconds,
         )
     }
 
@@ -88,12 +95,14 @@ impl Case {
             ("record_bytes_per_row", self.record_bytes / rows),
             ("wall_to_floor", self.wall_seconds / self.floor_seconds),
             ("durable_to_not", self.wall_seconds / self.not_durable_seconds),
+            ("run_to_verify", self.wall_seconds / self.verify_seconds),
             // Tells more than the wall times where other programs run.
             ("cpu_to_floor", self.cpu_seconds / self.floor_cpu_seconds),
         ];
         for (name, number) in derived {
             value[name] = number.into();
         }
+        value["proofs_to_none"] = self.unproven_seconds.map(|none| self.wall_seconds / none).into();
         value
     }
 }
@@ -121,6 +130,8 @@ mod tests {
             rows: 1000,
             wall_seconds: 0.5,
             not_durable_seconds: 0.4,
+            unproven_seconds: None,
+            verify_seconds: 0.125,
             cpu_seconds: 0.75,
             peak_rss_bytes: 12_300_000.0,
             floor_seconds: 0.25,
@@ -143,12 +154,14 @@ mod tests {
         let line = case().line();
         assert_eq!(
             line,
-            "| csv → csv | 1000 | 0.500 | 0.750 | 2000 | 500.00 | 10000 | 263 | 80 | 12.3 | 0.250 | 2.00 | 1.25 |\n"
+            "| csv → csv | 1000 | 0.500 | 0.750 | 2000 | 500.00 | 10000 | 263 | 80 | 12.3 | 0.250 | 2.00 | 1.25 | - | 4.0 |\n"
         );
+        let proven = Case { unproven_seconds: Some(0.4), ..case() };
+        assert!(proven.line().ends_with("| 1.25 | 1.25 | 4.0 |\n"));
         let report = Report { validate_seconds: 0.012, cases: vec![case()] };
         let table = report.markdown();
         let columns: Vec<usize> = table.lines().take(3).map(|line| line.matches('|').count()).collect();
-        assert_eq!(columns, [14, 14, 14]);
+        assert_eq!(columns, [16, 16, 16]);
         assert!(table.ends_with("12.0 ms"));
     }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use elspeth_app::{
-    AppError, DatabaseChoice, EnvChoice, Prepared, Progress, ResumeChoice, RunId, RunObserver, RunReport,
-    RunStatus, SettingsChoice, TrustChoice, VerifyChoice, VerifyStatus,
+    AppError, DatabaseChoice, EnvChoice, Prepared, Progress, ResumeChoice, RowProving, RunId, RunObserver,
+    RunReport, RunStatus, SettingsChoice, TrustChoice, VerifyChoice, VerifyStatus,
 };
+use elspeth_proof::{Receipt, Trust, Vouched};
 use elspeth_testkit::Scratch;
 
 use crate::pipeline::{Pipeline, SINKS, SinkNo};
@@ -106,6 +107,9 @@ impl Trial<'_> {
             report = self.resume(&report, way.stops)?;
         }
         self.verify(report.run.run_id)?;
+        if way.stops.is_some() && report.run.rows.processed > 0 {
+            self.prove(report.run.run_id, report.run.rows.processed / 2)?;
+        }
         let written = |sink: &SinkNo| {
             let text = std::fs::read_to_string(scratch.join(&self.pipeline.file(*sink)));
             (SINKS[*sink].to_owned(), text.unwrap_or_else(|e| format!("no file: {e}")))
@@ -130,6 +134,20 @@ impl Trial<'_> {
         match found.iter().find(|verification| verification.status != VerifyStatus::Ok) {
             Some(verification) => Err(format!("verified: {:?}", verification.checks)),
             None => Ok(()),
+        }
+    }
+
+    /// What the record says of a row is proven to somebody without a database.
+    fn prove(&self, run: RunId, row: u64) -> Result<(), String> {
+        let proving =
+            elspeth_app::prove_row(&self.database(), &run.to_string(), row).map_err(|e| told(&e))?;
+        let RowProving::Proven(told) = proving else { return Err(format!("row {row} was not proven")) };
+        let receipt = Receipt::parse(&told.text).map_err(|refusal| refusal.to_string())?;
+        let seen = receipt.head.parse().map_err(|error| format!("the head of row {row}: {error}"))?;
+        let story = receipt.verify(&Trust { keys: Vec::new(), heads: vec![seen] });
+        match story.map_err(|refusal| format!("the receipt of row {row}: {refusal}"))?.vouched {
+            Vouched::Remembered => Ok(()),
+            Vouched::Signed(_) | Vouched::Nobody => Err(format!("nobody remembers the head of row {row}")),
         }
     }
 

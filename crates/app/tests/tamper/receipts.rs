@@ -32,7 +32,8 @@ fn every_row_of_every_construct_is_proven_to_somebody_without_a_database() {
             let receipt = Receipt::parse(&told.text).unwrap();
             assert_eq!((&receipt.run, receipt.row), (&run, row));
             let trust = trust(&receipt);
-            let story = receipt.verify(&trust).unwrap_or_else(|refusal| panic!("row {row} of {run}: {refusal}"));
+            let story =
+                receipt.verify(&trust).unwrap_or_else(|refusal| panic!("row {row} of {run}: {refusal}"));
             assert_eq!(story.vouched, Vouched::Remembered);
             assert!(!story.lines.is_empty());
             flipped += refused_where_flipped(&told.text, &trust, usize::try_from(row).unwrap());
@@ -46,8 +47,10 @@ fn refused_where_flipped(text: &str, trust: &Trust, from: usize) -> usize {
     let flip = |bit: usize| {
         let mut bytes = text.as_bytes().to_vec();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        let accepted = String::from_utf8(bytes)
-            .is_ok_and(|text| Receipt::parse(&text).is_ok_and(|receipt| receipt.verify(trust).is_ok()));
+        let story =
+            String::from_utf8(bytes).ok().and_then(|text| Receipt::parse(&text).ok()?.verify(trust).ok());
+        // Of a head that is not the remembered one, nothing is said to be wrong, but nobody stands for it.
+        let accepted = story.is_some_and(|story| story.vouched != Vouched::Nobody);
         assert!(!accepted, "bit {bit} of {text}");
     };
     bits.map(flip).count()

@@ -269,7 +269,8 @@ impl Subject {
     /// Every run, with how many rows it has.
     pub(crate) fn rows(&self) -> Vec<(String, u64)> {
         let connection = Connection::open(self.scratch.join("audit.db")).unwrap();
-        let sql = "SELECT run_id, (SELECT count(*) FROM rows WHERE run_no = runs.run_no) FROM runs ORDER BY run_no";
+        let sql =
+            "SELECT run_id, (SELECT count(*) FROM rows WHERE run_no = runs.run_no) FROM runs ORDER BY run_no";
         let mut statement = connection.prepare(sql).unwrap();
         let runs = statement.query_map((), |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())));
         runs.unwrap().map(Result::unwrap).collect()

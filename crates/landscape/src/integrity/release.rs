@@ -7,7 +7,7 @@ use elspeth_contracts::{
 };
 
 use super::MerkleTree;
-use super::encode::{Encoder, Record};
+use super::encode::{Encoder, Record, UNPROVEN};
 use super::leaf::LEAF_PREFIX;
 
 /// Everything that is recorded of one release: the flush of a batch, or a merge of branches that came with different rows.
@@ -58,6 +58,9 @@ impl ReleaseRecords<'_> {
     /// The release's leaf.
     #[must_use]
     pub fn leaf(&self, version: HashVersion) -> ContentHash {
+        if UNPROVEN {
+            return ContentHash::from_bytes([0; 32]);
+        }
         self.shown(version, |_, _, _| {})
     }
 
