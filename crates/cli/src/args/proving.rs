@@ -95,11 +95,30 @@ pub(crate) struct ProveArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProveAction {
+    /// What the record says of one row of a run: its whole story in a file that is checked without the database
+    #[command(after_help = "Example:\n  elspeth prove row latest 41 -d state/audit.db -o receipt.json")]
+    Row(RowArgs),
     /// That one head of the registry continues another: nothing was taken away between them
     #[command(
         after_help = "Example:\n  elspeth prove consistency january.head february.head -d state/audit.db -o proof.json"
     )]
     Consistency(ConsistencyArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RowArgs {
+    /// The run: an id, the beginning of one, or `latest`
+    pub(crate) run: String,
+    /// The row, counted from 0
+    #[arg(value_name = "N")]
+    pub(crate) row: u64,
+    /// Write the receipt to this file
+    #[arg(short = 'o', long = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,13 +1,44 @@
-use elspeth_app::AppError;
+use elspeth_app::{AppError, RowProving, RowReceipt};
 
-use super::{OK, database_choice};
-use crate::args::{ConsistencyArgs, ProveAction, ProveArgs};
+use super::{OK, database_choice, verify};
+use crate::args::{ConsistencyArgs, ProveAction, ProveArgs, RowArgs};
 use crate::output;
 
 pub(super) fn prove(args: &ProveArgs) -> Result<u8, AppError> {
     match &args.action {
+        ProveAction::Row(args) => row(args),
         ProveAction::Consistency(args) => consistency(args),
     }
+}
+
+fn row(args: &RowArgs) -> Result<u8, AppError> {
+    match elspeth_app::prove_row(&database_choice(&args.database), &args.run, args.row)? {
+        RowProving::Proven(receipt) => {
+            output::file(&args.out, &receipt.text)?;
+            match args.json.json {
+                true => output::json(&receipt)?,
+                false => output::text(&told(&receipt, args))?,
+            }
+            Ok(OK)
+        }
+        RowProving::Refused(verification) => verify::show(&[*verification], args.json.json),
+    }
+}
+
+fn told(receipt: &RowReceipt, args: &RowArgs) -> String {
+    let RowReceipt { run_id, row_index, tokens, signed_by, head_size, .. } = receipt;
+    let out = args.out.display();
+    let checked = match signed_by {
+        Some(key) => format!(
+            "it leads to a head of {head_size} entries that {key} signed\n\
+             anybody can check it with: elspeth-verify receipt {out} --key PUBLIC-KEY"
+        ),
+        None => format!(
+            "it leads to a head of {head_size} entries that nobody signed\n\
+             who remembers that head (`elspeth head`) can check it with: elspeth-verify receipt {out} --head HEAD"
+        ),
+    };
+    format!("row {row_index} of run {run_id}, {tokens} tokens: the receipt is in {out}\n{checked}")
 }
 
 fn consistency(args: &ConsistencyArgs) -> Result<u8, AppError> {

@@ -13,7 +13,12 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<u8, AppError> {
     let choice = args.run.clone().map_or(VerifyChoice::All, VerifyChoice::One);
     let trust = TrustChoice { keys: args.keys.clone(), since: args.since.clone() };
     let found = elspeth_app::verify(&database_choice(&args.database), &choice, &trust)?;
-    if args.json.json {
+    show(&found, args.json.json)
+}
+
+/// Prints what was found, and gives the exit code.
+pub(super) fn show(found: &[Verification], json: bool) -> Result<u8, AppError> {
+    if json {
         found.iter().try_for_each(output::json)?;
     } else if found.is_empty() {
         output::text("no run is recorded there")?;
