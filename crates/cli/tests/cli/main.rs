@@ -3,6 +3,7 @@
 #[macro_use]
 mod support;
 mod purging;
+mod receipts;
 mod shapes;
 mod stopping;
 mod surviving;
