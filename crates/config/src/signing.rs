@@ -140,21 +140,22 @@ pub(crate) fn choose(
     settings: &Settings,
     recorded: bool,
     environment: &Environment,
-) -> Result<Option<Signing>, Finding> {
+) -> Result<Option<Signing>, Box<Finding>> {
     let default = SigningSettings::default();
     let signing = settings.landscape.signing.as_ref().unwrap_or(&default);
     let heads_every = signing.heads_every;
     let source = match (&signing.key_file, &signing.key) {
         (Some(_), Some(_)) => {
             let message = "a key is given twice: as `key_file` and as `key`".to_owned();
-            return Err(Finding::new("two-signing-keys", at("key"), message).help("remove one of them"));
+            let finding = Finding::new("two-signing-keys", at("key"), message);
+            return Err(Box::new(finding.help("remove one of them")));
         }
         (Some(file), None) => Source::SettingFile(environment.working_directory().join(file)),
         (None, Some(key)) if !recorded => Source::Setting(key.clone()),
         (None, named) => {
             let signing = Signing::with(environment, heads_every);
             return match (signing, named) {
-                (None, Some(name)) => Err(not_recorded(name)),
+                (None, Some(name)) => Err(Box::new(not_recorded(name))),
                 (signing, _) => Ok(signing),
             };
         }

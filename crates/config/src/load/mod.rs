@@ -259,7 +259,7 @@ impl Loading<'_> {
             self.report(hide(&mut recorded, key.as_ref()));
         }
         let signing = signing::choose(&settings, self.origin == Origin::Recorded, environment);
-        let signing = signing.map_err(|finding| self.report(vec![finding])).ok().flatten();
+        let signing = signing.map_err(|finding| self.report(vec![*finding])).ok().flatten();
         let bad_options = &checked.bad_options;
         let known = Known { settings: &settings, recorded: &recorded, bad_options, registry: self.registry };
         let Declared { mut spec, instances, findings } = declare(&known);
