@@ -1,6 +1,6 @@
 //! A database with runs of every construct, made by the program; and copies of it that were tampered with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -95,7 +95,7 @@ sinks:
   refused: {plugin: json, on_write_failure: discard, options: {path: $DIR/refused.jsonl}}
   sums: {plugin: json, on_write_failure: discard, options: {path: $DIR/sums.jsonl}}
   pairs: {plugin: json, on_write_failure: discard, options: {path: $DIR/pairs.jsonl}}
-landscape: {url: "sqlite:///$DIR/audit.db"}
+landscape: {url: "sqlite:///$DIR/audit.db", signing: {key_file: $DIR/first.key, heads_every: 2}}
 payload_store: {base_path: $DIR/payloads}
 checkpoint: {frequency: every_n, checkpoint_interval: 2}
 "#;
@@ -136,7 +136,7 @@ source:
     schema: {mode: fixed, fields: ["id: int"]}
 sinks:
   out: {plugin: $SINK, on_write_failure: discard, options: {path: $DIR/$NAME.csv}}
-landscape: {url: "sqlite:///$DIR/audit.db"}
+landscape: {url: "sqlite:///$DIR/audit.db", signing: {key_file: $DIR/second.key}}
 "#;
 
 /// A folder with a database, and what its runs wrote.
@@ -158,15 +158,18 @@ impl Subject {
             "in.csv",
             "id\n".to_owned() + &(0..9).map(|n| format!("{n}\n")).collect::<String>() + "x\n",
         );
+        let [first, second] = ["first", "second"].map(|name| subject.key(name));
         subject.interrupted_and_resumed();
+        subject.rotate((&first.0, &second.0), &first.1);
         let run = |settings: &str| subject.run(settings, registry(), None);
         assert_eq!(run(TROUBLED).run.status, RunStatus::Completed);
         let plain = |sink: &str, name: &str| PLAIN.replace("$SINK", sink).replace("$NAME", name);
         let broken = run(&plain("broken", "never").replace(", options: {path: $DIR/never.csv}", ""));
         assert_eq!(broken.run.status, RunStatus::Failed);
         recorded::run_with_calls(&subject.scratch.join("audit.db"));
-        let purged = run(&plain("csv", "out"));
-        subject.purge(purged.run.run_id);
+        let settings = plain("csv", "out");
+        let purged = run(&settings);
+        subject.purge(purged.run.run_id, &settings);
         subject.loosen();
         subject
     }
@@ -215,10 +218,26 @@ impl Subject {
         elspeth_app::run(prepared, Arc::clone(&stopper.stop), &mut stopper).unwrap()
     }
 
-    fn purge(&self, run: RunId) {
+    /// A key: its file, and its short name.
+    fn key(&self, name: &str) -> (PathBuf, String) {
+        let file = self.scratch.join(&format!("{name}.key"));
+        let key = elspeth_app::generate_key(name, &file).unwrap();
+        (file, key.id)
+    }
+
+    /// Lets one key take the place of another, which is revoked then.
+    fn rotate(&self, (old, new): (&Path, &Path), old_id: &str) {
+        let database = self.database("audit.db");
+        elspeth_app::rotate_keys(&database, old, new).unwrap();
+        let keys = elspeth_app::revoke_key(&database, old_id, new, "its disk was sold").unwrap();
+        assert_eq!(keys.keys.len(), 2);
+    }
+
+    fn purge(&self, run: RunId, settings: &str) {
         let choice =
             PurgeChoice { older_than_days: None, run: Some(run.to_string()), env: EnvChoice::NoDotenv };
-        let plan = elspeth_app::purge_plan(&self.database("audit.db"), &choice).unwrap();
+        let database = DatabaseChoice::Settings(self.settings(settings));
+        let plan = elspeth_app::purge_plan(&database, &choice).unwrap();
         assert!(elspeth_app::purge(plan).unwrap().finished);
     }
 
