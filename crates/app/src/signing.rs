@@ -36,7 +36,7 @@ fn refused(bad: BadKeyFile) -> AppError {
 pub(crate) fn public_key(given: &str) -> Result<PublicKey, AppError> {
     let text = match given.parse() {
         Ok(key) => return Ok(key),
-        Err(_) => read(Path::new(given), "the key")?,
+        Err(_) => read(Path::new(given), "the public key")?,
     };
     let public = text.lines().find_map(|line| line.trim().parse().ok());
     public.ok_or_else(|| AppError::NotFound {
@@ -62,6 +62,6 @@ pub(crate) fn remembered_head(path: &Path) -> Result<(Checkpoint, String), AppEr
 fn read(path: &Path, what: &str) -> Result<String, AppError> {
     std::fs::read_to_string(path).map_err(|error| AppError::NotFound {
         message: format!("cannot read {what} {}: {error}", path.display()),
-        help: None,
+        help: Some("check the path, and that you may read it".to_owned()),
     })
 }

@@ -66,7 +66,7 @@ impl Signing {
         let of = |name| environment.get(name).filter(|value| !value.is_empty());
         let source = match (of(SIGNING_KEY_VARIABLE), of(SIGNING_KEY_FILE_VARIABLE)) {
             (Some(key), _) => Source::Variable(key.to_owned()),
-            (None, Some(file)) => Source::VariableFile(environment.working_directory().join(file)),
+            (None, Some(file)) => Source::VariableFile(PathBuf::from(file)),
             (None, None) => return None,
         };
         Some(Self { source, heads_every })
@@ -150,7 +150,7 @@ pub(crate) fn choose(
             let finding = Finding::new("two-signing-keys", at("key"), message);
             return Err(Box::new(finding.help("remove one of them")));
         }
-        (Some(file), None) => Source::SettingFile(environment.working_directory().join(file)),
+        (Some(file), None) => Source::SettingFile(PathBuf::from(file)),
         (None, Some(key)) if !recorded => Source::Setting(key.clone()),
         (None, named) => {
             let signing = Signing::with(environment, heads_every);

@@ -12,6 +12,7 @@ mod receipts;
 mod recorded;
 mod subject;
 mod tables;
+mod taken_away;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,6 +5,7 @@ mod support;
 mod purging;
 mod receipts;
 mod shapes;
+mod signing;
 mod stopping;
 mod surviving;
 mod texts;

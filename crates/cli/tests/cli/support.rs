@@ -78,6 +78,10 @@ pub(crate) fn keys(json: &Json) -> Vec<&str> {
 macro_rules! assert_said {
     ($text:expr) => {{
         let mut settings = insta::Settings::clone_current();
+        settings.add_filter(r"\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}", "+[key]");
+        settings.add_filter(r"\+[0-9a-f]{8}\b", "+[id]");
+        settings.add_filter(r"(?m)^[A-Za-z0-9+/]{43}=$", "[root]");
+        settings.add_filter(r"(?m)(— \S+) [A-Za-z0-9+/]{91}=$", "$1 [signature]");
         settings.add_filter(r"[0-9A-HJKMNP-TV-Z]{26}", "[id]");
         settings.add_filter(r"\b[0-9a-f]{64}\b", "[hash]");
         settings.add_filter(r"\b[0-9a-f]{12}\b", "[hash]");

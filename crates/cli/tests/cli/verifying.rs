@@ -100,6 +100,8 @@ fn what_cannot_be_told_is_exit_code_1() {
         &cli,
         "UPDATE runs SET status = 0, completed_at = NULL, content_root = NULL, record_root = NULL, summary = NULL",
     );
+    assert_eq!(cli.say(&VERIFY).code, 5, "the registry tells of its end");
+    change(&cli, "DELETE FROM registry WHERE number = (SELECT max(number) FROM registry)");
     let running = cli.say(&VERIFY);
     assert_eq!(running.code, 1);
     assert!(running.out.contains("it is not sealed"), "{}", running.out);
