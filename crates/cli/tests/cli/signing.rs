@@ -19,11 +19,12 @@ fn with_keys() -> Cli {
 
 fn run(cli: &Cli, key: &str) -> Said {
     let mut command = cli.command(&["run", "-s", "triage.yaml", "-x"]);
-    crate::support::said(command.env("ELSPETH_SIGNING_KEY_FILE", key).output().unwrap())
+    let output = command.env("ELSPETH_SIGNING_KEY_FILE", key).output();
+    crate::support::said(output.expect("the binary was built for this test"))
 }
 
 fn id(cli: &Cli, file: &str) -> String {
-    cli.json(&["keys", "show", file, "--json"])["id"].as_str().unwrap().to_owned()
+    cli.json(&["keys", "show", file, "--json"])["id"].as_str().expect("an id is text").to_owned()
 }
 
 /// One text of several answers.
