@@ -17,6 +17,7 @@ mod export;
 mod head;
 mod health;
 mod import;
+mod journal;
 mod keys;
 mod lease;
 mod plugins;

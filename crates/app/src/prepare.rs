@@ -1,4 +1,5 @@
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use elspeth_config::{DatabaseUrl, Diagnostic, Dotenv, Environment, Loaded};
@@ -130,6 +131,11 @@ impl Prepared {
             elspeth_config::Synchronous::Off => Synchronous::Off,
         };
         Ok(crate::store::landscape(url)?.with_synchronous(synchronous).with_signer(self.signing_key()?))
+    }
+
+    /// The file of the journal of a run whose record is there; nothing, where none is to be kept.
+    pub(crate) fn journal(&self, url: &DatabaseUrl) -> Option<PathBuf> {
+        self.loaded.settings.landscape.journal(url)
     }
 
     /// What a run would do.

@@ -121,6 +121,12 @@ fn unfinished(status: RunStatus, rows: &Counters, settled: u64) -> u64 {
 }
 
 impl RunReport {
+    /// The same, with more that went wrong beside the run.
+    pub(crate) fn warned(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
+        self.warnings.extend(warnings);
+        self
+    }
+
     /// Whether the bodies of its rows were purged, so that it cannot be resumed.
     #[must_use]
     pub fn is_purged(&self) -> bool {

@@ -7,6 +7,7 @@ use elspeth_landscape::{LandscapeError, ResumePoint, RunRecord};
 use elspeth_orchestrator::RunObserver;
 use serde::Serialize;
 
+use crate::journal::{earlier, keeping};
 use crate::lease;
 use crate::prepare::{prepare, prepare_recorded};
 use crate::run::{Ended, report_of, unended};
@@ -160,17 +161,23 @@ pub fn resume(
 ) -> Result<RunReport, AppError> {
     let Resumable { prepared, url, seen, accept_changed_source, .. } = resumable;
     let database = prepared.landscape(&url)?;
+    let journal = prepared.journal(&url);
     let (mut plan, guard) = prepared.into_plan(seen.run_id)?;
     plan.accept_changed_source = accept_changed_source;
     let report = block_on(async {
         let (reader, writer) = (database.reader().await?, database.writer().await?);
-        let store = (&reader as &dyn elspeth_landscape::LandscapeReader, Box::new(writer) as Box<_>);
+        let earlier = match &journal {
+            Some(_) => Some(earlier(&reader, &database, &seen).await?),
+            None => None,
+        };
+        let (writer, kept) = keeping(Box::new(writer), journal.as_deref(), earlier)?;
+        let store = (&reader as &dyn elspeth_landscape::LandscapeReader, writer);
         let end = elspeth_orchestrator::resume(plan, &seen, store, stop, observer).await;
         let end = end.map_err(|error| unended(error, &location(&url)))?;
-        report_of(Ended { end, database: &database, location: location(&url) }).await
+        report_of(Ended { end, database: &database, location: location(&url), kept }).await
     })?;
     let losses = telemetry::losses(guard);
-    report.map(|report| RunReport { warnings: losses, ..report })
+    report.map(|report| report.warned(losses))
 }
 
 /// Names of steps.

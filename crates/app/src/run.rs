@@ -5,6 +5,7 @@ use elspeth_contracts::{IdSource, RandomIds, RunId};
 use elspeth_landscape_sql::SqliteLandscape;
 use elspeth_orchestrator::{RunEnd, RunError, RunObserver};
 
+use crate::journal::{Kept, keeping};
 use crate::store::{Reader, block_on, location};
 use crate::{AppError, Prepared, RunReport, report, telemetry};
 
@@ -21,15 +22,16 @@ pub fn run(
     prepared.preflight()?;
     let database = prepared.landscape(prepared.database())?;
     let location = location(prepared.database());
+    let journal = prepared.journal(prepared.database());
     let (plan, guard) = prepared.into_plan(RandomIds.next_run_id())?;
     let report = block_on(async {
-        let writer = database.writer().await?;
-        let end = elspeth_orchestrator::run(plan, Box::new(writer), stop, observer).await;
+        let (writer, kept) = keeping(Box::new(database.writer().await?), journal.as_deref(), None)?;
+        let end = elspeth_orchestrator::run(plan, writer, stop, observer).await;
         let end = end.map_err(|error| unended(error, &location))?;
-        report_of(Ended { end, database: &database, location }).await
+        report_of(Ended { end, database: &database, location, kept }).await
     })?;
     let losses = telemetry::losses(guard);
-    report.map(|report| RunReport { warnings: losses, ..report })
+    report.map(|report| report.warned(losses))
 }
 
 /// A run that ended, and where its record is.
@@ -37,10 +39,13 @@ pub(crate) struct Ended<'a> {
     pub(crate) end: RunEnd,
     pub(crate) database: &'a SqliteLandscape,
     pub(crate) location: String,
+    pub(crate) kept: Option<Kept>,
 }
 
 /// The report of a run that ended, from its record.
-pub(crate) async fn report_of(Ended { end, database, location }: Ended<'_>) -> Result<RunReport, AppError> {
+pub(crate) async fn report_of(
+    Ended { end, database, location, kept }: Ended<'_>,
+) -> Result<RunReport, AppError> {
     let reader = Reader { store: Box::new(database.reader().await?), location };
     let record = reader.run(&end.run_id.to_string()).await?;
     let mut report = report::report(&reader, &record).await?;
@@ -51,7 +56,7 @@ pub(crate) async fn report_of(Ended { end, database, location }: Ended<'_>) -> R
             report.help = Some(way_on(&error, report.run.run_id, &report.run.database));
         }
     }
-    Ok(report)
+    Ok(report.warned(kept.and_then(|kept| kept.warning())))
 }
 
 /// The error of a run that did not begin, or whose end is not recorded.

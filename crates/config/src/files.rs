@@ -53,10 +53,10 @@ pub(crate) fn clashes(settings: &Settings, users: &Users<'_>, working_directory:
     let mut taken = vec![whole(users.file, "these settings are in")];
     let sources = users.source.map(Source::paths).unwrap_or_default();
     taken.extend(sources.iter().map(|path| whole(path, "the source reads")));
-    if let Ok(url) = DatabaseUrl::parse(&settings.landscape.url)
-        && let Some(file) = url.file()
-    {
-        taken.push(whole(file, "the record is kept in"));
+    if let Ok(url) = DatabaseUrl::parse(&settings.landscape.url) {
+        taken.extend(url.file().map(|file| whole(file, "the record is kept in")));
+        let journal = settings.landscape.journal(&url);
+        taken.extend(journal.map(|file| whole(&file, "the journal is kept in")));
     }
     let mut found = Clashes::default();
     for (name, sink) in &users.sinks {

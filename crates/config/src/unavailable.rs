@@ -52,9 +52,6 @@ fn landscape(landscape: &LandscapeSettings, found: &mut Vec<Finding>) {
     if landscape.export.enabled {
         found.push(not_yet(path.child("export"), "export of the record after a run"));
     }
-    if landscape.dump_to_jsonl {
-        found.push(not_yet(path.child("dump_to_jsonl"), "`dump_to_jsonl`"));
-    }
     if let Ok(DatabaseUrl::Postgres(_)) = DatabaseUrl::parse(&landscape.url) {
         found.push(not_yet(path.child("url"), "a record in PostgreSQL").help("use a `sqlite:///` URL"));
     }

@@ -53,6 +53,10 @@ acts! {
     CommitAb = "commit-ab",
     /// Commit B alone.
     CommitB = "commit-b",
+    /// Lines of what is durable in the record go into the journal.
+    WriteJournal = "journal-write",
+    /// The journal is made durable.
+    SyncJournal = "journal-sync",
     /// All sinks act on one epoch.
     ActOnEpoch = "act",
     /// One sink writes rows of an epoch.

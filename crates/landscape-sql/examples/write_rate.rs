@@ -171,7 +171,7 @@ fn hash(seed: u64) -> ContentHash {
 }
 
 fn hashes() -> EpochHashes {
-    EpochHashes { chain: hash(1), content: hash(2), state: "{}".to_owned(), head: None }
+    EpochHashes { chain: hash(1), between: None, content: hash(2), state: "{}".to_owned(), head: None }
 }
 
 fn start() -> RunStart {

@@ -77,12 +77,12 @@ impl SqliteScans {
 
 impl ScanSource for SqliteScans {
     fn open(&self, run: &RunRecord) -> Result<Box<dyn RecordScan>, LandscapeError> {
-        Ok(Box::new(self.scan(run)?))
+        Ok(Box::new(self.scan_of(run)?))
     }
 }
 
 impl SqliteScans {
-    fn scan(&self, run: &RunRecord) -> Result<Scan, LandscapeError> {
+    fn scan_of(&self, run: &RunRecord) -> Result<Scan, LandscapeError> {
         let (connection, location) = self.snapshot()?;
         let (run_no, run_id) = (run.run_no, run.run_id);
         Ok(Scan { connection, location, run_no, run_id, _scratch: self.scratch.clone() })

@@ -39,6 +39,8 @@ pub use release::{Members, Picked, ReleaseRecords};
 pub struct EpochHashes {
     /// The staged epoch's own hash over commit A, times included, chained to what came before.
     pub chain: ContentHash,
+    /// The chain between what was done with the epoch before and the staged epoch, where a commit has both.
+    pub between: Option<ContentHash>,
     /// Root of the tree of row leaves up to and including the staged epoch.
     pub content: ContentHash,
     /// State from which both can be continued: JSON.

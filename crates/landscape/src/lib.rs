@@ -51,6 +51,7 @@ mod error;
 pub mod export;
 mod failures;
 pub mod integrity;
+pub mod journal;
 pub mod lineage;
 pub mod purge;
 mod recorder;

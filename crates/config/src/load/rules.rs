@@ -71,6 +71,15 @@ fn landscape(settings: &Settings, errors: &mut Vec<Finding>, warnings: &mut Vec<
         let finding = Finding::new("not-durable", at.child("synchronous"), message);
         warnings.push(finding.help("remove `synchronous: off`, unless the record may be lost"));
     }
+    let nowhere = |url| landscape.dump_to_jsonl && landscape.journal(&url).is_none();
+    if DatabaseUrl::parse(&landscape.url).is_ok_and(nowhere) {
+        let finding = Finding::new(
+            "missing-key",
+            at.child("dump_to_jsonl"),
+            "a record that is in no file has no place for a journal beside it",
+        );
+        errors.push(finding.help("add `dump_to_jsonl_path: <file>`"));
+    }
     if let Some(sink) = landscape.export.sink.as_ref().filter(|sink| !settings.sinks.contains_key(*sink)) {
         let finding =
             Finding::new("unknown-sink", at.child("export.sink"), format!("there is no sink `{sink}`"));

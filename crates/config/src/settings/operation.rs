@@ -1,4 +1,5 @@
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
@@ -7,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ExportSettings, Options};
+use crate::DatabaseUrl;
 
 /// The audit database.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,9 +27,10 @@ pub struct LandscapeSettings {
     pub signing: Option<SigningSettings>,
     /// Export of the record after a run.
     pub export: ExportSettings,
-    /// Whether to copy every record to a file of lines.
+    /// Whether to keep a journal: a copy of every record in a file of lines, written while the run goes on.
     pub dump_to_jsonl: bool,
-    /// That file.
+    /// That file; beside the database, with the ending `.journal.jsonl`, if not set.
+    #[schemars(length(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dump_to_jsonl_path: Option<String>,
     /// Accepted for compatibility; the URL says it.
@@ -331,6 +334,18 @@ impl HashName {
             Self::Blake3 => HashVersion::Blake3V1,
             Self::Sha256 => HashVersion::Sha256V1,
         }
+    }
+}
+
+impl LandscapeSettings {
+    /// The file of the journal of a record in that database; `None` where none is kept, or nothing says where.
+    #[must_use]
+    pub fn journal(&self, database: &DatabaseUrl) -> Option<PathBuf> {
+        if !self.dump_to_jsonl {
+            return None;
+        }
+        let beside = || Some(database.file()?.with_extension("journal.jsonl"));
+        self.dump_to_jsonl_path.as_ref().map(PathBuf::from).or_else(beside)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an export has besides what a verifier reads.
 
 use elspeth_landscape::export::{Bytes, CheckpointLine, ExportScan, Kind, PurgeFileLine};
+use elspeth_landscape::journal::JournalSource;
 use elspeth_landscape::{LandscapeError, RunRecord};
 
 use super::{Scan, SqliteScans};
@@ -11,7 +12,13 @@ impl SqliteScans {
     /// # Errors
     /// [`LandscapeError::Store`] when the database cannot be read.
     pub fn export(&self, run: &RunRecord) -> Result<Box<dyn ExportScan>, LandscapeError> {
-        Ok(Box::new(self.scan(run)?))
+        Ok(Box::new(self.scan_of(run)?))
+    }
+}
+
+impl JournalSource for SqliteScans {
+    fn scan(&self, run: &RunRecord) -> Result<Box<dyn ExportScan>, LandscapeError> {
+        self.export(run)
     }
 }
 

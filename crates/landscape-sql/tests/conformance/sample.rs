@@ -343,7 +343,7 @@ pub(crate) fn call(call_index: u16, error: Option<ErrorReason>) -> CallRecord {
 
 pub(crate) fn hashes(seed: u8) -> EpochHashes {
     let state = format!("{{\"records\":{seed}}}");
-    EpochHashes { chain: hash(seed), content: hash(seed + 1), state, head: None }
+    EpochHashes { chain: hash(seed), between: None, content: hash(seed + 1), state, head: None }
 }
 
 /// What a seal enters in the registry; of which run does not matter to a store.

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashSet};
 
 use elspeth_canonical::ContentHash;
-use elspeth_contracts::{Grade, Step};
+use elspeth_contracts::Grade;
 use elspeth_payload::{Block, FilesystemStore};
 
+use super::half::Halves;
 use super::{
     BodiesLine, Bytes, EpochLine, ExportError, ExportScan, Kind, Line, PayloadLine, RegistryLine,
     ResumptionLine, RunLine, SinkIntentLine, SinkPositionLine,
 };
-use crate::verify::{BadRecord, Effects, EpochRecords, Epochs, Subject};
-use crate::{ActedEpoch, DecidedEpoch};
+use crate::verify::{BadRecord, EpochRecords, Epochs, Subject};
 
 /// Takes the lines of an export.
 pub trait LineSink {
@@ -84,17 +84,12 @@ impl Stream<'_> {
     }
 
     fn epoch(&mut self, records: EpochRecords) -> Result<(), ExportError> {
-        let EpochRecords { record, decided, acted, published, effects } = records;
-        let Effects { operations, artifacts } = effects;
-        let (loads, writes): (Vec<_>, Vec<_>) =
-            operations.into_iter().partition(|operation| operation.record.step == Step::SOURCE);
-        decided_lines(decided, &mut |line| self.put(&line))?;
-        self.all(loads.into_iter().map(|load| Line::Operation(load.into())))?;
-        acted_lines(acted, &mut |line| self.put(&line))?;
-        acted_lines(published, &mut |line| self.put(&line))?;
-        self.all(writes.into_iter().map(|write| Line::Operation(write.into())))?;
-        self.all(artifacts.into_iter().map(|artifact| Line::Artifact(artifact.into())))?;
-        self.put(&Line::Epoch(EpochLine::from(&record)))
+        let record = EpochLine::from(&records.record);
+        let [decided, acted, published] = Halves::of(records).0;
+        for half in [decided, acted, published] {
+            half.lines(&mut |line| self.put(&line))?;
+        }
+        self.put(&Line::Epoch(record))
     }
 
     fn rest(&mut self, scan: &mut dyn ExportScan, subject: &Subject<'_>) -> Result<(), ExportError> {
@@ -164,35 +159,4 @@ impl Stream<'_> {
         }
         Ok(())
     }
-}
-
-/// What was decided, kind by kind, but the operations: those are numbered.
-pub(super) fn decided_lines<E>(
-    decided: DecidedEpoch,
-    put: &mut impl FnMut(Line) -> Result<(), E>,
-) -> Result<(), E> {
-    decided.rows.into_iter().map(Line::Row).try_for_each(&mut *put)?;
-    decided.tokens.into_iter().map(|token| Line::Token(token.into())).try_for_each(&mut *put)?;
-    decided.token_parents.into_iter().map(Line::TokenParent).try_for_each(&mut *put)?;
-    decided.states.into_iter().map(Line::NodeState).try_for_each(&mut *put)?;
-    decided.contexts.into_iter().map(Line::StateContext).try_for_each(&mut *put)?;
-    decided.routing.into_iter().map(Line::RoutingEvent).try_for_each(&mut *put)?;
-    decided.calls.into_iter().map(Line::Call).try_for_each(&mut *put)?;
-    decided.validation_errors.into_iter().map(Line::ValidationError).try_for_each(&mut *put)?;
-    decided.transform_errors.into_iter().map(Line::TransformError).try_for_each(&mut *put)?;
-    decided.batches.into_iter().map(Line::Batch).try_for_each(&mut *put)?;
-    decided.batch_members.into_iter().map(Line::BatchMember).try_for_each(&mut *put)?;
-    decided.batch_outputs.into_iter().map(Line::BatchOutput).try_for_each(&mut *put)?;
-    decided.releases.into_iter().map(Line::Release).try_for_each(&mut *put)
-}
-
-/// What was done, kind by kind, but operations and artifacts.
-pub(super) fn acted_lines<E>(
-    acted: ActedEpoch,
-    put: &mut impl FnMut(Line) -> Result<(), E>,
-) -> Result<(), E> {
-    acted.sink_states.into_iter().map(Line::SinkState).try_for_each(&mut *put)?;
-    acted.routing.into_iter().map(Line::RoutingEvent).try_for_each(&mut *put)?;
-    acted.transform_errors.into_iter().map(Line::TransformError).try_for_each(&mut *put)?;
-    acted.outcomes.into_iter().map(|outcome| Line::TokenOutcome(outcome.into())).try_for_each(put)
 }

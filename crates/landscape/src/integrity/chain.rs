@@ -28,6 +28,8 @@ const PUBLISHED: u8 = 2;
 pub(crate) struct RecorderState {
     version: HashVersion,
     chain: ContentHash,
+    /// The chain before the last link, where the last commit had two.
+    between: Option<ContentHash>,
     decided: MerkleTree,
     released: MerkleTree,
     acted: MerkleTree,
@@ -175,6 +177,7 @@ impl RecorderState {
         Self {
             version,
             chain: run_digest(run),
+            between: None,
             decided: MerkleTree::new(version),
             released: MerkleTree::new(version),
             acted: MerkleTree::new(version),
@@ -193,6 +196,7 @@ impl RecorderState {
         now: Micros,
     ) -> Self {
         let mut next = self.clone();
+        next.between = None;
         if let Some((acted, hashed)) = acted {
             next.link_acted(hashed, now);
             hashed.leaves.append_to(&mut next.acted);
@@ -200,6 +204,7 @@ impl RecorderState {
             next.records += acted.records();
         }
         if let Some(staged) = staged {
+            next.between = acted.map(|_| next.chain);
             next.link(DECIDED, staged.epoch, Some(now), staged.digest);
             next.open_epoch = Some(staged.epoch);
             staged.leaves.append_to(&mut next.decided);
@@ -244,7 +249,8 @@ impl RecorderState {
     }
 
     pub(crate) fn hashes(&self) -> EpochHashes {
-        EpochHashes { chain: self.chain, content: self.decided.root(), state: self.stored(), head: None }
+        let (chain, between) = (self.chain, self.between);
+        EpochHashes { chain, between, content: self.decided.root(), state: self.stored(), head: None }
     }
 
     /// Goes on from a chain that is stored, whatever it is of: a verifier judges every epoch by its own records.
@@ -295,6 +301,7 @@ impl RecorderState {
         Some(Self {
             version,
             chain: stored.chain,
+            between: None,
             decided: MerkleTree::from_state(version, stored.decided)?,
             released: MerkleTree::from_state(version, stored.released)?,
             acted: MerkleTree::from_state(version, stored.acted)?,

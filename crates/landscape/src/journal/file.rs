@@ -1,0 +1,184 @@
+//! The file of a journal: only ever longer, but for what a crash left unfinished at its end.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Error, Read, Result as IoResult, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use elspeth_contracts::RunId;
+use elspeth_faults::{Act, Call, around, io, write_all};
+use serde::{Deserialize, Serialize};
+
+use crate::LandscapeError;
+
+/// Bytes that are read at once on the way back.
+const CHUNK: u64 = 1 << 16;
+/// What the first line of a journal begins with.
+const BEGINS: &[u8] = b"{\"record\":\"run\",";
+const LINK: &[u8] = b"{\"record\":\"link\",";
+const SEALED: &[u8] = b"{\"record\":\"sealed\",";
+
+/// Which half of an epoch a link closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Half {
+    /// Run, nodes and edges.
+    Registered,
+    Decided,
+    Acted,
+    Published,
+}
+
+/// The line that closes what one commit added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Link {
+    pub(super) record: LinkTag,
+    pub(super) run_id: String,
+    pub(super) half: Half,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) epoch: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) committed_at: Option<String>,
+    /// The run's chain after it.
+    pub(super) chain: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum LinkTag {
+    #[serde(rename = "link")]
+    Link,
+}
+
+impl Link {
+    /// How far the run is by it.
+    pub(super) fn place(&self) -> (Half, u64) {
+        (self.half, self.epoch.unwrap_or_default())
+    }
+}
+
+/// An open journal, which nobody else writes meanwhile.
+#[derive(Debug)]
+pub(super) struct JournalFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl JournalFile {
+    /// Opens it for writing at its end; makes it where it does not exist. What is behind its last closed part goes.
+    pub(super) fn open(path: &Path) -> Result<Self, LandscapeError> {
+        Self::opened(path).map_err(|error| trouble(path, &error))
+    }
+
+    fn opened(path: &Path) -> IoResult<Self> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)?;
+        }
+        io(Call::Open, path)?;
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::other("another run is writing it")),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let mut journal = Self { file, path: path.to_owned() };
+        journal.check()?;
+        let end = journal.last(&[LINK, SEALED])?.map_or(0, |(at, line)| at + line.len() as u64);
+        journal.cut(end)?;
+        Ok(journal)
+    }
+
+    /// Nothing that is no journal is written to, or cut.
+    fn check(&mut self) -> IoResult<()> {
+        let mut begin = vec![0; BEGINS.len()];
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut read = 0;
+        while read < begin.len() {
+            match self.file.read(&mut begin[read..])? {
+                0 => break,
+                some => read += some,
+            }
+        }
+        match BEGINS.starts_with(&begin[..read]) {
+            true => Ok(()),
+            false => Err(Error::other("the file is no journal; name another one, or move it away")),
+        }
+    }
+
+    /// The last whole line that begins with one of these, and where it begins.
+    fn last(&mut self, beginnings: &[&[u8]]) -> IoResult<Option<(u64, Vec<u8>)>> {
+        let length = self.file.metadata()?.len();
+        let mut window = CHUNK;
+        loop {
+            let from = length.saturating_sub(window);
+            let mut bytes = Vec::new();
+            self.file.seek(SeekFrom::Start(from))?;
+            (&mut self.file).take(length - from).read_to_end(&mut bytes)?;
+            if let Some((at, line)) = last_line(&bytes, from > 0, beginnings) {
+                return Ok(Some((from + at as u64, line.to_vec())));
+            }
+            if from == 0 {
+                return Ok(None);
+            }
+            window = window.saturating_mul(4);
+        }
+    }
+
+    /// The link with which it ends, where that is one of this run. The run's own end is none any more when it goes on.
+    pub(super) fn link(&mut self, run: RunId) -> Result<Option<Link>, LandscapeError> {
+        self.linked(run).map_err(|error| trouble(&self.path, &error))
+    }
+
+    fn linked(&mut self, run: RunId) -> IoResult<Option<Link>> {
+        let Some((at, line)) = self.last(&[LINK])? else { return Ok(None) };
+        let link: Link = serde_json::from_slice(&line)?;
+        if link.run_id != run.to_string() {
+            return Ok(None);
+        }
+        // What is behind it can only be the run's own end.
+        self.cut(at + line.len() as u64)?;
+        Ok(Some(link))
+    }
+
+    fn cut(&mut self, length: u64) -> IoResult<()> {
+        if self.file.metadata()?.len() == length {
+            return Ok(());
+        }
+        io(Call::SetLen, &self.path)?;
+        self.file.set_len(length)?;
+        self.file.sync_all()
+    }
+
+    /// Adds lines.
+    pub(super) fn append(&mut self, lines: &[u8]) -> Result<(), LandscapeError> {
+        let written = around(Act::WriteJournal, || write_all(&mut self.file, lines, &self.path));
+        written.map_err(|error| trouble(&self.path, &error))
+    }
+
+    /// Waits until what was added is on the disk.
+    pub(super) fn sync(&mut self) -> Result<(), LandscapeError> {
+        let synced =
+            around(Act::SyncJournal, || io(Call::Sync, &self.path).and_then(|()| self.file.sync_data()));
+        synced.map_err(|error| trouble(&self.path, &error))
+    }
+}
+
+/// The last whole line that begins with one of these. The first line is none where it is `cut`.
+fn last_line<'b>(bytes: &'b [u8], cut: bool, beginnings: &[&[u8]]) -> Option<(usize, &'b [u8])> {
+    let (mut at, mut found) = (0, None);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let whole = line.ends_with(b"\n") && (at > 0 || !cut);
+        if whole && beginnings.iter().any(|begin| line.starts_with(begin)) {
+            found = Some((at, line));
+        }
+        at += line.len();
+    }
+    found
+}
+
+fn trouble(path: &Path, error: &Error) -> LandscapeError {
+    LandscapeError::Store {
+        context: format!("journal {}", path.display()),
+        message: error.to_string(),
+        retryable: false,
+    }
+}
