@@ -6,6 +6,7 @@
 mod deny;
 mod examples;
 mod programs;
+mod python;
 mod steps;
 mod summary;
 mod tables;

@@ -15,6 +15,7 @@ mod kill_test;
 mod layers;
 mod metadata;
 mod schema;
+mod static_build;
 mod tidy;
 mod workspace;
 
@@ -44,6 +45,8 @@ enum Task {
     Docs,
     /// Write docs/settings.schema.json from the `elspeth schema` command
     Schema(schema::Options),
+    /// Build `elspeth-verify` as one static file, and check that it needs no library
+    Static,
     /// Measure whole pipelines against the floor that SQLite itself sets
     Bench(bench::Options),
     /// Kill runs at points of the program and at random times, resume them, and compare them with undisturbed ones
@@ -68,6 +71,7 @@ fn run(task: Task) -> Result<(), Error> {
         Task::Tidy => tidy::run(&workspace),
         Task::Docs => docs::run(&workspace),
         Task::Schema(options) => schema::run(&workspace, &options),
+        Task::Static => static_build::run(&workspace),
         Task::Bench(options) => bench::run(&workspace, &options),
         Task::KillTest(options) => kill_test::run(&workspace, &options),
     }

@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use super::{Outcome, deny, examples, programs};
+use super::{Outcome, deny, examples, programs, python};
 use crate::error::Error;
 use crate::workspace::Workspace;
-use crate::{command, docs, kill_test, layers, schema, tidy};
+use crate::{command, docs, kill_test, layers, schema, static_build, tidy};
 
 pub(super) struct Step {
     pub(super) title: &'static str,
@@ -31,6 +31,8 @@ pub(super) fn steps() -> Vec<Step> {
         built("schema", |workspace| schema::check(workspace).into()),
         built("examples", |workspace| examples::run(workspace).into()),
         built("programs", |workspace| programs::run(workspace).into()),
+        built("python", python::run),
+        step("static", static_build::run_in_ci),
         built("kill-test", |workspace| kill_test::run_in_ci(workspace).into()),
         step("postgresql", |_| {
             Outcome::NotChecked("not needed yet: the record is written to SQLite only".into())
