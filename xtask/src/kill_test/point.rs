@@ -80,6 +80,10 @@ impl Points<'_> {
             Some(difference) => Some(difference),
             None => course.part.explained.difference(&self.rehearsal.binary, folder, course.row)?,
         };
+        let differs = match differs {
+            Some(difference) => Some(difference),
+            None => place.wrong()?,
+        };
         Ok(differs.map_or(Ok(taken), Err))
     }
 }

@@ -27,6 +27,12 @@ const INTERRUPTED: i32 = 3;
 /// The record, in each folder.
 pub(super) const DATABASE: &str = "audit.db";
 
+/// The key that signs heads here: the example of Go's `sumdb/note`, which everybody knows.
+const SIGNING_KEY: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
+const PUBLIC_KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+/// After every so many epochs a head is signed.
+const HEADS_EVERY: &str = "3";
+
 /// How a process ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -63,9 +69,24 @@ impl Place<'_> {
         watch(command, self.folder, None)
     }
 
+    /// What `elspeth verify` finds wrong with the run, trusting the key and nothing else.
+    pub(super) fn wrong(&self) -> Result<Option<String>, Error> {
+        let mut command = Command::new(self.binary);
+        let output = command
+            .current_dir(self.folder)
+            .args(["verify", "latest", "--database", DATABASE, "--no-dotenv", "--key", PUBLIC_KEY])
+            .output()
+            .map_err(|source| Error::Start { command: crate::command::shown(&command), source })?;
+        let said =
+            || [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok((!output.status.success()).then(|| format!("`elspeth verify`: {}", said().concat())))
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(self.binary);
         command.current_dir(self.folder);
+        command.env("ELSPETH_SIGNING_KEY", SIGNING_KEY);
+        command.env("ELSPETH_LANDSCAPE__SIGNING__HEADS_EVERY", HEADS_EVERY);
         if has_run(&self.folder.join(DATABASE)) {
             command.args(["resume", "latest", "--database", DATABASE, "--execute", "--no-dotenv"]);
             if self.with_settings {

@@ -43,8 +43,9 @@ const CUT: &[(&str, &str)] = &[
     (
         "registry",
         "SELECT entry ->> '$.entry', entry ->> '$.status', entry ->> '$.rows', entry ->> '$.content_root', entry ->> '$.config_hash'
-         FROM registry WHERE entry ->> '$.entry' IN ('opened', 'begun') OR number = (SELECT max(number) FROM registry) ORDER BY number",
+         FROM registry WHERE entry ->> '$.entry' IN ('opened', 'key_added', 'begun') OR number = (SELECT max(number) FROM registry) ORDER BY number",
     ),
+    ("heads", "SELECT 'verified by `elspeth verify`'"),
     ("bodies", "SELECT 'compared by what `elspeth explain` shows'"),
     (
         "operations",
