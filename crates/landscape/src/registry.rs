@@ -20,3 +20,6 @@ pub use entry::{
 };
 pub use keys::{Admission, KeyRefused, Keys, KnownKey, key_id};
 pub use log::{Appended, Log, Signer};
+
+#[cfg(test)]
+mod tests;

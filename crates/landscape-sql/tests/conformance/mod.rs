@@ -5,6 +5,7 @@ pub(crate) mod batched;
 pub(crate) mod batching;
 pub(crate) mod carrying;
 pub(crate) mod conserving;
+pub(crate) mod entering;
 pub(crate) mod explaining;
 pub(crate) mod resuming;
 pub(crate) mod sample;
@@ -13,6 +14,7 @@ pub(crate) mod writing;
 
 use async_trait::async_trait;
 use elspeth_contracts::Micros;
+use elspeth_landscape::verify::RegistryScan;
 use elspeth_landscape::{ActedEpoch, DecidedEpoch, LandscapeReader, LandscapeWriter, RunRef};
 
 use sample::{hashes, run_id, start};
@@ -22,6 +24,7 @@ use sample::{hashes, run_id, start};
 pub(crate) trait Store: Send + Sync {
     async fn writer(&self) -> Box<dyn LandscapeWriter>;
     async fn reader(&self) -> Box<dyn LandscapeReader>;
+    fn registry(&self) -> Box<dyn RegistryScan>;
 }
 
 /// One `#[test]` for each conformance function named.

@@ -14,6 +14,7 @@ use std::future::Future;
 
 use async_trait::async_trait;
 use conformance::Store;
+use elspeth_landscape::verify::RegistryScan;
 use elspeth_landscape::{LandscapeReader, LandscapeWriter};
 use elspeth_landscape_sql::SqliteLandscape;
 use elspeth_testkit::Scratch;
@@ -44,6 +45,10 @@ impl Store for File {
 
     async fn reader(&self) -> Box<dyn LandscapeReader> {
         Box::new(self.landscape.reader().await.unwrap())
+    }
+
+    fn registry(&self) -> Box<dyn RegistryScan> {
+        self.landscape.scans().unwrap().registry().unwrap()
     }
 }
 
@@ -116,6 +121,14 @@ conformance::conformance_tests! { File::fresh;
         rows_with_other_hashes_than_recorded_are_corruption,
         whatever_happened_tokens_carry_what_they_had,
         what_tokens_carry_is_what_their_lineage_shows;
+    entering:
+        a_run_enters_its_beginning_and_its_end,
+        entries_are_numbered_and_their_tree_grows,
+        how_far_a_run_is_is_entered_with_the_commit,
+        a_commit_that_failed_enters_nothing_and_then_once,
+        a_resumption_is_entered_by_the_one_that_gets_the_run,
+        who_lost_a_run_enters_nothing,
+        a_registry_that_was_only_written_is_sound;
     conserving:
         a_sound_run_breaks_nothing,
         a_run_without_rows_breaks_nothing,
