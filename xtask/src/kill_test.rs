@@ -11,6 +11,7 @@ mod compare;
 mod course;
 mod data;
 mod explain;
+mod journal;
 mod outputs;
 mod pipelines;
 mod point;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::chance::Chance;
 use super::compare::Snapshot;
 use super::course::{Course, Kill};
+use super::journal;
 use super::process::{Ended, Place};
 use super::rehearsal::Rehearsal;
 use crate::error::Error;
@@ -78,7 +79,10 @@ impl Points<'_> {
         let differs = Snapshot::of(folder)?.first_difference(&course.part.left);
         let differs = match differs {
             Some(difference) => Some(difference),
-            None => course.part.explained.difference(&self.rehearsal.binary, folder, course.row)?,
+            None => match journal::difference(&self.rehearsal.binary, folder)? {
+                Some(difference) => Some(difference),
+                None => course.part.explained.difference(&self.rehearsal.binary, folder, course.row)?,
+            },
         };
         let differs = match differs {
             Some(difference) => Some(difference),
