@@ -1,5 +1,5 @@
 //! The use cases behind the command line: run, resume, validate, graph, runs, status, explain, errors, verify, export,
-//! import, purge, plugins, schema, health.
+//! import, head, keys, prove, purge, plugins, schema, health.
 //!
 //! Each is a plain function that takes what the user chose ([`SettingsChoice`], [`DatabaseChoice`]) and gives back data
 //! that can be printed or serialised; the serialised forms are the stable JSON shapes of the command line. This is the
