@@ -21,6 +21,8 @@ mod independence;
 mod leaf;
 mod merkle;
 mod release;
+#[cfg(test)]
+mod shown;
 
 use elspeth_canonical::ContentHash;
 
