@@ -6,12 +6,14 @@ use elspeth_landscape::export::{
     Attestation, BodiesChoice, Counts, ExportFiles, Form, ManifestExport, ManifestRun, Target, attest, stream,
 };
 use elspeth_landscape::verify::RecordScan;
+use elspeth_proof::SecretKey;
 use serde::Serialize;
 
 use crate::lease;
+use crate::signing::signer;
 use crate::store::{Reader, block_on, database_url, landscape, location};
 use crate::verify::registered;
-use crate::{AppError, DatabaseChoice};
+use crate::{AppError, DatabaseChoice, EnvChoice};
 
 /// What is exported, and where to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct ExportChoice {
     pub format: ExportFormat,
     /// Whether bodies go along.
     pub bodies: bool,
+    /// Where the key comes from that signs it; none where nobody does.
+    pub sign: Option<EnvChoice>,
 }
 
 /// The form of an export.
@@ -52,6 +56,9 @@ pub struct ExportReport {
     pub content_root: Option<String>,
     /// As sealed.
     pub record_root: Option<String>,
+    /// The key that signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
 }
 
 /// How many records of a kind there are.
@@ -70,6 +77,7 @@ pub struct KindCount {
 /// written.
 pub fn export(database: &DatabaseChoice, choice: &ExportChoice) -> Result<ExportReport, AppError> {
     let url = database_url(database)?;
+    let key = choice.sign.as_ref().map(|env| key(database, env)).transpose()?;
     let landscape = landscape(&url)?;
     block_on(async {
         let reader = Reader { store: Box::new(landscape.reader().await?), location: location(&url) };
@@ -83,23 +91,36 @@ pub fn export(database: &DatabaseChoice, choice: &ExportChoice) -> Result<Export
         let mut scan = landscape.scans()?.export(&run)?;
         unchanged(scan.as_mut(), &run)?;
         let target = target(choice);
-        let (records, manifest) = (target.records(), target.manifest());
-        let mut files = ExportFiles::create(target, run.run_id)?;
+        let mut files = ExportFiles::create(target.clone(), run.run_id)?;
         let taken = if choice.bodies { BodiesChoice::Taken(bodies.as_ref()) } else { BodiesChoice::Left };
         let counts = stream(scan.as_mut(), &subject, taken, &mut files)?;
         let registry = attest(landscape.scans()?.registry()?.as_mut(), run.run_id)?;
-        let (manifest_text, _) =
-            files.finish(&manifest_run(&run), manifest_export(choice, registry), &counts)?;
+        let signer = key.as_ref();
+        let manifest =
+            files.finish(&manifest_run(&run), manifest_export(choice, registry), &counts, signer)?;
         Ok(ExportReport {
             run_id: run.run_id.to_string(),
-            records,
-            manifest,
+            records: target.records(),
+            manifest: target.manifest(),
             counts: kind_counts(&counts),
             bodies: choice.bodies,
-            content_root: manifest_text.content_root,
-            record_root: manifest_text.record_root,
+            content_root: manifest.content_root,
+            record_root: manifest.record_root,
+            signed_by: key.map(|key| format!("{}+{}", key.public().name(), key.public().id())),
         })
     })?
+}
+
+/// The key that signs an export.
+fn key(database: &DatabaseChoice, env: &EnvChoice) -> Result<SecretKey, AppError> {
+    signer(database, env)?.ok_or_else(|| AppError::Refused {
+        message: "there is no key that could sign the export".to_owned(),
+        help: Some(
+            "name one with `landscape.signing` in the settings and give them with `-s`, or in the environment: \
+             ELSPETH_SIGNING_KEY or ELSPETH_SIGNING_KEY_FILE"
+                .to_owned(),
+        ),
+    })
 }
 
 fn target(choice: &ExportChoice) -> Target {

@@ -31,7 +31,8 @@ pub struct ImportReport {
     pub record_root: Option<String>,
 }
 
-/// Takes an exported run into a database, which is made where it does not exist. `env` says where the key comes from that
+/// Takes an exported run into a database, which is made where it does not exist. Where there is a key, by the settings or the
+/// environment, it signs the head of the registry after that. `env` says where the key comes from that
 /// signs, where no settings are given.
 ///
 /// # Errors

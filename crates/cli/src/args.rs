@@ -320,6 +320,9 @@ pub(crate) struct ExportArgs {
     /// With the bodies of rows, not their hashes alone
     #[arg(long)]
     pub(crate) bodies: bool,
+    /// Sign it, with the key of the settings or the environment
+    #[arg(long)]
+    pub(crate) sign: bool,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]

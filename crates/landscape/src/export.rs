@@ -17,6 +17,7 @@ mod half;
 mod line;
 mod loaded;
 mod manifest;
+mod note;
 mod object;
 mod read;
 mod records;
@@ -26,11 +27,12 @@ mod stream;
 pub use attest::{Attestation, attest};
 pub use error::ExportError;
 pub use field::{Atom, Bytes, Group, token_text};
-pub use files::{ExportFiles, Target, write_whole};
+pub use files::{ExportFiles, Target};
 pub(crate) use half::{Half, Halves};
 pub use line::{Kind, Line};
-pub use loaded::Loaded;
+pub use loaded::{Loaded, Voucher};
 pub use manifest::{FORMAT, Form, Manifest, ManifestExport, ManifestFile, ManifestRun};
+pub use note::{NOTE, sign};
 pub use read::{Export, LineError};
 pub use records::{
     ArtifactLine, BodiesLine, CheckpointLine, EpochLine, OperationLine, OutcomeLine, PayloadLine,

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use elspeth_landscape::export::{Export, ExportError, Loaded};
+use elspeth_landscape::export::{Export, ExportError, Loaded, Voucher};
 use elspeth_landscape::verify::{CheckResult, Verification, VerifyStatus};
-use elspeth_proof::{Json, Trust, Vouched};
+use elspeth_proof::{Json, Trust};
 
 use crate::verdict::{Verdict, object, of_head, of_text, shown_head, shown_vouched};
 
@@ -26,15 +26,33 @@ fn checked(path: &Path, trust: &Trust) -> Result<Verdict, ExportError> {
     if found.status == VerifyStatus::Tampered {
         return Ok(told(Verdict::refused(bad(&found)), &found));
     }
-    let verdict = match loaded.vouched(export.manifest.registry.as_ref(), trust) {
+    let verdict = match loaded.vouched(&export, trust) {
         Err(what) => Verdict::refused(what),
         Ok(_) if found.status == VerifyStatus::Incomplete => Verdict::unknown(unknown(&found)),
-        Ok(None) => Verdict::unknown("the run has not ended, so no head of a registry stands for it"),
-        Ok(Some((head, vouched))) => Verdict::sound(vouched != Vouched::Nobody)
-            .line(format!("entered in {}: {}", shown_head(&head), shown_vouched(&vouched)))
-            .field("head", of_head(&head, &vouched)),
+        Ok(voucher) => vouched(&voucher),
     };
     Ok(told(verdict, &found))
+}
+
+fn vouched(voucher: &Voucher) -> Verdict {
+    let mut verdict = match voucher.is_somebody() {
+        true => Verdict::sound(true),
+        false => Verdict::unknown("nobody whom you named stands for it: give --key or --head"),
+    };
+    if !voucher.signers.is_empty() {
+        let names = voucher.signers.join(", ");
+        verdict = verdict.line(format!("signed by {names}")).field("signed_by", names_of(&voucher.signers));
+    }
+    match &voucher.head {
+        Some((head, vouched)) => verdict
+            .line(format!("entered in {}, {}", shown_head(head), shown_vouched(vouched)))
+            .field("head", of_head(head, vouched)),
+        None => verdict,
+    }
+}
+
+fn names_of(names: &[String]) -> Json {
+    Json::List(names.iter().map(|name| of_text(&**name)).collect())
 }
 
 fn bad(found: &Verification) -> String {

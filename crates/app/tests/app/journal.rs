@@ -132,6 +132,7 @@ fn check(scratch: &Scratch, run: &str) {
         output: output.clone(),
         format: ExportFormat::Json,
         bodies: false,
+        sign: None,
     };
     elspeth_app::export(&scratch.database(), &choice).unwrap();
     let exported: Vec<String> =

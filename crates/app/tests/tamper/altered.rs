@@ -139,7 +139,8 @@ fn is_found(path: &Path, manifest: &Value, lines: &[String]) -> bool {
 fn missed(subject: &Subject, run: String) -> (Vec<Missed>, BTreeSet<Kind>) {
     let output = subject.path(&format!("{run}.jsonl"));
     let altered = subject.path(&format!("{run}-altered.jsonl"));
-    let choice = ExportChoice { run, output: output.clone(), format: ExportFormat::Json, bodies: true };
+    let choice =
+        ExportChoice { run, output: output.clone(), format: ExportFormat::Json, bodies: true, sign: None };
     elspeth_app::export(&subject.database("audit.db"), &choice).unwrap();
     assert_eq!(verified(&output), Ok(VerifyStatus::Ok));
     let manifest = std::fs::read_to_string(output.with_extension("manifest.json")).unwrap();

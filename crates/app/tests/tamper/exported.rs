@@ -22,7 +22,7 @@ fn imported(subject: &Subject, (name, format, bodies): (&str, ExportFormat, bool
     assert_eq!(runs.len(), 5);
     for run in &runs {
         let output = subject.path(&format!("{name}-{run}"));
-        let choice = ExportChoice { run: run.clone(), output: output.clone(), format, bodies };
+        let choice = ExportChoice { run: run.clone(), output: output.clone(), format, bodies, sign: None };
         let report = elspeth_app::export(&subject.database("audit.db"), &choice).unwrap();
         let back =
             elspeth_app::import(&subject.database(&format!("{name}.db")), &output, &EnvChoice::NoDotenv)
@@ -94,7 +94,8 @@ fn large_bodies_go_where_the_settings_say() {
     let subject = Subject::new();
     let run = runs(&subject.path("audit.db")).remove(0);
     let output = subject.path("export.jsonl");
-    let choice = ExportChoice { run, output: output.clone(), format: ExportFormat::Json, bodies: true };
+    let choice =
+        ExportChoice { run, output: output.clone(), format: ExportFormat::Json, bodies: true, sign: None };
     elspeth_app::export(&subject.database("audit.db"), &choice).unwrap();
     let payloads = subject.path("payloads");
     std::fs::rename(&payloads, subject.path("before")).unwrap();

@@ -1,6 +1,6 @@
 use elspeth_app::{AppError, ExportChoice, ExportFormat, ExportReport, KindCount};
 
-use super::{OK, database_choice};
+use super::{OK, database_choice, env_choice};
 use crate::args::{ExportArgs, ExportFormatArg};
 use crate::output::{self, grouped, table};
 
@@ -9,8 +9,13 @@ pub(super) fn export(args: &ExportArgs) -> Result<u8, AppError> {
         ExportFormatArg::Json => ExportFormat::Json,
         ExportFormatArg::Csv => ExportFormat::Csv,
     };
-    let choice =
-        ExportChoice { run: args.run.clone(), output: args.output.clone(), format, bodies: args.bodies };
+    let choice = ExportChoice {
+        run: args.run.clone(),
+        output: args.output.clone(),
+        format,
+        bodies: args.bodies,
+        sign: args.sign.then(|| env_choice(&args.database.env)),
+    };
     let report = elspeth_app::export(&database_choice(&args.database), &choice)?;
     if args.json.json { output::json(&report) } else { output::text(&text(&report)) }.map(|()| OK)
 }
@@ -21,6 +26,9 @@ fn text(report: &ExportReport) -> String {
     out.push_str(&counts(&report.counts));
     out.push_str(&format!("\nrecords   {}\n", report.records.display()));
     out.push_str(&format!("manifest  {}\n", report.manifest.display()));
+    if let Some(key) = &report.signed_by {
+        out.push_str(&format!("signed by {key}\n"));
+    }
     if !report.bodies {
         out.push_str("\nwithout the bodies of rows; `--bodies` takes them along\n");
     }

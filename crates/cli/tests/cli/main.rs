@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod support;
+mod exporting;
 mod purging;
 mod receipts;
 mod shapes;

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 
 use elspeth_canonical::{HashVersion, Hasher};
 use elspeth_contracts::RunId;
+use elspeth_proof::SecretKey;
 use tempfile::NamedTempFile;
 
 use super::{
     Counts, ExportError, Form, Kind, Line, LineSink, Manifest, ManifestExport, ManifestFile, ManifestRun,
+    NOTE, sign,
 };
 
 /// Name of the manifest in a folder.
@@ -121,7 +123,7 @@ impl ExportFiles {
         Ok(Self { target, run, open: BTreeMap::new(), scratch: Vec::new() })
     }
 
-    /// Gives the files their names, those with records first, then the manifest. Gives back the manifest and its text.
+    /// Gives the files their names: those with records first, then the signature, the manifest last.
     ///
     /// # Errors
     /// [`ExportError::Io`].
@@ -130,7 +132,8 @@ impl ExportFiles {
         run: &ManifestRun,
         export: ManifestExport,
         counts: &Counts,
-    ) -> Result<(Manifest, String), ExportError> {
+        key: Option<&SecretKey>,
+    ) -> Result<Manifest, ExportError> {
         let folder = &self.target.folder;
         let mut files = Vec::new();
         for (_, Output { name, writer }) in std::mem::take(&mut self.open) {
@@ -138,8 +141,12 @@ impl ExportFiles {
         }
         let manifest = Manifest::of(run, export, counts, files);
         let text = manifest.text();
+        if let Some(key) = key {
+            let note = sign(&manifest, &text, key);
+            write_whole(folder, &format!("{}{NOTE}", self.target.manifest), note.as_bytes())?;
+        }
         write_whole(folder, &self.target.manifest, text.as_bytes())?;
-        Ok((manifest, text))
+        Ok(manifest)
     }
 }
 
@@ -196,10 +203,7 @@ impl Writer {
 }
 
 /// Writes a small file that appears as a whole, and durably.
-///
-/// # Errors
-/// [`ExportError::Io`].
-pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
+fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
     let mut file = Whole::create(folder)?;
     file.write_all(bytes).map_err(ExportError::io("writing", folder.join(name)))?;
     file.finish(folder, name.to_owned()).map(|_| ())

@@ -18,7 +18,7 @@ use elspeth_payload::{LargeBodies, PayloadError, address};
 use elspeth_proof::{Checkpoint, Trust, Vouched};
 
 use super::{
-    Attestation, CheckpointLine, Export, ExportError, Line, LineError, PayloadLine, PurgeFileLine, PurgeLine,
+    CheckpointLine, Export, ExportError, Line, LineError, PayloadLine, PurgeFileLine, PurgeLine,
     RegistryLine, ResumptionLine, RunLine, SinkIntentLine, SinkPositionLine,
 };
 use crate::registry::Entry;
@@ -30,6 +30,24 @@ pub struct Loaded {
     run: RunRecord,
     resumptions: Vec<ResumptionRecord>,
     records: Arc<Records>,
+}
+
+/// Who stands for an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voucher {
+    /// The names of given keys by which the export is signed.
+    pub signers: Vec<String>,
+    /// The head under which the run's end is entered, and who stands for it.
+    pub head: Option<(Checkpoint, Vouched)>,
+}
+
+impl Voucher {
+    /// Whether anybody does whom the verifier named.
+    #[must_use]
+    pub fn is_somebody(&self) -> bool {
+        let by_head = self.head.as_ref().is_some_and(|(_, vouched)| *vouched != Vouched::Nobody);
+        by_head || !self.signers.is_empty()
+    }
 }
 
 /// Lists in key order.
@@ -92,31 +110,29 @@ impl Loaded {
         &self.run
     }
 
-    /// Who stands for the head of the registry under which the run's end is; nothing where the manifest names none. What it
-    /// stands for are the roots in the run's last entry, which [`Loaded::verify`] compares with the record.
+    /// Who stands for the head of the registry under which the run's end is, and who signed the export; nothing where there is
+    /// neither. What a head stands for are the roots in the run's last entry, which [`Loaded::verify`] compares with the record.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
-    pub fn vouched(
-        &self,
-        attestation: Option<&Attestation>,
-        trust: &Trust,
-    ) -> Result<Option<(Checkpoint, Vouched)>, String> {
+    /// What is wrong with either, in words.
+    pub fn vouched(&self, export: &Export, trust: &Trust) -> Result<Voucher, String> {
+        let signers = export.signers(&trust.keys)?;
+        let Some(attestation) = &export.manifest.registry else {
+            return Ok(Voucher { signers, head: None });
+        };
         let is_end = |line: &&RegistryLine| {
             matches!(Entry::read(&line.entry), Some(Entry::Sealed(_) | Entry::Imported(_)))
         };
         let end = self.records.registry.iter().rev().find(is_end);
-        match (attestation, end) {
-            (None, _) => Ok(None),
-            (Some(attestation), Some(end))
-                if (end.number, &end.entry) == (attestation.index, &attestation.entry) =>
-            {
-                attestation.vouched(trust).map(Some)
-            }
-            (Some(_), Some(_) | None) => {
-                Err("the manifest proves another entry than that of the run's end".to_owned())
-            }
+        if end.is_none_or(|end| (end.number, &end.entry) != (attestation.index, &attestation.entry)) {
+            return Err("the manifest proves another entry than that of the run's end".to_owned());
         }
+        let head = attestation.vouched(trust).or_else(|error| match signers.is_empty() {
+            true => Err(error),
+            // Whoever signed the export need not have signed the head.
+            false => attestation.vouched(&Trust { keys: Vec::new(), heads: trust.heads.clone() }),
+        })?;
+        Ok(Voucher { signers, head: Some(head) })
     }
 
     /// Verifies it as [`verify`] does with a database: everything but what sinks wrote outside.

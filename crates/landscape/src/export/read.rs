@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::RunId;
+use elspeth_proof::PublicKey;
 
 use super::files::{MANIFEST, beside};
 use super::line::Told;
+use super::note;
 use super::{Counts, ExportError, FORMAT, Form, Kind, Line, Manifest, ManifestFile};
 
 /// An export in files, whose files are what its manifest says.
@@ -20,6 +22,8 @@ pub struct Export {
     pub manifest: Manifest,
     /// The text of the manifest, as it is in the file.
     pub text: String,
+    /// Its signature, if it was signed.
+    pub note: Option<String>,
 }
 
 impl Export {
@@ -51,7 +55,8 @@ impl Export {
             )));
         }
         let folder = manifest_path.parent().unwrap_or(Path::new("")).to_owned();
-        let export = Self { folder, manifest_path, manifest, text };
+        let note = note::read(&signature_of(&manifest_path))?;
+        let export = Self { folder, manifest_path, manifest, text, note };
         export.manifest.files.iter().try_for_each(|file| export.check(file))?;
         Ok(export)
     }
@@ -60,6 +65,17 @@ impl Export {
     #[must_use]
     pub fn manifest_path(&self) -> &Path {
         &self.manifest_path
+    }
+
+    /// The names of those among `keys` that signed it.
+    ///
+    /// # Errors
+    /// What is wrong with the signature, in words.
+    pub fn signers(&self, keys: &[PublicKey]) -> Result<Vec<String>, String> {
+        match &self.note {
+            Some(note) => note::signers((&self.manifest, &self.text), note, keys),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn check(&self, file: &ManifestFile) -> Result<(), ExportError> {
@@ -194,6 +210,13 @@ impl Export {
             headed = true;
         }
     }
+}
+
+/// The file of the signature of a manifest.
+fn signature_of(manifest: &Path) -> PathBuf {
+    let mut name = manifest.as_os_str().to_owned();
+    name.push(note::NOTE);
+    PathBuf::from(name)
 }
 
 /// Takes what was read at a line.
