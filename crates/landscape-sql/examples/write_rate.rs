@@ -17,7 +17,7 @@ use elspeth_contracts::{
     NodeStateStatus, NodeType, Outcome, RoutingEventRecord, RowIndex, RowRecord, RunId, RunStatus, Step,
     TokenKey, TokenOutcomeRecord, TokenRecord,
 };
-use elspeth_landscape::integrity::EpochHashes;
+use elspeth_landscape::integrity::{Continuing, EpochHashes};
 use elspeth_landscape::registry::{Entry, Sealed};
 use elspeth_landscape::{
     ActedEpoch, DecidedEpoch, LandscapeReader as _, LandscapeWriter as _, RunRef, RunSeal, RunStart,
@@ -171,7 +171,15 @@ fn hash(seed: u64) -> ContentHash {
 }
 
 fn hashes() -> EpochHashes {
-    EpochHashes { chain: hash(1), between: None, content: hash(2), state: "{}".to_owned(), head: None }
+    EpochHashes {
+        chain: hash(1),
+        between: None,
+        content: hash(2),
+        state: "{}".to_owned(),
+        head: None,
+        staged: Some(Continuing { all: hash(3), intents: hash(4) }),
+        positions: Vec::new(),
+    }
 }
 
 fn start() -> RunStart {

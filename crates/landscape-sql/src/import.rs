@@ -53,7 +53,7 @@ const RUN: &str = "INSERT INTO runs(run_id, id_high, id_low, status, started_at,
     VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const EPOCH: &str =
     "INSERT INTO epochs(run_no, epoch, first_row, last_row, row_count, record_count, started_at,
-    decided_at, acted_at, chain_hash, content_root) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    decided_at, acted_at, chain_hash, content_root, continuation, positions) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const OPERATION: &str =
     "INSERT INTO operations(run_no, epoch, step, ordinal, kind, status, attempts, started_us,
     duration_us, published, error) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -61,8 +61,8 @@ const ARTIFACT: &str =
     "INSERT INTO artifacts(run_no, epoch, step, ordinal, artifact_type, path, content_hash,
     size_bytes, row_count, idempotency_key, published) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const CHECKPOINT: &str =
-    "INSERT INTO checkpoints(run_no, epoch, source_position, buffers, hash_state, pending)
-    VALUES(?, ?, ?, ?, ?, ?)";
+    "INSERT INTO checkpoints(run_no, epoch, source_position, buffers, hash_state, pending, intents_hash)
+    VALUES(?, ?, ?, ?, ?, ?, ?)";
 const SINK_POSITION: &str = "INSERT INTO sink_positions(run_no, sink, epoch, position) VALUES(?, ?, ?, ?)";
 const SINK_INTENT: &str = "INSERT INTO sink_intents(run_no, epoch, sink, tokens) VALUES(?, ?, ?, ?)";
 const RESUMPTION: &str =
@@ -326,6 +326,8 @@ impl Imported {
             record.acted_at.map(|at| at.0),
             record.chain_hash.as_bytes(),
             record.content_root.as_bytes(),
+            record.continuation.as_bytes(),
+            record.positions,
         ];
         Ok(execute(connection, EPOCH, values)?)
     }
@@ -338,6 +340,7 @@ impl Imported {
             record.buffers,
             record.hash_state,
             record.pending.0,
+            record.intents_hash.as_bytes(),
         ];
         execute(connection, CHECKPOINT, values)
     }

@@ -344,15 +344,16 @@ impl RecordScan for Scan {
 
     fn continuation(&mut self) -> Result<Continuation, LandscapeError> {
         let sql =
-            "SELECT epoch, source_position, buffers, hash_state, pending FROM checkpoints WHERE run_no = ?
+            "SELECT epoch, source_position, buffers, hash_state, pending, intents_hash FROM checkpoints WHERE run_no = ?
             ORDER BY epoch";
         let checkpoints = self.list((sql, "checkpoints", 1), |cells| {
-            cells.bytes(4)?;
             Ok(CheckpointRecord {
                 epoch: cells.epoch(0)?,
                 source_position: cells.text(1)?,
                 buffers: cells.text(2)?,
                 hash_state: cells.text(3)?,
+                pending: cells.bytes(4)?,
+                intents_hash: cells.hash(5)?,
             })
         })?;
         let sql = "SELECT sink, epoch, position FROM sink_positions WHERE run_no = ? ORDER BY sink";

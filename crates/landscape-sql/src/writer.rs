@@ -405,7 +405,7 @@ impl OpenRun {
             Artifacts::insert(&mut others, run_no, &acted.artifacts);
             Epochs::sink_positions(&mut others, run_no, acted.epoch, &acted.sinks);
             Intents::delete(&mut others, run_no, acted.epoch);
-            Epochs::acted(&mut others, run_no, acted, *now);
+            Epochs::acted(&mut others, run_no, (acted, hashes), *now);
         }
         match (staged, acted) {
             (Some(staged), _) => Epochs::decided(&mut others, run_no, staged, hashes, *now),

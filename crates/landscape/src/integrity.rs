@@ -13,6 +13,7 @@
 mod acted;
 mod ahead;
 mod chain;
+mod continuation;
 mod encode;
 #[cfg(test)]
 mod golden;
@@ -32,9 +33,19 @@ pub(crate) use acted::each_act;
 pub use ahead::TreesAhead;
 pub use chain::{ActedDigest, DecidedDigest};
 pub(crate) use chain::{RecorderState, Registered};
+pub(crate) use continuation::{GoingOn, intents_hash, position_of};
 pub use leaf::LeafEncoder;
 pub use merkle::{MerkleTree, TreeState};
 pub use release::{Members, Picked, ReleaseRecords};
+
+/// Hashes over that from which a run goes on after an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Continuing {
+    /// Over all that the checkpoint has, this included:
+    pub all: ContentHash,
+    /// Over what the sinks are about to write.
+    pub intents: ContentHash,
+}
 
 /// What closes an epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +58,11 @@ pub struct EpochHashes {
     pub content: ContentHash,
     /// State from which both can be continued: JSON.
     pub state: String,
+    /// From where the staged epoch lets the run go on; absent where none is staged.
+    pub staged: Option<Continuing>,
+    /// From where the sinks go on that the epoch acted on has written to: for each, by step, the step (u16, big endian) and the
+    /// hash of its position.
+    pub positions: Vec<u8>,
     /// What is entered in the registry with this commit; now and then, where heads are signed.
     pub head: Option<RunHead>,
 }

@@ -169,8 +169,13 @@ impl Recorder {
             check_digest(acted.epoch, digest.epoch())?;
         }
         let next = self.state.after(acted, self.staged.as_ref(), now);
+        let hashes = EpochHashes {
+            head: self.head(&next),
+            staged: self.staged.as_ref().map(DecidedDigest::continuing),
+            positions: acted.map(|(_, digest)| digest.positions().to_vec()).unwrap_or_default(),
+            ..next.hashes()
+        };
         let acted = acted.map(|(acted, _)| acted);
-        let hashes = EpochHashes { head: self.head(&next), ..next.hashes() };
         self.writer.commit(acted, &hashes, now).await?;
         self.state = next;
         self.checked &= self.staged.is_none() && acted.is_none_or(|acted| acted.outcomes.is_empty());

@@ -4,16 +4,6 @@
 const EXEMPT: &[(&str, &str, &str)] = &[
     ("runs", "owner", "the lease: who wrote the run last; compared only where resumptions name owners"),
     ("runs", "heartbeat_at", "the lease: when the owner gave its last sign of life"),
-    ("checkpoints", "source_position", "from where a run goes on; of no meaning to what was recorded"),
-    ("checkpoints", "buffers", "from where a run goes on; what waited is in the record, too"),
-    ("checkpoints", "pending", "from where a run goes on; what became of it is recorded when it has"),
-    ("sink_positions", "position", "from where a sink goes on: its own JSON"),
-    ("sink_intents", "tokens", "what is about to be written; what was written is recorded when it has been"),
-    (
-        "sink_intents",
-        "a record deleted",
-        "as `tokens`; a resumed run would end with tokens without outcome, and fail",
-    ),
 ];
 
 /// Tables that have no records where nothing is going on.

@@ -270,6 +270,8 @@ CREATE TABLE epochs (
     acted_at     INTEGER,
     chain_hash   BLOB    NOT NULL CHECK (length(chain_hash) = 32),
     content_root BLOB    NOT NULL CHECK (length(content_root) = 32),
+    continuation BLOB    NOT NULL CHECK (length(continuation) = 32),
+    positions    BLOB    NOT NULL DEFAULT x'' CHECK (length(positions) % 34 = 0),
     PRIMARY KEY (run_no, epoch)
 ) STRICT, WITHOUT ROWID;
 
@@ -283,6 +285,7 @@ CREATE TABLE checkpoints (
     buffers         TEXT    NOT NULL DEFAULT '',
     hash_state      TEXT    NOT NULL,
     pending         BLOB    NOT NULL DEFAULT x'',
+    intents_hash    BLOB    NOT NULL CHECK (length(intents_hash) = 32),
     PRIMARY KEY (run_no, epoch),
     FOREIGN KEY (run_no, epoch) REFERENCES epochs
 ) STRICT, WITHOUT ROWID;

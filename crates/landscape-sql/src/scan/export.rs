@@ -65,7 +65,7 @@ impl ExportScan for Scan {
 
     fn checkpoints(&mut self) -> Result<Vec<CheckpointLine>, LandscapeError> {
         let sql =
-            "SELECT epoch, source_position, buffers, hash_state, pending FROM checkpoints WHERE run_no = ?
+            "SELECT epoch, source_position, buffers, hash_state, pending, intents_hash FROM checkpoints WHERE run_no = ?
             ORDER BY epoch";
         self.list((sql, "checkpoints", 1), |cells| {
             Ok(CheckpointLine {
@@ -74,6 +74,7 @@ impl ExportScan for Scan {
                 buffers: cells.text(2)?,
                 hash_state: cells.text(3)?,
                 pending: Bytes(cells.bytes(4)?),
+                intents_hash: cells.hash(5)?,
             })
         })
     }

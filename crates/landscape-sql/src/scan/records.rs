@@ -276,7 +276,7 @@ pub(crate) const EPOCHS: Table<EpochRecord> = Table {
     name: "epochs",
     key: 1,
     sql: "SELECT epoch, first_row, last_row, row_count, record_count, started_at, decided_at, acted_at, chain_hash,
-        content_root FROM epochs WHERE run_no = ?1 ORDER BY epoch",
+        content_root, continuation, positions FROM epochs WHERE run_no = ?1 ORDER BY epoch",
     read: |cells| {
         let rows = match (cells.maybe_row_index(1)?, cells.maybe_row_index(2)?) {
             (Some(first), Some(last)) => Some((first, last)),
@@ -295,6 +295,8 @@ pub(crate) const EPOCHS: Table<EpochRecord> = Table {
             acted_at: cells.maybe_time(7)?,
             chain_hash: cells.hash(8)?,
             content_root: cells.hash(9)?,
+            continuation: cells.hash(10)?,
+            positions: cells.bytes(11)?,
         })
     },
 };

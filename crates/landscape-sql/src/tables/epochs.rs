@@ -49,15 +49,15 @@ impl Staged {
 impl Epochs {
     const INSERT: &'static str =
         "INSERT INTO epochs(run_no, epoch, first_row, last_row, row_count, record_count,
-        started_at, decided_at, chain_hash, content_root) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        started_at, decided_at, chain_hash, content_root, continuation) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     const CHECKPOINT: &'static str =
-        "INSERT INTO checkpoints(run_no, epoch, source_position, buffers, hash_state, pending)
-        VALUES(?, ?, ?, ?, ?, ?)";
+        "INSERT INTO checkpoints(run_no, epoch, source_position, buffers, hash_state, pending, intents_hash)
+        VALUES(?, ?, ?, ?, ?, ?, ?)";
     const FORGET_CHECKPOINTS: &'static str = "DELETE FROM checkpoints WHERE run_no = ? AND epoch < ?";
     const ADVANCE_CHECKPOINT: &'static str =
         "UPDATE checkpoints SET hash_state = ? WHERE run_no = ? AND epoch = ?";
     const ACTED: &'static str = "UPDATE epochs SET acted_at = coalesce(acted_at, ?),
-        record_count = record_count + ? WHERE run_no = ? AND epoch = ?";
+        positions = CASE WHEN acted_at IS NULL THEN ? ELSE positions END, record_count = record_count + ? WHERE run_no = ? AND epoch = ?";
     const SINK_POSITION: &'static str =
         "INSERT INTO sink_positions(run_no, sink, epoch, position) VALUES(?, ?, ?, ?)
         ON CONFLICT(run_no, sink) DO UPDATE SET epoch = excluded.epoch, position = excluded.position";
@@ -96,6 +96,7 @@ impl Epochs {
         now: Micros,
     ) {
         let epoch = staged.epoch.0;
+        let continuing = hashes.staged.expect("the recorder gives the hashes of the epoch that it staged");
         group
             .then(Self::INSERT)
             .int(run_no)
@@ -107,7 +108,8 @@ impl Epochs {
             .int(staged.started.0)
             .int(now.0)
             .hash(&hashes.chain)
-            .hash(&hashes.content);
+            .hash(&hashes.content)
+            .hash(&continuing.all);
         let checkpoint = group.then(Self::CHECKPOINT);
         checkpoint
             .int(run_no)
@@ -115,13 +117,20 @@ impl Epochs {
             .text(&staged.source_position)
             .text(&staged.buffers)
             .text(&hashes.state)
-            .blob(&staged.pending);
+            .blob(&staged.pending)
+            .hash(&continuing.intents);
         group.then(Self::FORGET_CHECKPOINTS).int(run_no).unsigned(epoch.saturating_sub(1));
     }
 
     /// Marks commit B. A publication comes after it and leaves its time alone.
-    pub(crate) fn acted(group: &mut Group, run_no: i64, acted: &ActedEpoch, now: Micros) {
-        group.then(Self::ACTED).int(now.0).unsigned(acted.records()).int(run_no).unsigned(acted.epoch.0);
+    pub(crate) fn acted(
+        group: &mut Group,
+        run_no: i64,
+        (acted, hashes): (&ActedEpoch, &EpochHashes),
+        now: Micros,
+    ) {
+        let values = group.then(Self::ACTED).int(now.0).blob(&hashes.positions);
+        values.unsigned(acted.records()).int(run_no).unsigned(acted.epoch.0);
     }
 
     /// After a commit B alone: the hashes go on from here.

@@ -8,7 +8,7 @@ use elspeth_contracts::{
     RunStatus, StateContextRecord, Step, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
     TransformErrorRecord, ValidationErrorRecord,
 };
-use elspeth_landscape::integrity::EpochHashes;
+use elspeth_landscape::integrity::{Continuing, EpochHashes};
 use elspeth_landscape::registry::{Entry, Sealed};
 use elspeth_landscape::{
     ActedEpoch, DecidedEpoch, RunSeal, RunStart, SinkIntent, SinkProgress, SourceRecord,
@@ -343,7 +343,15 @@ pub(crate) fn call(call_index: u16, error: Option<ErrorReason>) -> CallRecord {
 
 pub(crate) fn hashes(seed: u8) -> EpochHashes {
     let state = format!("{{\"records\":{seed}}}");
-    EpochHashes { chain: hash(seed), between: None, content: hash(seed + 1), state, head: None }
+    EpochHashes {
+        chain: hash(seed),
+        between: None,
+        content: hash(seed + 1),
+        state,
+        head: None,
+        staged: Some(Continuing { all: hash(3), intents: hash(4) }),
+        positions: Vec::new(),
+    }
 }
 
 /// What a seal enters in the registry; of which run does not matter to a store.

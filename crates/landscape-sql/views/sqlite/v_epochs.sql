@@ -10,5 +10,7 @@ SELECT
     $time(e.acted_at) AS acted_at,
     $hex(e.chain_hash) AS chain_hash,
     $hex(e.content_root) AS content_root,
+    $hex(e.continuation) AS continuation,
+    $hex(e.positions) AS positions,
     e.run_no
 FROM runs u JOIN epochs e ON e.run_no = u.run_no

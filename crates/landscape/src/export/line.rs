@@ -172,11 +172,11 @@ kinds! {
     }
     /// An epoch; comes after its records.
     Epoch(EpochLine) "epoch" "epochs" {
-        epoch, first_row, last_row, row_count, record_count, started_at, decided_at, acted_at, chain_hash, content_root,
+        epoch, first_row, last_row, row_count, record_count, started_at, decided_at, acted_at, chain_hash, content_root, continuation, positions,
     }
     /// From where the run would go on after an epoch.
     Checkpoint(CheckpointLine) "checkpoint" "checkpoints" {
-        epoch, source_position, buffers, hash_state, pending,
+        epoch, source_position, buffers, hash_state, pending, intents_hash,
     }
     /// From where a sink would go on.
     SinkPosition(SinkPositionLine) "sink_position" "sink_positions" { sink, epoch, position }

@@ -281,6 +281,8 @@ pub struct EpochLine {
     pub acted_at: Option<Micros>,
     pub chain_hash: ContentHash,
     pub content_root: ContentHash,
+    pub continuation: ContentHash,
+    pub positions: Bytes,
 }
 
 impl From<&EpochRecord> for EpochLine {
@@ -296,6 +298,8 @@ impl From<&EpochRecord> for EpochLine {
             acted_at: record.acted_at,
             chain_hash: record.chain_hash,
             content_root: record.content_root,
+            continuation: record.continuation,
+            positions: Bytes(record.positions.clone()),
         }
     }
 }
@@ -321,6 +325,8 @@ impl TryFrom<EpochLine> for EpochRecord {
             acted_at: line.acted_at,
             chain_hash: line.chain_hash,
             content_root: line.content_root,
+            continuation: line.continuation,
+            positions: line.positions.0,
         })
     }
 }
@@ -334,6 +340,7 @@ pub struct CheckpointLine {
     pub buffers: String,
     pub hash_state: String,
     pub pending: Bytes,
+    pub intents_hash: ContentHash,
 }
 
 /// From where a sink would go on.

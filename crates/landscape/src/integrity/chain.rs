@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::acted::acted_leaves;
 use super::ahead::{Leaves, TreesAhead};
 use super::encode::Encoder;
-use super::{EpochHashes, MerkleTree, TreeState};
+use super::{Continuing, EpochHashes, GoingOn, MerkleTree, TreeState, continuation, intents_hash};
 use crate::{ActedEpoch, Corruption, DecidedEpoch, RunRecord, RunSeal, RunStart};
 
 const FORMAT: u32 = 1;
@@ -47,6 +47,7 @@ pub(crate) struct RecorderState {
 pub struct DecidedDigest {
     epoch: EpochNo,
     digest: ContentHash,
+    continuing: Continuing,
     leaves: Leaves,
     release_leaves: Leaves,
     records: u64,
@@ -57,6 +58,7 @@ pub struct DecidedDigest {
 pub struct ActedDigest {
     epoch: EpochNo,
     digest: ContentHash,
+    positions: Vec<u8>,
     leaves: Leaves,
 }
 
@@ -108,10 +110,22 @@ impl DecidedDigest {
         Self {
             epoch: decided.epoch,
             digest: out.digest(version),
+            continuing: continuing(version, decided),
             leaves: Leaves::new(decided.row_leaves.clone()),
             release_leaves: Leaves::new(decided.release_leaves.clone()),
             records: decided.records(),
         }
+    }
+
+    /// The same, when all that is left of what the run went on from is its hash.
+    pub(crate) fn went_on(mut self, all: ContentHash) -> Self {
+        self.continuing.all = all;
+        self
+    }
+
+    /// From where it lets the run go on.
+    pub(crate) const fn continuing(&self) -> Continuing {
+        self.continuing
     }
 
     /// Grows the trees by this epoch, so that its commit need not.
@@ -138,7 +152,19 @@ impl ActedDigest {
     /// [`Corruption`] when it tells of tokens without outcome.
     pub fn of(version: HashVersion, acted: &ActedEpoch) -> Result<Self, Corruption> {
         let leaves = Leaves::new(acted_leaves(version, acted)?);
-        Ok(Self { epoch: acted.epoch, digest: acted_digest(version, acted), leaves })
+        let positions = continuation::positions(version, &acted.sinks);
+        Ok(Self { epoch: acted.epoch, digest: acted_digest(version, acted), positions, leaves })
+    }
+
+    /// The same, when all that is left of where the sinks went on from are hashes.
+    pub(crate) fn went_on(mut self, positions: Vec<u8>) -> Self {
+        self.positions = positions;
+        self
+    }
+
+    /// From where the sinks go on.
+    pub(crate) fn positions(&self) -> &[u8] {
+        &self.positions
     }
 
     /// Grows the trees by this epoch, so that its commit need not.
@@ -155,6 +181,12 @@ impl ActedDigest {
     pub(crate) const fn epoch(&self) -> EpochNo {
         self.epoch
     }
+}
+
+fn continuing(version: HashVersion, decided: &DecidedEpoch) -> Continuing {
+    let intents = intents_hash(version, decided.intents.iter());
+    let DecidedEpoch { source_position, buffers, pending, .. } = decided;
+    Continuing { all: GoingOn { source_position, buffers, pending, intents }.hash(version), intents }
 }
 
 fn acted_digest(version: HashVersion, acted: &ActedEpoch) -> ContentHash {
@@ -205,7 +237,8 @@ impl RecorderState {
         }
         if let Some(staged) = staged {
             next.between = acted.map(|_| next.chain);
-            next.link(DECIDED, staged.epoch, Some(now), staged.digest);
+            let went_on = staged.continuing.all;
+            next.link((DECIDED, staged.epoch, Some(now)), staged.digest, went_on.as_bytes());
             next.open_epoch = Some(staged.epoch);
             staged.leaves.append_to(&mut next.decided);
             staged.release_leaves.append_to(&mut next.released);
@@ -217,11 +250,20 @@ impl RecorderState {
     /// What comes when no decided epoch waits for it is the publication; the record keeps no commit time for that.
     fn link_acted(&mut self, acted: &ActedDigest, now: Micros) {
         let awaited = self.open_epoch.take() == Some(acted.epoch);
-        let (half, at) = if awaited { (ACTED, Some(now)) } else { (PUBLISHED, None) };
-        self.link(half, acted.epoch, at, acted.digest);
+        match awaited {
+            true => self.link((ACTED, acted.epoch, Some(now)), acted.digest, &acted.positions),
+            // Nothing goes on from there.
+            false => self.link((PUBLISHED, acted.epoch, None), acted.digest, &[]),
+        }
     }
 
-    fn link(&mut self, half: u8, epoch: EpochNo, at: Option<Micros>, digest: ContentHash) {
+    /// `went_on` is what the run goes on from, by its hashes.
+    fn link(
+        &mut self,
+        (half, epoch, at): (u8, EpochNo, Option<Micros>),
+        digest: ContentHash,
+        went_on: &[u8],
+    ) {
         let mut out = Encoder::default();
         out.raw(LINK);
         out.hash(self.chain);
@@ -229,6 +271,8 @@ impl RecorderState {
         out.u64(epoch.0);
         out.optional(at, |out, at| out.i64(at.0));
         out.hash(digest);
+        out.count(went_on.len());
+        out.raw(went_on);
         self.chain = self.version.hash(out.bytes());
     }
 
@@ -249,8 +293,15 @@ impl RecorderState {
     }
 
     pub(crate) fn hashes(&self) -> EpochHashes {
-        let (chain, between) = (self.chain, self.between);
-        EpochHashes { chain, between, content: self.decided.root(), state: self.stored(), head: None }
+        EpochHashes {
+            chain: self.chain,
+            between: self.between,
+            content: self.decided.root(),
+            state: self.stored(),
+            head: None,
+            staged: None,
+            positions: Vec::new(),
+        }
     }
 
     /// Goes on from a chain that is stored, whatever it is of: a verifier judges every epoch by its own records.

@@ -66,10 +66,11 @@ fn look(
     examined.records = decided.records() + acted.records() + published.records();
     examined.counted = counted;
     examined.writes = acted.operations.iter().map(|operation| operation.step).collect();
-    examined.decided = Some(DecidedDigest::of(known.version, &decided));
+    let digest = DecidedDigest::of(known.version, &decided);
+    examined.decided = Some(digest.went_on(epoch.record.continuation));
     drop(decided);
     let hashed = |acted: ActedEpoch| -> Result<_, LandscapeError> {
-        let digest = ActedDigest::of(known.version, &acted)?;
+        let digest = ActedDigest::of(known.version, &acted)?.went_on(epoch.record.positions.clone());
         Ok(Some((acted, digest)))
     };
     examined.acted = hashed(acted)?;

@@ -14,6 +14,7 @@ use super::gather::Known;
 use super::places::{Epoch, Moment};
 use super::scan::{CheckpointRecord, Continuation, EpochRecord, PurgeRecord};
 use super::{Bad, Check, Ledger};
+use crate::integrity::{GoingOn, intents_hash, position_of};
 use crate::{ResumptionRecord, RunRecord};
 
 /// Settings and graph have the hashes that are recorded; what a seal sets is set, and nothing else.
@@ -216,10 +217,21 @@ pub(super) fn continuation(
         let bad = Bad::among("checkpoints", "of the last epochs");
         ledger.bad(Check::Continuation, bad.what("there are others than there should be"));
     }
-    for CheckpointRecord { epoch, source_position, buffers, .. } in checkpoints {
+    let record = |of: EpochNo| epochs.iter().find(|epoch| epoch.number() == of).map(|epoch| &epoch.record);
+    let open = epochs.last().filter(|epoch| epoch.record.acted_at.is_none());
+    for checkpoint in checkpoints {
+        let bad = Bad::exact("checkpoints", format!("epoch {}", checkpoint.epoch.0));
+        let CheckpointRecord { source_position, buffers, pending, intents_hash: about_to, .. } = checkpoint;
+        let kept = GoingOn { source_position, buffers, pending, intents: *about_to };
         if !is_json(source_position) || !(buffers.is_empty() || is_json(buffers)) {
-            let bad = Bad::exact("checkpoints", format!("epoch {}", epoch.0));
             ledger.bad(Check::Continuation, bad.what("its JSON cannot be read"));
+        } else if record(checkpoint.epoch).is_some_and(|r| r.continuation != kept.hash(known.version)) {
+            ledger.bad(Check::Continuation, bad.what("it is not from where the run was to go on"));
+        } else if open.is_some_and(|open| open.number() == checkpoint.epoch)
+            && intents_hash(known.version, intents.iter().map(|(_, intent)| intent)) != *about_to
+        {
+            let bad = Bad::among("sink_intents", format!("epoch {}", checkpoint.epoch.0));
+            ledger.bad(Check::Continuation, bad.what("they are not what the sinks were to write"));
         }
     }
     for (sink, epoch, position) in positions {
@@ -228,20 +240,23 @@ pub(super) fn continuation(
             ledger.bad(Check::Continuation, bad.what("the sink did not write last in that epoch"));
         } else if !is_json(position) {
             ledger.bad(Check::Continuation, bad.what("its JSON cannot be read"));
+        } else if record(*epoch).and_then(|record| position_of(&record.positions, *sink))
+            != Some(known.version.hash(position.as_bytes()))
+        {
+            ledger.bad(Check::Continuation, bad.what("it is not where the sink was after that epoch"));
         }
     }
     for sink in written.keys().filter(|sink| !positions.iter().any(|(of, ..)| of == *sink)) {
         let bad = Bad::exact("sink_positions", format!("step {}", sink.get()));
         ledger.bad(Check::Continuation, bad.what("it is missing, but the sink has written"));
     }
-    let open = epochs.iter().enumerate().next_back().filter(|(_, epoch)| epoch.record.acted_at.is_none());
     for (epoch, intent) in intents {
         let bad = Bad::exact("sink_intents", format!("epoch {}, step {}", epoch.0, intent.sink.get()));
         let here = |token: &TokenKey| {
             let at = known.places.epoch(known.places.walk(*token, Moment::End));
-            open.is_some_and(|(last, _)| at == Some(last))
+            open.is_some() && at == Some(epochs.len() - 1)
         };
-        if open.is_none_or(|(_, last)| last.number() != *epoch) {
+        if open.is_none_or(|last| last.number() != *epoch) {
             ledger.bad(Check::Continuation, bad.what("nothing waits for its sinks in that epoch"));
         } else if !known.is(intent.sink, NodeType::Sink) {
             ledger.bad(Check::Continuation, bad.what("its sink is none"));

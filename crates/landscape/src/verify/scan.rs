@@ -113,6 +113,10 @@ pub struct EpochRecord {
     pub chain_hash: ContentHash,
     /// The root of the rows' leaves after it.
     pub content_root: ContentHash,
+    /// Hash over that from which the run goes on after it.
+    pub continuation: ContentHash,
+    /// Steps and hashes of where the sinks that wrote go on.
+    pub positions: Vec<u8>,
 }
 
 /// Numbers of tokens, the last one included.
@@ -222,6 +226,10 @@ pub struct CheckpointRecord {
     pub buffers: String,
     /// Chain and trees.
     pub hash_state: String,
+    /// What becomes of the epoch's tokens.
+    pub pending: Vec<u8>,
+    /// Hash over what the sinks are about to write.
+    pub intents_hash: ContentHash,
 }
 
 /// A purge as it is stored.

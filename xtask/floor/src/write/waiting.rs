@@ -42,8 +42,8 @@ fn original(path: &Path) -> Connection {
             .to_owned(),
         "INSERT INTO token_outcomes(run_no, token, outcome, sink) VALUES (7, (1 << 35 | 1) << 20, 0, 4)".to_owned(),
         "INSERT INTO epochs(run_no, epoch, first_row, last_row, row_count, record_count, started_at, decided_at,
-                chain_hash, content_root)
-            SELECT 7, column1, column2, column3, 0, column4, 0, 0, randomblob(32), randomblob(32)
+                chain_hash, content_root, continuation)
+            SELECT 7, column1, column2, column3, 0, column4, 0, 0, randomblob(32), randomblob(32), randomblob(32)
             FROM (VALUES (0, 0, 299, 1702), (1, 300, 599, 1702), (2, 600, 699, 400), (3, NULL, NULL, 1808))"
             .to_owned(),
     ];

@@ -198,6 +198,8 @@ impl RecordScan for Scan {
             source_position: line.source_position.clone(),
             buffers: line.buffers.clone(),
             hash_state: line.hash_state.clone(),
+            pending: line.pending.0.clone(),
+            intents_hash: line.intents_hash,
         });
         let positions = records.positions.iter().map(|line| (line.sink, line.epoch, line.position.clone()));
         let intent = |line: &super::SinkIntentLine| {
