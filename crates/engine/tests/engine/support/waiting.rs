@@ -135,7 +135,8 @@ fn waiting(nodes: Vec<NodeDecl>, work: Work, per_minute: Option<u32>) -> Waiting
             run_id: SeededIds::new(1).next_run_id(),
             hash_version: HashVersion::default(),
             run_start_us: 0,
-            max_workers: 2,
+            // Two that wait for a place at once would both move the one clock on.
+            max_workers: if per_minute.is_some() { 1 } else { 2 },
             bounds: EpochBounds { rows: 10, wait: Duration::from_millis(1), ..EpochBounds::default() },
         },
     };
