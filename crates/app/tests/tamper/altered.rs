@@ -23,12 +23,13 @@ struct Missed {
 }
 
 impl Missed {
-    /// What only the log of the database that the run comes from can tell: the place of an entry in it, and that of an end
-    /// after which the run went on.
+    /// What only the log of the database that the run comes from can tell: the place of an entry in it, that there was one of
+    /// how far the run was, and an end after which the run went on.
     fn is_of_the_database(&self) -> bool {
         let (table, place) = (self.place.0.as_str(), self.place.1.as_str());
         let interrupted = self.line.contains(r#"\"status\":\"interrupted\""#);
-        table == "registry" && (place == "number" || interrupted)
+        let on_the_way = self.line.contains(r#"\"entry\":\"head\""#) && place == "a record deleted";
+        table == "registry" && (place == "number" || interrupted || on_the_way)
     }
 }
 

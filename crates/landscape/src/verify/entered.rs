@@ -14,6 +14,8 @@ use crate::{LandscapeError, ResumptionRecord, RunRecord};
 /// The entries about a run, in their order.
 pub(super) struct Entered {
     entries: Vec<(u64, Entry)>,
+    /// Numbers of those that cannot be read.
+    unreadable: Vec<u64>,
     /// The last one of this database's own.
     pub(super) last: Option<u64>,
     /// Its first ones came with it from another database, whose numbers of purges are other ones.
@@ -34,9 +36,8 @@ pub(super) struct Told<'a> {
 }
 
 impl Entered {
-    /// What cannot be read is a finding of the whole registry, and left out here.
     pub(super) fn read(scan: &mut dyn RecordScan) -> Result<Self, LandscapeError> {
-        let mut entered = Self { entries: Vec::new(), last: None, imported: false };
+        let mut entered = Self { entries: Vec::new(), unreadable: Vec::new(), last: None, imported: false };
         for (number, text) in scan.entries()? {
             entered.last = Some(number);
             entered.add(number, &text);
@@ -46,7 +47,7 @@ impl Entered {
 
     /// An entry; where the run came from another database, with those that it had there.
     fn add(&mut self, number: u64, text: &str) {
-        let Some(entry) = Entry::read(text) else { return };
+        let Some(entry) = Entry::read(text) else { return self.unreadable.push(number) };
         let came = match &entry {
             Entry::Imported(imported) => imported.entries.clone(),
             Entry::Opened(_)
@@ -88,6 +89,10 @@ impl Entered {
             if let Err(bad) = course.follow(*number, entry, &mut purges) {
                 ledger.bad(Check::Registry, bad);
             }
+        }
+        for number in &self.unreadable {
+            let what = "its text is no entry in the form that entries have";
+            ledger.bad(Check::Registry, entry_bad(*number, what));
         }
         course.end(ledger);
         purges.iter().filter_map(PurgeTold::missing).for_each(|bad| ledger.bad(Check::Registry, bad));
