@@ -35,7 +35,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     crate::error::report("examples", &findings)
 }
 
-fn names(workspace: &Workspace) -> Result<Vec<String>, Error> {
+pub(super) fn names(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let folder = workspace.path("examples");
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).map_err(Error::io(&folder))? {
@@ -80,7 +80,7 @@ fn run_one(workspace: &Workspace, binary: &Path, name: &str) -> Result<Vec<Strin
 }
 
 /// What the run reported when it was done.
-fn last_event(events: &[u8]) -> Result<Value, Error> {
+pub(super) fn last_event(events: &[u8]) -> Result<Value, Error> {
     let text = String::from_utf8_lossy(events);
     let line = text.lines().last().unwrap_or_default();
     serde_json::from_str(line).map_err(|error| Error::format("the last line of `elspeth run --json`", error))
@@ -161,7 +161,7 @@ fn files(folder: &Path) -> Result<BTreeSet<PathBuf>, Error> {
 }
 
 /// Copies all but what an earlier run left behind.
-fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
+pub(super) fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
     fs::create_dir_all(to).map_err(Error::io(to))?;
     for file in files(from)? {
         if file.starts_with("out") || file.starts_with("state") || is_record(&file) {

@@ -1,6 +1,8 @@
-//! The verifier in Python must come to the same answers as `elspeth-verify`, where there is a Python.
+//! The verifier in Python must come to the same answers as `elspeth-verify`, where there is a Python: about receipts that are
+//! kept, sound and wrong ones, and about those of the examples' runs.
 
-use std::collections::BTreeMap;
+mod examples;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,6 +20,10 @@ const SOUND: &str = "crates/proof/tests/receipts";
 const BROKEN: &str = "crates/proof/tests/refused";
 const KEYS: &str = "crates/proof/tests/keys.txt";
 
+/// What both end with when all is proven, and when something is wrong.
+const OK: i32 = 0;
+const REFUSED: i32 = 5;
+
 /// Every so manieth bit of each receipt is flipped for Python; the tests of `elspeth-proof` flip all of them.
 const STRIDE: &str = "101";
 
@@ -25,10 +31,38 @@ pub(super) fn run(workspace: &Workspace) -> Outcome {
     let Ok(version) = command::output(python(workspace).arg("--version")) else {
         return Outcome::NotChecked("there is no python3".to_owned());
     };
-    match agreement(workspace).and_then(|said| flips(workspace).map(|flipped| format!("{said}; {flipped}"))) {
+    match checked(workspace) {
         Ok(said) => Outcome::Passed(format!("{}: {said}", String::from_utf8_lossy(&version).trim())),
         Err(error) => Outcome::Failed(error.to_string()),
     }
+}
+
+fn checked(workspace: &Workspace) -> Result<String, Error> {
+    let keys = workspace.path(KEYS);
+    let keys = fs::read_to_string(&keys).map_err(Error::io(&keys))?;
+    let mut files = files(workspace, SOUND)?;
+    files.extend(self::files(workspace, BROKEN)?);
+    let kept = agreement(workspace, &files, &keys)?;
+    let scratch = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
+    let (receipts, key) = examples::receipts(workspace, scratch.path())?;
+    let real = agreement(workspace, &receipts, &key)?;
+    if real.refused > 0 || real.ok < 40 {
+        return Err(Error::format(
+            "receipts of the examples",
+            format!("{} ok, {} refused", real.ok, real.refused),
+        ));
+    }
+    let flipped = flips(workspace)?;
+    Ok(format!(
+        "same answers, {} ok and {} refused; {} of examples; {flipped}",
+        kept.ok, kept.refused, real.ok
+    ))
+}
+
+/// How often both said so.
+struct Answers {
+    ok: usize,
+    refused: usize,
 }
 
 /// Leaves nothing behind.
@@ -39,25 +73,23 @@ fn python(workspace: &Workspace) -> Command {
 }
 
 /// Both say the same of every receipt; but the standard library of Python has no BLAKE3, and the script says so.
-fn agreement(workspace: &Workspace) -> Result<String, Error> {
+fn agreement(workspace: &Workspace, receipts: &[PathBuf], keys: &str) -> Result<Answers, Error> {
     let program = Metadata::load(workspace)?.target_directory.join("debug/elspeth-verify");
-    let keys = workspace.path(KEYS);
-    let keys = fs::read_to_string(&keys).map_err(Error::io(&keys))?;
     let keys: Vec<&str> = keys.lines().flat_map(|key| ["--key", key]).collect();
-    let (mut findings, mut answers) = (Vec::new(), BTreeMap::<i32, usize>::new());
-    for file in files(workspace, SOUND)?.into_iter().chain(files(workspace, BROKEN)?) {
-        let answer = code(Command::new(&program).arg("receipt").arg(&file).args(&keys))?;
-        let of_script = code(python(workspace).arg(SCRIPT).arg(&file).args(&keys))?;
-        let expected = if is_of_blake3(&file) { 1 } else { answer };
-        if of_script != expected {
+    let (mut findings, mut answers) = (Vec::new(), Answers { ok: 0, refused: 0 });
+    for file in receipts {
+        let answer = code(Command::new(&program).arg("receipt").arg(file).args(&keys))?;
+        let of_script = code(python(workspace).arg(SCRIPT).arg(file).args(&keys))?;
+        let expected = if is_of_blake3(file) { 1 } else { answer };
+        if of_script != expected || ![OK, REFUSED].contains(&answer) {
             findings
                 .push(format!("{}: {of_script} from Python, {answer} from elspeth-verify", file.display()));
         }
-        *answers.entry(answer).or_default() += 1;
+        answers.ok += usize::from(answer == OK);
+        answers.refused += usize::from(answer == REFUSED);
     }
     report("python", &findings)?;
-    let count = |code: i32| answers.get(&code).copied().unwrap_or_default();
-    Ok(format!("same answers, {} times ok and {} times refused", count(0), count(5)))
+    Ok(answers)
 }
 
 fn flips(workspace: &Workspace) -> Result<String, Error> {
