@@ -16,13 +16,14 @@ fn signed() -> (Cli, PublicKey) {
         .command(&["run", "-s", "triage.yaml", "-x"])
         .env("ELSPETH_SIGNING_KEY_FILE", cli.path("audit.key"))
         .output()
-        .unwrap();
+        .expect("the binary was built for this test");
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     (cli, key)
 }
 
 fn receipt(cli: &Cli) -> Receipt {
-    Receipt::parse(&std::fs::read_to_string(cli.path("receipt.json")).unwrap()).unwrap()
+    let text = std::fs::read_to_string(cli.path("receipt.json")).expect("it was proven");
+    Receipt::parse(&text).expect("it is a receipt")
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod conformance;
 mod counting;
 mod files;
 mod purging;
+mod signing;
 mod trees;
 mod views;
 

@@ -165,11 +165,14 @@ impl<'a> Pass<'a> {
     }
 
     fn judge(&mut self, stored: &StoredEntry, entry: &Entry) {
-        match entry {
-            Entry::Opened(Opened { origin, .. }) if stored.number == 0 => self.origin.clone_from(origin),
-            Entry::Opened(_) => self.bad(stored.number, "the log begins a second time"),
-            _ if stored.number == 0 => self.bad(0, "the log does not begin with `opened`"),
-            _ => {}
+        let first = stored.number == 0;
+        if let Entry::Opened(Opened { origin, .. }) = entry {
+            match first {
+                true => self.origin.clone_from(origin),
+                false => self.bad(stored.number, "the log begins a second time"),
+            }
+        } else if first {
+            self.bad(0, "the log does not begin with `opened`");
         }
         self.filed(stored, entry);
         let before = self.keys.current().map(|known| known.key.clone());
