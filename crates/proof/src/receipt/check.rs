@@ -1,4 +1,4 @@
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
@@ -160,7 +160,7 @@ impl Receipt {
     /// Whoever was consumed in a batch is shown there.
     fn has_batches(&self, outcomes: &[&Record]) -> Result<(), Refusal> {
         let place = |record: &Record| (record.token("token"), record.number("batch_no"));
-        let memberships: Vec<_> =
+        let memberships: BTreeSet<_> =
             self.decided().filter(|record| record.kind() == Kind::BatchMember).map(place).collect();
         for outcome in outcomes.iter().filter(|it| it.text("outcome") == Some("consumed_in_batch")) {
             if !memberships.contains(&place(outcome)) {
@@ -185,7 +185,7 @@ impl Receipt {
     }
 
     fn has_bodies(&self) -> Result<(), Refusal> {
-        let named: Vec<Hash> = self.records().flat_map(Record::hashes).collect();
+        let named: BTreeSet<Hash> = self.records().flat_map(Record::hashes).collect();
         for body in &self.bodies {
             let hash = self.digest.hash(body.as_bytes());
             if !named.contains(&hash) {

@@ -1,6 +1,6 @@
 //! The records of a receipt in words, token by token, and for each in the order of the graph's steps.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -14,7 +14,10 @@ use crate::token::Token;
 
 pub(super) fn lines(receipt: &Receipt, names: &Names) -> Vec<String> {
     let bodies = receipt.bodies.iter().map(|body| (receipt.digest.hash(body.as_bytes()), body.as_str()));
-    let teller = Teller { receipt, names, bodies: bodies.collect(), lines: Vec::new() };
+    let batches = receipt.releases.leaves.iter().flat_map(|release| &release.batches);
+    let steps = batches.map(|batch| (number(batch, "batch_no"), number(batch, "step")));
+    let teller =
+        Teller { receipt, names, bodies: bodies.collect(), batch_steps: steps.collect(), lines: Vec::new() };
     teller.all().iter().map(|line| printable(line)).collect()
 }
 
@@ -32,6 +35,8 @@ struct Teller<'a> {
     receipt: &'a Receipt,
     names: &'a Names,
     bodies: BTreeMap<Hash, &'a str>,
+    /// Where each batch was collected.
+    batch_steps: BTreeMap<u64, u64>,
     lines: Vec<String>,
 }
 
@@ -44,9 +49,14 @@ impl<'a> Teller<'a> {
                 self.refused(record);
             }
         }
-        let tokens: BTreeSet<Token> = self.receipt.records().filter_map(|it| it.token("token")).collect();
-        for token in tokens {
-            self.token(token);
+        let mut tokens: BTreeMap<Token, Vec<&Record>> = BTreeMap::new();
+        for record in self.receipt.records() {
+            if let Some(token) = record.token("token") {
+                tokens.entry(token).or_default().push(record);
+            }
+        }
+        for (token, records) in tokens {
+            self.token(token, &records);
         }
         self.batches();
         self.lines
@@ -63,49 +73,25 @@ impl<'a> Teller<'a> {
         self.lines.push(line);
     }
 
-    fn token(&mut self, token: Token) {
-        let of_token: Vec<&'a Record> =
-            self.receipt.records().filter(|record| record.token("token") == Some(token)).collect();
-        let heading = self.heading(token, &of_token);
-        self.lines.push(heading);
+    fn token(&mut self, token: Token, records: &[&Record]) {
+        self.lines.push(heading(token, records));
         let mut events: Vec<&Record> =
-            of_token.into_iter().filter(|record| self.step(record).is_some()).collect();
+            records.iter().copied().filter(|record| self.step(record).is_some()).collect();
         events.sort_by_key(|record| (self.step(record), record.number("attempt"), record.kind()));
         for event in events {
             self.event(event);
         }
-        for outcome in self.receipt.records().filter(|it| it.kind() == Kind::TokenOutcome) {
-            if outcome.token("token") == Some(token) {
-                self.outcome(outcome);
-            }
+        for outcome in records.iter().filter(|record| record.kind() == Kind::TokenOutcome) {
+            self.outcome(outcome);
         }
     }
 
     /// The step at which something happened. A batch is joined at its aggregation.
     fn step(&self, record: &Record) -> Option<u64> {
-        if record.kind() != Kind::BatchMember {
-            return record.number("step");
+        if record.kind() == Kind::BatchMember {
+            return Some(self.batch_steps.get(&number(record, "batch_no")).copied().unwrap_or_default());
         }
-        let mut batches = self.receipt.releases.leaves.iter().flat_map(|release| &release.batches);
-        let batch = batches.find(|batch| batch.number("batch_no") == record.number("batch_no"));
-        Some(batch.and_then(|batch| batch.number("step")).unwrap_or_default())
-    }
-
-    fn heading(&self, token: Token, of_token: &[&Record]) -> String {
-        let mut line = format!("token {token}");
-        for record in of_token {
-            if let Some(branch) = record.text("branch") {
-                add(&mut line, format_args!(", branch `{branch}`"));
-            }
-            if let Some(parent) = record.token("parent") {
-                add(&mut line, format_args!(", from {parent}"));
-            }
-            if record.kind() == Kind::BatchOutput {
-                let (batch, ordinal) = (number(record, "batch_no"), number(record, "ordinal"));
-                add(&mut line, format_args!(", output {ordinal} of batch {batch}"));
-            }
-        }
-        line
+        record.number("step")
     }
 
     fn event(&mut self, record: &Record) {
@@ -219,6 +205,23 @@ impl<'a> Teller<'a> {
             self.lines.push(line);
         }
     }
+}
+
+fn heading(token: Token, records: &[&Record]) -> String {
+    let mut line = format!("token {token}");
+    for record in records {
+        if let Some(branch) = record.text("branch") {
+            add(&mut line, format_args!(", branch `{branch}`"));
+        }
+        if let Some(parent) = record.token("parent") {
+            add(&mut line, format_args!(", from {parent}"));
+        }
+        if record.kind() == Kind::BatchOutput {
+            let (batch, ordinal) = (number(record, "batch_no"), number(record, "ordinal"));
+            add(&mut line, format_args!(", output {ordinal} of batch {batch}"));
+        }
+    }
+    line
 }
 
 fn number(record: &Record, field: &str) -> u64 {
