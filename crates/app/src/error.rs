@@ -108,7 +108,9 @@ fn advice(error: &ExportError) -> Option<&'static str> {
         ExportError::Altered { .. } => {
             Some("the export was changed since it was written, or did not arrive as a whole; get it again")
         }
-        ExportError::Record(_) | ExportError::Io { .. } | ExportError::Line { .. } => None,
+        ExportError::Record(_) | ExportError::Io { .. } | ExportError::Sink(_) | ExportError::Line { .. } => {
+            None
+        }
     }
 }
 

@@ -96,8 +96,12 @@ pub fn export(database: &DatabaseChoice, choice: &ExportChoice) -> Result<Export
         let counts = stream(scan.as_mut(), &subject, taken, &mut files)?;
         let registry = attest(landscape.scans()?.registry()?.as_mut(), run.run_id)?;
         let signer = key.as_ref();
-        let manifest =
-            files.finish(&manifest_run(&run), manifest_export(choice, registry), &counts, signer)?;
+        let manifest = files.finish(
+            &manifest_run(&run),
+            manifest_export((choice.format, choice.bodies), registry),
+            &counts,
+            signer,
+        )?;
         Ok(ExportReport {
             run_id: run.run_id.to_string(),
             records: target.records(),
@@ -131,7 +135,8 @@ fn target(choice: &ExportChoice) -> Target {
     }
 }
 
-fn manifest_run(run: &RunRecord) -> ManifestRun {
+/// What the manifest of an export says of the run.
+pub(crate) fn manifest_run(run: &RunRecord) -> ManifestRun {
     ManifestRun {
         run_id: run.run_id,
         status: run.status,
@@ -141,15 +146,19 @@ fn manifest_run(run: &RunRecord) -> ManifestRun {
     }
 }
 
-fn manifest_export(choice: &ExportChoice, registry: Option<Attestation>) -> ManifestExport {
+/// What the manifest of an export says of it.
+pub(crate) fn manifest_export(
+    (format, bodies): (ExportFormat, bool),
+    registry: Option<Attestation>,
+) -> ManifestExport {
     ManifestExport {
-        form: match choice.format {
+        form: match format {
             ExportFormat::Json => Form::Json,
             ExportFormat::Csv => Form::Csv,
         },
         engine_version: env!("CARGO_PKG_VERSION").to_owned(),
         exported_at: SystemClock::new().now(),
-        bodies: choice.bodies,
+        bodies,
         registry,
     }
 }
@@ -160,7 +169,7 @@ pub(crate) fn kind_counts(counts: &Counts) -> Vec<KindCount> {
 }
 
 /// The run is still as it was read before the scan began.
-fn unchanged<S: RecordScan + ?Sized>(scan: &mut S, run: &RunRecord) -> Result<(), AppError> {
+pub(crate) fn unchanged<S: RecordScan + ?Sized>(scan: &mut S, run: &RunRecord) -> Result<(), AppError> {
     let mark = scan.mark()?;
     if mark.status == run.status && mark.heartbeat_at == run.heartbeat_at {
         return Ok(());

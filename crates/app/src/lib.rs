@@ -10,6 +10,7 @@
 //! This crate does not print, and knows no terminal.
 
 mod choice;
+mod epilogue;
 mod error;
 mod errors;
 mod explain;

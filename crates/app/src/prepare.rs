@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use elspeth_config::{DatabaseUrl, Diagnostic, Dotenv, Environment, Loaded};
+use elspeth_config::{DatabaseUrl, Diagnostic, Dotenv, Environment, Loaded, Settings};
 use elspeth_contracts::{Clock, RunId, SystemClock};
 use elspeth_engine::EpochBounds;
 use elspeth_executors::{RateLimits, RetryPolicy, StepPlugins, ThreadPause};
@@ -10,7 +10,7 @@ use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::RunRecord;
 use elspeth_landscape_sql::{SqliteLandscape, Synchronous};
 use elspeth_orchestrator::{FailureBudget, RunPlan};
-use elspeth_plugin::Registry;
+use elspeth_plugin::{Registry, Sink};
 use elspeth_proof::SecretKey;
 use elspeth_telemetry::TelemetryGuard;
 use serde::Serialize;
@@ -136,6 +136,18 @@ impl Prepared {
     /// The file of the journal of a run whose record is there; nothing, where none is to be kept.
     pub(crate) fn journal(&self, url: &DatabaseUrl) -> Option<PathBuf> {
         self.loaded.settings.landscape.journal(url)
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.loaded.settings
+    }
+
+    /// Takes a sink out of the pipeline.
+    pub(crate) fn take_sink(&mut self, name: &str) -> Option<Box<dyn Sink>> {
+        let step = self.loaded.graph.named(name)?.step;
+        let sinks = &mut self.loaded.plugins.sinks;
+        let at = sinks.iter().position(|(of, _)| *of == step)?;
+        Some(sinks.remove(at).1)
     }
 
     /// What a run would do.

@@ -159,9 +159,10 @@ pub fn resume(
     stop: Arc<AtomicBool>,
     observer: &mut dyn RunObserver,
 ) -> Result<RunReport, AppError> {
-    let Resumable { prepared, url, seen, accept_changed_source, .. } = resumable;
+    let Resumable { mut prepared, url, seen, accept_changed_source, .. } = resumable;
     let database = prepared.landscape(&url)?;
     let journal = prepared.journal(&url);
+    let epilogue = prepared.take_epilogue()?;
     let (mut plan, guard) = prepared.into_plan(seen.run_id)?;
     plan.accept_changed_source = accept_changed_source;
     let report = block_on(async {
@@ -174,7 +175,7 @@ pub fn resume(
         let store = (&reader as &dyn elspeth_landscape::LandscapeReader, writer);
         let end = elspeth_orchestrator::resume(plan, &seen, store, stop, observer).await;
         let end = end.map_err(|error| unended(error, &location(&url)))?;
-        report_of(Ended { end, database: &database, location: location(&url), kept }).await
+        report_of(Ended { end, database: &database, location: location(&url), kept, epilogue }).await
     })?;
     let losses = telemetry::losses(guard);
     report.map(|report| report.warned(losses))

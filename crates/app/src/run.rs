@@ -1,10 +1,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use elspeth_contracts::{IdSource, RandomIds, RunId};
+use elspeth_contracts::{IdSource, RandomIds, RunId, RunStatus};
 use elspeth_landscape_sql::SqliteLandscape;
 use elspeth_orchestrator::{RunEnd, RunError, RunObserver};
 
+use crate::epilogue::{Completed, Epilogue};
 use crate::journal::{Kept, keeping};
 use crate::store::{Reader, block_on, location};
 use crate::{AppError, Prepared, RunReport, report, telemetry};
@@ -15,7 +16,7 @@ use crate::{AppError, Prepared, RunReport, report, telemetry};
 /// [`AppError`] when the run could not begin, or its end could not be recorded. A run that began and failed is a report
 /// with status `failed`.
 pub fn run(
-    prepared: Prepared,
+    mut prepared: Prepared,
     stop: Arc<AtomicBool>,
     observer: &mut dyn RunObserver,
 ) -> Result<RunReport, AppError> {
@@ -23,12 +24,13 @@ pub fn run(
     let database = prepared.landscape(prepared.database())?;
     let location = location(prepared.database());
     let journal = prepared.journal(prepared.database());
+    let epilogue = prepared.take_epilogue()?;
     let (plan, guard) = prepared.into_plan(RandomIds.next_run_id())?;
     let report = block_on(async {
         let (writer, kept) = keeping(Box::new(database.writer().await?), journal.as_deref(), None)?;
         let end = elspeth_orchestrator::run(plan, writer, stop, observer).await;
         let end = end.map_err(|error| unended(error, &location))?;
-        report_of(Ended { end, database: &database, location, kept }).await
+        report_of(Ended { end, database: &database, location, kept, epilogue }).await
     })?;
     let losses = telemetry::losses(guard);
     report.map(|report| report.warned(losses))
@@ -40,12 +42,19 @@ pub(crate) struct Ended<'a> {
     pub(crate) database: &'a SqliteLandscape,
     pub(crate) location: String,
     pub(crate) kept: Option<Kept>,
+    pub(crate) epilogue: Option<Epilogue>,
 }
 
 /// The report of a run that ended, from its record.
 pub(crate) async fn report_of(
-    Ended { end, database, location, kept }: Ended<'_>,
+    Ended { end, database, location, kept, epilogue }: Ended<'_>,
 ) -> Result<RunReport, AppError> {
+    let exported = match epilogue.filter(|_| end.status == RunStatus::Completed) {
+        Some(epilogue) => {
+            epilogue.carry_out(Completed { run_id: end.run_id, database, location: &location }).await
+        }
+        None => None,
+    };
     let reader = Reader { store: Box::new(database.reader().await?), location };
     let record = reader.run(&end.run_id.to_string()).await?;
     let mut report = report::report(&reader, &record).await?;
@@ -56,7 +65,7 @@ pub(crate) async fn report_of(
             report.help = Some(way_on(&error, report.run.run_id, &report.run.database));
         }
     }
-    Ok(report.warned(kept.and_then(|kept| kept.warning())))
+    Ok(report.warned(kept.and_then(|kept| kept.warning())).warned(exported))
 }
 
 /// The error of a run that did not begin, or whose end is not recorded.

@@ -29,6 +29,7 @@
 mod database_url;
 mod diagnostic;
 mod environment;
+mod export;
 mod files;
 mod finding;
 mod load;

@@ -49,9 +49,6 @@ fn not_yet(at: SettingPath, what: &str) -> Finding {
 
 fn landscape(landscape: &LandscapeSettings, found: &mut Vec<Finding>) {
     let path = SettingPath::new("landscape");
-    if landscape.export.enabled {
-        found.push(not_yet(path.child("export"), "export of the record after a run"));
-    }
     if let Ok(DatabaseUrl::Postgres(_)) = DatabaseUrl::parse(&landscape.url) {
         found.push(not_yet(path.child("url"), "a record in PostgreSQL").help("use a `sqlite:///` URL"));
     }

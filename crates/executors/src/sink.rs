@@ -96,7 +96,7 @@ pub struct DeckContext {
 }
 
 impl SinkDeck {
-    /// A deck of the graph's sinks; `sinks` holds an instance for each.
+    /// A deck of the graph's sinks that rows can come to; `sinks` holds an instance for each.
     ///
     /// # Errors
     /// [`ActError`] when an instance is missing.
@@ -108,7 +108,7 @@ impl SinkDeck {
         let mut instances: BTreeMap<_, _> = sinks.into_iter().collect();
         let failsinks = failsinks(graph);
         let mut decks = BTreeMap::new();
-        for node in graph.sinks() {
+        for node in graph.sinks().filter(|node| graph.edges().iter().any(|edge| edge.to == node.step)) {
             let sink = instances.remove(&node.step).ok_or_else(|| ActError {
                 sink: node.name.clone(),
                 message: "no plugin instance was given".to_owned(),

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use elspeth_landscape::LandscapeError;
+use elspeth_contracts::ExportStatus;
+use elspeth_landscape::{LandscapeError, RunRecord};
 use elspeth_proof::SecretKey;
 use sqlx::sqlite::SqlitePoolOptions;
 
 use crate::Location;
 use crate::connect::{self, Synchronous};
+use crate::export_status;
 use crate::import::SqliteImport;
 use crate::purge::{SqlitePurgeView, SqlitePurger};
 use crate::reader::SqliteReader;
@@ -157,6 +159,14 @@ impl SqliteLandscape {
     /// As [`SqliteLandscape::reader`].
     pub fn registry(&self) -> Result<SqliteRegistry, LandscapeError> {
         Ok(SqliteRegistry::open(&self.path, self.patience)?.keeping(self.scratch.clone()))
+    }
+
+    /// Notes how far the export of a completed run got.
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::writer`].
+    pub fn note_export(&self, run: &RunRecord, status: ExportStatus) -> Result<(), LandscapeError> {
+        export_status::set(&self.path, self.patience, run, status)
     }
 
     /// Opens it for looking what could be purged. Never creates or changes anything.

@@ -47,6 +47,7 @@ mod connect;
 mod conservation;
 mod counters;
 mod error;
+mod export_status;
 mod failures;
 mod families;
 mod import;

@@ -23,11 +23,12 @@ mod read;
 mod records;
 mod source;
 mod stream;
+mod target;
 
 pub use attest::{Attestation, attest};
 pub use error::ExportError;
 pub use field::{Atom, Bytes, Group, token_text};
-pub use files::{ExportFiles, Target};
+pub use files::{ExportFiles, describe};
 pub(crate) use half::{Half, Halves};
 pub use line::{Kind, Line};
 pub use loaded::{Loaded, Voucher};
@@ -41,3 +42,4 @@ pub use records::{
 };
 pub use source::{ExportScan, ImportEnd, RecordImport};
 pub use stream::{BodiesChoice, Counts, LineSink, stream};
+pub use target::Target;

@@ -333,7 +333,7 @@ impl Verifier<'_> {
         if mark.heartbeat_at != run.heartbeat_at || mark.status != run.status {
             return Err(changed_meanwhile());
         }
-        run::registered(run, (nodes, edges), ledger);
+        run::registered(run, (nodes, edges), resumptions, ledger);
         if run.status == RunStatus::Running {
             ledger.unknown(Check::Run, "it is not sealed: it still runs, or stopped without an end");
         }

@@ -14,6 +14,7 @@ pub(crate) fn check(path: &Path, trust: &Trust) -> Verdict {
         ExportError::Record(_)
         | ExportError::Unsound(_)
         | ExportError::Exists(_)
+        | ExportError::Sink(_)
         | ExportError::Altered { .. }
         | ExportError::Line { .. } => Verdict::refused(error),
     })

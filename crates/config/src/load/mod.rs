@@ -18,7 +18,7 @@ use crate::marks::Marks;
 use crate::schema::{Checked, check, json_schema};
 use crate::secrets::{FingerprintKey, KEY_VARIABLE, hide, only_fingerprints};
 use crate::{
-    DatabaseUrl, Diagnostic, Environment, Settings, Signing, SourceText, files, signing, unavailable,
+    DatabaseUrl, Diagnostic, Environment, Settings, Signing, SourceText, export, files, signing, unavailable,
     variables, yaml,
 };
 use nodes::{Declared, Instances, Known, declare};
@@ -270,6 +270,10 @@ impl Loading<'_> {
         self.report(clashes.errors);
         self.warn(clashes.warnings);
         let graph = self.graph(spec, &settings)?;
+        let named = settings.landscape.export.sink.as_ref();
+        let taker = named.and_then(|named| instances.sinks.iter().find(|(name, _)| name == named));
+        let taker = taker.map(|(_, sink)| sink.as_ref());
+        self.report(export::check(&settings, taker, &graph, signing.is_some()));
         let resolved = serde_json::to_string(&recorded).expect("it is JSON already");
         let hash_version = settings.landscape.hash.version();
         Some(Loaded {

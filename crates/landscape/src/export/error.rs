@@ -24,6 +24,9 @@ pub enum ExportError {
         /// Why it failed.
         error: std::io::Error,
     },
+    /// A sink did not take the record.
+    #[error("{0}")]
+    Sink(String),
     /// There is no export there.
     #[error("{}: {what}", path.display())]
     NoExport {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use elspeth_canonical::{HashVersion, Hasher};
 use elspeth_contracts::RunId;
@@ -12,74 +12,9 @@ use elspeth_proof::SecretKey;
 use tempfile::NamedTempFile;
 
 use super::{
-    Counts, ExportError, Form, Kind, Line, LineSink, Manifest, ManifestExport, ManifestFile, ManifestRun,
-    NOTE, sign,
+    Counts, ExportError, Kind, Line, LineSink, Manifest, ManifestExport, ManifestFile, ManifestRun, NOTE,
+    Target, sign,
 };
-
-/// Name of the manifest in a folder.
-pub(super) const MANIFEST: &str = "manifest.json";
-/// Name of the records in a folder.
-const RECORDS: &str = "records.jsonl";
-/// What a file of records ends in.
-pub(super) const LINES: &str = "jsonl";
-
-/// Where an export goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    folder: PathBuf,
-    /// The file of records; none for a CSV file of each kind.
-    records: Option<String>,
-    manifest: String,
-}
-
-impl Target {
-    /// Of JSON lines: a file whose name ends in `.jsonl`, with its manifest beside it (`x.manifest.json` of `x.jsonl`); else a
-    /// folder with `records.jsonl` and `manifest.json`.
-    #[must_use]
-    pub fn json(path: &Path) -> Self {
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        match (path.file_name().and_then(|name| name.to_str()), beside(path)) {
-            (Some(name), Some(manifest)) if !path.is_dir() => {
-                Self { folder, records: Some(name.to_owned()), manifest }
-            }
-            _ => Self {
-                folder: path.to_owned(),
-                records: Some(RECORDS.to_owned()),
-                manifest: MANIFEST.to_owned(),
-            },
-        }
-    }
-
-    /// Of CSV files: a folder with one for each kind and `manifest.json`.
-    #[must_use]
-    pub fn csv(path: &Path) -> Self {
-        Self { folder: path.to_owned(), records: None, manifest: MANIFEST.to_owned() }
-    }
-
-    /// How records are written there.
-    #[must_use]
-    pub fn form(&self) -> Form {
-        if self.records.is_some() { Form::Json } else { Form::Csv }
-    }
-
-    /// Where the manifest will be.
-    #[must_use]
-    pub fn manifest(&self) -> PathBuf {
-        self.folder.join(&self.manifest)
-    }
-
-    /// The file that holds all records, or the folder with those of each kind.
-    #[must_use]
-    pub fn records(&self) -> PathBuf {
-        self.records.as_ref().map_or_else(|| self.folder.clone(), |name| self.folder.join(name))
-    }
-}
-
-/// The manifest of a file of lines.
-pub(super) fn beside(path: &Path) -> Option<String> {
-    let stem = path.file_stem()?.to_str()?;
-    (path.extension()? == LINES).then(|| format!("{stem}.manifest.json"))
-}
 
 /// Files that an export is written to.
 pub struct ExportFiles {
@@ -101,8 +36,11 @@ enum Writer {
 }
 
 /// A file that is not under its name yet, with its hash.
-struct Whole {
-    file: BufWriter<NamedTempFile>,
+type Whole = Hashing<BufWriter<NamedTempFile>>;
+
+/// Hashes what is written.
+struct Hashing<W> {
+    into: W,
     hasher: Hasher,
     bytes: u64,
 }
@@ -113,10 +51,10 @@ impl ExportFiles {
     /// # Errors
     /// [`ExportError::Exists`] when there is an export already, [`ExportError::Io`].
     pub fn create(target: Target, run: RunId) -> Result<Self, ExportError> {
-        for path in [Some(target.manifest()), target.records.as_ref().map(|name| target.folder.join(name))] {
-            if let Some(path) = path.filter(|path| path.exists()) {
-                return Err(ExportError::Exists(path));
-            }
+        let records = target.records.as_ref().map(|name| target.folder.join(name));
+        let there = [Some(target.manifest()), records].into_iter().flatten().find(|path| path.exists());
+        if let Some(path) = there.filter(|_| !target.replaces) {
+            return Err(ExportError::Exists(path));
         }
         let folder = folder(&target.folder);
         fs::create_dir_all(folder).map_err(ExportError::io("creating", folder))?;
@@ -134,20 +72,89 @@ impl ExportFiles {
         counts: &Counts,
         key: Option<&SecretKey>,
     ) -> Result<Manifest, ExportError> {
-        let folder = &self.target.folder;
+        let Self { target, open, .. } = &mut self;
+        target.clear(open.values().map(|output| output.name.as_str()))?;
         let mut files = Vec::new();
-        for (_, Output { name, writer }) in std::mem::take(&mut self.open) {
-            files.push(writer.into_file(&folder.join(&name))?.finish(folder, name)?);
+        for (_, Output { name, writer }) in std::mem::take(open) {
+            let file = writer.into_file(&target.folder.join(&name))?;
+            files.push(file.finish(&target.folder, name, target.replaces)?);
         }
         let manifest = Manifest::of(run, export, counts, files);
-        let text = manifest.text();
-        if let Some(key) = key {
-            let note = sign(&manifest, &text, key);
-            write_whole(folder, &format!("{}{NOTE}", self.target.manifest), note.as_bytes())?;
-        }
-        write_whole(folder, &self.target.manifest, text.as_bytes())?;
+        target.describe(&manifest, key)?;
         Ok(manifest)
     }
+}
+
+/// Describes a file of lines that somebody else wrote, by a manifest beside it, with its signature. One that is there already is
+/// replaced.
+///
+/// # Errors
+/// [`ExportError::Io`]; [`ExportError::NoExport`] when the file's name does not end in `.jsonl`.
+pub fn describe(
+    lines: &Path,
+    run: &ManifestRun,
+    export: ManifestExport,
+    counts: &Counts,
+    key: Option<&SecretKey>,
+) -> Result<Manifest, ExportError> {
+    let target = Target::json(lines).replacing();
+    let Some(name) = target.records.clone().filter(|_| target.records() == lines) else {
+        let what = "only files of lines, with names that end in `.jsonl`, can be described".to_owned();
+        return Err(ExportError::NoExport { path: lines.to_owned(), what });
+    };
+    let io = || ExportError::io("reading", lines);
+    let mut file = File::open(lines).map_err(io())?;
+    let mut hashing = Hashing { into: io::sink(), hasher: HashVersion::Sha256V1.hasher(), bytes: 0 };
+    io::copy(&mut file, &mut hashing).map_err(io())?;
+    let file = ManifestFile { name, bytes: hashing.bytes, sha256: hashing.hasher.finish().to_string() };
+    let manifest = Manifest::of(run, export, counts, vec![file]);
+    target.clear(std::iter::empty())?;
+    target.describe(&manifest, key)?;
+    Ok(manifest)
+}
+
+impl Target {
+    /// Takes away what an export that is replaced has and the new one has not: its manifest first, so that nobody takes the
+    /// rest for a whole one.
+    fn clear<'n>(&self, written: impl Iterator<Item = &'n str>) -> Result<(), ExportError> {
+        if !self.replaces {
+            return Ok(());
+        }
+        remove(&self.manifest())?;
+        remove(&self.folder.join(self.note()))?;
+        let written: Vec<&str> = written.collect();
+        let tables = Kind::ALL.iter().map(|kind| csv_name(*kind)).filter(|_| self.records.is_none());
+        for stale in tables.filter(|name| !written.contains(&name.as_str())) {
+            remove(&self.folder.join(stale))?;
+        }
+        Ok(())
+    }
+
+    fn describe(&self, manifest: &Manifest, key: Option<&SecretKey>) -> Result<(), ExportError> {
+        let text = manifest.text();
+        if let Some(key) = key {
+            let note = sign(manifest, &text, key);
+            write_whole(&self.folder, self.note(), note.as_bytes())?;
+        }
+        write_whole(&self.folder, self.manifest_name().to_owned(), text.as_bytes())
+    }
+
+    fn note(&self) -> String {
+        format!("{}{NOTE}", self.manifest_name())
+    }
+}
+
+fn remove(path: &Path) -> Result<(), ExportError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(ExportError::io("replacing", path)(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn csv_name(kind: Kind) -> String {
+    format!("{}.csv", kind.table())
 }
 
 impl LineSink for ExportFiles {
@@ -172,9 +179,9 @@ impl LineSink for ExportFiles {
 
 impl Output {
     fn create(target: &Target, kind: Kind) -> Result<Self, ExportError> {
-        let name = target.records.clone().unwrap_or_else(|| format!("{}.csv", kind.table()));
+        let name = target.records.clone().unwrap_or_else(|| csv_name(kind));
         let path = target.folder.join(&name);
-        if path.exists() {
+        if path.exists() && !target.replaces {
             return Err(ExportError::Exists(path));
         }
         let file = Whole::create(&target.folder)?;
@@ -203,10 +210,10 @@ impl Writer {
 }
 
 /// Writes a small file that appears as a whole, and durably.
-fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
+fn write_whole(folder: &Path, name: String, bytes: &[u8]) -> Result<(), ExportError> {
     let mut file = Whole::create(folder)?;
-    file.write_all(bytes).map_err(ExportError::io("writing", folder.join(name)))?;
-    file.finish(folder, name.to_owned()).map(|_| ())
+    file.write_all(bytes).map_err(ExportError::io("writing", folder.join(&name)))?;
+    file.finish(folder, name, false).map(|_| ())
 }
 
 /// The folder of a path without one is the working directory.
@@ -223,31 +230,32 @@ impl Whole {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(into).map_err(ExportError::io("creating a file in", into))?;
-        Ok(Self { file: BufWriter::new(file), hasher: HashVersion::Sha256V1.hasher(), bytes: 0 })
+        Ok(Self { into: BufWriter::new(file), hasher: HashVersion::Sha256V1.hasher(), bytes: 0 })
     }
 
     /// Makes it durable under its name.
-    fn finish(self, into: &Path, name: String) -> Result<ManifestFile, ExportError> {
+    fn finish(self, into: &Path, name: String, replaces: bool) -> Result<ManifestFile, ExportError> {
         let path = into.join(&name);
         let io = || ExportError::io("writing", &path);
-        let file = self.file.into_inner().map_err(|error| io()(error.into_error()))?;
+        let file = self.into.into_inner().map_err(|error| io()(error.into_error()))?;
         file.as_file().sync_all().map_err(io())?;
-        file.persist_noclobber(&path).map_err(|error| io()(error.error))?;
+        let persisted = if replaces { file.persist(&path) } else { file.persist_noclobber(&path) };
+        persisted.map_err(|error| io()(error.error))?;
         sync_folder(into).map_err(ExportError::io("writing", into))?;
         Ok(ManifestFile { name, bytes: self.bytes, sha256: self.hasher.finish().to_string() })
     }
 }
 
-impl Write for Whole {
+impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
+        let written = self.into.write(bytes)?;
         self.hasher.update(&bytes[..written]);
         self.bytes += written as u64;
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.into.flush()
     }
 }
 

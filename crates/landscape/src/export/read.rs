@@ -8,9 +8,9 @@ use elspeth_canonical::HashVersion;
 use elspeth_contracts::RunId;
 use elspeth_proof::PublicKey;
 
-use super::files::{MANIFEST, beside};
 use super::line::Told;
 use super::note;
+use super::target::{MANIFEST, beside};
 use super::{Counts, ExportError, FORMAT, Form, Kind, Line, Manifest, ManifestFile};
 
 /// An export in files, whose files are what its manifest says.

@@ -21,6 +21,7 @@ use crate::{ResumptionRecord, RunRecord};
 pub(super) fn registered(
     run: &RunRecord,
     (nodes, edges): (&[NodeRecord], &[EdgeRecord]),
+    resumptions: &[ResumptionRecord],
     ledger: &mut Ledger,
 ) {
     let version = run.hash_version;
@@ -32,14 +33,24 @@ pub(super) fn registered(
     if topology_hash(version, nodes, edges) != Some(run.topology_hash) {
         of_run("its nodes and edges do not have the recorded topology hash");
     }
-    if run.export_status != ExportStatus::None {
-        of_run("it has an export status, but nothing was exported");
+    if run.export_status != ExportStatus::None && !is_exported(run, resumptions) {
+        of_run("it has an export status, but was not to be exported");
     }
     sealed(run, &mut of_run);
     for node in nodes.iter().filter(|node| version.hash(node.config.as_bytes()) != node.config_hash) {
         let bad = Bad::exact("nodes", format!("step {} ({})", node.step.get(), node.name));
         ledger.bad(Check::Run, bad.what("its configuration does not have the recorded hash"));
     }
+}
+
+/// Whether an export followed the run, by its settings or those with which it went on.
+fn is_exported(run: &RunRecord, resumptions: &[ResumptionRecord]) -> bool {
+    let asks = |settings: &str| {
+        let settings: serde_json::Value = serde_json::from_str(settings).unwrap_or_default();
+        settings["landscape"]["export"]["enabled"] == true
+    };
+    let later = resumptions.iter().filter_map(|record| record.resumption.settings.as_deref());
+    run.status == RunStatus::Completed && std::iter::once(run.settings.as_str()).chain(later).any(asks)
 }
 
 fn sealed(run: &RunRecord, of_run: &mut impl FnMut(&str)) {

@@ -1,0 +1,67 @@
+//! Whether the export of the record after a run could be what the settings ask for.
+
+use std::path::Path;
+
+use elspeth_graph::{ExecutionGraph, SettingPath};
+use elspeth_plugin::{Sink, Target};
+
+use crate::Settings;
+use crate::finding::Finding;
+use crate::settings::ExportFormat;
+
+/// What exported lines end in that can be described, signed and read again.
+const LINES: &str = "jsonl";
+
+/// What is wrong with `landscape.export`. `sink` is the one that it names, if that could be made.
+pub(crate) fn check(
+    settings: &Settings,
+    sink: Option<&dyn Sink>,
+    graph: &ExecutionGraph,
+    signs: bool,
+) -> Vec<Finding> {
+    let export = &settings.landscape.export;
+    let at = SettingPath::new("landscape.export");
+    if !export.enabled {
+        return Vec::new();
+    }
+    let Some(name) = &export.sink else {
+        let finding =
+            Finding::new("missing-key", at.child("enabled"), "an export needs a sink that takes it");
+        return vec![finding.help("add `sink: <name of a sink>`, one that no rows go to")];
+    };
+    let mut findings = Vec::new();
+    let step = graph.named(name).map(|node| node.step);
+    if graph.edges().iter().any(|edge| Some(edge.to) == step) {
+        let message = format!("`{name}` takes rows of the pipeline, so it cannot take the record too");
+        let finding = Finding::new("shared-sink", at.child("sink"), message);
+        findings.push(finding.help("give the export a sink of its own"));
+    }
+    let file = sink.and_then(one_file);
+    if sink.is_some() && file.is_none() && export.format == ExportFormat::Csv {
+        let message = format!("`{name}` does not write one file, so there is no place for CSV files");
+        let finding = Finding::new("wrong-sink", at.child("sink"), message);
+        findings.push(finding.help("name a sink with a `path`; its files go into a folder of that name"));
+    }
+    if export.sign && !signs {
+        let finding = Finding::new("missing-key", at.child("sign"), "there is no key that could sign");
+        findings.push(finding.help("name one with `landscape.signing: {key_file: <file>}`"));
+    }
+    let is_lines = file.is_some_and(|target| is_lines(&target.path));
+    if export.sign && export.format == ExportFormat::Json && sink.is_some() && !is_lines {
+        let message = format!("what `{name}` writes is no file of lines that could be signed");
+        let finding = Finding::new("wrong-sink", at.child("sign"), message);
+        findings.push(finding.help("choose a `json` sink with a `path` that ends in `.jsonl`"));
+    }
+    findings
+}
+
+/// The file of a sink that writes one, from its beginning.
+fn one_file(sink: &dyn Sink) -> Option<Target> {
+    let mut targets = sink.targets().into_iter();
+    let target = targets.next().filter(|target| target.table.is_none() && !target.appends);
+    target.filter(|_| targets.next().is_none())
+}
+
+fn is_lines(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == LINES)
+}
