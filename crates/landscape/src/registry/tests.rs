@@ -273,7 +273,7 @@ fn a_key_takes_the_place_of_another_only_with_both_signatures() {
     ] {
         assert!(keys(&[added(&old), entry]).is_err(), "{what}");
     }
-    assert!(keys(&[rotation.clone()]).is_err(), "it takes nobody's place");
+    assert!(keys(std::slice::from_ref(&rotation)).is_err(), "it takes nobody's place");
     assert!(keys(&[added(&old), rotation.clone(), rotation]).is_err(), "twice");
 }
 
