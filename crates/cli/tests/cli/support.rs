@@ -87,6 +87,10 @@ macro_rules! assert_said {
         settings.add_filter(r"\b[0-9a-f]{12}\b", "[hash]");
         settings.add_filter(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "[time]");
         settings.add_filter(r" · \d+\.\d+ ms", "");
+        settings.add_filter(
+            r"it has \d+ bytes, but the manifest says \d+",
+            "it has [n] bytes, but the manifest says [n]",
+        );
         settings.add_filter(r"in \d+\.\d+ s \(\d+ rows/s\)", "in [seconds]");
         settings.add_filter(r"completed  \[time\]  \d+\.\d+ ", "completed  [time]  [s] ");
         settings.bind(|| insta::assert_snapshot!($text));
