@@ -354,7 +354,9 @@ impl Verifier<'_> {
         let (mut counted, mut bodies) = (Numbers::default(), BodyCount::default());
         let opened = threads::Opened { source: self.source, run, mark: &mark };
         let mut tally = Tally::default();
-        let by_hand = run.status == RunStatus::Completed && known.places.is_simple();
+        // Batches that go on with their members, and merges, are left to SQL; looking at them here as well would be in vain.
+        let consuming = !coalesces(nodes) && scan.count(Counted::BatchOutputs)? > 0;
+        let by_hand = run.status == RunStatus::Completed && (known.places.is_simple() || consuming);
         let account = std::thread::scope(|scope| {
             // Counting in SQL takes as long as a good part of the hashing, and needs nothing of it.
             let account = || threads::scan(&opened)?.account(run.status);
@@ -375,6 +377,15 @@ impl Verifier<'_> {
                 None if tally.open || !ledger.is_sound() => account(),
                 None => {
                     let summary = Some(tally.counters(&known).kept());
+                    if cfg!(debug_assertions) {
+                        let asked = account()?;
+                        assert!(
+                            asked.breaches.is_empty(),
+                            "SQL finds what was not seen: {:?}",
+                            asked.breaches
+                        );
+                        assert_eq!(asked.summary, summary, "SQL counts otherwise");
+                    }
                     Ok(Account { breaches: Vec::new(), summary })
                 }
             }

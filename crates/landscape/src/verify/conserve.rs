@@ -1,6 +1,8 @@
-//! Conservation where no token ever waits: the whole way of a row is in one epoch, so that every rule can be looked at while
-//! the epoch is in memory. Whatever is not plainly right here is asked of the database, which has all rules and names what
-//! breaks them.
+//! Conservation where tokens wait nowhere but in batches that consume them: then each rule is about one epoch, and can be looked
+//! at while the epoch is in memory. Whatever is not plainly right here is asked of the database, which has all rules and names
+//! what breaks them.
+
+mod batches;
 
 use std::collections::BTreeMap;
 
@@ -64,13 +66,21 @@ impl Tally {
 pub(super) fn tally(known: &Known<'_>, gathered: &Gathered) -> Tally {
     let Gathered { decided, acted, .. } = gathered;
     let mut tally = Tally { rows: decided.rows.len() as u64, ..Tally::default() };
-    let same = decided.tokens.iter().map(|t| t.token).eq(acted.outcomes.iter().map(|o| o.token));
-    tally.open = !known.places.is_simple() || !same || !arrivals(gathered, &mut tally) || !families(gathered);
+    let mut outcomes: Vec<&TokenOutcomeRecord> = acted.outcomes.iter().collect();
+    outcomes.sort_by_key(|outcome| outcome.token);
+    let ended = match known.places.is_simple() {
+        true => {
+            decided.tokens.iter().map(|t| t.token).eq(outcomes.iter().map(|o| o.token)) && families(gathered)
+        }
+        false => batches::consumed(known, gathered, &outcomes),
+    };
+    tally.open = !ended || !arrivals(gathered, &outcomes, &mut tally);
     for outcome in &acted.outcomes {
         tally.outcomes[usize::from(outcome.outcome.code())] += 1;
         tally.open |= match outcome.outcome {
             Outcome::Completed | Outcome::Routed => outcome.sink.is_none(),
-            Outcome::ConsumedInBatch | Outcome::Buffered => true,
+            Outcome::ConsumedInBatch => known.places.is_simple(),
+            Outcome::Buffered => true,
             Outcome::Forked
             | Outcome::Expanded
             | Outcome::Coalesced
@@ -84,14 +94,14 @@ pub(super) fn tally(known: &Known<'_>, gathered: &Gathered) -> Tally {
 }
 
 /// Each outcome that names a sink has its completed state there; where both are as many, there is no other.
-fn arrivals(gathered: &Gathered, tally: &mut Tally) -> bool {
+fn arrivals(gathered: &Gathered, outcomes: &[&TokenOutcomeRecord], tally: &mut Tally) -> bool {
     let states = &gathered.acted.sink_states;
     let (mut completed, mut at_sinks, mut from) = (0_u64, 0_u64, 0);
     for state in states.iter().filter(|state| state.status == NodeStateStatus::Completed) {
         completed += 1;
         *tally.sinks.entry(state.step).or_default() += 1;
     }
-    for outcome in &gathered.acted.outcomes {
+    for outcome in outcomes {
         let Some(sink) = outcome.sink else { continue };
         at_sinks += 1;
         while states.get(from).is_some_and(|state| state.token < outcome.token) {
