@@ -143,7 +143,7 @@ fn the_tables_of_the_product_are_understood() {
     let with = |wanted: fn(&Key) -> bool| -> Vec<&str> {
         plan.tables.iter().filter(|table| wanted(&table.key)).map(|table| table.name.as_str()).collect()
     };
-    assert_eq!(with(|key| *key == Key::Run), ["runs", "nodes", "edges", "purges"]);
+    assert_eq!(with(|key| *key == Key::Run), ["runs", "nodes", "edges", "purges", "registry"]);
     // A run that was never stopped has no resumptions.
     assert_eq!(with(|key| *key == Key::Row), ["rows", "validation_errors", "resumptions"]);
     assert_eq!(with(|key| *key == Key::Member), ["batch_members"]);
