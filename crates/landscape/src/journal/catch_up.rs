@@ -143,7 +143,7 @@ impl Behind<'_> {
         let decided = DecidedDigest::of(version, &records.decided);
         let mut state = RecorderState::new(&self.registered()).after(None, Some(&decided), Micros(0));
         state.go_on_from(records.record.chain_hash);
-        let acted = ActedDigest::of(version, &records.acted)?;
+        let acted = ActedDigest::of(version, &records.acted)?.went_on(records.record.positions.clone());
         Ok(Some(state.after(Some((&records.acted, &acted)), None, at).chain()))
     }
 
