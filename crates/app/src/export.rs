@@ -180,7 +180,7 @@ pub(crate) fn unchanged<S: RecordScan + ?Sized>(scan: &mut S, run: &RunRecord) -
     })
 }
 
-fn alive(run: &RunRecord) -> AppError {
+pub(crate) fn alive(run: &RunRecord) -> AppError {
     AppError::Refused {
         message: format!("run {} is being written by {}", run.run_id, run.owner),
         help: Some(

@@ -24,6 +24,7 @@ mod lease;
 mod plugins;
 mod prepare;
 mod prove;
+mod provenance;
 mod purge;
 mod report;
 mod resume;
@@ -57,6 +58,7 @@ pub use keys::{
 pub use plugins::{OptionView, PluginView, plugins, plugins_named, registry, schema};
 pub use prepare::{Plan, PlanNode, Prepared, graph, prepare, prepare_with};
 pub use prove::{RowProving, RowReceipt, prove_row};
+pub use provenance::{ProvenanceChoice, ProvenanceForm, ProvenanceReport, export_provenance};
 pub use purge::{PurgeChoice, PurgePlan, PurgeReport, PurgeRun, SkippedRun, WaitingStore, purge, purge_plan};
 pub use report::{ResumptionView, RunReport, status};
 pub use resume::{Resumable, ResumeChoice, ResumeView, StillWaiting, Unwritten, resumable, resume};

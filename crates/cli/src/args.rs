@@ -46,7 +46,8 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  elspeth verify latest -d state/audit.db")]
     Verify(VerifyArgs),
     /// Write the whole record of a run to files: JSON lines, or a CSV file for each kind of record
-    #[command(after_help = "Example:\n  elspeth export latest -o export/ -d state/audit.db")]
+    #[command(after_help = "Examples:\n  elspeth export latest -o export/ -d state/audit.db\n  \
+        elspeth export latest -o prov.json --format prov -d state/audit.db")]
     Export(ExportArgs),
     /// Take an exported run into an audit database
     #[command(
@@ -311,7 +312,8 @@ pub(crate) struct ExportArgs {
     /// A run id, a unique prefix of one, or `latest`
     #[arg(value_name = "RUN")]
     pub(crate) run: String,
-    /// Where to: a folder, or a file whose name ends in `.jsonl`; nothing that is there is replaced
+    /// Where to: a folder, or a file whose name ends as those of its form do (`.jsonl`; of `prov` `.json`); nothing that is there
+    /// is replaced
     #[arg(short = 'o', long, value_name = "DIR|FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) output: PathBuf,
     /// The form
@@ -335,6 +337,11 @@ pub(crate) enum ExportFormatArg {
     Json,
     /// A CSV file for each kind of record
     Csv,
+    /// A document of W3C PROV, as PROV-JSON: rows, tokens and artifacts, and what became of them
+    Prov,
+    /// Events of OpenLineage 2-0-2, a line of JSON for each: what the run read and wrote
+    #[value(name = "openlineage")]
+    OpenLineage,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -5,6 +5,7 @@
 //!   table of fields, so that neither can forget a column.
 //! - [`stream`] gives every line of a run from an [`ExportScan`] to a [`LineSink`]; [`ExportFiles`] is the sink that writes
 //!   files and their [`Manifest`], [`Export`] reads them again.
+//! - [`ProvFile`] and [`openlineage`] tell of a run in the words of others, W3C PROV and OpenLineage. Nothing reads them again.
 //!
 //! Invariant: what was exported and is read again is the same record, with the same roots. Line and manifest formats are
 //! described in `docs/export.md`.
@@ -19,6 +20,9 @@ mod loaded;
 mod manifest;
 mod note;
 mod object;
+mod one;
+mod openlineage;
+mod prov;
 mod read;
 mod records;
 mod source;
@@ -34,6 +38,9 @@ pub use line::{Kind, Line};
 pub use loaded::{Loaded, Voucher};
 pub use manifest::{FORMAT, Form, Manifest, ManifestExport, ManifestFile, ManifestRun};
 pub use note::{NOTE, sign};
+pub use one::one_file;
+pub use openlineage::openlineage;
+pub use prov::ProvFile;
 pub use read::{Export, LineError};
 pub use records::{
     ArtifactLine, BodiesLine, CheckpointLine, EpochLine, OperationLine, OutcomeLine, PayloadLine,

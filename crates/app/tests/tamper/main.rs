@@ -10,6 +10,7 @@ mod exempt;
 mod exported;
 mod receipts;
 mod recorded;
+mod retold;
 mod subject;
 mod tables;
 mod taken_away;

@@ -117,3 +117,27 @@ fn a_record_that_was_edited_is_not_exported() {
     assert!(said.err.contains("the record is not sound: tokens"), "{}", said.err);
     assert!(!cli.path("export/manifest.json").exists() && !cli.path("export/records.jsonl").exists());
 }
+
+#[test]
+fn a_run_is_told_in_the_words_of_others() {
+    let cli = Cli::after_run();
+    let prov = cli.say(&export(&["-o", "prov.json", "--format", "prov"]));
+    let events = cli.say(&export(&["-o", "told", "--format", "openlineage"]));
+    assert_eq!((prov.code, events.code), (0, 0), "{}{}", prov.err, events.err);
+    let report = cli.json(&export(&["-o", "again", "--format", "prov", "--json"]));
+    assert_eq!((keys(&report), &report["file"]), (vec!["file", "run_id"], &json!("again/prov.json")));
+    let read = |name: &str| fs::read_to_string(cli.path(name)).unwrap();
+    let document: Json = serde_json::from_str(&read("prov.json")).unwrap();
+    assert_eq!(document["entity"]["at:source"]["prov:label"], "in.csv");
+    assert_eq!(read("told/openlineage.jsonl").lines().count(), 2);
+    let refused = [
+        export(&["-o", "prov.json", "--format", "prov"]),
+        export(&["-o", "other.json", "--format", "prov", "--bodies"]),
+        export(&["-o", "other", "--format", "openlineage", "--sign"]),
+    ];
+    let refused = refused.map(|args| cli.say(&args));
+    assert_eq!(refused.each_ref().map(|said| said.code), [1, 2, 2]);
+    assert_eq!(read("prov.json"), read("again/prov.json"), "what is there stays, and is told the same");
+    let errors = refused.map(|said| said.err).join("\n");
+    assert_said!(format!("{}\n{}\n{errors}", prov.out, events.out));
+}

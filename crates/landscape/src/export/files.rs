@@ -36,10 +36,10 @@ enum Writer {
 }
 
 /// A file that is not under its name yet, with its hash.
-type Whole = Hashing<BufWriter<NamedTempFile>>;
+pub(super) type Whole = Hashing<BufWriter<NamedTempFile>>;
 
 /// Hashes what is written.
-struct Hashing<W> {
+pub(super) struct Hashing<W> {
     into: W,
     hasher: Hasher,
     bytes: u64,
@@ -217,12 +217,12 @@ fn write_whole(folder: &Path, name: String, bytes: &[u8]) -> Result<(), ExportEr
 }
 
 /// The folder of a path without one is the working directory.
-fn folder(path: &Path) -> &Path {
+pub(super) fn folder(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 impl Whole {
-    fn create(into: &Path) -> Result<Self, ExportError> {
+    pub(super) fn create(into: &Path) -> Result<Self, ExportError> {
         let into = folder(into);
         let mut builder = tempfile::Builder::new();
         builder.prefix(".elspeth-export-");
@@ -234,7 +234,12 @@ impl Whole {
     }
 
     /// Makes it durable under its name.
-    fn finish(self, into: &Path, name: String, replaces: bool) -> Result<ManifestFile, ExportError> {
+    pub(super) fn finish(
+        self,
+        into: &Path,
+        name: String,
+        replaces: bool,
+    ) -> Result<ManifestFile, ExportError> {
         let path = into.join(&name);
         let io = || ExportError::io("writing", &path);
         let file = self.into.into_inner().map_err(|error| io()(error.into_error()))?;
