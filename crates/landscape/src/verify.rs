@@ -377,15 +377,6 @@ impl Verifier<'_> {
                 None if tally.open || !ledger.is_sound() => account(),
                 None => {
                     let summary = Some(tally.counters(&known).kept());
-                    if cfg!(debug_assertions) {
-                        let asked = account()?;
-                        assert!(
-                            asked.breaches.is_empty(),
-                            "SQL finds what was not seen: {:?}",
-                            asked.breaches
-                        );
-                        assert_eq!(asked.summary, summary, "SQL counts otherwise");
-                    }
                     Ok(Account { breaches: Vec::new(), summary })
                 }
             }
@@ -424,6 +415,17 @@ impl Verifier<'_> {
         self.strays(scan, (epochs_sound.then(rows), counted), ledger)?;
         self.kept(scan, (kept, bodies), ledger)?;
         artifacts::check(scan, run, artifacts, ledger)?;
+        if cfg!(debug_assertions)
+            && ledger.is_sound()
+            && let Ok(seen) = &account
+        {
+            let asked = threads::scan(&opened)?.account(run.status)?;
+            assert_eq!(
+                (&asked.breaches, &asked.summary),
+                (&seen.breaches, &seen.summary),
+                "SQL says otherwise"
+            );
+        }
         match account {
             Ok(account) => self.conservation(account, scan.summary()?, ledger),
             // What cannot be read cannot be counted.
