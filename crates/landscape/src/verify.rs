@@ -416,6 +416,8 @@ impl Verifier<'_> {
         self.kept(scan, (kept, bodies), ledger)?;
         artifacts::check(scan, run, artifacts, ledger)?;
         if cfg!(debug_assertions)
+            && by_hand
+            && consuming
             && ledger.is_sound()
             && let Ok(seen) = &account
         {
