@@ -135,9 +135,96 @@ fn consistency_of_two_heads_is_checked() {
     assert_eq!(code(&verify(&["receipt", "--key", &keys()], &[file])), 5);
 }
 
+/// The same run in both forms, with what stands for it: `elspeth export latest --sign --bodies`, and `elspeth head`.
+fn exported(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exports").join(name)
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// A copy that may be changed.
+fn copied(form: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(exported(form)).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn exports_are_verified_without_a_database() {
+    let (key, head) = (text(&exported("key.pub")), text(&exported("head")));
+    for form in ["records", "tables"] {
+        let path = [exported(form)];
+        assert_eq!(code(&verify(&["export", "--key", &key], &path)), 0, "{form}");
+        assert_eq!(code(&verify(&["export", "--head", &head], &path)), 0, "{form}");
+        let output = verify(&["export"], &path);
+        assert_eq!(code(&output), 1, "{form}");
+        assert!(stdout(&output).contains(": unknown: nobody whom you named stands for it"));
+        let stranger = keys();
+        let stranger = fs::read_to_string(stranger).unwrap().lines().next().unwrap().to_owned();
+        assert_eq!(code(&verify(&["export", "--key", &stranger], &path)), 5, "{form}");
+    }
+    let output = verify(&["export", "--key", &key], &[exported("records")]);
+    insta::assert_snapshot!("export", stdout(&output).replace(&text(&exported("records")), "records"));
+    let nowhere = verify(&["export", "--key", &key], &[exported("nowhere")]);
+    assert_eq!(code(&nowhere), 1);
+    assert!(stdout(&nowhere).contains("there is no manifest"));
+}
+
+#[test]
+fn an_export_of_which_anything_was_changed_is_refused() {
+    let key = text(&exported("key.pub"));
+    let check = |folder: &Path, codes: &[i32]| {
+        let output = verify(&["export", "--key", &key], &[folder.to_owned()]);
+        assert!(codes.contains(&code(&output)), "{}", stdout(&output));
+    };
+    for form in ["records", "tables"] {
+        for name in fs::read_dir(exported(form)).unwrap().map(|file| file.unwrap().file_name()) {
+            let folder = copied(form);
+            let file = folder.path().join(&name);
+            let mut bytes = fs::read(&file).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&file, &bytes).unwrap();
+            // Without a manifest that can be read, there is no export.
+            check(folder.path(), if name == "manifest.json" { &[1, 5] } else { &[5] });
+            // Without a note, the head that is signed stands for it still.
+            if name != "manifest.json" && name != "manifest.json.note" {
+                fs::remove_file(&file).unwrap();
+                check(folder.path(), &[1, 5]);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_export_with_the_note_of_another_is_refused() {
+    let key = text(&exported("key.pub"));
+    let manifest = |from: &str, to: &str| {
+        let folder = copied("records");
+        let file = folder.path().join("manifest.json");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from));
+        fs::write(&file, text.replace(from, to)).unwrap();
+        let output = verify(&["export", "--key", &key], &[folder.path().to_owned()]);
+        assert_eq!(code(&output), 5, "{from}: {}", stdout(&output));
+    };
+    manifest("\"bodies\": true", "\"bodies\": false");
+    manifest("\"row\": 5", "\"row\": 4");
+    manifest("\"index\": 3", "\"index\": 2");
+    manifest("\"engine_version\": \"0", "\"engine_version\": \"1");
+    let folder = copied("records");
+    fs::copy(exported("tables/manifest.json.note"), folder.path().join("manifest.json.note")).unwrap();
+    let output = verify(&["export", "--key", &key], &[folder.path().to_owned()]);
+    assert_eq!(code(&output), 5, "{}", stdout(&output));
+}
+
 #[test]
 fn a_wrong_command_line_gives_2() {
-    for arguments in [&["receipt"][..], &[], &["export-all", "x"], &["receipt", "x", "--no"]] {
+    for arguments in [&["receipt"][..], &["export"], &[], &["export-all", "x"], &["receipt", "x", "--no"]] {
         let output = verify(arguments, &[]);
         assert_eq!(code(&output), 2, "{arguments:?}");
         assert!(String::from_utf8(output.stderr).unwrap().ends_with("Try `elspeth-verify --help`.\n"));

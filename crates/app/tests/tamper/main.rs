@@ -6,6 +6,7 @@
 
 mod altered;
 mod changes;
+mod conserved;
 mod exempt;
 mod exported;
 mod receipts;

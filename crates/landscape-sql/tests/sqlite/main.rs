@@ -5,6 +5,7 @@
 #[path = "../conformance/mod.rs"]
 mod conformance;
 mod counting;
+mod exporting;
 mod files;
 mod purging;
 mod signing;

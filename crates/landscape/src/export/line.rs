@@ -376,3 +376,6 @@ impl Told {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,7 +100,8 @@ const RULES: &[Rule] = &[
         let was = |parent: TokenKey| {
             records.end(parent).is_some_and(|end| matches!(end.outcome, Outcome::Forked | Outcome::Expanded))
         };
-        Found::Tokens(of_families.map(|(parent, _)| parent).filter(|parent| !was(*parent)).collect())
+        let odd: BTreeSet<_> = of_families.map(|(parent, _)| parent).filter(|parent| !was(*parent)).collect();
+        Found::Tokens(odd.into_iter().collect())
     }),
     ("a token that a merged one came from was coalesced into it", |records| {
         let merged = records.links().filter(|(_, child)| child.group == Some(child.token.get()));
@@ -109,8 +110,9 @@ const RULES: &[Rule] = &[
                 .end(parent)
                 .is_some_and(|end| end.outcome == Outcome::Coalesced && end.group == child.group)
         };
-        let odd = merged.filter(|(parent, child)| !was(*parent, child));
-        Found::Tokens(odd.map(|(parent, _)| parent).collect())
+        let odd: BTreeSet<_> =
+            merged.filter(|(parent, child)| !was(*parent, child)).map(|(it, _)| it).collect();
+        Found::Tokens(odd.into_iter().collect())
     }),
     ("every token that a release made came from a token or a batch", |records| {
         let outputs: BTreeSet<_> = records.outputs.iter().map(|output| output.token).collect();
