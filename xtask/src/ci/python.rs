@@ -75,11 +75,11 @@ fn python(workspace: &Workspace) -> Command {
 /// Both say the same of every receipt; but the standard library of Python has no BLAKE3, and the script says so.
 fn agreement(workspace: &Workspace, receipts: &[PathBuf], keys: &str) -> Result<Answers, Error> {
     let program = Metadata::load(workspace)?.target_directory.join("debug/elspeth-verify");
-    let keys: Vec<&str> = keys.lines().flat_map(|key| ["--key", key]).collect();
+    let named: Vec<&str> = keys.lines().flat_map(|key| ["--key", key]).collect();
     let (mut findings, mut answers) = (Vec::new(), Answers { ok: 0, refused: 0 });
     for file in receipts {
-        let answer = code(Command::new(&program).arg("receipt").arg(file).args(&keys))?;
-        let of_script = code(python(workspace).arg(SCRIPT).arg(file).args(&keys))?;
+        let answer = code(Command::new(&program).arg("receipt").arg(file).args(&named))?;
+        let of_script = code(python(workspace).arg(SCRIPT).arg(file).args(keys.lines()))?;
         let expected = if is_of_blake3(file) { 1 } else { answer };
         if of_script != expected || ![OK, REFUSED].contains(&answer) {
             findings

@@ -184,6 +184,19 @@ fn vouched_wrong() -> Vec<(&'static str, Receipt)> {
     ]
 }
 
+/// Each byte of the token's record as a record of its own, as if the names of kinds were tags: nothing says any more that there
+/// is a token, whose outcome is left out.
+fn as_bytes() -> String {
+    let receipt = changed(|_, shown| shown.acts.clear());
+    let token = &receipt.decisions.records[1];
+    let tags: Vec<String> =
+        token.to_bytes().iter().map(|byte| format!("{{\"record\":\"={byte}\"}}")).collect();
+    let text = receipt.to_text();
+    let begin = text.find("{\"record\":\"token\"").unwrap();
+    let end = begin + text[begin..].find('}').unwrap() + 1;
+    format!("{}{}{}", &text[..begin], tags.join(","), &text[end..])
+}
+
 /// The same receipt in another form.
 fn written_wrong() -> Vec<(&'static str, String)> {
     let text = linear().to_text();
@@ -211,6 +224,7 @@ fn written_wrong() -> Vec<(&'static str, String)> {
         ("field-unknown", written("\"row\":1,", "\"row\":1,\"rows\":1,")),
         ("field-unknown-in-record", written("\"record\":\"row\",", "\"note\":\"\",\"record\":\"row\",")),
         ("field-missing", written("\"row\":1,", "")),
+        ("record-as-bytes", as_bytes()),
         ("number-as-float", written("\"row\":1,", "\"row\":1.0,")),
         ("number-with-exponent", written("\"row\":1,", "\"row\":1e0,")),
         ("number-as-text", written("\"row\":1,", "\"row\":\"1\",")),

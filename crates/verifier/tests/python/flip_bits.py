@@ -3,10 +3,9 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "python"))
-import signed_note
 import verify_receipt
 
-stride, keys = int(sys.argv[1]), [signed_note.public_key(line) for line in open(sys.argv[2]).read().splitlines()]
+stride, keys = int(sys.argv[1]), dict(map(verify_receipt.public_key, open(sys.argv[2]).read().splitlines()))
 tried = accepted = 0
 for path in sys.argv[3:]:
     data = bytearray(pathlib.Path(path).read_bytes())
