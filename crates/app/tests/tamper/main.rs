@@ -9,6 +9,7 @@ mod changes;
 mod conserved;
 mod exempt;
 mod exported;
+mod published;
 mod receipts;
 mod recorded;
 mod retold;

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use serde_json::{Map, Value};
 
 use crate::exported::runs;
+use crate::published::{OpenLineage, Prov};
 use crate::subject::Subject;
 
 /// What is told of each run, by its id.
@@ -110,8 +111,10 @@ fn count(subject: &Subject, run: &str, from: &str) -> usize {
 #[test]
 fn prov_tells_what_every_thing_came_from() {
     let subject = Subject::new();
+    let schema = Prov::new();
     let mut relations = BTreeSet::new();
     for (run, text) in told(&subject, ProvenanceForm::Prov) {
+        assert_eq!(schema.findings(&serde_json::from_str(&text).unwrap()), [""; 0], "{run}");
         let document = Document::read(&text);
         document.assert_sound();
         relations.extend(document.0.keys().cloned());
@@ -173,6 +176,7 @@ fn assert_facets(facets: &Value) -> Vec<&String> {
 #[test]
 fn openlineage_tells_of_start_and_end() {
     let subject = Subject::new();
+    let schema = OpenLineage::new();
     let mut ends = Vec::new();
     for (run, text) in told(&subject, ProvenanceForm::OpenLineage) {
         let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -181,6 +185,7 @@ fn openlineage_tells_of_start_and_end() {
         assert_eq!(start["outputs"], serde_json::json!([]));
         ends.push(end["eventType"].as_str().unwrap().to_owned());
         for event in &events {
+            assert_eq!(schema.findings(event), [""; 0], "{run}: {event}");
             assert_eq!(
                 event["schemaURL"],
                 "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -213,4 +218,88 @@ fn openlineage_tells_of_start_and_end() {
         assert!(evidence["recordRoot"].is_string() && evidence["contentRoot"].is_string());
     }
     assert_eq!(ends, ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]);
+}
+
+/// A document with something else at a place, or with nothing there.
+fn damaged(document: &Value, place: &str, other: Option<Value>) -> Value {
+    let mut damaged = document.clone();
+    let (owner, name) = place.rsplit_once('/').unwrap();
+    let owner = damaged.pointer_mut(owner).unwrap_or_else(|| panic!("{place} of {document}"));
+    match (owner, other) {
+        (Value::Array(items), other) => items[name.parse::<usize>().unwrap()] = other.unwrap(),
+        (owner, Some(other)) => owner[&name.replace("~1", "/")] = other,
+        (owner, None) => assert!(owner.as_object_mut().unwrap().remove(name).is_some(), "{place}"),
+    }
+    damaged
+}
+
+#[test]
+fn the_schema_of_prov_finds_what_is_damaged() {
+    let subject = Subject::new();
+    let (_, text) = told(&subject, ProvenanceForm::Prov).swap_remove(0);
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let first = |section: &str| {
+        let (name, _) = document[section].as_object().unwrap().iter().next().unwrap();
+        format!("/{section}/{}", name.replace('/', "~1"))
+    };
+    let activity = document["activity"].as_object().unwrap();
+    let (timed, _) = activity.iter().find(|(_, it)| it.get("prov:startTime").is_some()).unwrap();
+    let damages = [
+        ("/wasMadeBy".to_owned(), Some(serde_json::json!({}))),
+        ("/entity".to_owned(), Some(serde_json::json!([]))),
+        ("/prefix/at".to_owned(), Some(Value::from("no address"))),
+        (format!("{}/elspeth:note", first("entity")), Some(Value::Null)),
+        (format!("{}/prov:type/0/lang", first("entity")), Some(Value::from(1))),
+        (format!("{}/prov:type/0/$", first("agent")), None),
+        (format!("{}/prov:entity", first("used")), None),
+        (format!("{}/prov:entity", first("wasGeneratedBy")), Some(Value::from("a b"))),
+        (format!("{}/prov:usedEntity", first("wasDerivedFrom")), None),
+        (format!("{}/prov:activity", first("wasAssociatedWith")), Some(Value::from(7))),
+        (format!("/activity/{timed}/prov:startTime"), Some(Value::from("today"))),
+    ];
+    let schema = Prov::new();
+    for (place, other) in damages {
+        assert_ne!(schema.findings(&damaged(&document, &place, other)), [""; 0], "{place}");
+    }
+}
+
+#[test]
+fn the_schemas_of_openlineage_find_what_is_damaged() {
+    let subject = Subject::new();
+    let told = told(&subject, ProvenanceForm::OpenLineage);
+    let events = told.iter().map(|(_, text)| text.lines().last().unwrap());
+    let events: Vec<Value> = events.map(|line| serde_json::from_str(line).unwrap()).collect();
+    let event = events.iter().find(|it| it["inputs"][0]["facets"].get("schema").is_some()).unwrap();
+    let failed = events.iter().find(|it| it["eventType"] == "FAIL").unwrap();
+    let text = |text: &str| Some(Value::from(text));
+    let damages = [
+        (event, "/eventTime", text("yesterday")),
+        (event, "/eventType", text("DONE")),
+        (event, "/producer", None),
+        (event, "/schemaURL", None),
+        (event, "/run/runId", text("01JZ8Q4Z8N5X2V7K3M9T0B6C1D")),
+        (event, "/run/facets/elspeth_evidence/_producer", None),
+        (
+            event,
+            "/run/facets/elspeth_evidence/_schemaURL",
+            text("https://openlineage.io/spec/2-0-2/Run.json"),
+        ),
+        (event, "/run/facets/processing_engine/version", None),
+        (event, "/job/namespace", None),
+        (event, "/job/facets/jobType/integration", None),
+        (event, "/inputs/0/name", None),
+        (event, "/inputs/0/facets/version/datasetVersion", None),
+        (event, "/outputs", Some(serde_json::json!({}))),
+        (event, "/inputs/0/facets/schema/fields/0/name", None),
+        (event, "/outputs/0/outputFacets/outputStatistics/rowCount", text("7")),
+        (event, "/outputs/0/outputFacets/outputStatistics/_schemaURL", text("no address")),
+        (failed, "/run/facets/errorMessage/programmingLanguage", None),
+    ];
+    let schema = OpenLineage::new();
+    for (event, place, other) in damages {
+        assert_ne!(schema.findings(&damaged(event, place, other)), [""; 0], "{place}");
+    }
+    let (mut renamed, facets) = (event.clone(), event["job"]["facets"].clone());
+    renamed["job"]["facets"] = serde_json::json!({"jobKind": facets["jobType"]});
+    assert_ne!(schema.findings(&renamed), [""; 0], "a facet by another name");
 }

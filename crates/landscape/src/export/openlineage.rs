@@ -81,7 +81,7 @@ impl Run<'_> {
     fn event(&self, kind: &str, at: Micros, mut facets: Map<String, Value>, outputs: Vec<Value>) -> Value {
         let run = self.subject.run;
         let engine = json!({"version": run.engine_version, "name": "elspeth"});
-        facets.insert("processing_engine".to_owned(), self.facet("1-1-0/ProcessingEngineRunFacet", engine));
+        facets.insert("processing_engine".to_owned(), self.facet("1-1-1/ProcessingEngineRunFacet", engine));
         let job = json!({"processingType": "BATCH", "integration": "ELSPETH", "jobType": "PIPELINE"});
         json!({
             "eventType": kind,
@@ -92,7 +92,7 @@ impl Run<'_> {
             "job": {
                 "namespace": NAMESPACE,
                 "name": run.settings_path,
-                "facets": {"jobType": self.facet("2-0-4/JobTypeJobFacet", job)},
+                "facets": {"jobType": self.facet("2-0-3/JobTypeJobFacet", job)},
             },
             "inputs": self.inputs(),
             "outputs": outputs,
@@ -128,7 +128,7 @@ impl Run<'_> {
 
     fn error(&self, error: &ErrorReason) -> Value {
         let facet = json!({"message": error.message, "programmingLanguage": "RUST"});
-        self.facet("1-0-0/ErrorMessageRunFacet", facet)
+        self.facet("1-0-1/ErrorMessageRunFacet", facet)
     }
 
     /// Where the source read, when it is from somewhere.
@@ -159,14 +159,14 @@ impl Run<'_> {
         }
         self.version(&artifact.content_hash.to_string(), &mut facets);
         let statistics = json!({"rowCount": artifact.rows, "size": artifact.size_bytes});
-        let url = "https://openlineage.io/spec/1-0-1/OutputStatisticsOutputDatasetFacet.json\
-                   #/$defs/OutputStatisticsOutputDatasetFacet";
         let (namespace, name) = place(artifact);
         json!({
             "namespace": namespace,
             "name": name,
             "facets": facets,
-            "outputFacets": {"outputStatistics": self.facet_of(url, statistics)},
+            "outputFacets": {
+                "outputStatistics": self.facet("1-0-2/OutputStatisticsOutputDatasetFacet", statistics),
+            },
         })
     }
 
@@ -179,7 +179,7 @@ impl Run<'_> {
             None => json!({"name": field.name}),
         };
         let fields: Vec<Value> = schema.fields.into_iter().map(field).collect();
-        let facet = self.facet("1-0-0/SchemaDatasetFacet", json!({"fields": fields}));
+        let facet = self.facet("1-2-0/SchemaDatasetFacet", json!({"fields": fields}));
         facets.insert("schema".to_owned(), facet);
     }
 
