@@ -4,6 +4,7 @@
 //!   little with every look, for tests that want distinct times.
 //! - [`SeededIds`] gives the same run ids for the same seed.
 //! - [`Scratch`] is a folder that disappears with the test.
+//! - [`PgCluster`] is a PostgreSQL server that disappears with the test, where the machine has the binaries.
 //!
 //! Invariant: nothing here looks at the real time or at real randomness.
 //!
@@ -21,8 +22,12 @@
 
 mod clock;
 mod ids;
+#[cfg(unix)]
+mod postgres;
 mod scratch;
 
 pub use clock::ManualClock;
 pub use ids::SeededIds;
+#[cfg(unix)]
+pub use postgres::{PG_GUARDED, PG_SUPERUSER, PgCluster, PgDurability};
 pub use scratch::Scratch;
