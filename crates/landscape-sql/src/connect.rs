@@ -7,9 +7,9 @@ use std::time::Duration;
 use elspeth_landscape::LandscapeError;
 use rusqlite::{Connection, OpenFlags};
 use sqlx::ConnectOptions as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 
-use crate::error::{forbids_writing, store_error, write_error};
+use crate::error::{forbids_writing, write_error};
 use crate::schema::{self, Found};
 
 /// Compiled statements that a writer keeps: the texts of one run's inserts are far fewer.
@@ -78,12 +78,6 @@ pub(crate) fn writer(
         schema::migrate(&connection, &location)?;
     }
     Ok(connection)
-}
-
-/// One more connection that asks about the run that is being written.
-pub(crate) async fn checker(path: &Path, patience: Duration) -> Result<SqliteConnection, LandscapeError> {
-    let connecting = options(path, patience).read_only(true).connect().await;
-    connecting.map_err(|error| store_error(format!("opening audit database {}", path.display()), &error))
 }
 
 /// The connection of the thread that counts while a run is written.

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use crate::background::Counted;
 use crate::batch_rules::{BATCH_RULES, FAMILIES, FAMILY_RULES, TreeRule};
 use crate::census::{Census, Stretch, Tally};
-use crate::error::write_error;
+use crate::db::{Db, DbError, values};
 
 /// What the ids of a rule's breaches are.
 #[derive(Debug, Clone, Copy)]
@@ -107,13 +107,31 @@ pub(crate) fn check(
     run_no: i64,
     counted: Counted,
 ) -> Result<(Census, Vec<ConservationBreach>), LandscapeError> {
-    let census = census(connection, run_no, counted).map_err(|error| failed(&error))?;
-    let broken = broken(connection, run_no, &census).map_err(|error| failed(&error))?;
-    if broken.is_empty() {
-        return Ok((census, Vec::new()));
+    let census = census(connection, run_no, counted).map_err(|error| DbError::from(error).told(CHECKING))?;
+    let broken = broken(connection, run_no, &census).map_err(|error| error.told(CHECKING))?;
+    Ok((census, named(connection.into(), run_no, broken)?))
+}
+
+/// The rules that the run breaks, each asked for what breaks it, without a census.
+pub(crate) fn check_each(db: Db<'_>, run_no: i64) -> Result<Vec<ConservationBreach>, LandscapeError> {
+    let mut found = Vec::new();
+    let rules = RULES.iter().map(|rule| (rule.text, rule.names, rule.breaches));
+    let of_trees = FAMILY_RULES.iter().chain(BATCH_RULES);
+    for (text, names, breaches) in rules.chain(of_trees.map(|rule| (rule.text, Names::Token, rule.breaches)))
+    {
+        let numbers = numbers(db, breaches, run_no).map_err(|error| error.told(CHECKING))?;
+        found.push(Broken { text, names, numbers });
     }
-    let run = run_id(connection, run_no)?;
-    Ok((census, broken.into_iter().map(|broken| broken.named(run)).collect()))
+    found.retain(|broken| !broken.numbers.is_empty());
+    named(db, run_no, found)
+}
+
+fn named(db: Db<'_>, run_no: i64, broken: Vec<Broken>) -> Result<Vec<ConservationBreach>, LandscapeError> {
+    if broken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let run = run_id(db, run_no)?;
+    Ok(broken.into_iter().map(|broken| broken.named(run)).collect())
 }
 
 fn census(connection: &Connection, run_no: i64, counted: Counted) -> rusqlite::Result<Census> {
@@ -135,10 +153,10 @@ struct Broken {
     numbers: Vec<i64>,
 }
 
-fn broken(connection: &Connection, run_no: i64, census: &Census) -> rusqlite::Result<Vec<Broken>> {
+fn broken(connection: &Connection, run_no: i64, census: &Census) -> Result<Vec<Broken>, DbError> {
     let mut found = Vec::new();
     for rule in RULES.iter().filter(|rule| !(rule.holds)(census)) {
-        let numbers = numbers(connection, rule.breaches, run_no)?;
+        let numbers = numbers(connection.into(), rule.breaches, run_no)?;
         found.push(Broken { text: rule.text, names: rule.names, numbers });
     }
     if census.has_families() {
@@ -158,7 +176,7 @@ fn broken_trees(
     run_no: i64,
     rules: &[TreeRule],
     known: Option<(&'static str, bool)>,
-) -> rusqlite::Result<Vec<Broken>> {
+) -> Result<Vec<Broken>, DbError> {
     let (mut found, mut asked) = (Vec::new(), Vec::from_iter(known));
     for rule in rules {
         if let Some(question) = rule.held {
@@ -171,14 +189,14 @@ fn broken_trees(
                 continue;
             }
         }
-        let numbers = numbers(connection, rule.breaches, run_no)?;
+        let numbers = numbers(connection.into(), rule.breaches, run_no)?;
         found.push(Broken { text: rule.text, names: Names::Token, numbers });
     }
     Ok(found)
 }
 
-fn numbers(connection: &Connection, breaches: &str, run_no: i64) -> rusqlite::Result<Vec<i64>> {
-    connection.prepare(breaches)?.query_map([run_no], |row| row.get(0))?.collect()
+fn numbers(db: Db<'_>, breaches: &str, run_no: i64) -> Result<Vec<i64>, DbError> {
+    db.list(breaches, values![run_no], |row| row.get(0))
 }
 
 impl Broken {
@@ -202,16 +220,14 @@ fn name(run: RunId, names: Names, number: i64) -> String {
     }
 }
 
-fn run_id(connection: &Connection, run_no: i64) -> Result<RunId, LandscapeError> {
-    let text: String = connection
-        .query_row("SELECT run_id FROM runs WHERE run_no = ?", [run_no], |row| row.get(0))
-        .map_err(|error| failed(&error))?;
+fn run_id(db: Db<'_>, run_no: i64) -> Result<RunId, LandscapeError> {
+    let found =
+        db.first("SELECT run_id FROM runs WHERE run_no = ?", values![run_no], |row| row.get::<String>(0));
+    let text = found.map_err(|error: DbError| error.told(CHECKING))?.unwrap_or_default();
     text.parse().map_err(|error| {
         Corruption { table: "runs", id: format!("run_no {run_no}"), what: format!("`run_id`: {error}") }
             .into()
     })
 }
 
-fn failed(error: &rusqlite::Error) -> LandscapeError {
-    write_error("checking conservation", error)
-}
+const CHECKING: &str = "checking conservation";

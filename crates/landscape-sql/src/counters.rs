@@ -5,17 +5,16 @@ use std::collections::BTreeMap;
 
 use elspeth_contracts::{NodeType, Outcome};
 use elspeth_landscape::{Corruption, Counters, LandscapeError};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteConnection;
 
+use crate::asking::{Asked, Snapshot};
 use crate::census::Census;
-use crate::error::store_error;
+use crate::db::{Db, DbError, Row, values};
 use crate::stored::{Origin, Stored};
 
 const OUTCOMES: &str =
     "SELECT outcome, count(*) AS tokens FROM token_outcomes WHERE run_no = ? AND terminal = 1
     GROUP BY outcome";
-const ROWS: &str = "SELECT count(*) FROM rows WHERE run_no = ?";
+const ROWS: &str = "SELECT count(*) AS number FROM rows WHERE run_no = ?";
 /// Tokens that wait in open batches: members of batches that were not flushed, and those that were recorded as buffered,
 /// as long as nothing came after that. Batches are few, so they are visited one after the other by their numbers.
 const BUFFERED: &str = "WITH RECURSIVE batch(n) AS (
@@ -28,11 +27,11 @@ const BUFFERED: &str = "WITH RECURSIVE batch(n) AS (
         WHERE NOT EXISTS (SELECT 1 FROM batches b WHERE b.run_no = ?1 AND b.batch_no = batch.n AND b.status IN (2, 3))
         UNION
         SELECT token FROM token_outcomes WHERE run_no = ?1 AND terminal = 0)
-    SELECT count(*) FROM waiting WHERE NOT EXISTS
+    SELECT count(*) AS number FROM waiting WHERE NOT EXISTS
         (SELECT 1 FROM token_outcomes t WHERE t.run_no = ?1 AND t.token = waiting.token AND t.terminal = 1)";
 /// Merges that failed, however many branches had come: the state of one of them tells of the merge. What came too late
 /// for a merge does not make it fail.
-const COALESCE_FAILED: &str = "SELECT count(*) FROM transform_errors e
+const COALESCE_FAILED: &str = "SELECT count(*) AS number FROM transform_errors e
     JOIN nodes n ON n.run_no = e.run_no AND n.step = e.step AND n.node_type = 4
     JOIN state_contexts c ON c.run_no = e.run_no AND c.token = e.token AND c.step = e.step AND c.attempt = e.attempt
     WHERE e.run_no = ? AND e.reason ->> 'kind' <> 'late_arrival_after_merge'";
@@ -41,28 +40,15 @@ const DESTINATIONS: &str = "SELECT n.name, coalesce(s.tokens, 0) AS tokens FROM 
     ON s.step = n.step WHERE n.run_no = ?1 AND n.node_type = 5";
 
 /// Of a sealed run what was kept, else what the record says now.
-pub(crate) async fn counters(
-    connection: &mut SqliteConnection,
-    run_no: i64,
-) -> Result<Counters, LandscapeError> {
-    let kept: Option<Option<String>> = sqlx::query_scalar("SELECT summary FROM runs WHERE run_no = ?")
-        .bind(run_no)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(|error| failed(&error))?;
+pub(crate) async fn counters(snapshot: &mut Snapshot<'_>, run_no: i64) -> Result<Counters, LandscapeError> {
+    let kept =
+        snapshot.rows("SELECT run_no, summary FROM runs WHERE run_no = ?", &of(run_no), COUNTING).await?;
+    let origin = Origin { table: "runs", key: &["run_no"] };
+    let kept = kept.iter().map(|row| Stored::new(row, origin).maybe_text("summary")).next().transpose()?;
     match kept.flatten() {
         Some(summary) => read_summary(run_no, &summary),
-        None => computed(connection, run_no).await,
+        None => computed(snapshot, run_no).await,
     }
-}
-
-/// What is kept with a run when it is sealed.
-pub(crate) async fn summary_json(
-    connection: &mut SqliteConnection,
-    run_no: i64,
-) -> Result<String, LandscapeError> {
-    let counters = computed(connection, run_no).await?;
-    Ok(counters.kept())
 }
 
 /// The same for a run of which conservation holds, from the numbers that showed it.
@@ -93,27 +79,23 @@ pub(crate) fn summary_of(
 }
 
 /// The same of any run, whatever holds of it; `None` where an outcome is none.
-pub(crate) fn summary_now(
-    connection: &rusqlite::Connection,
-    run_no: i64,
-) -> rusqlite::Result<Option<String>> {
-    let count = |sql| connection.query_row(sql, [run_no], |row| row.get(0)).map(i64::cast_unsigned);
+pub(crate) fn summary_now(db: Db<'_>, run_no: i64) -> Result<Option<String>, DbError> {
+    let count =
+        |sql| Ok::<u64, DbError>(db.number(sql, values![run_no])?.unwrap_or_default().cast_unsigned());
     let mut counters = Counters {
         processed: count(ROWS)?,
         buffered: count(BUFFERED)?,
         coalesce_failed: count(COALESCE_FAILED)?,
         ..Counters::default()
     };
-    let mut outcomes = connection.prepare(OUTCOMES)?;
-    let mut outcomes = outcomes.query([run_no])?;
-    while let Some(row) = outcomes.next()? {
-        let Ok(outcome) = Outcome::from_code(row.get(0)?) else { return Ok(None) };
-        counters.add(outcome, row.get::<_, i64>(1)?.cast_unsigned());
+    let pair = |row: &Row<'_>| Ok::<(i64, i64), DbError>((row.get(0)?, row.get(1)?));
+    for (code, tokens) in db.list(OUTCOMES, values![run_no], pair)? {
+        let Ok(outcome) = Outcome::from_code(code) else { return Ok(None) };
+        counters.add(outcome, tokens.cast_unsigned());
     }
-    let mut sinks = connection.prepare(DESTINATIONS)?;
-    let mut sinks = sinks.query([run_no])?;
-    while let Some(row) = sinks.next()? {
-        counters.destinations.insert(row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
+    let sink = |row: &Row<'_>| Ok::<(String, i64), DbError>((row.get(0)?, row.get(1)?));
+    for (sink, tokens) in db.list(DESTINATIONS, values![run_no], sink)? {
+        counters.destinations.insert(sink, tokens.cast_unsigned());
     }
     Ok(Some(counters.kept()))
 }
@@ -128,24 +110,16 @@ fn read_summary(run_no: i64, summary: &str) -> Result<Counters, LandscapeError> 
 }
 
 /// What the record says.
-pub(crate) async fn computed(
-    connection: &mut SqliteConnection,
-    run_no: i64,
-) -> Result<Counters, LandscapeError> {
+async fn computed(snapshot: &mut Snapshot<'_>, run_no: i64) -> Result<Counters, LandscapeError> {
     let mut counters = Counters {
-        processed: count(connection, ROWS, run_no).await?,
-        buffered: count(connection, BUFFERED, run_no).await?,
-        coalesce_failed: count(connection, COALESCE_FAILED, run_no).await?,
-        destinations: destinations(connection, run_no).await?,
+        processed: count(snapshot, ROWS, run_no).await?,
+        buffered: count(snapshot, BUFFERED, run_no).await?,
+        coalesce_failed: count(snapshot, COALESCE_FAILED, run_no).await?,
+        destinations: destinations(snapshot, run_no).await?,
         ..Counters::default()
     };
     let origin = Origin { table: "token_outcomes", key: &["outcome"] };
-    let rows = sqlx::query(OUTCOMES)
-        .bind(run_no)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(|error| failed(&error))?;
-    for row in &rows {
+    for row in &snapshot.rows(OUTCOMES, &of(run_no), COUNTING).await? {
         let stored = Stored::new(row, origin);
         let tokens = stored.unsigned("tokens")?;
         counters.add(stored.code("outcome", Outcome::from_code)?, tokens);
@@ -154,14 +128,10 @@ pub(crate) async fn computed(
 }
 
 async fn destinations(
-    connection: &mut SqliteConnection,
+    snapshot: &mut Snapshot<'_>,
     run_no: i64,
 ) -> Result<BTreeMap<String, u64>, LandscapeError> {
-    let rows = sqlx::query(DESTINATIONS)
-        .bind(run_no)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(|error| failed(&error))?;
+    let rows = snapshot.rows(DESTINATIONS, &of(run_no), COUNTING).await?;
     let origin = Origin { table: "nodes", key: &["name"] };
     rows.iter()
         .map(|row| {
@@ -171,16 +141,14 @@ async fn destinations(
         .collect()
 }
 
-async fn count(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
-    run_no: i64,
-) -> Result<u64, LandscapeError> {
-    let row =
-        sqlx::query(sql).bind(run_no).fetch_one(&mut *connection).await.map_err(|error| failed(&error))?;
-    Ok(row.get::<i64, _>(0).cast_unsigned())
+async fn count(snapshot: &mut Snapshot<'_>, sql: &'static str, run_no: i64) -> Result<u64, LandscapeError> {
+    let rows = snapshot.rows(sql, &of(run_no), COUNTING).await?;
+    let origin = Origin { table: "runs", key: &[] };
+    rows.iter().map(|row| Stored::new(row, origin).unsigned("number")).sum()
 }
 
-fn failed(error: &sqlx::Error) -> LandscapeError {
-    store_error("counting the records of a run", error)
+fn of(run_no: i64) -> [Asked; 1] {
+    [Asked::Int(Some(run_no))]
 }
+
+const COUNTING: &str = "counting the records of a run";

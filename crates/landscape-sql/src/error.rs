@@ -2,15 +2,23 @@
 
 use elspeth_landscape::LandscapeError;
 
+use crate::db::DbError;
+
 /// Why something could not be written: the database refused, or what is there contradicts itself.
 #[derive(Debug)]
 pub(crate) enum WriteFailed {
-    Database(rusqlite::Error),
+    Database(DbError),
     Record(LandscapeError),
 }
 
 impl From<rusqlite::Error> for WriteFailed {
     fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<DbError> for WriteFailed {
+    fn from(error: DbError) -> Self {
         Self::Database(error)
     }
 }
@@ -25,7 +33,7 @@ impl WriteFailed {
     /// As it is told; `context` says what was being done when the database refused.
     pub(crate) fn told(self, context: impl FnOnce() -> String) -> LandscapeError {
         match self {
-            Self::Database(error) => write_error(context(), &error),
+            Self::Database(error) => error.told(context()),
             Self::Record(error) => error,
         }
     }
@@ -101,4 +109,52 @@ pub(crate) fn write_error(context: impl Into<String>, error: &rusqlite::Error) -
 
 fn write_code(error: &rusqlite::Error) -> Option<i64> {
     error.sqlite_error().map(|failure| i64::from(failure.extended_code & 0xff))
+}
+
+/// Errors of PostgreSQL for which waiting can help: locks, conflicts, too many connections, a server that goes down or comes
+/// up, and connections that broke (class 08).
+const PASSING: [&str; 8] = ["55P03", "40001", "40P01", "53300", "57P01", "57P02", "57P03", "57014"];
+
+/// The same for PostgreSQL.
+pub(crate) fn postgres_error(context: impl Into<String>, error: &sqlx::Error) -> LandscapeError {
+    let (message, retryable) = match error {
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            let passing = PASSING.contains(&code.as_ref()) || code.starts_with("08");
+            (advised(database.message(), postgres_advice(&code)), passing)
+        }
+        sqlx::Error::Io(error) => {
+            (advised(&error.to_string(), Some("the server cannot be reached, or it went away")), true)
+        }
+        sqlx::Error::PoolTimedOut => ("the server does not answer".to_owned(), true),
+        sqlx::Error::WorkerCrashed => ("the connection to the server was lost".to_owned(), true),
+        sqlx::Error::Tls(error) => {
+            (advised(&error.to_string(), Some("look at sslmode and sslrootcert")), false)
+        }
+        other => (other.to_string(), false),
+    };
+    LandscapeError::Store { context: context.into(), message, retryable }
+}
+
+fn advised(message: &str, advice: Option<&str>) -> String {
+    advice.map_or_else(|| message.to_owned(), |advice| format!("{message}; {advice}"))
+}
+
+/// What can be done, by the code of the error.
+fn postgres_advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "28P01" | "28000" => {
+            "check the user and the password: PGPASSWORD, or the file that PGPASSFILE names, or the URL"
+        }
+        "3D000" => "create the database, or name another",
+        "42501" => {
+            "grant that role what it needs; the chapter on PostgreSQL in docs/operations.md has the grants"
+        }
+        "55P03" => "another program holds it; let that one finish",
+        "53100" => "make room on the server's disk",
+        "53300" => "let others disconnect, or raise max_connections",
+        "57P01" | "57P02" | "57P03" => "the server goes down or comes up; try again when it works",
+        "25006" => "the server, or this role, may only read",
+        _ => return None,
+    })
 }

@@ -5,9 +5,8 @@
 
 use elspeth_contracts::{EpochNo, Step, TokenKey, TokenOrigin};
 use elspeth_landscape::{Failure, FailureCount, LandscapeError};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::error::store_error;
+use crate::asking::{Asked, Snapshot, StoredRow};
 use crate::stored::{Origin, Stored};
 
 /// `e` ended the path of its token: the outcome says so or, before there is one, no later attempt does.
@@ -51,12 +50,12 @@ const ENDED_ORIGIN: Origin =
 
 /// The first `limit` failures in canonical order.
 pub(crate) async fn list(
-    connection: &mut SqliteConnection,
+    snapshot: &mut Snapshot<'_>,
     run_no: i64,
     limit: u64,
 ) -> Result<Vec<Failure>, LandscapeError> {
-    let refused = select(connection, REFUSED, run_no, limit).await?;
-    let ended = select(connection, ENDED, run_no, limit).await?;
+    let refused = select(snapshot, REFUSED, run_no, limit).await?;
+    let ended = select(snapshot, ENDED, run_no, limit).await?;
     let mut failures = Vec::with_capacity(refused.len() + ended.len());
     for row in &refused {
         failures.push(read_refused(&Stored::new(row, REFUSED_ORIGIN))?);
@@ -70,13 +69,13 @@ pub(crate) async fn list(
 }
 
 async fn select(
-    connection: &mut SqliteConnection,
+    snapshot: &mut Snapshot<'_>,
     sql: &'static str,
     run_no: i64,
     limit: u64,
-) -> Result<Vec<SqliteRow>, LandscapeError> {
+) -> Result<Vec<StoredRow>, LandscapeError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    sqlx::query(sql).bind(run_no).bind(limit).fetch_all(connection).await.map_err(|error| failed(&error))
+    snapshot.rows(sql, &[Asked::Int(Some(run_no)), Asked::Int(Some(limit))], READING).await
 }
 
 fn read_refused(stored: &Stored<'_>) -> Result<Failure, LandscapeError> {
@@ -115,11 +114,10 @@ fn read_epoch(stored: &Stored<'_>) -> Result<Option<EpochNo>, LandscapeError> {
 
 /// All failures, counted by step, kind and destination.
 pub(crate) async fn counts(
-    connection: &mut SqliteConnection,
+    snapshot: &mut Snapshot<'_>,
     run_no: i64,
 ) -> Result<Vec<FailureCount>, LandscapeError> {
-    let rows =
-        sqlx::query(COUNTS).bind(run_no).fetch_all(connection).await.map_err(|error| failed(&error))?;
+    let rows = snapshot.rows(COUNTS, &[Asked::Int(Some(run_no))], READING).await?;
     let origin = Origin { table: "transform_errors", key: &["step", "kind"] };
     rows.iter().map(|row| read_count(&Stored::new(row, origin))).collect()
 }
@@ -134,6 +132,4 @@ fn read_count(stored: &Stored<'_>) -> Result<FailureCount, LandscapeError> {
     })
 }
 
-fn failed(error: &sqlx::Error) -> LandscapeError {
-    store_error("reading the failures of a run", error)
-}
+const READING: &str = "reading the failures of a run";

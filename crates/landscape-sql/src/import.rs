@@ -13,31 +13,30 @@ use elspeth_landscape::export::{
 use elspeth_landscape::registry::{self, Entry};
 use elspeth_landscape::verify::EpochRecord;
 use elspeth_proof::SecretKey;
-use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
-use crate::error::{WriteFailed, write_error};
-use crate::insert::{Inserts, Table};
-use crate::landscape::Scratch;
+use crate::db::{Bind, Connection, Db, DbError, values};
+use crate::error::WriteFailed;
+use crate::insert::Table;
 use crate::stored::reason_json;
 use crate::tables::{
     BatchMembers, BatchOutputs, Batches, Calls, Edges, NodeStates, Nodes, Registry, Releases, RoutingEvents,
     Rows, SinkStates, StateContexts, TokenOutcomes, TokenParents, Tokens, TransformErrors, ValidationErrors,
 };
+use crate::taking::Records;
 
-/// Imports one run into an SQLite database. Made by [`crate::SqliteLandscape`].
-pub struct SqliteImport {
+/// Imports one run into a database. Made by [`crate::Landscape`].
+pub struct Import {
     connection: Connection,
     location: String,
     run: Option<Imported>,
     /// Who signs the head of the registry after it.
     signer: Option<Arc<SecretKey>>,
-    _scratch: Option<Arc<Scratch>>,
 }
 
 /// The run that is being imported.
 struct Imported {
     run_no: i64,
-    inserts: Inserts,
+    records: Records,
     /// The numbers that its purges have here.
     purges: HashMap<i64, i64>,
     /// As it was sealed.
@@ -74,25 +73,30 @@ const PURGE: &str =
     payload_store, blocks, block_bytes, files, file_bytes, kept_files)
     VALUES(CASE WHEN EXISTS (SELECT 1 FROM purges WHERE purge_no = ?1) THEN NULL ELSE ?1 END,
     ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+/// The same where numbers come from a sequence, which must then not give a number that is taken.
+const PURGE_POSTGRES: &str =
+    "INSERT INTO purges(purge_no, run_no, status, requested_at, finished_at, older_than_days, by_name,
+    payload_store, blocks, block_bytes, files, file_bytes, kept_files)
+    VALUES(CASE WHEN EXISTS (SELECT 1 FROM purges WHERE purge_no = ?1)
+        THEN nextval(pg_get_serial_sequence('purges', 'purge_no')) ELSE ?1 END,
+    ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+const PURGES_NUMBERED: &str =
+    "SELECT setval(pg_get_serial_sequence('purges', 'purge_no'), max(purge_no)) FROM purges
+    HAVING max(purge_no) > (SELECT last_value FROM purges_purge_no_seq)";
 const PURGE_FILE: &str = "INSERT INTO purge_files(purge_no, hash) VALUES(?, ?)";
 const BODIES: &str = "INSERT INTO bodies(run_no, epoch, block) VALUES(?, ?, ?)";
 
 /// Why a record is not taken.
 enum Refused {
     Wrong(String),
-    Store(rusqlite::Error),
+    Store(DbError),
 }
 
-impl From<rusqlite::Error> for Refused {
-    fn from(error: rusqlite::Error) -> Self {
-        match &error {
-            rusqlite::Error::SqliteFailure(failure, message)
-                if failure.code == rusqlite::ErrorCode::ConstraintViolation =>
-            {
-                let message = message.as_deref().unwrap_or("a constraint");
-                Self::Wrong(format!("no database takes it: {message}"))
-            }
-            _ => Self::Store(error),
+impl From<DbError> for Refused {
+    fn from(error: DbError) -> Self {
+        match error.broken_constraint() {
+            Some(message) => Self::Wrong(format!("no database takes it: {message}")),
+            None => Self::Store(error),
         }
     }
 }
@@ -103,23 +107,17 @@ impl From<String> for Refused {
     }
 }
 
-impl SqliteImport {
+impl Import {
     /// Begins a transaction that nobody sees before its end.
     pub(crate) fn begin(connection: Connection, location: String) -> Result<Self, LandscapeError> {
-        let begun = connection.execute_batch("BEGIN IMMEDIATE");
-        begun.map_err(|error| write_error(format!("importing into audit database {location}"), &error))?;
-        Ok(Self { connection, location, run: None, signer: None, _scratch: None })
+        let begun = connection.db().begin();
+        begun.map_err(|error| error.told(format!("importing into audit database {location}")))?;
+        Ok(Self { connection, location, run: None, signer: None })
     }
 
     /// The same, signing the head of the registry.
     pub(crate) fn signing(mut self, signer: Option<Arc<SecretKey>>) -> Self {
         self.signer = signer;
-        self
-    }
-
-    /// The same, keeping a scratch folder.
-    pub(crate) fn keeping(mut self, scratch: Option<Arc<Scratch>>) -> Self {
-        self._scratch = scratch;
         self
     }
 
@@ -130,14 +128,14 @@ impl SqliteImport {
     fn begin_run(&mut self, run: &RunLine) -> Result<(), Refused> {
         let sql = "SELECT 1 FROM runs WHERE run_id = ?";
         let id = run.run_id.to_string();
-        if self.connection.query_row(sql, [&id], |_| Ok(())).optional()?.is_some() {
+        let db = self.connection.db();
+        if db.number(sql, values![id])?.is_some() {
             return Err(format!("run {id} is in this database already").into());
         }
-        insert_run(&self.connection, run)?;
-        let run_no = self.connection.last_insert_rowid();
+        let run_no = insert_run(db, run)?;
         self.run = Some(Imported {
             run_no,
-            inserts: Inserts::new(run_no),
+            records: Records::new(db, run_no),
             purges: HashMap::new(),
             roots: (run.content_root, run.record_root),
             run_id: run.run_id,
@@ -151,11 +149,11 @@ impl SqliteImport {
             return self.begin_run(run);
         }
         let run = self.run.as_mut().ok_or_else(|| "the run must come first".to_owned())?;
-        run.take(&self.connection, line)
+        run.take(self.connection.db(), line)
     }
 }
 
-impl RecordImport for SqliteImport {
+impl RecordImport for Import {
     fn add(&mut self, line: &Line) -> Result<(), LineError> {
         self.take(line).map_err(|refused| match refused {
             Refused::Wrong(what) => LineError::Wrong(what),
@@ -164,20 +162,42 @@ impl RecordImport for SqliteImport {
     }
 
     fn finish(mut self: Box<Self>, end: &ImportEnd) -> Result<(), LandscapeError> {
-        if let Some(run) = self.run.take() {
-            let registry = Registry { connection: &self.connection, signer: self.signer.as_deref() };
+        if let Some(mut run) = self.run.take() {
+            run.records.flush(self.connection.db()).map_err(|error| self.failed(error))?;
+            let registry = Registry { db: self.connection.db(), signer: self.signer.as_deref() };
             let admitted = registry.admit(end.now);
             let entered = admitted.and_then(|()| registry.append(Some(run.run_no), run.entry(end)));
             entered.map_err(|error| self.failed(error))?;
         }
-        self.connection.execute_batch("COMMIT").map_err(|error| self.failed(error))
+        self.connection.db().commit().map_err(|error| self.failed(error))
     }
 }
 
-fn insert_run(connection: &Connection, run: &RunLine) -> rusqlite::Result<()> {
+/// Whether there may be one for every row.
+fn comes_in_bulk(line: &Line) -> bool {
+    matches!(
+        line,
+        Line::Row(_)
+            | Line::Token(_)
+            | Line::TokenParent(_)
+            | Line::NodeState(_)
+            | Line::StateContext(_)
+            | Line::RoutingEvent(_)
+            | Line::Call(_)
+            | Line::ValidationError(_)
+            | Line::TransformError(_)
+            | Line::BatchMember(_)
+            | Line::BatchOutput(_)
+            | Line::Release(_)
+            | Line::SinkState(_)
+            | Line::TokenOutcome(_)
+    )
+}
+
+fn insert_run(db: Db<'_>, run: &RunLine) -> Result<i64, DbError> {
     let id: RunId = run.run_id;
     let (high, low) = id.halves();
-    let values = params![
+    let values = values![
         id.to_string(),
         high.cast_signed(),
         low.cast_signed(),
@@ -186,9 +206,9 @@ fn insert_run(connection: &Connection, run: &RunLine) -> rusqlite::Result<()> {
         run.completed_at.map(|at| at.0),
         run.settings,
         run.settings_path,
-        run.config_hash.as_bytes(),
+        run.config_hash,
         run.hash_version.name(),
-        run.topology_hash.as_bytes(),
+        run.topology_hash,
         run.grade.code(),
         run.engine_version,
         run.source_identity,
@@ -198,57 +218,60 @@ fn insert_run(connection: &Connection, run: &RunLine) -> rusqlite::Result<()> {
         run.owner,
         run.heartbeat_at.0,
         run.error.as_ref().map(reason_json),
-        run.content_root.as_ref().map(|root| *root.as_bytes()),
-        run.record_root.as_ref().map(|root| *root.as_bytes()),
+        run.content_root,
+        run.record_root,
         run.summary,
     ];
-    connection.execute(RUN, values).map(|_| ())
+    db.inserted(RUN, values, "run_no")
 }
 
 impl Imported {
-    fn take(&mut self, connection: &Connection, line: &Line) -> Result<(), Refused> {
+    fn take(&mut self, db: Db<'_>, line: &Line) -> Result<(), Refused> {
+        if !comes_in_bulk(line) {
+            self.records.flush(db)?;
+        }
         match line {
             Line::Run(_) => return Err("there is a run before it already".to_owned().into()),
-            Line::Node(record) => self.one(connection, Nodes, record)?,
-            Line::Edge(record) => self.one(connection, Edges, record)?,
-            Line::Row(record) => self.one(connection, Rows, record)?,
-            Line::Token(record) => self.one(connection, Tokens, &TokenRecord::from(record.clone()))?,
-            Line::TokenParent(record) => self.one(connection, TokenParents, record)?,
-            Line::NodeState(record) => self.one(connection, NodeStates, record)?,
-            Line::StateContext(record) => self.one(connection, StateContexts, record)?,
-            Line::RoutingEvent(record) => self.one(connection, RoutingEvents, record)?,
-            Line::Call(record) => self.one(connection, Calls, record)?,
-            Line::ValidationError(record) => self.one(connection, ValidationErrors, record)?,
-            Line::TransformError(record) => self.one(connection, TransformErrors, record)?,
-            Line::Batch(record) => self.one(connection, Batches, record)?,
-            Line::BatchMember(record) => self.one(connection, BatchMembers, record)?,
-            Line::BatchOutput(record) => self.one(connection, BatchOutputs, record)?,
-            Line::Release(record) => self.one(connection, Releases, record)?,
-            Line::SinkState(record) => self.one(connection, SinkStates, record)?,
+            Line::Node(record) => self.one(db, Nodes, record)?,
+            Line::Edge(record) => self.one(db, Edges, record)?,
+            Line::Row(record) => self.one(db, Rows, record)?,
+            Line::Token(record) => self.one(db, Tokens, &TokenRecord::from(record.clone()))?,
+            Line::TokenParent(record) => self.one(db, TokenParents, record)?,
+            Line::NodeState(record) => self.one(db, NodeStates, record)?,
+            Line::StateContext(record) => self.one(db, StateContexts, record)?,
+            Line::RoutingEvent(record) => self.one(db, RoutingEvents, record)?,
+            Line::Call(record) => self.one(db, Calls, record)?,
+            Line::ValidationError(record) => self.one(db, ValidationErrors, record)?,
+            Line::TransformError(record) => self.one(db, TransformErrors, record)?,
+            Line::Batch(record) => self.one(db, Batches, record)?,
+            Line::BatchMember(record) => self.one(db, BatchMembers, record)?,
+            Line::BatchOutput(record) => self.one(db, BatchOutputs, record)?,
+            Line::Release(record) => self.one(db, Releases, record)?,
+            Line::SinkState(record) => self.one(db, SinkStates, record)?,
             Line::TokenOutcome(record) => {
-                self.one(connection, TokenOutcomes, &TokenOutcomeRecord::try_from(record.clone())?)?;
+                self.one(db, TokenOutcomes, &TokenOutcomeRecord::try_from(record.clone())?)?;
             }
-            Line::Operation(record) => self.operation(connection, record)?,
-            Line::Artifact(record) => self.artifact(connection, record)?,
-            Line::Epoch(record) => self.epoch(connection, record)?,
-            Line::Checkpoint(record) => self.checkpoint(connection, record)?,
+            Line::Operation(record) => self.operation(db, record)?,
+            Line::Artifact(record) => self.artifact(db, record)?,
+            Line::Epoch(record) => self.epoch(db, record)?,
+            Line::Checkpoint(record) => self.checkpoint(db, record)?,
             Line::SinkPosition(record) => {
                 let (sink, epoch) = (record.sink.get(), record.epoch.0.cast_signed());
-                execute(connection, SINK_POSITION, params![self.run_no, sink, epoch, record.position])?;
+                execute(db, SINK_POSITION, values![self.run_no, sink, epoch, record.position])?;
             }
-            Line::SinkIntent(record) => self.intent(connection, record)?,
-            Line::Resumption(record) => self.resumption(connection, record)?,
-            Line::Purge(record) => self.purge(connection, record)?,
+            Line::SinkIntent(record) => self.intent(db, record)?,
+            Line::Resumption(record) => self.resumption(db, record)?,
+            Line::Purge(record) => self.purge(db, record)?,
             Line::PurgeFile(record) => {
                 let purge = self.purges.get(&record.purge_no).copied();
                 let purge =
                     purge.ok_or_else(|| format!("there is no purge {} before it", record.purge_no))?;
-                execute(connection, PURGE_FILE, params![purge, record.hash.as_bytes()])?;
+                execute(db, PURGE_FILE, values![purge, record.hash])?;
             }
             Line::Registry(record) => self.entries.push(record.entry.clone()),
             Line::Bodies(record) => {
                 let epoch = record.epoch.0.cast_signed();
-                execute(connection, BODIES, params![self.run_no, epoch, record.block.0])?;
+                execute(db, BODIES, values![self.run_no, epoch, record.block.0])?;
             }
             // A file of the payload store, which is none of the database.
             Line::Payload(_) => {}
@@ -269,17 +292,12 @@ impl Imported {
         })
     }
 
-    fn one<T: Table>(
-        &mut self,
-        connection: &Connection,
-        table: T,
-        record: &T::Record,
-    ) -> rusqlite::Result<()> {
-        self.inserts.all(connection, table, std::slice::from_ref(record))
+    fn one<T: Table>(&mut self, db: Db<'_>, table: T, record: &T::Record) -> Result<(), DbError> {
+        self.records.add(db, table, record)
     }
 
-    fn operation(&self, connection: &Connection, record: &OperationLine) -> rusqlite::Result<()> {
-        let values = params![
+    fn operation(&self, db: Db<'_>, record: &OperationLine) -> Result<(), DbError> {
+        let values = values![
             self.run_no,
             record.epoch.0.cast_signed(),
             record.step.get(),
@@ -292,29 +310,29 @@ impl Imported {
             record.published,
             record.error.as_ref().map(reason_json),
         ];
-        execute(connection, OPERATION, values)
+        execute(db, OPERATION, values)
     }
 
-    fn artifact(&self, connection: &Connection, record: &ArtifactLine) -> rusqlite::Result<()> {
-        let values = params![
+    fn artifact(&self, db: Db<'_>, record: &ArtifactLine) -> Result<(), DbError> {
+        let values = values![
             self.run_no,
             record.epoch.0.cast_signed(),
             record.step.get(),
             record.ordinal.cast_signed(),
             record.artifact_type,
             record.path,
-            record.content_hash.as_bytes(),
+            record.content_hash,
             record.size_bytes.cast_signed(),
             record.row_count.cast_signed(),
             record.idempotency_key,
             record.published,
         ];
-        execute(connection, ARTIFACT, values)
+        execute(db, ARTIFACT, values)
     }
 
-    fn epoch(&self, connection: &Connection, record: &EpochLine) -> Result<(), Refused> {
+    fn epoch(&self, db: Db<'_>, record: &EpochLine) -> Result<(), Refused> {
         let record = EpochRecord::try_from(record.clone())?;
-        let values = params![
+        let values = values![
             self.run_no,
             record.epoch.0.cast_signed(),
             record.rows.map(|(first, _)| first.get().cast_signed()),
@@ -324,35 +342,35 @@ impl Imported {
             record.started_at.0,
             record.decided_at.0,
             record.acted_at.map(|at| at.0),
-            record.chain_hash.as_bytes(),
-            record.content_root.as_bytes(),
-            record.continuation.as_bytes(),
+            record.chain_hash,
+            record.content_root,
+            record.continuation,
             record.positions,
         ];
-        Ok(execute(connection, EPOCH, values)?)
+        Ok(execute(db, EPOCH, values)?)
     }
 
-    fn checkpoint(&self, connection: &Connection, record: &CheckpointLine) -> rusqlite::Result<()> {
-        let values = params![
+    fn checkpoint(&self, db: Db<'_>, record: &CheckpointLine) -> Result<(), DbError> {
+        let values = values![
             self.run_no,
             record.epoch.0.cast_signed(),
             record.source_position,
             record.buffers,
             record.hash_state,
             record.pending.0,
-            record.intents_hash.as_bytes(),
+            record.intents_hash,
         ];
-        execute(connection, CHECKPOINT, values)
+        execute(db, CHECKPOINT, values)
     }
 
-    fn intent(&self, connection: &Connection, record: &SinkIntentLine) -> rusqlite::Result<()> {
+    fn intent(&self, db: Db<'_>, record: &SinkIntentLine) -> Result<(), DbError> {
         let tokens: Vec<u8> = record.tokens.iter().flat_map(|token| token.get().to_be_bytes()).collect();
-        let values = params![self.run_no, record.epoch.0.cast_signed(), record.sink.get(), tokens];
-        execute(connection, SINK_INTENT, values)
+        let values = values![self.run_no, record.epoch.0.cast_signed(), record.sink.get(), tokens];
+        execute(db, SINK_INTENT, values)
     }
 
-    fn resumption(&self, connection: &Connection, record: &ResumptionLine) -> rusqlite::Result<()> {
-        let values = params![
+    fn resumption(&self, db: Db<'_>, record: &ResumptionLine) -> Result<(), DbError> {
+        let values = values![
             self.run_no,
             record.ordinal.cast_signed(),
             record.resumed_at.0,
@@ -364,11 +382,11 @@ impl Imported {
             record.settings,
             record.accepted_source,
         ];
-        execute(connection, RESUMPTION, values)
+        execute(db, RESUMPTION, values)
     }
 
-    fn purge(&mut self, connection: &Connection, record: &PurgeLine) -> rusqlite::Result<()> {
-        let values = params![
+    fn purge(&mut self, db: Db<'_>, record: &PurgeLine) -> Result<(), DbError> {
+        let values = values![
             record.purge_no,
             self.run_no,
             record.status.code(),
@@ -383,12 +401,19 @@ impl Imported {
             record.file_bytes.cast_signed(),
             record.kept_files.cast_signed(),
         ];
-        execute(connection, PURGE, values)?;
-        self.purges.insert(record.purge_no, connection.last_insert_rowid());
+        let number = match db {
+            Db::Sqlite(_) => db.inserted(PURGE, values, "purge_no")?,
+            Db::Postgres(_) => {
+                let number = db.inserted(PURGE_POSTGRES, values, "purge_no")?;
+                db.number(PURGES_NUMBERED, &[])?;
+                number
+            }
+        };
+        self.purges.insert(record.purge_no, number);
         Ok(())
     }
 }
 
-fn execute(connection: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute(values).map(|_| ())
+fn execute(db: Db<'_>, sql: &str, values: &[&dyn Bind]) -> Result<(), DbError> {
+    db.execute(sql, values).map(|_| ())
 }

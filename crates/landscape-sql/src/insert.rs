@@ -53,6 +53,8 @@ pub(crate) struct Values<'c> {
 enum Target<'c> {
     Statement(CachedStatement<'c>),
     Kept(Vec<Value>),
+    /// In the form in which PostgreSQL copies records.
+    Copied(&'c mut Vec<u8>),
 }
 
 /// A value of which the database makes its own copy.
@@ -73,6 +75,11 @@ impl Default for Values<'_> {
 impl<'c> Values<'c> {
     fn into(statement: CachedStatement<'c>) -> Self {
         Self { target: Target::Statement(statement), bound: 0, failed: None }
+    }
+
+    /// Values that are appended to a copy.
+    pub(crate) fn copied(out: &'c mut Vec<u8>) -> Self {
+        Self { target: Target::Copied(out), bound: 0, failed: None }
     }
 
     pub(crate) fn int(&mut self, value: i64) -> &mut Self {
@@ -129,6 +136,7 @@ impl<'c> Values<'c> {
                 }
             }
             Target::Kept(values) => values.push(owned(value)),
+            Target::Copied(out) => crate::postgres::push(out, value),
         }
         self
     }
@@ -139,7 +147,7 @@ impl<'c> Values<'c> {
         }
         match self.target {
             Target::Statement(mut statement) => statement.raw_execute().map(|_| ()),
-            Target::Kept(_) => unreachable!("only a statement's own values are executed"),
+            Target::Kept(_) | Target::Copied(_) => unreachable!("only a statement's own values are executed"),
         }
     }
 }
@@ -181,7 +189,15 @@ impl Statement {
         let mut statement = connection.prepare_cached(self.sql)?;
         match self.values.target {
             Target::Kept(values) => statement.execute(rusqlite::params_from_iter(values)),
-            Target::Statement(_) => unreachable!("a fixed statement's values are kept"),
+            Target::Statement(_) | Target::Copied(_) => unreachable!("a fixed statement's values are kept"),
+        }
+    }
+
+    /// Its text, and what it is given.
+    pub(crate) fn parts(self) -> (&'static str, Vec<Value>) {
+        match self.values.target {
+            Target::Kept(values) => (self.sql, values),
+            Target::Statement(_) | Target::Copied(_) => unreachable!("a fixed statement's values are kept"),
         }
     }
 }
@@ -199,6 +215,10 @@ impl Group {
 
     pub(crate) fn execute(self, connection: &Connection) -> rusqlite::Result<()> {
         self.0.into_iter().try_for_each(|statement| statement.execute(connection))
+    }
+
+    pub(crate) fn statements(self) -> impl Iterator<Item = Statement> {
+        self.0.into_iter()
     }
 }
 
@@ -255,6 +275,6 @@ fn text<T: Table>(run_no: i64, shape: u8, records: usize) -> String {
     sql
 }
 
-fn unusual<T: Table>(shape: u8) -> impl Iterator<Item = &'static &'static str> {
+pub(crate) fn unusual<T: Table>(shape: u8) -> impl Iterator<Item = &'static &'static str> {
     T::UNUSUAL.iter().enumerate().filter(move |(bit, _)| shape & (1 << bit) != 0).map(|(_, column)| column)
 }

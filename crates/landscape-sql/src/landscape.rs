@@ -1,212 +1,247 @@
-//! The database as a whole: where it is, and who may have it open.
+//! A database as a whole, whichever it is.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use elspeth_contracts::ExportStatus;
-use elspeth_landscape::{LandscapeError, RunRecord};
+use elspeth_landscape::{LandscapeError, LandscapeWriter, RunRecord};
 use elspeth_proof::SecretKey;
-use sqlx::sqlite::SqlitePoolOptions;
 
-use crate::Location;
-use crate::connect::{self, Synchronous};
-use crate::export_status;
-use crate::import::SqliteImport;
-use crate::purge::{SqlitePurgeView, SqlitePurger};
-use crate::reader::SqliteReader;
-use crate::registry::SqliteRegistry;
-use crate::scan::SqliteScans;
-use crate::writer::SqliteWriter;
+use crate::asking::Source;
+use crate::db::Connection;
+use crate::error::postgres_error;
+use crate::postgres::{Address, PostgresWriter};
+use crate::{
+    AuditRegistry, DatabasePurgeView, DatabasePurger, Import, Reader, Scans, SqliteLandscape, Synchronous,
+    export_status,
+};
 
-/// A folder that is deleted when nobody uses it any more.
-pub(crate) type Scratch = tempfile::TempDir;
+pub(crate) use crate::sqlite_landscape::Scratch;
 
 /// How long a statement waits for another process's lock.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Connections that one reader uses at most. Each reads the whole schema when it is opened.
-const READERS: u32 = 1;
 
-/// An audit database on SQLite.
+/// An audit database.
 #[derive(Debug, Clone)]
-pub struct SqliteLandscape {
-    location: Location,
-    path: PathBuf,
-    patience: Duration,
-    synchronous: Synchronous,
-    signer: Option<Arc<SecretKey>>,
-    scratch: Option<Arc<Scratch>>,
+pub enum Landscape {
+    /// In an SQLite file.
+    Sqlite(SqliteLandscape),
+    /// In PostgreSQL.
+    Postgres(PostgresLandscape),
 }
 
-impl SqliteLandscape {
-    /// Names a database by path or URL (see [`Location::parse`]) without touching it. `:memory:` is kept in a scratch
-    /// file, so that it can grow beyond the memory and be read while it is written; it is gone with the last
-    /// landscape, writer and reader of it.
+/// An audit database in PostgreSQL.
+#[derive(Debug, Clone)]
+pub struct PostgresLandscape {
+    address: Address,
+    signer: Option<Arc<SecretKey>>,
+}
+
+impl PostgresLandscape {
+    /// Names a database by its URL without touching it: `postgresql://user@host:5432/database?sslmode=verify-full`. A Unix
+    /// socket is named by its folder (`?host=/run/postgresql`). What the URL does not say comes from the environment:
+    /// `PGPASSWORD`, `PGPASSFILE`, `PGSSLROOTCERT`.
     ///
     /// # Errors
-    /// [`LandscapeError::Store`] for an unusable URL, or when no scratch folder can be made.
-    pub fn at(text: &str) -> Result<Self, LandscapeError> {
-        match Location::parse(text)? {
-            Location::File(path) => Ok(Self::in_file(path)),
-            Location::Memory => {
-                let scratch = scratch()?;
-                let path = scratch.path().join("audit.db");
-                Ok(Self {
-                    location: Location::Memory,
-                    path,
-                    patience: PATIENCE,
-                    synchronous: Synchronous::Full,
-                    signer: None,
-                    scratch: Some(Arc::new(scratch)),
-                })
-            }
-        }
+    /// [`LandscapeError::Store`] for a URL that is none, or has a parameter that means nothing.
+    pub fn at(url: &str) -> Result<Self, LandscapeError> {
+        Ok(Self { address: Address::parse(url, PATIENCE)?, signer: None })
     }
 
-    /// Names a database by its file's path, whatever characters that has, without touching it.
-    #[must_use]
-    pub fn in_file(path: impl Into<PathBuf>) -> Self {
-        let path = path.into();
-        Self {
-            location: Location::File(path.clone()),
-            path,
-            patience: PATIENCE,
-            synchronous: Synchronous::Full,
-            signer: None,
-            scratch: None,
-        }
-    }
-
-    /// Waits as long for another process's lock before it fails with a retryable error; 5 seconds if not set.
+    /// Waits as long for another process's lock, and for the server's answer to a new connection.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+        self.address.patience = patience;
         self
+    }
+}
+
+impl From<SqliteLandscape> for Landscape {
+    fn from(landscape: SqliteLandscape) -> Self {
+        Self::Sqlite(landscape)
+    }
+}
+
+impl From<PostgresLandscape> for Landscape {
+    fn from(landscape: PostgresLandscape) -> Self {
+        Self::Postgres(landscape)
+    }
+}
+
+impl Landscape {
+    /// Names a database by path or URL, see [`SqliteLandscape::at`] and [`PostgresLandscape::at`].
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn at(text: &str) -> Result<Self, LandscapeError> {
+        if text.starts_with("postgresql://") || text.starts_with("postgres://") {
+            return Ok(Self::Postgres(PostgresLandscape::at(text)?));
+        }
+        Ok(Self::Sqlite(SqliteLandscape::at(text)?))
     }
 
     /// Lets commits wait for the disk, or not; they do if not set.
     #[must_use]
-    pub fn with_synchronous(mut self, synchronous: Synchronous) -> Self {
-        self.synchronous = synchronous;
-        self
+    pub fn with_synchronous(self, synchronous: Synchronous) -> Self {
+        match self {
+            Self::Sqlite(landscape) => Self::Sqlite(landscape.with_synchronous(synchronous)),
+            Self::Postgres(mut landscape) => {
+                landscape.address.synchronous = synchronous;
+                Self::Postgres(landscape)
+            }
+        }
     }
 
     /// Signs the heads of the registry. Whoever begins, takes up or purges a run is refused when the database has another key.
     #[must_use]
-    pub fn with_signer(mut self, signer: Option<SecretKey>) -> Self {
-        self.signer = signer.map(Arc::new);
-        self
+    pub fn with_signer(self, signer: Option<SecretKey>) -> Self {
+        match self {
+            Self::Sqlite(landscape) => Self::Sqlite(landscape.with_signer(signer)),
+            Self::Postgres(landscape) => {
+                Self::Postgres(PostgresLandscape { signer: signer.map(Arc::new), ..landscape })
+            }
+        }
     }
 
-    /// Where it is.
+    /// Where it is, for people: without a password.
     #[must_use]
-    pub fn location(&self) -> &Location {
-        &self.location
+    pub fn location(&self) -> String {
+        match self {
+            Self::Sqlite(landscape) => landscape.location().to_string(),
+            Self::Postgres(landscape) => landscape.address.location().to_owned(),
+        }
     }
 
-    /// Opens it for writing a run; creates folders, file and tables, or brings them to the newest version.
+    fn signer(&self) -> Option<Arc<SecretKey>> {
+        match self {
+            Self::Sqlite(landscape) => landscape.signer(),
+            Self::Postgres(landscape) => landscape.signer.clone(),
+        }
+    }
+
+    /// Opens it for writing a run; creates what it needs, or brings its tables to the newest version.
     ///
     /// # Errors
     /// [`LandscapeError::Store`] when it cannot be opened or is another program's, [`LandscapeError::SchemaVersion`]
     /// when a newer program wrote it.
-    pub async fn writer(&self) -> Result<SqliteWriter, LandscapeError> {
-        let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
-        let location = self.location.to_string();
-        Ok(SqliteWriter::new(connection, self.path.clone(), location, self.patience)
-            .signing(self.signer.clone())
-            .keeping(self.scratch.clone()))
+    pub async fn writer(&self) -> Result<Box<dyn LandscapeWriter>, LandscapeError> {
+        match self {
+            Self::Sqlite(landscape) => Ok(Box::new(landscape.writer().await?)),
+            Self::Postgres(PostgresLandscape { address, signer }) => {
+                Ok(Box::new(PostgresWriter::open(address.clone(), signer.clone())?))
+            }
+        }
     }
 
     /// Opens it for asking. Never creates or changes anything.
     ///
     /// # Errors
-    /// As [`SqliteLandscape::writer`]; also when there is no such file.
-    pub async fn reader(&self) -> Result<SqliteReader, LandscapeError> {
-        let options = connect::reader(&self.path, self.patience)?;
-        let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options);
-        Ok(SqliteReader::new(pool, self.location.to_string(), self.scratch.clone()))
+    /// As [`Landscape::writer`]; also when there is no such database.
+    pub async fn reader(&self) -> Result<Reader, LandscapeError> {
+        match self {
+            Self::Sqlite(landscape) => landscape.reader().await,
+            Self::Postgres(landscape) => {
+                let source = Source::Postgres(landscape.address.reader()?);
+                Ok(Reader::new(source, self.location(), None))
+            }
+        }
     }
 
     /// Opens it for verifying runs. Never creates or changes anything.
     ///
     /// # Errors
-    /// As [`SqliteLandscape::reader`].
-    pub fn scans(&self) -> Result<SqliteScans, LandscapeError> {
-        SqliteScans::new(&self.path, self.patience, self.scratch.clone())
+    /// As [`Landscape::reader`].
+    pub fn scans(&self) -> Result<Scans, LandscapeError> {
+        Scans::new(self.clone())
     }
 
-    /// Opens it for taking in a run that was exported; creates folders, file and tables where they do not exist.
+    /// Opens it for taking in a run that was exported; creates what it needs.
     ///
     /// # Errors
-    /// As [`SqliteLandscape::writer`].
-    pub fn importer(&self) -> Result<SqliteImport, LandscapeError> {
-        let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
-        let import = SqliteImport::begin(connection, self.location.to_string())?;
-        Ok(import.signing(self.signer.clone()).keeping(self.scratch.clone()))
+    /// As [`Landscape::writer`].
+    pub fn importer(&self) -> Result<Import, LandscapeError> {
+        let connection = match self {
+            Self::Sqlite(landscape) => landscape.writing()?,
+            Self::Postgres(landscape) => Connection::Postgres(landscape.address.writer()?),
+        };
+        Ok(Import::begin(connection, self.location())?.signing(self.signer()))
     }
 
     /// Opens its registry for reading. Never creates or changes anything.
     ///
     /// # Errors
-    /// As [`SqliteLandscape::reader`].
-    pub fn registry_view(&self) -> Result<SqliteRegistry, LandscapeError> {
-        Ok(SqliteRegistry::view(&self.path, self.patience)?.keeping(self.scratch.clone()))
+    /// As [`Landscape::reader`].
+    pub fn registry_view(&self) -> Result<AuditRegistry, LandscapeError> {
+        let connection = match self {
+            Self::Sqlite(landscape) => landscape.scanning()?,
+            Self::Postgres(landscape) => Connection::Postgres(landscape.address.reader()?),
+        };
+        Ok(AuditRegistry::new(connection, self.location()))
     }
 
     /// Opens its registry for changing keys; brings its tables to the newest version, but never creates a database.
     ///
     /// # Errors
-    /// As [`SqliteLandscape::reader`].
-    pub fn registry(&self) -> Result<SqliteRegistry, LandscapeError> {
-        Ok(SqliteRegistry::open(&self.path, self.patience)?.keeping(self.scratch.clone()))
+    /// As [`Landscape::reader`].
+    pub fn registry(&self) -> Result<AuditRegistry, LandscapeError> {
+        Ok(AuditRegistry::new(self.existing()?, self.location()))
     }
 
     /// Notes how far the export of a completed run got.
     ///
     /// # Errors
-    /// As [`SqliteLandscape::writer`].
+    /// As [`Landscape::writer`].
     pub fn note_export(&self, run: &RunRecord, status: ExportStatus) -> Result<(), LandscapeError> {
-        export_status::set(&self.path, self.patience, run, status)
+        export_status::set(&self.existing()?, &self.location(), run, status)
     }
 
     /// Opens it for looking what could be purged. Never creates or changes anything.
     ///
     /// # Errors
-    /// As [`SqliteLandscape::reader`].
-    pub fn purge_view(&self) -> Result<SqlitePurgeView, LandscapeError> {
-        Ok(SqlitePurgeView::open(&self.path, self.patience)?.keeping(self.scratch.clone()))
+    /// As [`Landscape::reader`].
+    pub fn purge_view(&self) -> Result<DatabasePurgeView, LandscapeError> {
+        let connection = match self {
+            Self::Sqlite(landscape) => landscape.looking()?,
+            Self::Postgres(landscape) => Connection::Postgres(landscape.address.reader()?),
+        };
+        Ok(DatabasePurgeView::new(connection, self.location()))
     }
 
     /// Opens it for purging; brings its tables to the newest version, but never creates a database.
     ///
     /// # Errors
-    /// As [`SqliteLandscape::reader`].
-    pub fn purger(&self) -> Result<SqlitePurger, LandscapeError> {
-        let purger = SqlitePurger::open(&self.path, self.patience)?;
-        Ok(purger.signing(self.signer.clone()).keeping(self.scratch.clone()))
+    /// As [`Landscape::reader`].
+    pub fn purger(&self) -> Result<DatabasePurger, LandscapeError> {
+        DatabasePurger::new(DatabasePurgeView::new(self.existing()?, self.location()), self.signer())
     }
 
-    /// [`SqliteLandscape::at`] and [`SqliteLandscape::writer`] in one.
-    ///
-    /// # Errors
-    /// Those of both.
-    pub async fn open_writer(text: &str) -> Result<SqliteWriter, LandscapeError> {
-        Self::at(text)?.writer().await
+    /// A connection that writes to a database that is there.
+    fn existing(&self) -> Result<Connection, LandscapeError> {
+        match self {
+            Self::Sqlite(landscape) => landscape.existing(),
+            Self::Postgres(landscape) => Ok(Connection::Postgres(landscape.address.existing()?)),
+        }
     }
 
-    /// [`SqliteLandscape::at`] and [`SqliteLandscape::reader`] in one.
-    ///
-    /// # Errors
-    /// Those of both.
-    pub async fn open_reader(text: &str) -> Result<SqliteReader, LandscapeError> {
-        Self::at(text)?.reader().await
+    /// A connection to which everything is of one moment.
+    pub(crate) fn snapshot(&self) -> Result<Connection, LandscapeError> {
+        match self {
+            Self::Sqlite(landscape) => landscape.snapshot(),
+            Self::Postgres(landscape) => {
+                let session = landscape.address.reader()?;
+                let begun = session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+                begun.map_err(|error| {
+                    postgres_error(format!("opening audit database {}", self.location()), &error)
+                })?;
+                Ok(Connection::Postgres(session))
+            }
+        }
     }
-}
 
-fn scratch() -> Result<Scratch, LandscapeError> {
-    tempfile::Builder::new().prefix("elspeth-").tempdir().map_err(|error| LandscapeError::Store {
-        context: "creating a scratch folder for audit database :memory:".to_owned(),
-        message: error.to_string(),
-        retryable: false,
-    })
+    pub(crate) fn check_readable(&self) -> Result<(), LandscapeError> {
+        match self {
+            Self::Sqlite(landscape) => landscape.check_readable(),
+            Self::Postgres(landscape) => landscape.address.reader().map(|_| ()),
+        }
+    }
 }

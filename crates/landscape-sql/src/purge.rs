@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use elspeth_canonical::ContentHash;
@@ -13,24 +12,20 @@ use elspeth_landscape::purge::{
 use elspeth_landscape::registry::{Entry, Purged};
 use elspeth_landscape::{Corruption, LandscapeError};
 use elspeth_proof::SecretKey;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
-use crate::connect;
+use crate::db::{Bind, Connection, Db, DbError, Row, values};
 use crate::error::{WriteFailed, write_error};
-use crate::landscape::Scratch;
 use crate::tables::Registry;
 
-/// Looks for bodies that may be purged. Changes nothing. Made by [`crate::SqliteLandscape`].
-pub struct SqlitePurgeView {
+/// Looks for bodies that may be purged. Changes nothing. Made by [`crate::Landscape`].
+pub struct DatabasePurgeView {
     connection: Connection,
     location: String,
-    /// Keeps the file of a database that is in no file until the last user is gone.
-    _scratch: Option<Arc<Scratch>>,
 }
 
-/// Purges bodies of an SQLite database, also beside a writer. Made by [`crate::SqliteLandscape`].
-pub struct SqlitePurger {
-    view: SqlitePurgeView,
+/// Purges bodies of a database, also beside a writer. Made by [`crate::Landscape`].
+pub struct DatabasePurger {
+    view: DatabasePurgeView,
     signer: Option<Arc<SecretKey>>,
 }
 
@@ -72,52 +67,30 @@ const FINISH: &str = "UPDATE purges SET status = 1, finished_at = ?1 WHERE statu
     RETURNING run_no, (SELECT run_id FROM runs r WHERE r.run_no = purges.run_no), purge_no, finished_at, blocks,
     block_bytes, files, file_bytes, kept_files";
 
-impl SqlitePurgeView {
-    /// A database that is there, for looking.
-    pub(crate) fn open(path: &Path, patience: Duration) -> Result<Self, LandscapeError> {
-        connect::reader(path, patience)?;
-        let location = path.display().to_string();
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)
-            .and_then(|connection| connection.busy_timeout(patience).map(|()| connection))
-            .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
-        Ok(Self { connection, location, _scratch: None })
-    }
-
-    /// The same, keeping a scratch folder.
-    pub(crate) fn keeping(mut self, scratch: Option<Arc<Scratch>>) -> Self {
-        self._scratch = scratch;
-        self
-    }
-
-    fn failed(&self, what: &str, error: &rusqlite::Error) -> LandscapeError {
-        write_error(format!("{what} in audit database {}", self.location), error)
+impl DatabasePurgeView {
+    pub(crate) fn new(connection: Connection, location: String) -> Self {
+        Self { connection, location }
     }
 
     fn list<T>(
         &self,
         sql: &str,
-        values: impl rusqlite::Params,
-        read: fn(&Row<'_>) -> rusqlite::Result<Result<T, Corruption>>,
+        values: &[&dyn Bind],
+        read: fn(&Row<'_>) -> Result<Result<T, Corruption>, DbError>,
     ) -> Result<Vec<T>, LandscapeError> {
-        let rows = || -> rusqlite::Result<Vec<Result<T, Corruption>>> {
-            self.connection.prepare_cached(sql)?.query_map(values, read)?.collect()
-        };
-        let rows = rows().map_err(|error| self.failed("looking for bodies", &error))?;
+        let rows = self.connection.db().list(sql, values, read);
+        let rows = rows
+            .map_err(|error| error.told(format!("looking for bodies in audit database {}", self.location)))?;
         rows.into_iter().map(|row| row.map_err(LandscapeError::from)).collect()
     }
 
-    fn purges(
-        &self,
-        which: &str,
-        values: impl rusqlite::Params,
-    ) -> Result<Vec<RecordedPurge>, LandscapeError> {
+    fn purges(&self, which: &str, values: &[&dyn Bind]) -> Result<Vec<RecordedPurge>, LandscapeError> {
         self.list(&format!("{PURGES} WHERE {which} ORDER BY p.purge_no"), values, read_purge)
     }
 }
 
-fn read_candidate(row: &Row<'_>) -> rusqlite::Result<Result<PurgeCandidate, Corruption>> {
-    let (id, status) = (row.get::<_, String>(1)?, row.get(2)?);
+fn read_candidate(row: &Row<'_>) -> Result<Result<PurgeCandidate, Corruption>, DbError> {
+    let (id, status) = (row.get::<String>(1)?, row.get(2)?);
     let (run_id, status) = match (read_id(&id), code(RunStatus::from_code(status), "runs", &id)) {
         (Ok(run_id), Ok(status)) => (run_id, status),
         (Err(corrupt), _) | (_, Err(corrupt)) => return Ok(Err(corrupt)),
@@ -126,7 +99,7 @@ fn read_candidate(row: &Row<'_>) -> rusqlite::Result<Result<PurgeCandidate, Corr
         run_no: row.get(0)?,
         run_id,
         status,
-        completed_at: row.get::<_, Option<i64>>(3)?.map(Micros),
+        completed_at: row.get::<Option<i64>>(3)?.map(Micros),
         heartbeat_at: Micros(row.get(4)?),
         owner: row.get(5)?,
         settings: row.get(6)?,
@@ -135,7 +108,7 @@ fn read_candidate(row: &Row<'_>) -> rusqlite::Result<Result<PurgeCandidate, Corr
     }))
 }
 
-fn read_purge(row: &Row<'_>) -> rusqlite::Result<Result<RecordedPurge, Corruption>> {
+fn read_purge(row: &Row<'_>) -> Result<Result<RecordedPurge, Corruption>, DbError> {
     let (purge_no, id, status): (i64, String, i64) = (row.get(0)?, row.get(2)?, row.get(3)?);
     let status = code(PurgeStatus::from_code(status), "purges", &format!("purge_no {purge_no}"));
     let (run_id, status) = match (read_id(&id), status) {
@@ -147,7 +120,7 @@ fn read_purge(row: &Row<'_>) -> rusqlite::Result<Result<RecordedPurge, Corruptio
         run_no: row.get(1)?,
         run_id,
         status,
-        payload_store: PathBuf::from(row.get::<_, String>(4)?),
+        payload_store: PathBuf::from(row.get::<String>(4)?),
         blocks: unsigned(row, 5)?,
         block_bytes: unsigned(row, 6)?,
         files: unsigned(row, 7)?,
@@ -158,8 +131,8 @@ fn read_purge(row: &Row<'_>) -> rusqlite::Result<Result<RecordedPurge, Corruptio
 }
 
 /// What is entered about a purge that has just come to its end, and the number of its run.
-fn read_ended(row: &Row<'_>) -> rusqlite::Result<(i64, Result<Purged, LandscapeError>)> {
-    let purged = |run| -> rusqlite::Result<Purged> {
+fn read_ended(row: &Row<'_>) -> Result<(i64, Result<Purged, LandscapeError>), DbError> {
+    let purged = |run| -> Result<Purged, DbError> {
         Ok(Purged {
             run,
             purge: row.get(2)?,
@@ -172,20 +145,20 @@ fn read_ended(row: &Row<'_>) -> rusqlite::Result<(i64, Result<Purged, LandscapeE
             signed_by: None,
         })
     };
-    let entry = match read_id(&row.get::<_, String>(1)?) {
+    let entry = match read_id(&row.get::<String>(1)?) {
         Ok(run) => Ok(purged(run)?),
         Err(corrupt) => Err(corrupt.into()),
     };
     Ok((row.get(0)?, entry))
 }
 
-fn read_block(row: &Row<'_>) -> rusqlite::Result<Result<StoredBlock, Corruption>> {
-    let key = BlockKey { run_no: row.get(0)?, epoch: EpochNo(row.get::<_, i64>(1)?.cast_unsigned()) };
+fn read_block(row: &Row<'_>) -> Result<Result<StoredBlock, Corruption>, DbError> {
+    let key = BlockKey { run_no: row.get(0)?, epoch: EpochNo(row.get::<i64>(1)?.cast_unsigned()) };
     Ok(Ok(StoredBlock { key, bytes: row.get(2)? }))
 }
 
-fn read_hash(row: &Row<'_>) -> rusqlite::Result<Result<ContentHash, Corruption>> {
-    row.get::<_, [u8; 32]>(0).map(ContentHash::from_bytes).map(Ok)
+fn read_hash(row: &Row<'_>) -> Result<Result<ContentHash, Corruption>, DbError> {
+    row.get::<[u8; 32]>(0).map(ContentHash::from_bytes).map(Ok)
 }
 
 fn read_id(text: &str) -> Result<RunId, Corruption> {
@@ -197,18 +170,18 @@ fn code<E>(found: Result<E, UnknownCode>, table: &'static str, id: &str) -> Resu
     found.map_err(|unknown| Corruption { table, id: id.to_owned(), what: format!("`status`: {unknown}") })
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(column).map(i64::cast_unsigned)
+fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, DbError> {
+    row.get::<i64>(column).map(i64::cast_unsigned)
 }
 
 #[async_trait]
-impl PurgeView for SqlitePurgeView {
+impl PurgeView for DatabasePurgeView {
     async fn candidates(&mut self) -> Result<Vec<PurgeCandidate>, LandscapeError> {
-        self.list(CANDIDATES, (), read_candidate)
+        self.list(CANDIDATES, &[], read_candidate)
     }
 
     async fn open_purges(&mut self) -> Result<Vec<RecordedPurge>, LandscapeError> {
-        self.purges("p.status = 0", ())
+        self.purges("p.status = 0", &[])
     }
 
     async fn blocks(
@@ -219,56 +192,52 @@ impl PurgeView for SqlitePurgeView {
     ) -> Result<Vec<StoredBlock>, LandscapeError> {
         let after = after.map_or((i64::MIN, -1), |key| (key.run_no, key.epoch.0.cast_signed()));
         let (first, last) = run_no.map_or((i64::MIN, i64::MAX), |run_no| (run_no, run_no));
-        self.list(BLOCKS, params![after.0, after.1, first, last, limit], read_block)
+        self.list(BLOCKS, values![after.0, after.1, first, last, limit], read_block)
     }
 }
 
-impl SqlitePurger {
-    /// A database that is there, for purging; it is brought to the newest version.
-    pub(crate) fn open(path: &Path, patience: Duration) -> Result<Self, LandscapeError> {
-        connect::existing(path)?;
-        let connection = connect::writer(path, patience, connect::Synchronous::Full)?;
-        let location = path.display().to_string();
-        // Whatever is deleted is overwritten, in the pages that stay and in those that become free.
-        connection
-            .execute_batch("PRAGMA secure_delete = ON")
-            .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
-        Ok(Self { view: SqlitePurgeView { connection, location, _scratch: None }, signer: None })
-    }
-
-    /// The same, keeping a scratch folder.
-    pub(crate) fn keeping(self, scratch: Option<Arc<Scratch>>) -> Self {
-        Self { view: self.view.keeping(scratch), ..self }
-    }
-
-    /// The same, signing the heads of the registry.
-    pub(crate) fn signing(self, signer: Option<Arc<SecretKey>>) -> Self {
-        Self { signer, ..self }
+impl DatabasePurger {
+    /// What SQLite deletes it overwrites, in the pages that stay and in those that become free.
+    pub(crate) fn new(
+        view: DatabasePurgeView,
+        signer: Option<Arc<SecretKey>>,
+    ) -> Result<Self, LandscapeError> {
+        let secured = match view.connection.db() {
+            Db::Sqlite(_) => view.connection.db().batch("PRAGMA secure_delete = ON"),
+            Db::Postgres(_) => Ok(()),
+        };
+        secured.map_err(|error| error.told(format!("opening audit database {}", view.location)))?;
+        Ok(Self { view, signer })
     }
 
     fn registry(&self) -> Registry<'_> {
-        Registry { connection: &self.view.connection, signer: self.signer.as_deref() }
+        Registry { db: self.view.connection.db(), signer: self.signer.as_deref() }
     }
 
     /// Does `work` in one durable transaction.
     fn transaction<T>(
         &self,
         what: &str,
-        work: impl FnOnce(&Connection) -> Result<T, WriteFailed>,
+        work: impl FnOnce(Db<'_>) -> Result<T, WriteFailed>,
     ) -> Result<T, LandscapeError> {
-        let connection = &self.view.connection;
-        let run = || -> Result<T, WriteFailed> {
-            connection.execute_batch("BEGIN IMMEDIATE")?;
-            let done = work(connection).and_then(|result| {
-                connection.execute_batch("COMMIT")?;
-                Ok(result)
-            });
-            if done.is_err() && !connection.is_autocommit() {
-                connection.execute_batch("ROLLBACK")?;
-            }
-            done
-        };
-        run().map_err(|error| error.told(|| format!("{what} in audit database {}", self.view.location)))
+        let db = self.view.connection.db();
+        let done = db.transaction(|| work(db));
+        done.map_err(|error| error.told(|| format!("{what} in audit database {}", self.view.location)))
+    }
+
+    /// Copies the write-ahead log into the file and empties it; `false` when somebody reads in it.
+    fn empty_log(&self, connection: &rusqlite::Connection) -> Result<bool, LandscapeError> {
+        let busy: rusqlite::Result<i64> =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0));
+        let failed =
+            |error| write_error(format!("emptying the log in audit database {}", self.view.location), error);
+        match busy {
+            Ok(busy) => Ok(busy == 0),
+            Err(error) => match failed(&error) {
+                LandscapeError::Store { retryable: true, .. } => Ok(false),
+                other => Err(other),
+            },
+        }
     }
 
     /// The text under which a store's folder is recorded.
@@ -282,7 +251,7 @@ impl SqlitePurger {
 }
 
 #[async_trait]
-impl PurgeView for SqlitePurger {
+impl PurgeView for DatabasePurger {
     async fn candidates(&mut self) -> Result<Vec<PurgeCandidate>, LandscapeError> {
         self.view.candidates().await
     }
@@ -302,10 +271,10 @@ impl PurgeView for SqlitePurger {
 }
 
 #[async_trait]
-impl LandscapePurger for SqlitePurger {
+impl LandscapePurger for DatabasePurger {
     async fn begin(&mut self, start: &PurgeStart) -> Result<(), LandscapeError> {
         let (run, store) = (&start.run, self.recorded_path(&start.payload_store)?);
-        let seen = params![
+        let seen = values![
             Grade::AttributableOnly.code(),
             run.run_no,
             run.status.code(),
@@ -313,17 +282,15 @@ impl LandscapePurger for SqlitePurger {
             run.heartbeat_at.0,
             run.completed_at.map(|at| at.0)
         ];
-        let begun = self.transaction("recording a purge", |connection| {
-            if connection.execute(LOWER_GRADE, seen)? == 0 {
+        let begun = self.transaction("recording a purge", |db| {
+            if db.execute(LOWER_GRADE, seen)? == 0 {
                 return Ok(false);
             }
             self.registry().admit(start.now)?;
-            connection.execute(
-                BEGIN,
-                params![run.run_no, start.now.0, start.older_than_days, start.by_name, store],
-            )?;
-            let entry = Entry::purge_requested(start, connection.last_insert_rowid(), store);
-            connection.execute(FORGET_CHECKPOINTS, [run.run_no])?;
+            let values = values![run.run_no, start.now.0, start.older_than_days, start.by_name, store];
+            let purge_no = db.inserted(BEGIN, values, "purge_no")?;
+            let entry = Entry::purge_requested(start, purge_no, store);
+            db.execute(FORGET_CHECKPOINTS, values![run.run_no])?;
             self.registry().append(Some(run.run_no), entry)?;
             Ok(true)
         })?;
@@ -344,34 +311,32 @@ impl LandscapePurger for SqlitePurger {
         large: &[ContentHash],
     ) -> Result<(), LandscapeError> {
         let store = self.recorded_path(&purge.payload_store)?;
-        self.transaction("removing bodies", |connection| {
+        self.transaction("removing bodies", |db| {
             for hash in large {
-                connection.execute(LIST_FILE, params![purge.purge_no, hash.as_bytes(), store])?;
+                db.execute(LIST_FILE, values![purge.purge_no, hash, store])?;
             }
             let (mut blocks, mut bytes) = (0, 0);
             for epoch in epochs {
-                let key = params![purge.run_no, epoch.0.cast_signed()];
-                let length: Option<i64> =
-                    connection.query_row(REMOVE_BLOCK, key, |row| row.get(0)).optional()?;
+                let length = db.number(REMOVE_BLOCK, values![purge.run_no, epoch.0.cast_signed()])?;
                 blocks += i64::from(length.is_some());
                 bytes += length.unwrap_or_default();
             }
-            connection.execute(COUNT_BLOCKS, params![blocks, bytes, purge.purge_no])?;
+            db.execute(COUNT_BLOCKS, values![blocks, bytes, purge.purge_no])?;
             Ok(())
         })
     }
 
     async fn files(&mut self, store: &Path, limit: u32) -> Result<Vec<ContentHash>, LandscapeError> {
         let store = self.recorded_path(store)?;
-        self.view.list(FILES, params![store, limit], read_hash)
+        self.view.list(FILES, values![store, limit], read_hash)
     }
 
     async fn keep_files(&mut self, store: &Path, hashes: &[ContentHash]) -> Result<(), LandscapeError> {
         let store = self.recorded_path(store)?;
-        self.transaction("keeping files", |connection| {
+        self.transaction("keeping files", |db| {
             for hash in hashes {
-                if let Some(purge_no) = unlist(connection, store, hash)? {
-                    connection.execute(COUNT_KEPT, [purge_no])?;
+                if let Some(purge_no) = unlist(db, store, hash)? {
+                    db.execute(COUNT_KEPT, values![purge_no])?;
                 }
             }
             Ok(())
@@ -384,10 +349,10 @@ impl LandscapePurger for SqlitePurger {
         removed: &[(ContentHash, Option<u64>)],
     ) -> Result<(), LandscapeError> {
         let store = self.recorded_path(store)?;
-        self.transaction("recording removed files", |connection| {
+        self.transaction("recording removed files", |db| {
             for (hash, length) in removed {
-                if let (Some(purge_no), Some(length)) = (unlist(connection, store, hash)?, length) {
-                    connection.execute(COUNT_REMOVED, params![length.cast_signed(), purge_no])?;
+                if let (Some(purge_no), Some(length)) = (unlist(db, store, hash)?, length) {
+                    db.execute(COUNT_REMOVED, values![length.cast_signed(), purge_no])?;
                 }
             }
             Ok(())
@@ -395,24 +360,21 @@ impl LandscapePurger for SqlitePurger {
     }
 
     async fn wipe(&mut self) -> Result<bool, LandscapeError> {
-        let busy: rusqlite::Result<i64> =
-            self.view.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0));
-        match busy {
-            Ok(busy) => Ok(busy == 0),
-            Err(error) => match self.view.failed("emptying the log", &error) {
-                LandscapeError::Store { retryable: true, .. } => Ok(false),
-                other => Err(other),
+        match self.view.connection.db() {
+            Db::Sqlite(connection) => self.empty_log(connection),
+            // The server reuses the place of what was deleted by itself; `docs/operations.md` says how to force it.
+            Db::Postgres(session) => match session.batch("VACUUM bodies") {
+                Ok(()) => Ok(true),
+                Err(error) => {
+                    Err(DbError::from(error).told(format!("vacuuming audit database {}", self.view.location)))
+                }
             },
         }
     }
 
     async fn finish(&mut self, now: Micros) -> Result<(), LandscapeError> {
-        self.transaction("ending a purge", |connection| {
-            let ended: Vec<_> = connection
-                .prepare(FINISH)?
-                .query_map([now.0], read_ended)?
-                .collect::<rusqlite::Result<_>>()?;
-            for (run_no, purged) in ended {
+        self.transaction("ending a purge", |db| {
+            for (run_no, purged) in db.list(FINISH, values![now.0], read_ended)? {
                 self.registry().append(Some(run_no), Entry::Purged(purged?))?;
             }
             Ok(())
@@ -420,7 +382,7 @@ impl LandscapePurger for SqlitePurger {
     }
 
     async fn recorded(&mut self, purge_no: i64) -> Result<RecordedPurge, LandscapeError> {
-        let found = self.view.purges("p.purge_no = ?", [purge_no])?;
+        let found = self.view.purges("p.purge_no = ?", values![purge_no])?;
         found.into_iter().next().ok_or_else(|| {
             let (id, what) = (format!("purge_no {purge_no}"), "it is gone".to_owned());
             Corruption { table: "purges", id, what }.into()
@@ -429,7 +391,6 @@ impl LandscapePurger for SqlitePurger {
 }
 
 /// The purge that had it on its list.
-fn unlist(connection: &Connection, store: &str, hash: &ContentHash) -> rusqlite::Result<Option<i64>> {
-    let key = params![hash.as_bytes(), store];
-    connection.prepare_cached(UNLIST)?.query_row(key, |row| row.get(0)).optional()
+fn unlist(db: Db<'_>, store: &str, hash: &ContentHash) -> Result<Option<i64>, DbError> {
+    db.number(UNLIST, values![hash, store])
 }

@@ -13,10 +13,8 @@ use elspeth_landscape::{
     BatchSize, Counters, Failure, FailureCount, LandscapeError, LandscapeReader, Page, ResumePoint,
     ResumptionRecord, RunRecord, RunRef, RunSummary,
 };
-use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
-use sqlx::{Arguments as _, Sqlite, Transaction};
 
-use crate::error::store_error;
+use crate::asking::{Asked, Snapshot, Source, StoredRow};
 use crate::landscape::Scratch;
 use crate::stored::{Origin, Stored};
 use crate::tables::{
@@ -26,9 +24,9 @@ use crate::tables::{
 };
 use crate::{counters, failures, resume};
 
-/// Reads an SQLite audit database, also while a run is written into it. Made by [`crate::SqliteLandscape`].
-pub struct SqliteReader {
-    pool: SqlitePool,
+/// Reads an audit database, also while a run is written into it. Made by [`crate::Landscape`].
+pub struct Reader {
+    source: Source,
     location: String,
     /// Keeps the file of a database that is in no file until the last user is gone.
     _scratch: Option<Arc<Scratch>>,
@@ -37,31 +35,28 @@ pub struct SqliteReader {
 /// How a record is made of what is stored.
 type Read<T> = fn(&Stored<'_>) -> Result<T, LandscapeError>;
 
-impl SqliteReader {
-    pub(crate) fn new(pool: SqlitePool, location: String, scratch: Option<Arc<Scratch>>) -> Self {
-        Self { pool, location, _scratch: scratch }
+impl Reader {
+    pub(crate) fn new(source: Source, location: String, scratch: Option<Arc<Scratch>>) -> Self {
+        Self { source, location, _scratch: scratch }
     }
 
-    /// Path of the database, for messages.
+    /// Where the database is, for messages.
     #[must_use]
     pub fn location(&self) -> &str {
         &self.location
     }
 
-    fn failed(&self, error: &sqlx::Error) -> LandscapeError {
-        store_error(format!("reading audit database {}", self.location), error)
+    async fn asked(&self, sql: &'static str, values: &[Asked]) -> Result<Vec<StoredRow>, LandscapeError> {
+        self.source.rows(sql, values, &format!("reading audit database {}", self.location)).await
     }
 
     async fn rows(
         &self,
         sql: &'static str,
         values: &[Option<i64>],
-    ) -> Result<Vec<SqliteRow>, LandscapeError> {
-        let mut arguments = SqliteArguments::default();
-        for value in values {
-            arguments.add(value).expect("integers always encode");
-        }
-        sqlx::query_with(sql, arguments).fetch_all(&self.pool).await.map_err(|error| self.failed(&error))
+    ) -> Result<Vec<StoredRow>, LandscapeError> {
+        let values: Vec<Asked> = values.iter().copied().map(Asked::Int).collect();
+        self.asked(sql, &values).await
     }
 
     async fn list<T>(
@@ -97,30 +92,28 @@ impl SqliteReader {
         if listed.numbers == "[]" {
             return Ok(Vec::new());
         }
-        let query = sqlx::query(sql).bind(listed.run_no).bind(listed.numbers);
-        let rows = query.fetch_all(&self.pool).await.map_err(|error| self.failed(&error))?;
+        let rows = self.asked(sql, &[Asked::Int(Some(listed.run_no)), Asked::Text(listed.numbers)]).await?;
         rows.iter().map(|row| read(&Stored::new(row, origin))).collect()
     }
 
     /// One consistent state for several questions.
-    async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, LandscapeError> {
-        self.pool.begin().await.map_err(|error| self.failed(&error))
+    async fn snapshot(&self) -> Result<Snapshot<'_>, LandscapeError> {
+        self.source.snapshot(&format!("reading audit database {}", self.location)).await
     }
 
     /// The numbers of the runs that are meant: one, or an error that says why not.
     async fn run_number(&self, run: &RunRef) -> Result<i64, LandscapeError> {
-        let found = match run {
-            RunRef::Latest => {
-                sqlx::query_as::<_, (i64, String)>(Runs::SELECT_LATEST).fetch_all(&self.pool).await
-            }
+        let rows = match run {
+            RunRef::Latest => self.asked(Runs::SELECT_LATEST, &[]).await,
             RunRef::Prefix(prefix) => {
-                sqlx::query_as::<_, (i64, String)>(Runs::SELECT_BY_PREFIX)
-                    .bind(prefix)
-                    .fetch_all(&self.pool)
-                    .await
+                self.asked(Runs::SELECT_BY_PREFIX, &[Asked::Text(prefix.clone())]).await
             }
-        }
-        .map_err(|error| self.failed(&error))?;
+        }?;
+        let read = |row| {
+            let stored = Stored::new(row, Runs::ORIGIN);
+            Ok((stored.int("run_no")?, stored.text("run_id")?))
+        };
+        let found = rows.iter().map(read).collect::<Result<Vec<_>, LandscapeError>>()?;
         match (found.as_slice(), run) {
             ([(run_no, _)], _) => Ok(*run_no),
             ([], RunRef::Latest) => {
@@ -185,7 +178,7 @@ fn first_of_row(token: TokenKey) -> Option<i64> {
 }
 
 #[async_trait]
-impl LandscapeReader for SqliteReader {
+impl LandscapeReader for Reader {
     async fn runs(&self) -> Result<Vec<RunSummary>, LandscapeError> {
         self.list(Runs::SELECT_SUMMARIES, &[], Runs::ORIGIN, Runs::read_summary).await
     }

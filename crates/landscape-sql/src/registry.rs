@@ -1,57 +1,31 @@
 //! The registry of a database, for whoever manages its keys and remembers its heads.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
-
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::Micros;
 use elspeth_landscape::LandscapeError;
 use elspeth_landscape::registry::{Entry, Keys, Log};
 use elspeth_proof::SecretKey;
-use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::connect;
-use crate::error::{WriteFailed, write_error};
-use crate::landscape::Scratch;
+use crate::db::{Connection, DbError, Row, values};
+use crate::error::WriteFailed;
 use crate::tables::Registry;
 
-/// The registry of a database that is there. Made by [`crate::SqliteLandscape`].
-pub struct SqliteRegistry {
+/// The registry of a database that is there. Made by [`crate::Landscape`].
+pub struct AuditRegistry {
     connection: Connection,
     location: String,
-    /// Keeps the file of a database that is in no file until the last user is gone.
-    _scratch: Option<Arc<Scratch>>,
 }
 
 const NEWEST_HEAD: &str = "SELECT note FROM heads ORDER BY size DESC LIMIT 1";
 const ENTRIES: &str = "SELECT entry FROM registry ORDER BY number LIMIT ?";
 
-impl SqliteRegistry {
-    /// For reading.
-    pub(crate) fn view(path: &Path, patience: Duration) -> Result<Self, LandscapeError> {
-        connect::reader(path, patience)?;
-        let location = path.display().to_string();
-        let connection = connect::scan(path, patience)
-            .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
-        Ok(Self { connection, location, _scratch: None })
-    }
-
-    /// For appending entries about keys.
-    pub(crate) fn open(path: &Path, patience: Duration) -> Result<Self, LandscapeError> {
-        connect::existing(path)?;
-        let connection = connect::writer(path, patience, connect::Synchronous::Full)?;
-        Ok(Self { connection, location: path.display().to_string(), _scratch: None })
-    }
-
-    /// The same, keeping a scratch folder.
-    pub(crate) fn keeping(mut self, scratch: Option<Arc<Scratch>>) -> Self {
-        self._scratch = scratch;
-        self
+impl AuditRegistry {
+    pub(crate) fn new(connection: Connection, location: String) -> Self {
+        Self { connection, location }
     }
 
     fn registry(&self) -> Registry<'_> {
-        Registry { connection: &self.connection, signer: None }
+        Registry { db: self.connection.db(), signer: None }
     }
 
     fn told<T>(&self, done: Result<T, WriteFailed>, what: &str) -> Result<T, LandscapeError> {
@@ -69,11 +43,10 @@ impl SqliteRegistry {
     /// The newest signed head; where nobody ever signed one, that of all entries.
     ///
     /// # Errors
-    /// As [`SqliteRegistry::keys`].
+    /// As [`AuditRegistry::keys`].
     pub fn head(&self) -> Result<String, LandscapeError> {
         let newest = || -> Result<String, WriteFailed> {
-            let note = self.connection.query_row(NEWEST_HEAD, (), |row| row.get(0)).optional()?;
-            match note {
+            match self.connection.db().first(NEWEST_HEAD, &[], |row| row.get::<String>(0))? {
                 Some(note) => Ok(note),
                 None => Ok(self.registry().log()?.head(&self.registry().origin()?).to_string()),
             }
@@ -86,13 +59,10 @@ impl SqliteRegistry {
     /// # Errors
     /// [`LandscapeError::Store`].
     pub fn leaves(&self, most: u64) -> Result<Vec<ContentHash>, LandscapeError> {
-        let leaves = || -> Result<Vec<ContentHash>, WriteFailed> {
-            let mut statement = self.connection.prepare(ENTRIES)?;
-            let most = i64::try_from(most).unwrap_or(i64::MAX);
-            let rows = statement.query_map([most], |row| Ok(Log::leaf(row.get_ref(0)?.as_str()?)))?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        };
-        self.told(leaves(), "reading the registry")
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let leaf = |row: &Row<'_>| Ok::<_, DbError>(Log::leaf(&row.get::<String>(0)?));
+        let leaves = self.connection.db().list(ENTRIES, values![most], leaf);
+        self.told(leaves.map_err(WriteFailed::from), "reading the registry")
     }
 
     /// Lets a key take the place of the one that signs, and signs a head with it.
@@ -126,19 +96,12 @@ impl SqliteRegistry {
         what: &str,
         make: impl FnOnce(&str, &Keys) -> Result<(Entry, SecretKey), LandscapeError>,
     ) -> Result<(), LandscapeError> {
-        let work = || -> Result<(), WriteFailed> {
-            self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let done = self.connection.db().transaction(|| {
             let registry = self.registry();
             let (origin, keys) = registry.keys()?;
             let (entry, signer) = make(&origin, &keys)?;
-            registry.enter_key(&origin, entry, &signer)?;
-            Ok(self.connection.execute_batch("COMMIT")?)
-        };
-        let done = work();
-        if done.is_err() && !self.connection.is_autocommit() {
-            let undone = self.connection.execute_batch("ROLLBACK").map_err(WriteFailed::from);
-            self.told(undone, what)?;
-        }
+            registry.enter_key(&origin, entry, &signer)
+        });
         self.told(done, what)
     }
 }

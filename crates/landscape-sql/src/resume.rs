@@ -2,10 +2,8 @@
 
 use elspeth_contracts::{EpochNo, Step};
 use elspeth_landscape::{Checkpoint, LandscapeError, PendingEpoch, ResumePoint, SinkProgress};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, Transaction};
 
-use crate::error::store_error;
+use crate::asking::{self, Snapshot, StoredRow};
 use crate::stored::{Origin, Stored};
 use crate::tables::{Epochs, Intents, Operations, Releases, TokenOutcomes};
 
@@ -14,16 +12,13 @@ const CHECKPOINTS: Origin = Origin { table: "checkpoints", key: &["run_no", "epo
 const POSITIONS: Origin = Origin { table: "sink_positions", key: &["run_no", "sink"] };
 
 /// One consistent state, and the run that is asked about.
-struct Asked<'a> {
-    snapshot: &'a mut Transaction<'static, Sqlite>,
+struct Asked<'a, 's> {
+    snapshot: &'a mut Snapshot<'s>,
     run_no: i64,
 }
 
 /// Everything is read from `snapshot`, so that it is of one commit.
-pub(crate) async fn point(
-    snapshot: &mut Transaction<'static, Sqlite>,
-    run_no: i64,
-) -> Result<ResumePoint, LandscapeError> {
+pub(crate) async fn point(snapshot: &mut Snapshot<'_>, run_no: i64) -> Result<ResumePoint, LandscapeError> {
     let mut asked = Asked { snapshot, run_no };
     let mut point = asked.extent().await?;
     let (checkpoint, pending) = asked.checkpoint().await?.unzip();
@@ -46,18 +41,17 @@ pub(crate) async fn point(
     Ok(point)
 }
 
-impl Asked<'_> {
+impl Asked<'_, '_> {
     async fn rows(
         &mut self,
         sql: &'static str,
         epoch: Option<EpochNo>,
-    ) -> Result<Vec<SqliteRow>, LandscapeError> {
-        let mut query = sqlx::query(sql).bind(self.run_no);
-        if let Some(epoch) = epoch {
-            query = query.bind(epoch.0.cast_signed());
-        }
-        let rows = query.fetch_all(&mut **self.snapshot).await;
-        rows.map_err(|error| store_error("reading where the run goes on", &error))
+    ) -> Result<Vec<StoredRow>, LandscapeError> {
+        let epoch = epoch.map(|epoch| epoch.0.cast_signed());
+        let values =
+            [Some(self.run_no), epoch].into_iter().flatten().map(|number| asking::Asked::Int(Some(number)));
+        let values: Vec<asking::Asked> = values.collect();
+        self.snapshot.rows(sql, &values, "reading where the run goes on").await
     }
 
     async fn list<T>(

@@ -5,10 +5,6 @@ mod export;
 mod log;
 mod records;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
-
 use elspeth_contracts::{
     BatchMemberRecord, EpochNo, Grade, Micros, PurgeStatus, ReleaseRecord, RowIndex, RunId, RunStatus,
     TokenKey, TokenOutcomeRecord, TokenParentRecord,
@@ -19,50 +15,25 @@ use elspeth_landscape::verify::{
     RecordScan, RegistryScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
 };
 use elspeth_landscape::{Corruption, LandscapeError, RunRecord, SinkIntent};
-use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use crate::background::Counted as CountedRows;
-use crate::error::write_error;
-use crate::landscape::Scratch;
-use crate::{connect, conservation, counters};
+use crate::db::{Bind, Connection, Db, DbError, Row, values};
+use crate::error::WriteFailed;
+use crate::landscape::Landscape;
+use crate::{conservation, counters};
 use cells::{Cells, first_released};
 use log::LogScan;
 use records::Table;
 
-/// Statements that a scan keeps.
-const STATEMENTS: usize = 64;
-
-/// Opens scans of an SQLite audit database. Made by [`crate::SqliteLandscape`].
-pub struct SqliteScans {
-    path: PathBuf,
-    patience: Duration,
-    scratch: Option<Arc<Scratch>>,
+/// Opens scans of an audit database. Made by [`crate::Landscape`].
+pub struct Scans {
+    landscape: Landscape,
 }
 
-impl SqliteScans {
-    pub(crate) fn new(
-        path: &Path,
-        patience: Duration,
-        scratch: Option<Arc<Scratch>>,
-    ) -> Result<Self, LandscapeError> {
-        connect::reader(path, patience)?;
-        Ok(Self { path: path.to_owned(), patience, scratch })
-    }
-}
-
-impl SqliteScans {
-    /// A connection to which everything is of one moment, and the name of the database.
-    fn snapshot(&self) -> Result<(Connection, String), LandscapeError> {
-        let location = self.path.display().to_string();
-        let connection = connect::scan(&self.path, self.patience)
-            .and_then(|connection| {
-                connection.set_prepared_statement_cache_capacity(STATEMENTS);
-                connection.execute_batch("BEGIN")?;
-                connection.query_row("SELECT count(*) FROM runs", (), |_| Ok(()))?;
-                Ok(connection)
-            })
-            .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
-        Ok((connection, location))
+impl Scans {
+    pub(crate) fn new(landscape: Landscape) -> Result<Self, LandscapeError> {
+        landscape.check_readable()?;
+        Ok(Self { landscape })
     }
 
     /// A scan of the registry.
@@ -70,22 +41,21 @@ impl SqliteScans {
     /// # Errors
     /// [`LandscapeError::Store`] when the database cannot be read.
     pub fn registry(&self) -> Result<Box<dyn RegistryScan>, LandscapeError> {
-        let (connection, location) = self.snapshot()?;
-        Ok(Box::new(LogScan { connection, location, _scratch: self.scratch.clone() }))
+        let (connection, location) = (self.landscape.snapshot()?, self.landscape.location());
+        Ok(Box::new(LogScan { connection, location }))
     }
 }
 
-impl ScanSource for SqliteScans {
+impl ScanSource for Scans {
     fn open(&self, run: &RunRecord) -> Result<Box<dyn RecordScan>, LandscapeError> {
         Ok(Box::new(self.scan_of(run)?))
     }
 }
 
-impl SqliteScans {
+impl Scans {
     fn scan_of(&self, run: &RunRecord) -> Result<Scan, LandscapeError> {
-        let (connection, location) = self.snapshot()?;
-        let (run_no, run_id) = (run.run_no, run.run_id);
-        Ok(Scan { connection, location, run_no, run_id, _scratch: self.scratch.clone() })
+        let (connection, location) = (self.landscape.snapshot()?, self.landscape.location());
+        Ok(Scan { connection, location, run_no: run.run_no, run_id: run.run_id })
     }
 }
 
@@ -94,37 +64,34 @@ struct Scan {
     location: String,
     run_no: i64,
     run_id: RunId,
-    _scratch: Option<Arc<Scratch>>,
 }
 
 impl Scan {
-    fn failed(&self, error: &rusqlite::Error) -> LandscapeError {
-        write_error(format!("verifying audit database {}", self.location), error)
+    fn failed(&self, error: WriteFailed) -> LandscapeError {
+        error.told(|| format!("verifying audit database {}", self.location))
     }
 
     /// Reads every record that a table's query gives.
     fn each<R>(
         &self,
         table: &Table<R>,
-        parameters: impl Params,
+        values: &[&dyn Bind],
         mut each: impl FnMut(R),
     ) -> Result<(), LandscapeError> {
-        let failed = |error| self.failed(&error);
-        let mut statement = self.connection.prepare_cached(table.sql).map_err(failed)?;
-        let mut rows = statement.query(parameters).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
+        let read = |row: &Row<'_>| -> Result<(), WriteFailed> {
             each((table.read)(&Cells::new(row, self.run_id, (table.name, table.key)))?);
-        }
-        Ok(())
+            Ok(())
+        };
+        self.connection.db().each(table.sql, values, read).map_err(|error| self.failed(error))
     }
 
     fn read<R>(
         &self,
         table: &Table<R>,
-        parameters: impl Params,
+        values: &[&dyn Bind],
         out: &mut Vec<R>,
     ) -> Result<(), LandscapeError> {
-        self.each(table, parameters, |record| out.push(record))
+        self.each(table, values, |record| out.push(record))
     }
 
     /// Reads a list by an own query.
@@ -133,24 +100,26 @@ impl Scan {
         (sql, table, key): (&str, &'static str, usize),
         read: impl Fn(&Cells<'_>) -> Result<R, LandscapeError>,
     ) -> Result<Vec<R>, LandscapeError> {
-        let failed = |error| self.failed(&error);
-        let mut statement = self.connection.prepare(sql).map_err(failed)?;
-        let mut rows = statement.query([self.run_no]).map_err(failed)?;
-        let mut list = Vec::new();
-        while let Some(row) = rows.next().map_err(failed)? {
-            list.push(read(&Cells::new(row, self.run_id, (table, key)))?);
-        }
-        Ok(list)
+        self.list_of((sql, table, key), values![self.run_no], read)
     }
 
-    fn number(&self, sql: &str, parameters: impl Params) -> Result<Option<i64>, LandscapeError> {
-        let found = self.connection.query_row(sql, parameters, |row| row.get(0)).optional();
-        found.map(Option::flatten).map_err(|error| self.failed(&error))
+    fn list_of<R>(
+        &self,
+        (sql, table, key): (&str, &'static str, usize),
+        values: &[&dyn Bind],
+        read: impl Fn(&Cells<'_>) -> Result<R, LandscapeError>,
+    ) -> Result<Vec<R>, LandscapeError> {
+        let read = |row: &Row<'_>| Ok(read(&Cells::new(row, self.run_id, (table, key)))?);
+        self.connection.db().list(sql, values, read).map_err(|error: WriteFailed| self.failed(error))
+    }
+
+    fn number(&self, sql: &str, values: &[&dyn Bind]) -> Result<Option<i64>, LandscapeError> {
+        self.connection.db().number(sql, values).map_err(|error| self.failed(error.into()))
     }
 
     /// The first number of a run in a table after `after`, by the index or key that every table has.
     fn next_run(&self, table: &str, after: i64) -> Result<Option<i64>, LandscapeError> {
-        self.number(&format!("SELECT min(run_no) FROM {table} WHERE run_no > ?"), [after])
+        self.number(&format!("SELECT min(run_no) FROM {table} WHERE run_no > ?"), values![after])
     }
 }
 
@@ -166,6 +135,14 @@ const OF_TOKENS: [&str; 9] = [
     "transform_errors",
     "token_outcomes",
 ];
+
+/// Tables that have records of runs, in the order in which they were made.
+const TABLES_OF_RUNS: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'runs'
+    AND EXISTS (SELECT 1 FROM pragma_table_info(sqlite_schema.name) c WHERE c.name = 'run_no') ORDER BY rowid";
+const TABLES_OF_RUNS_POSTGRES: &str = "SELECT c.relname::text FROM pg_class c
+    WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('runs'))
+    AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'runs'
+    AND EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'run_no') ORDER BY c.oid";
 
 impl RecordScan for Scan {
     fn mark(&mut self) -> Result<RunMark, LandscapeError> {
@@ -183,26 +160,26 @@ impl RecordScan for Scan {
 
     fn epochs(&mut self) -> Result<Vec<EpochRecord>, LandscapeError> {
         let mut epochs = Vec::new();
-        self.read(&records::EPOCHS, [self.run_no], &mut epochs)?;
+        self.read(&records::EPOCHS, values![self.run_no], &mut epochs)?;
         Ok(epochs)
     }
 
     fn releases(&mut self) -> Result<Vec<ReleaseRecord>, LandscapeError> {
         let mut releases = Vec::new();
-        self.read(&records::RELEASES, [self.run_no], &mut releases)?;
+        self.read(&records::RELEASES, values![self.run_no], &mut releases)?;
         Ok(releases)
     }
 
     fn members(&mut self, each: &mut dyn FnMut(BatchMemberRecord)) -> Result<(), LandscapeError> {
-        self.each(&records::MEMBERS, [self.run_no], each)
+        self.each(&records::MEMBERS, values![self.run_no], each)
     }
 
     fn merged(&mut self, each: &mut dyn FnMut(TokenParentRecord)) -> Result<(), LandscapeError> {
-        self.each(&records::TOKEN_PARENTS, params![self.run_no, first_released(), i64::MAX], each)
+        self.each(&records::TOKEN_PARENTS, values![self.run_no, first_released(), i64::MAX], each)
     }
 
     fn failed_merges(&mut self, each: &mut dyn FnMut(TokenOutcomeRecord)) -> Result<(), LandscapeError> {
-        self.each(&records::FAILED_MERGES, [self.run_no], each)
+        self.each(&records::FAILED_MERGES, values![self.run_no], each)
     }
 
     fn rows(
@@ -210,14 +187,16 @@ impl RecordScan for Scan {
         (first, last): (RowIndex, RowIndex),
         out: &mut RowRecords,
     ) -> Result<(), LandscapeError> {
-        let range = params![self.run_no, first.get().cast_signed(), last.get().cast_signed()];
+        let (first, last) = (first.get().cast_signed(), last.get().cast_signed());
+        let range: &[&dyn Bind] = &[&self.run_no, &first, &last];
         self.read(&records::ROWS, range, &mut out.rows)?;
         self.read(&records::VALIDATION_ERRORS, range, &mut out.validation_errors)
     }
 
     fn tokens(&mut self, tokens: TokenRange, out: &mut TokenRecords) -> Result<(), LandscapeError> {
         let TokenRange { first, last } = tokens;
-        let range = params![self.run_no, first.get().cast_signed(), last.get().cast_signed()];
+        let (first, last) = (first.get().cast_signed(), last.get().cast_signed());
+        let range: &[&dyn Bind] = &[&self.run_no, &first, &last];
         self.read(&records::TOKENS, range, &mut out.tokens)?;
         self.read(&records::TOKEN_PARENTS, range, &mut out.parents)?;
         self.read(&records::NODE_STATES, range, &mut out.states)?;
@@ -230,14 +209,16 @@ impl RecordScan for Scan {
     }
 
     fn batches(&mut self, (first, last): (u64, u64), out: &mut BatchRecords) -> Result<(), LandscapeError> {
-        let range = params![self.run_no, first.cast_signed(), last.cast_signed()];
+        let (first, last) = (first.cast_signed(), last.cast_signed());
+        let range: &[&dyn Bind] = &[&self.run_no, &first, &last];
         self.read(&records::BATCHES, range, &mut out.batches)?;
         self.read(&records::BATCH_OUTPUTS, range, &mut out.outputs)
     }
 
     fn effects(&mut self, epoch: EpochNo) -> Result<Effects, LandscapeError> {
         let mut effects = Effects::default();
-        let key = params![self.run_no, epoch.0.cast_signed()];
+        let epoch = epoch.0.cast_signed();
+        let key: &[&dyn Bind] = &[&self.run_no, &epoch];
         self.read(&records::OPERATIONS, key, &mut effects.operations)?;
         self.read(&records::ARTIFACTS, key, &mut effects.artifacts)?;
         Ok(effects)
@@ -247,7 +228,7 @@ impl RecordScan for Scan {
         let sql = "SELECT epoch, block FROM bodies WHERE run_no = ?1 AND epoch = ?2";
         let table = Table { name: "bodies", key: 1, sql, read: |cells| cells.bytes(1) };
         let mut blocks = Vec::new();
-        self.read(&table, params![self.run_no, epoch.0.cast_signed()], &mut blocks)?;
+        self.read(&table, values![self.run_no, epoch.0.cast_signed()], &mut blocks)?;
         Ok(blocks.pop())
     }
 
@@ -264,7 +245,7 @@ impl RecordScan for Scan {
 
     fn count(&mut self, table: Counted) -> Result<u64, LandscapeError> {
         let of = |table: &str| {
-            self.number(&format!("SELECT count(*) FROM {table} WHERE run_no = ?"), [self.run_no])
+            self.number(&format!("SELECT count(*) FROM {table} WHERE run_no = ?"), values![self.run_no])
         };
         let count = match table {
             Counted::Batches => of("batches")?,
@@ -277,7 +258,7 @@ impl RecordScan for Scan {
                     .map(|table| format!("(SELECT count(*) FROM {table} WHERE run_no = ?1 AND token >= ?2)"))
                     .collect();
                 let sql = format!("SELECT {}", parts.join(" + "));
-                self.number(&sql, params![self.run_no, first_released()])?
+                self.number(&sql, values![self.run_no, first_released()])?
             }
         };
         Ok(count.unwrap_or_default().cast_unsigned())
@@ -288,7 +269,7 @@ impl RecordScan for Scan {
             let sql = format!(
                 "SELECT row_index FROM {table} WHERE run_no = ?1 AND (row_index < 0 OR row_index >= ?2) LIMIT 1"
             );
-            if let Some(row) = self.number(&sql, params![self.run_no, rows.cast_signed()])? {
+            if let Some(row) = self.number(&sql, values![self.run_no, rows.cast_signed()])? {
                 return Ok(Some(Corruption {
                     table,
                     id: format!("row {row}"),
@@ -302,7 +283,7 @@ impl RecordScan for Scan {
                 "SELECT token FROM {table} WHERE run_no = ?1 AND token < 0
                 UNION ALL SELECT token FROM {table} WHERE run_no = ?1 AND token >= ?2 AND token < ?3 LIMIT 1"
             );
-            if let Some(token) = self.number(&sql, params![self.run_no, end, first_released()])? {
+            if let Some(token) = self.number(&sql, values![self.run_no, end, first_released()])? {
                 let id = TokenKey::from_u64(token.cast_unsigned()).map_or_else(
                     || format!("token {token}"),
                     |token| self.run_id.token_id(token).to_string(),
@@ -318,14 +299,16 @@ impl RecordScan for Scan {
     }
 
     fn orphan(&mut self) -> Result<Option<Corruption>, LandscapeError> {
-        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'runs'
-            AND EXISTS (SELECT 1 FROM pragma_table_info(sqlite_schema.name) c WHERE c.name = 'run_no')
-            AND ?1 IS NOT NULL ORDER BY rowid";
-        let tables = self.list((sql, "sqlite_schema", 1), |cells| cells.text(0))?;
+        let (sql, table) = match self.connection.db() {
+            Db::Sqlite(_) => (TABLES_OF_RUNS, "sqlite_schema"),
+            Db::Postgres(_) => (TABLES_OF_RUNS_POSTGRES, "pg_class"),
+        };
+        let tables = self.list_of((sql, table, 1), &[], |cells| cells.text(0))?;
         for name in tables {
             let mut after = i64::MIN;
             while let Some(run_no) = self.next_run(&name, after)? {
-                let known = self.number("SELECT run_no FROM runs WHERE run_no = ?", [run_no])?.is_some();
+                let known =
+                    self.number("SELECT run_no FROM runs WHERE run_no = ?", values![run_no])?.is_some();
                 if !known {
                     let what = format!("table {name} has records of it, but it does not exist");
                     return Ok(Some(Corruption { table: "runs", id: format!("number {run_no}"), what }));
@@ -335,7 +318,7 @@ impl RecordScan for Scan {
         }
         let sql =
             "SELECT purge_no FROM purge_files WHERE purge_no NOT IN (SELECT purge_no FROM purges) LIMIT 1";
-        Ok(self.number(sql, ())?.map(|purge| Corruption {
+        Ok(self.number(sql, &[])?.map(|purge| Corruption {
             table: "purges",
             id: format!("number {purge}"),
             what: "there are files of it, but it does not exist".to_owned(),
@@ -416,14 +399,21 @@ impl RecordScan for Scan {
     fn account(&mut self, status: RunStatus) -> Result<Account, LandscapeError> {
         let (mut breaches, mut summary) = (Vec::new(), None);
         if status == RunStatus::Completed {
-            let (census, found) = conservation::check(&self.connection, self.run_no, CountedRows::default())?;
-            breaches = found;
-            if breaches.is_empty() {
-                summary = Some(counters::summary_of(&self.connection, self.run_no, &census).map(Some));
-            }
+            breaches = match self.connection.db() {
+                Db::Sqlite(connection) => {
+                    let (census, found) =
+                        conservation::check(connection, self.run_no, CountedRows::default())?;
+                    if found.is_empty() {
+                        let kept = counters::summary_of(connection, self.run_no, &census);
+                        summary = Some(kept.map(Some).map_err(DbError::from));
+                    }
+                    found
+                }
+                Db::Postgres(_) => conservation::check_each(self.connection.db(), self.run_no)?,
+            };
         }
-        let summary = summary.unwrap_or_else(|| counters::summary_now(&self.connection, self.run_no));
-        Ok(Account { breaches, summary: summary.map_err(|error| self.failed(&error))? })
+        let summary = summary.unwrap_or_else(|| counters::summary_now(self.connection.db(), self.run_no));
+        Ok(Account { breaches, summary: summary.map_err(|error| self.failed(error.into()))? })
     }
 
     fn summary(&mut self) -> Result<Option<String>, LandscapeError> {
@@ -436,11 +426,8 @@ impl RecordScan for Scan {
             WHERE a.path = ?2 AND r.run_no <> ?1
                 AND r.started_at >= (SELECT started_at FROM runs WHERE run_no = ?1)
             ORDER BY r.started_at DESC LIMIT 1";
-        let found: Option<String> = self
-            .connection
-            .query_row(sql, params![self.run_no, path], |row| row.get(0))
-            .optional()
-            .map_err(|error| self.failed(&error))?;
+        let found = self.connection.db().first(sql, values![self.run_no, path], |row| row.get::<String>(0));
+        let found = found.map_err(|error: DbError| self.failed(error.into()))?;
         Ok(found.and_then(|id| id.parse().ok()))
     }
 }

@@ -9,7 +9,7 @@ use ulid::Ulid;
 
 use crate::error::{WriteFailed, write_error};
 use crate::tables::Registry;
-use crate::views;
+use crate::views::{self, Dialect};
 
 /// Marks a database file as an audit record: "ELSP" in SQLite's `application_id`.
 const APPLICATION_ID: i64 = 0x454c_5350;
@@ -100,7 +100,7 @@ pub(crate) fn migrate(connection: &Connection, location: &str) -> Result<(), Lan
 fn open_registry(connection: &Connection) -> Result<(), WriteFailed> {
     let origin = format!("elspeth.registry/{}", Ulid::new());
     let opened = Opened { origin, opened_at: SystemClock::new().now() };
-    Registry { connection, signer: None }.append(None, Entry::Opened(opened))
+    Registry { db: connection.into(), signer: None }.append(None, Entry::Opened(opened))
 }
 
 /// What makes the newest version of version `from`. Views are always those of the newest.
@@ -124,7 +124,8 @@ fn migration(from: usize) -> String {
 fn views_entered() -> String {
     let mut sql = "PRAGMA writable_schema = ON;\n".to_owned();
     for (name, body) in views::ALL {
-        let text = format!("CREATE VIEW {name} AS\n{}", views::expanded(body.trim_end())).replace('\'', "''");
+        let text = format!("CREATE VIEW {name} AS\n{}", views::expanded(body.trim_end(), Dialect::Sqlite))
+            .replace('\'', "''");
         sql.push_str(&format!(
             "INSERT INTO sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES ('view', '{name}', '{name}', 0, '{text}');\n"
         ));
@@ -183,7 +184,8 @@ mod tests {
     fn views_are_entered_as_they_would_be_created() {
         let mut created = MIGRATIONS.concat();
         for (name, body) in views::ALL {
-            created.push_str(&format!("CREATE VIEW {name} AS\n{};\n", views::expanded(body)));
+            created
+                .push_str(&format!("CREATE VIEW {name} AS\n{};\n", views::expanded(body, Dialect::Sqlite)));
         }
         assert_eq!(objects(&migration(0)), objects(&created));
     }

@@ -3,8 +3,11 @@
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{EdgeNo, EpochNo, ErrorReason, Micros, RowIndex, Step, TokenKey, UnknownCode};
 use elspeth_landscape::{Corruption, LandscapeError};
-use sqlx::sqlite::SqliteRow;
+use rusqlite::types::ValueRef;
 use sqlx::{Decode, Row as _, Sqlite, Type};
+
+use crate::asking::StoredRow;
+use crate::db::plain;
 
 /// Where a record is, for the name of one that is damaged.
 #[derive(Debug, Clone, Copy)]
@@ -17,12 +20,12 @@ pub(crate) struct Origin {
 
 /// One record as the database returned it.
 pub(crate) struct Stored<'r> {
-    row: &'r SqliteRow,
+    row: &'r StoredRow,
     origin: Origin,
 }
 
 impl<'r> Stored<'r> {
-    pub(crate) fn new(row: &'r SqliteRow, origin: Origin) -> Self {
+    pub(crate) fn new(row: &'r StoredRow, origin: Origin) -> Self {
         Self { row, origin }
     }
 
@@ -32,19 +35,52 @@ impl<'r> Stored<'r> {
             .origin
             .key
             .iter()
-            .map(|column| match self.row.try_get_unchecked::<String, _>(*column) {
-                Ok(text) => format!("{column} {text}"),
-                Err(_) => format!("{column} ?"),
+            .map(|column| match self.shown(column) {
+                Some(text) => format!("{column} {text}"),
+                None => format!("{column} ?"),
             })
             .collect();
         Corruption { table: self.origin.table, id: id.join(", "), what: what.into() }.into()
     }
 
+    /// A part of the key as text.
+    fn shown(&self, column: &str) -> Option<String> {
+        match self.row {
+            StoredRow::Sqlite(row) => row.try_get_unchecked::<String, _>(column).ok(),
+            StoredRow::Postgres(_) => match self.value(column).ok()? {
+                ValueRef::Integer(number) => Some(number.to_string()),
+                ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+                ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => None,
+            },
+        }
+    }
+
+    /// A value of PostgreSQL.
+    fn value(&self, column: &str) -> Result<ValueRef<'r>, LandscapeError> {
+        let StoredRow::Postgres(row) = self.row else { unreachable!("only asked of such a row") };
+        let value = row.try_get_raw(column).and_then(plain);
+        value.map_err(|error| self.corrupt(format!("`{column}`: {error}")))
+    }
+
     fn get<T>(&self, column: &str) -> Result<Option<T>, LandscapeError>
     where
-        T: Decode<'r, Sqlite> + Type<Sqlite>,
+        T: Decode<'r, Sqlite> + Type<Sqlite> + FromSql<'r>,
     {
-        self.row.try_get::<Option<T>, _>(column).map_err(|error| self.corrupt(format!("`{column}`: {error}")))
+        match self.row {
+            StoredRow::Sqlite(row) => row
+                .try_get::<Option<T>, _>(column)
+                .map_err(|error| self.corrupt(format!("`{column}`: {error}"))),
+            StoredRow::Postgres(_) => match self.value(column)? {
+                ValueRef::Null => Ok(None),
+                value => match T::of(value) {
+                    Some(value) => Ok(Some(value)),
+                    None => {
+                        let found = value.data_type();
+                        Err(self.corrupt(format!("`{column}` is of another type ({found})")))
+                    }
+                },
+            },
+        }
     }
 
     fn required<T>(&self, column: &str, value: Option<T>) -> Result<T, LandscapeError> {
@@ -176,6 +212,35 @@ impl<'r> Stored<'r> {
     pub(crate) fn reason(&self, column: &str) -> Result<ErrorReason, LandscapeError> {
         let value = self.maybe_reason(column)?;
         self.required(column, value)
+    }
+}
+
+/// What a value of a row is made to.
+trait FromSql<'r>: Sized {
+    fn of(value: ValueRef<'r>) -> Option<Self>;
+}
+
+impl FromSql<'_> for i64 {
+    fn of(value: ValueRef<'_>) -> Option<Self> {
+        value.as_i64().ok()
+    }
+}
+
+impl FromSql<'_> for String {
+    fn of(value: ValueRef<'_>) -> Option<Self> {
+        value.as_str().ok().map(str::to_owned)
+    }
+}
+
+impl<'r> FromSql<'r> for &'r [u8] {
+    fn of(value: ValueRef<'r>) -> Option<Self> {
+        value.as_blob().ok()
+    }
+}
+
+impl FromSql<'_> for Vec<u8> {
+    fn of(value: ValueRef<'_>) -> Option<Self> {
+        value.as_blob().ok().map(<[u8]>::to_owned)
     }
 }
 

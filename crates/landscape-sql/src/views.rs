@@ -10,7 +10,7 @@ use elspeth_contracts::{
 
 macro_rules! view {
     ($name:literal) => {
-        ($name, include_str!(concat!("../views/sqlite/", $name, ".sql")))
+        ($name, include_str!(concat!("../views/", $name, ".sql")))
     };
 }
 
@@ -48,21 +48,32 @@ const HALF: &str = "1099511627775";
 /// The first number that a token of a release can have.
 const BATCH_TOKENS: &str = "36028797018963968";
 
+/// Whose SQL is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    /// With the functions of `migrations/postgres/functions.sql`.
+    Postgres,
+}
+
 /// The query in plain SQL.
-pub(crate) fn expanded(query: &str) -> String {
+pub(crate) fn expanded(query: &str, dialect: Dialect) -> String {
     let Some((before, rest)) = query.split_once('$') else { return query.to_owned() };
     let open = rest.find('(').expect("a word of a view is followed by its arguments");
     let (arguments, after) = split_arguments(&rest[open + 1..]);
-    let arguments: Vec<String> = arguments.iter().map(|argument| expanded(argument.trim())).collect();
+    let arguments: Vec<String> =
+        arguments.iter().map(|argument| expanded(argument.trim(), dialect)).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    format!("{before}{}{}", meaning(&rest[..open], &arguments), expanded(after))
+    format!("{before}{}{}", meaning((&rest[..open], dialect), &arguments), expanded(after, dialect))
 }
 
 /// The arguments up to the parenthesis that closes them, and what comes after it.
 fn split_arguments(text: &str) -> (Vec<&str>, &str) {
-    let (mut depth, mut start, mut arguments) = (0, 0, Vec::new());
+    let (mut depth, mut start, mut arguments, mut quoted) = (0, 0, Vec::new(), false);
     for (at, character) in text.char_indices() {
+        quoted ^= character == '\'';
         match character {
+            _ if quoted => {}
             '(' => depth += 1,
             ')' if depth == 0 => {
                 arguments.push(&text[start..at]);
@@ -79,10 +90,29 @@ fn split_arguments(text: &str) -> (Vec<&str>, &str) {
     panic!("a view's arguments are not closed: {text}")
 }
 
-fn meaning(word: &str, arguments: &[&str]) -> String {
+fn meaning((word, dialect): (&str, Dialect), arguments: &[&str]) -> String {
+    let public_id = |run, kind, high, low| public_id((run, dialect), kind, high, low);
     match (word, arguments) {
-        ("hex", [value]) => format!("nullif(lower(hex({value})), '')"),
-        ("time", [micros]) => time(micros),
+        ("hex", [value]) => match dialect {
+            Dialect::Sqlite => format!("nullif(lower(hex({value})), '')"),
+            Dialect::Postgres => format!("nullif(encode({value}, 'hex'), '')"),
+        },
+        ("time", [micros]) => match dialect {
+            Dialect::Sqlite => time(micros),
+            Dialect::Postgres => format!("elspeth_time({micros})"),
+        },
+        ("field", [object, field]) => match dialect {
+            Dialect::Sqlite => format!("{object} ->> {field}"),
+            Dialect::Postgres => format!("elspeth_field({object}, {field})"),
+        },
+        ("flag", [object, field]) => match dialect {
+            Dialect::Sqlite => format!("coalesce({object} ->> {field}, 0)"),
+            Dialect::Postgres => format!("coalesce(elspeth_field({object}, {field})::boolean::int, 0)"),
+        },
+        ("joined", [text, between]) => match dialect {
+            Dialect::Sqlite => format!("group_concat({text}, {between})"),
+            Dialect::Postgres => format!("string_agg({text}, {between})"),
+        },
         ("name", [kind, code]) => name(kind, code),
         ("row_id", [run, row]) => public_id(run, 1, "0", row),
         ("token_id", [run, token]) => public_id(run, 2, &format!("({token} >> 40)"), token),
@@ -110,9 +140,12 @@ fn time(micros: &str) -> String {
 /// The ten characters of the run's time, then the run's random part combined with kind and number by exclusive or, as
 /// sixteen characters of Crockford's base 32. Both halves are named once: each connection parses the text of all views
 /// when it opens the database.
-fn public_id(run: &str, kind: u8, high: &str, low: &str) -> String {
-    let high = exclusive_or(&format!("{run}.id_high"), &format!("(({kind} << 36) | {high})"));
+fn public_id((run, dialect): (&str, Dialect), kind: u64, high: &str, low: &str) -> String {
+    let high = exclusive_or(&format!("{run}.id_high"), &format!("({} | {high})", kind << 36));
     let low = exclusive_or(&format!("{run}.id_low"), &format!("({low} & {HALF})"));
+    if dialect == Dialect::Postgres {
+        return format!("substr({run}.run_id, 1, 10) || elspeth_base32({high}) || elspeth_base32({low})");
+    }
     format!(
         "(SELECT time || {} || {} FROM (SELECT substr({run}.run_id, 1, 10) AS time,
         '0123456789ABCDEFGHJKMNPQRSTVWXYZ' AS digits, {high} AS high, {low} AS low))",
@@ -174,9 +207,9 @@ fn input(s: &str) -> String {
             UNION ALL
             SELECT up.depth + 1, p.parent FROM up JOIN token_parents p
                 ON p.run_no = {s}.run_no AND p.token = up.token AND p.ordinal = 0)
-        SELECT coalesce({parents}, (SELECT w.source_data_hash FROM rows w WHERE w.run_no = {s}.run_no
-                AND w.row_index = (up.token >> 20) AND (up.token & 1048575) = 0)) AS held
-        FROM up WHERE held IS NOT NULL ORDER BY up.depth LIMIT 1)) END"
+        SELECT traced.held FROM (SELECT up.depth, coalesce({parents}, (SELECT w.source_data_hash FROM rows w
+                WHERE w.run_no = {s}.run_no AND w.row_index = (up.token >> 20) AND (up.token & 1048575) = 0)) AS held
+            FROM up) AS traced WHERE traced.held IS NOT NULL ORDER BY traced.depth LIMIT 1)) END"
     )
 }
 

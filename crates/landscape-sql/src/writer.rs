@@ -15,11 +15,11 @@ use elspeth_landscape::{
 };
 use elspeth_proof::SecretKey;
 use rusqlite::Connection;
-use sqlx::Connection as _;
 
 use crate::background::BackgroundCount;
 use crate::census::Census;
-use crate::error::{WriteFailed, store_error, write_error};
+use crate::db::DbError;
+use crate::error::{WriteFailed, write_error};
 use crate::insert::{Group, Inserts};
 use crate::landscape::Scratch;
 use crate::presence::Presence;
@@ -28,7 +28,7 @@ use crate::tables::{
     Operations, Registry, Releases, Resumptions, RoutingEvents, Rows, Runs, SinkStates, Staged,
     StateContexts, TokenOutcomes, TokenParents, Tokens, TransformErrors, ValidationErrors,
 };
-use crate::{connect, conservation, counters};
+use crate::{conservation, counters};
 
 /// Writes one run at a time into an SQLite database. Made by [`crate::SqliteLandscape`].
 ///
@@ -75,6 +75,18 @@ struct Closing<'a> {
     now: Micros,
 }
 
+/// The connection, and who signs the registry that is written through it.
+struct Ledger<'a> {
+    connection: &'a Connection,
+    signer: Option<&'a SecretKey>,
+}
+
+impl Ledger<'_> {
+    fn registry(&self) -> Registry<'_> {
+        Registry { db: self.connection.into(), signer: self.signer }
+    }
+}
+
 impl SqliteWriter {
     pub(crate) fn new(connection: Connection, path: PathBuf, location: String, patience: Duration) -> Self {
         let presence = Presence::of(&path);
@@ -111,9 +123,9 @@ impl SqliteWriter {
 
     fn failed(&self, what: &str, error: impl Into<WriteFailed>) -> LandscapeError {
         let error = error.into();
-        if let (WriteFailed::Database(rusqlite::Error::StatementChangedRows(0)), Some(run)) =
+        if let (WriteFailed::Database(DbError::Sqlite(rusqlite::Error::StatementChangedRows(0))), Some(run)) =
             (&error, &self.run)
-            && let Ok(owner) = Runs::owner(&self.connection, run.lease.run_no)
+            && let Ok(Some(owner)) = Runs::owner((&self.connection).into(), run.lease.run_no)
         {
             return LandscapeError::LeaseLost { owner };
         }
@@ -147,8 +159,8 @@ impl SqliteWriter {
         }
     }
 
-    fn registry(&self) -> Registry<'_> {
-        Registry { connection: &self.connection, signer: self.signer.as_deref() }
+    fn ledger(&self) -> Ledger<'_> {
+        Ledger { connection: &self.connection, signer: self.signer.as_deref() }
     }
 
     fn open_run(&self) -> Result<&OpenRun, LandscapeError> {
@@ -156,15 +168,16 @@ impl SqliteWriter {
     }
 
     /// The counters that are kept with the run: from the numbers that showed that conservation holds, else counted now.
-    async fn summary(&mut self, run_no: i64) -> Result<String, LandscapeError> {
+    fn summary(&self, run_no: i64) -> Result<String, LandscapeError> {
         if let Some(census) = self.run.as_ref().and_then(|run| run.census.as_ref()) {
             let summary = counters::summary_of(&self.connection, run_no, census);
             return summary.map_err(|error| self.failed("counting the records of a run", error));
         }
-        let mut connection = connect::checker(&self.path, self.patience).await?;
-        let summary = counters::summary_json(&mut connection, run_no).await?;
-        let closed = connection.close().await;
-        closed.map(|()| summary).map_err(|error| store_error("closing the audit database", &error))
+        let counted = counters::summary_now((&self.connection).into(), run_no);
+        let failed =
+            |error: DbError| error.told(format!("counting the records of a run in {}", self.location));
+        let unknown = || self.out_of_order("an outcome of the run is none that this program knows");
+        counted.map_err(failed)?.ok_or_else(unknown)
     }
 
     /// Copies the write-ahead log into the database and empties it, so that the file alone is the whole record.
@@ -218,38 +231,38 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 
 impl OpenRun {
     /// Registers run, nodes and edges.
-    fn register(registry: &Registry<'_>, start: &RunStart) -> Result<Self, WriteFailed> {
-        let connection = registry.connection;
-        registry.admit(start.started_at)?;
+    fn register(ledger: &Ledger<'_>, start: &RunStart) -> Result<Self, WriteFailed> {
+        let connection = ledger.connection;
+        ledger.registry().admit(start.started_at)?;
         Runs::insert(start).execute(connection)?;
         let mut run = Self::of(Lease { run_no: connection.last_insert_rowid(), owner: start.owner.clone() });
         run.inserts.all(connection, Nodes, &start.nodes)?;
         run.inserts.all(connection, Edges, &start.edges)?;
-        registry.append(Some(run.lease.run_no), Entry::begun(start))?;
+        ledger.registry().append(Some(run.lease.run_no), Entry::begun(start))?;
         Ok(run)
     }
 
     /// `None` when the run is not as it was seen.
-    fn take_up(registry: &Registry<'_>, up: &TakeUp) -> Result<Option<Self>, WriteFailed> {
-        let connection = registry.connection;
-        let Some(run_no) = Runs::take_up(connection, up)? else { return Ok(None) };
-        Resumptions::insert(connection, run_no, up)?;
+    fn take_up(ledger: &Ledger<'_>, up: &TakeUp) -> Result<Option<Self>, WriteFailed> {
+        let connection = ledger.connection;
+        let Some(run_no) = Runs::take_up(connection.into(), up)? else { return Ok(None) };
+        Resumptions::insert(connection.into(), run_no, up)?;
         let mut run = Self::of(Lease { run_no, owner: up.owner.clone() });
-        run.decided = Epochs::open(connection, run_no)?.into();
-        registry.admit(up.now)?;
-        registry.append(Some(run_no), Entry::taken_up(up))?;
+        run.decided = Epochs::open(connection.into(), run_no)?.into();
+        ledger.registry().admit(up.now)?;
+        ledger.registry().append(Some(run_no), Entry::taken_up(up))?;
         Ok(Some(run))
     }
 
     /// Ends the run.
     fn seal(
         &self,
-        registry: &Registry<'_>,
+        ledger: &Ledger<'_>,
         (seal, summary): (&RunSeal, &str),
         entry: &Entry,
     ) -> Result<(), WriteFailed> {
-        Runs::seal(&self.lease, seal, summary).change_one(registry.connection)?;
-        registry.append(Some(self.lease.run_no), entry.clone())
+        Runs::seal(&self.lease, seal, summary).change_one(ledger.connection)?;
+        ledger.registry().append(Some(self.lease.run_no), entry.clone())
     }
 
     fn of(lease: Lease) -> Self {
@@ -283,9 +296,11 @@ impl OpenRun {
     /// Fails when the run is another process's meanwhile. Whoever has the lock and the lease then has both until the end of
     /// the transaction.
     fn fence(&self, connection: &Connection) -> rusqlite::Result<()> {
-        match Runs::holds(connection, &self.lease)? {
-            true => Ok(()),
-            false => Err(rusqlite::Error::StatementChangedRows(0)),
+        match Runs::holds(connection.into(), &self.lease) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(rusqlite::Error::StatementChangedRows(0)),
+            Err(DbError::Sqlite(error)) => Err(error),
+            Err(DbError::Postgres(_)) => unreachable!("SQLite was asked"),
         }
     }
 
@@ -315,14 +330,14 @@ impl OpenRun {
     }
 
     /// After a failure, what was staged is still staged and can be committed again, unless the database lost it.
-    fn commit(&mut self, registry: &Registry<'_>, closing: &Closing<'_>) -> Result<(), WriteFailed> {
-        let connection = registry.connection;
+    fn commit(&mut self, ledger: &Ledger<'_>, closing: &Closing<'_>) -> Result<(), WriteFailed> {
+        let connection = ledger.connection;
         let (staged, written) = match std::mem::replace(&mut self.stage, Stage::Empty) {
             Stage::Staged(staged, written) => (staged, written),
             Stage::Empty | Stage::Lost => {
                 return transaction(connection, Act::CommitB, || {
                     self.fence(connection)?;
-                    self.insert_alone(registry, closing)
+                    self.insert_alone(ledger, closing)
                 });
             }
         };
@@ -330,7 +345,7 @@ impl OpenRun {
         let acted = closing.acted.filter(|acted| written != Some(acted.epoch));
         let done = acted
             .map_or(Ok(()), |acted| Ok(self.insert_acted(connection, acted)?))
-            .and_then(|()| self.insert_closing(registry, Some(&staged), closing))
+            .and_then(|()| self.insert_closing(ledger, Some(&staged), closing))
             .and_then(|()| Ok(make_durable(connection, act)?));
         match done {
             Ok(()) => self.decided.extend(staged.end().map(|end| (staged.epoch, end))),
@@ -340,9 +355,9 @@ impl OpenRun {
     }
 
     /// Commit B, when no epoch is staged.
-    fn insert_alone(&mut self, registry: &Registry<'_>, closing: &Closing<'_>) -> Result<(), WriteFailed> {
-        closing.acted.map_or(Ok(()), |acted| self.insert_acted(registry.connection, acted))?;
-        self.insert_closing(registry, None, closing)
+    fn insert_alone(&mut self, ledger: &Ledger<'_>, closing: &Closing<'_>) -> Result<(), WriteFailed> {
+        closing.acted.map_or(Ok(()), |acted| self.insert_acted(ledger.connection, acted))?;
+        self.insert_closing(ledger, None, closing)
     }
 
     /// Writes what commit B has for every token into the transaction of a staged epoch.
@@ -394,7 +409,7 @@ impl OpenRun {
     /// The rest of commit B, and commit A's own record.
     fn insert_closing(
         &self,
-        registry: &Registry<'_>,
+        ledger: &Ledger<'_>,
         staged: Option<&Staged>,
         Closing { acted, hashes, now }: &Closing<'_>,
     ) -> Result<(), WriteFailed> {
@@ -412,10 +427,10 @@ impl OpenRun {
             (None, Some(acted)) => Epochs::advance_checkpoint(&mut others, run_no, acted.epoch, hashes),
             (None, None) => {}
         }
-        others.execute(registry.connection)?;
-        Runs::heartbeat(&self.lease, *now).change_one(registry.connection)?;
+        others.execute(ledger.connection)?;
+        Runs::heartbeat(&self.lease, *now).change_one(ledger.connection)?;
         match &hashes.head {
-            Some(head) => registry.append(Some(run_no), Entry::Head(head.clone())),
+            Some(head) => ledger.registry().append(Some(run_no), Entry::Head(head.clone())),
             None => Ok(()),
         }
     }
@@ -427,8 +442,8 @@ impl LandscapeWriter for SqliteWriter {
         if self.run.is_some() {
             return Err(self.out_of_order("a run is open on this writer already"));
         }
-        let registry = self.registry();
-        let run = transaction(&self.connection, Act::BeginRun, || OpenRun::register(&registry, start));
+        let ledger = self.ledger();
+        let run = transaction(&self.connection, Act::BeginRun, || OpenRun::register(&ledger, start));
         self.run = Some(run.map_err(|error| self.failed("registering the run", error))?);
         Ok(())
     }
@@ -439,14 +454,14 @@ impl LandscapeWriter for SqliteWriter {
         }
         let connection = &self.connection;
         let failed = |error: WriteFailed| self.failed("taking up the run", error);
-        let taken = transaction(connection, Act::TakeUp, || OpenRun::take_up(&self.registry(), up));
+        let taken = transaction(connection, Act::TakeUp, || OpenRun::take_up(&self.ledger(), up));
         match taken.map_err(failed)? {
             Some(run) => {
                 self.run = Some(run);
                 Ok(())
             }
             None => {
-                let standing = Runs::standing(connection, up.run_id);
+                let standing = Runs::standing(connection.into(), up.run_id);
                 Err(refusal(up.run_id, standing.map_err(|error| failed(error.into()))?))
             }
         }
@@ -477,8 +492,8 @@ impl LandscapeWriter for SqliteWriter {
         }
         self.check_presence()?;
         let run = self.run.as_mut().expect("it was just looked at");
-        let registry = Registry { connection: &self.connection, signer: self.signer.as_deref() };
-        let committed = run.commit(&registry, &Closing { acted, hashes, now });
+        let ledger = Ledger { connection: &self.connection, signer: self.signer.as_deref() };
+        let committed = run.commit(&ledger, &Closing { acted, hashes, now });
         match committed {
             Ok(()) => run.committed(acted, &self.path),
             Err(error) => return Err(self.failed("committing an epoch", error)),
@@ -510,10 +525,9 @@ impl LandscapeWriter for SqliteWriter {
     async fn seal(&mut self, seal: &RunSeal, entry: &Entry) -> Result<(), LandscapeError> {
         let run_no = self.resting_run("an epoch is staged; commit it or roll it back before sealing")?;
         self.check_presence()?;
-        let summary = self.summary(run_no).await?;
-        let (registry, run) = (self.registry(), self.open_run()?);
-        let sealed =
-            transaction(&self.connection, Act::Seal, || run.seal(&registry, (seal, &summary), entry));
+        let summary = self.summary(run_no)?;
+        let (ledger, run) = (self.ledger(), self.open_run()?);
+        let sealed = transaction(&self.connection, Act::Seal, || run.seal(&ledger, (seal, &summary), entry));
         sealed.map_err(|error| self.failed("sealing the run", error))?;
         // Only a run that does not end well is still counted; the last to close the database folds its log.
         self.run.take().and_then(|run| run.background).and_then(BackgroundCount::finish);

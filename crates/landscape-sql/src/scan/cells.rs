@@ -5,9 +5,9 @@ use elspeth_contracts::{
     EdgeNo, EpochNo, ErrorReason, Micros, RowIndex, RunId, Step, TokenKey, TokenOrigin, UnknownCode,
 };
 use elspeth_landscape::{Corruption, LandscapeError};
-use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
+use crate::db::Row;
 use crate::stored::reason_json;
 
 /// A record, and what it is called if it cannot be read.
@@ -35,7 +35,7 @@ impl<'a> Cells<'a> {
     /// A part of the key by its public name.
     fn key_part(&self, at: usize) -> String {
         let name = self.name(at);
-        let number = match self.row.get_ref(at) {
+        let number = match self.row.value(at) {
             Ok(ValueRef::Integer(number)) => number.cast_unsigned(),
             Ok(_) | Err(_) => return format!("{name} ?"),
         };
@@ -47,11 +47,11 @@ impl<'a> Cells<'a> {
     }
 
     fn name(&self, at: usize) -> &str {
-        self.row.as_ref().column_name(at).unwrap_or("?")
+        self.row.name(at)
     }
 
     fn value(&self, at: usize) -> Read<ValueRef<'_>> {
-        self.row.get_ref(at).map_err(|error| self.corrupt(format!("`{}`: {error}", self.name(at))))
+        self.row.value(at).map_err(|error| self.corrupt(format!("`{}`: {error}", self.name(at))))
     }
 
     #[cold]

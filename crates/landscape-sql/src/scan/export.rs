@@ -4,9 +4,10 @@ use elspeth_landscape::export::{Bytes, CheckpointLine, ExportScan, Kind, PurgeFi
 use elspeth_landscape::journal::JournalSource;
 use elspeth_landscape::{LandscapeError, RunRecord};
 
-use super::{Scan, SqliteScans};
+use super::{Scan, Scans};
+use crate::db::values;
 
-impl SqliteScans {
+impl Scans {
     /// A scan for an export of that run.
     ///
     /// # Errors
@@ -16,7 +17,7 @@ impl SqliteScans {
     }
 }
 
-impl JournalSource for SqliteScans {
+impl JournalSource for Scans {
     fn scan(&self, run: &RunRecord) -> Result<Box<dyn ExportScan>, LandscapeError> {
         self.export(run)
     }
@@ -60,7 +61,7 @@ impl ExportScan for Scan {
             | Kind::Registry
             | Kind::Bodies => format!("SELECT count(*) FROM {table} WHERE run_no = ?"),
         };
-        Ok(self.number(&sql, [self.run_no])?.unwrap_or_default().cast_unsigned())
+        Ok(self.number(&sql, values![self.run_no])?.unwrap_or_default().cast_unsigned())
     }
 
     fn checkpoints(&mut self) -> Result<Vec<CheckpointLine>, LandscapeError> {

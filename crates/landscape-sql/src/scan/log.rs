@@ -1,21 +1,17 @@
 //! The registry of a database, for verifiers.
 
-use std::sync::Arc;
-
 use elspeth_contracts::RunId;
 use elspeth_landscape::LandscapeError;
 use elspeth_landscape::verify::{RegistryScan, StoredEntry};
-use rusqlite::{Connection, OptionalExtension as _};
 
 use super::cells::Cells;
-use crate::error::write_error;
-use crate::landscape::Scratch;
+use crate::db::{Connection, DbError};
+use crate::error::WriteFailed;
 
 /// All of it, as of one moment.
 pub(super) struct LogScan {
     pub(super) connection: Connection,
     pub(super) location: String,
-    pub(super) _scratch: Option<Arc<Scratch>>,
 }
 
 const ENTRIES: &str = "SELECT g.number, g.run_no, r.run_id, g.entry, g.peaks, h.note, h.size FROM registry g
@@ -26,17 +22,14 @@ const UNENTERED: &str =
     WHERE NOT EXISTS (SELECT 1 FROM registry g WHERE g.run_no = runs.run_no) ORDER BY run_no LIMIT 1";
 
 impl LogScan {
-    fn failed(&self, error: &rusqlite::Error) -> LandscapeError {
-        write_error(format!("verifying audit database {}", self.location), error)
+    fn failed(&self, error: &DbError) -> LandscapeError {
+        error.told(format!("verifying audit database {}", self.location))
     }
 }
 
 impl RegistryScan for LogScan {
     fn entries(&mut self, each: &mut dyn FnMut(StoredEntry)) -> Result<(), LandscapeError> {
-        let failed = |error| self.failed(&error);
-        let mut statement = self.connection.prepare(ENTRIES).map_err(failed)?;
-        let mut rows = statement.query(()).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
+        let read = self.connection.db().each(ENTRIES, &[], |row| {
             // Public ids of a run are not needed here.
             let cells = Cells::new(row, RunId::from_ulid(ulid::Ulid::nil()), ("registry", 1));
             let has_head = cells.maybe_int(6)?.is_some();
@@ -48,17 +41,18 @@ impl RegistryScan for LogScan {
                 peaks: cells.bytes(4)?,
                 head: if has_head { Some(cells.text(5)?) } else { None },
             });
-        }
-        Ok(())
+            Ok::<(), WriteFailed>(())
+        });
+        read.map_err(|failed| failed.told(|| format!("verifying audit database {}", self.location)))
     }
 
     fn heads(&mut self) -> Result<u64, LandscapeError> {
-        let count: rusqlite::Result<i64> = self.connection.query_row(HEADS, (), |row| row.get(0));
-        count.map(i64::cast_unsigned).map_err(|error| self.failed(&error))
+        let count = self.connection.db().number(HEADS, &[]).map_err(|error| self.failed(&error))?;
+        Ok(count.unwrap_or_default().cast_unsigned())
     }
 
     fn unentered(&mut self) -> Result<Option<String>, LandscapeError> {
-        let found = self.connection.query_row(UNENTERED, (), |row| row.get::<_, String>(0)).optional();
+        let found = self.connection.db().first(UNENTERED, &[], |row| row.get::<String>(0));
         found.map_err(|error| self.failed(&error))
     }
 }

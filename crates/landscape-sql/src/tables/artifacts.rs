@@ -17,7 +17,8 @@ impl Artifacts {
     const INSERT: &'static str = "INSERT INTO artifacts(run_no, epoch, step, artifact_type, path, content_hash,
         size_bytes, row_count, idempotency_key, ordinal, published)
         SELECT *, (SELECT count(*) FROM artifacts a WHERE (a.run_no, a.epoch, a.step) = (v.run_no, v.epoch, v.step)),
-        EXISTS (SELECT 1 FROM epochs e WHERE (e.run_no, e.epoch) = (v.run_no, v.epoch) AND e.acted_at IS NOT NULL)
+        CASE WHEN EXISTS (SELECT 1 FROM epochs e WHERE (e.run_no, e.epoch) = (v.run_no, v.epoch)
+            AND e.acted_at IS NOT NULL) THEN 1 ELSE 0 END
         FROM (SELECT ? AS run_no, ? AS epoch, ? AS step, ?, ?, ?, ?, ?, ?) AS v";
 
     /// The newest artifact of each sink and path.

@@ -4,8 +4,7 @@ use elspeth_contracts::{EpochNo, Micros};
 use elspeth_landscape::integrity::EpochHashes;
 use elspeth_landscape::{ActedEpoch, DecidedEpoch, SinkProgress};
 
-use rusqlite::{Connection, Row};
-
+use crate::db::{Db, DbError, Row, values};
 use crate::insert::Group;
 
 pub(crate) struct Epochs;
@@ -81,10 +80,9 @@ impl Epochs {
         "SELECT run_no, epoch, block FROM bodies WHERE run_no = ? AND epoch = ?";
 
     /// See [`Epochs::OPEN`].
-    pub(crate) fn open(connection: &Connection, run_no: i64) -> rusqlite::Result<Vec<(EpochNo, i64)>> {
-        let mut statement = connection.prepare(Self::OPEN)?;
-        let read = |row: &Row<'_>| Ok((EpochNo(row.get::<_, i64>(0)?.cast_unsigned()), row.get(1)?));
-        statement.query_map([run_no], read)?.collect()
+    pub(crate) fn open(db: Db<'_>, run_no: i64) -> Result<Vec<(EpochNo, i64)>, DbError> {
+        let read = |row: &Row<'_>| Ok((EpochNo(row.get::<i64>(0)?.cast_unsigned()), row.get(1)?));
+        db.list(Self::OPEN, values![run_no], read)
     }
 
     /// Commit A's own record, and where to continue after it.

@@ -13,7 +13,8 @@ impl Operations {
     const INSERT: &'static str = "INSERT INTO operations(run_no, epoch, step, kind, status, attempts, started_us,
         duration_us, error, ordinal, published)
         SELECT *, (SELECT count(*) FROM operations o WHERE (o.run_no, o.epoch, o.step) = (v.run_no, v.epoch, v.step)),
-        EXISTS (SELECT 1 FROM epochs e WHERE (e.run_no, e.epoch) = (v.run_no, v.epoch) AND e.acted_at IS NOT NULL)
+        CASE WHEN EXISTS (SELECT 1 FROM epochs e WHERE (e.run_no, e.epoch) = (v.run_no, v.epoch)
+            AND e.acted_at IS NOT NULL) THEN 1 ELSE 0 END
         FROM (SELECT ? AS run_no, ? AS epoch, ? AS step, ?, ?, ?, ?, ?, ?) AS v";
 
     pub(crate) const ORIGIN: Origin =
@@ -22,7 +23,7 @@ impl Operations {
     /// Sinks whose publication was recorded as completed. A run without epochs has none that could be marked.
     pub(crate) const SELECT_PUBLISHED: &'static str = "SELECT DISTINCT o.run_no, o.step FROM operations o
         WHERE o.run_no = ? AND o.kind = 1 AND o.status = 1
-            AND (o.published OR NOT EXISTS (SELECT 1 FROM epochs e WHERE (e.run_no, e.epoch) = (o.run_no, o.epoch)))
+            AND (o.published = 1 OR NOT EXISTS (SELECT 1 FROM epochs e WHERE (e.run_no, e.epoch) = (o.run_no, o.epoch)))
         ORDER BY o.step";
 
     pub(crate) fn insert(group: &mut Group, run_no: i64, records: &[OperationRecord]) {

@@ -4,13 +4,13 @@ use elspeth_contracts::Micros;
 use elspeth_landscape::registry::{Admission, Entry, KeyAdded, Keys, Log, Opened, Signer};
 use elspeth_landscape::{Corruption, LandscapeError};
 use elspeth_proof::SecretKey;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use crate::db::{Db, DbError, Row, values};
 use crate::error::WriteFailed;
 
 /// The log, for a writer: what is appended becomes durable with the transaction that is open.
 pub(crate) struct Registry<'a> {
-    pub(crate) connection: &'a Connection,
+    pub(crate) db: Db<'a>,
     /// Who signs its heads; nobody, where no key is given.
     pub(crate) signer: Option<&'a SecretKey>,
 }
@@ -25,6 +25,7 @@ impl Registry<'_> {
 
     /// Appends an entry, and the signed head that belongs to it. A key that was revoked since the run began signs no more.
     pub(crate) fn append(&self, run_no: Option<i64>, entry: Entry) -> Result<(), WriteFailed> {
+        self.db.lock_registry()?;
         let mut log = self.log()?;
         let mut signer = None;
         if let Some(key) = self.signer {
@@ -38,6 +39,7 @@ impl Registry<'_> {
     /// Sees to it that the signer may sign what begins now; the first key of a database is entered.
     pub(crate) fn admit(&self, now: Micros) -> Result<(), WriteFailed> {
         let Some(key) = self.signer else { return Ok(()) };
+        self.db.lock_registry()?;
         let (origin, keys) = self.keys()?;
         match keys.admit(key.public()).map_err(LandscapeError::from)? {
             Admission::Current => Ok(()),
@@ -56,6 +58,7 @@ impl Registry<'_> {
 
     /// Appends an entry about a key, and a head that `key` signs.
     pub(crate) fn enter_key(&self, origin: &str, entry: Entry, key: &SecretKey) -> Result<(), WriteFailed> {
+        self.db.lock_registry()?;
         self.enter(&mut self.log()?, (None, entry), Some(Signer { origin, key }))
     }
 
@@ -66,19 +69,18 @@ impl Registry<'_> {
         signer: Option<Signer<'_>>,
     ) -> Result<(), WriteFailed> {
         let appended = log.enter(entry, signer)?;
-        let values = params![appended.number.cast_signed(), run_no, appended.text, appended.peaks];
-        self.connection.prepare_cached(Self::INSERT)?.execute(values)?;
+        let values = values![appended.number.cast_signed(), run_no, appended.text, appended.peaks];
+        self.db.execute(Self::INSERT, values)?;
         if let Some(note) = appended.note {
-            self.connection.execute(Self::INSERT_HEAD, params![log.size().cast_signed(), note])?;
+            self.db.execute(Self::INSERT_HEAD, values![log.size().cast_signed(), note])?;
         }
         Ok(())
     }
 
     /// The log as far as it goes.
     pub(crate) fn log(&self) -> Result<Log, WriteFailed> {
-        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?));
-        let last = self.connection.prepare_cached(Self::LAST)?.query_row((), read).optional()?;
-        let Some((last, peaks)) = last else { return Ok(Log::empty()) };
+        let read = |row: &Row<'_>| Ok::<_, DbError>((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?));
+        let Some((last, peaks)) = self.db.first(Self::LAST, &[], read)? else { return Ok(Log::empty()) };
         let size = u64::try_from(last).ok().map(|last| last + 1);
         let log = size.and_then(|size| Log::from_stored(size, &peaks));
         Ok(log.ok_or_else(|| corrupt(last, "`peaks` are not those of a log of that length"))?)
@@ -88,19 +90,17 @@ impl Registry<'_> {
     pub(crate) fn keys(&self) -> Result<(String, Keys), WriteFailed> {
         let origin = self.origin()?;
         let mut keys = Keys::default();
-        let mut statement = self.connection.prepare_cached(Self::OF_NO_RUN)?;
-        let mut rows = statement.query(())?;
-        while let Some(row) = rows.next()? {
+        self.db.each(Self::OF_NO_RUN, &[], |row| {
             let (number, text): (i64, String) = (row.get(0)?, row.get(1)?);
             let entry = Entry::read(&text).ok_or_else(|| corrupt(number, "it cannot be read"))?;
             keys.enter(&origin, &entry).map_err(|what| corrupt(number, &what))?;
-        }
+            Ok::<(), WriteFailed>(())
+        })?;
         Ok((origin, keys))
     }
 
     pub(crate) fn origin(&self) -> Result<String, WriteFailed> {
-        let first: Option<String> =
-            self.connection.prepare_cached(Self::FIRST)?.query_row((), |row| row.get(0)).optional()?;
+        let first = self.db.first(Self::FIRST, &[], |row| row.get::<String>(0))?;
         match first.and_then(|text| Entry::read(&text)) {
             Some(Entry::Opened(Opened { origin, .. })) => Ok(origin),
             Some(_) | None => Err(corrupt(0, "the log does not begin with `opened`").into()),

@@ -40,7 +40,7 @@ impl Releases {
         "SELECT run_no, number, step, epoch, row_index, after FROM releases
         WHERE run_no = ?1 AND number IN (SELECT value FROM json_each(?2)) ORDER BY number";
     /// How many each node has made.
-    pub(crate) const SELECT_COUNTS: &'static str = "SELECT run_no, step, count(*) AS releases FROM releases WHERE run_no = ? GROUP BY step ORDER BY step";
+    pub(crate) const SELECT_COUNTS: &'static str = "SELECT run_no, step, count(*) AS releases FROM releases WHERE run_no = ? GROUP BY run_no, step ORDER BY step";
 
     pub(crate) fn read(stored: &Stored<'_>) -> Result<ReleaseRecord, LandscapeError> {
         Ok(ReleaseRecord {

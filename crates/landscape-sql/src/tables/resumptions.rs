@@ -1,8 +1,8 @@
 //! `resumptions`: each time that a run was taken up after a stop.
 
 use elspeth_landscape::{LandscapeError, Resumption, ResumptionRecord, TakeUp};
-use rusqlite::{Connection, params};
 
+use crate::db::{Db, DbError, values};
 use crate::stored::{Origin, Stored};
 
 pub(crate) struct Resumptions;
@@ -19,10 +19,10 @@ impl Resumptions {
     pub(crate) const SELECT: &'static str = "SELECT run_no, ordinal, resumed_at, owner, owner_before, epoch,
         row_index, engine_version, settings, accepted_source FROM resumptions WHERE run_no = ? ORDER BY ordinal";
 
-    pub(crate) fn insert(connection: &Connection, run_no: i64, up: &TakeUp) -> rusqlite::Result<()> {
+    pub(crate) fn insert(db: Db<'_>, run_no: i64, up: &TakeUp) -> Result<(), DbError> {
         let Resumption { epoch, row, engine_version, settings, accepted_source } = &up.resumption;
         let (epoch, row) = (epoch.0.cast_signed(), row.cast_signed());
-        let values = params![
+        let values = values![
             run_no,
             up.now.0,
             up.owner,
@@ -33,7 +33,7 @@ impl Resumptions {
             settings,
             accepted_source
         ];
-        connection.execute(Self::INSERT, values).map(|_| ())
+        db.execute(Self::INSERT, values).map(|_| ())
     }
 
     pub(crate) fn read(stored: &Stored<'_>) -> Result<ResumptionRecord, LandscapeError> {

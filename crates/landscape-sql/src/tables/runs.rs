@@ -3,8 +3,8 @@
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{ExportStatus, Grade, Micros, RunId, RunStatus};
 use elspeth_landscape::{LandscapeError, RunRecord, RunSeal, RunStart, RunSummary, SourceRecord, TakeUp};
-use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::db::{Db, DbError, Row, values};
 use crate::insert::{Statement, Values};
 use crate::stored::{Origin, Stored, reason_json};
 
@@ -82,18 +82,19 @@ impl Runs {
     }
 
     /// Whether the run is still the owner's.
-    pub(crate) fn holds(connection: &Connection, lease: &Lease) -> rusqlite::Result<bool> {
-        connection.prepare_cached(Self::HOLDS)?.query_row((lease.run_no, &lease.owner), |row| row.get(0))
+    pub(crate) fn holds(db: Db<'_>, lease: &Lease) -> Result<bool, DbError> {
+        let holds = db.first(Self::HOLDS, values![lease.run_no, lease.owner], |row| row.get(0));
+        Ok(holds?.unwrap_or(false))
     }
 
     /// Who has the run.
-    pub(crate) fn owner(connection: &Connection, run_no: i64) -> rusqlite::Result<String> {
-        connection.prepare_cached(Self::OWNER)?.query_row([run_no], |row| row.get(0))
+    pub(crate) fn owner(db: Db<'_>, run_no: i64) -> Result<Option<String>, DbError> {
+        db.first(Self::OWNER, values![run_no], |row| row.get(0))
     }
 
     /// The number of the run that now has another owner; `None` when it is not as it was seen, or completed.
-    pub(crate) fn take_up(connection: &Connection, up: &TakeUp) -> rusqlite::Result<Option<i64>> {
-        let values = params![
+    pub(crate) fn take_up(db: Db<'_>, up: &TakeUp) -> Result<Option<i64>, DbError> {
+        let values = values![
             RunStatus::Running.code(),
             up.owner,
             up.now.0,
@@ -102,18 +103,14 @@ impl Runs {
             up.seen_heartbeat.0,
             RunStatus::Completed.code(),
         ];
-        connection.query_row(Self::TAKE_UP, values, |row| row.get(0)).optional()
+        db.number(Self::TAKE_UP, values)
     }
 
     /// Why a run cannot be taken up: its owner, and whether it is completed; `None` when there is no such run.
-    pub(crate) fn standing(
-        connection: &Connection,
-        run_id: RunId,
-    ) -> rusqlite::Result<Option<(String, bool)>> {
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok((row.get(0)?, row.get::<_, i64>(1)? == i64::from(RunStatus::Completed.code())))
-        };
-        connection.query_row(Self::STANDING, [run_id.to_string()], read).optional()
+    pub(crate) fn standing(db: Db<'_>, run_id: RunId) -> Result<Option<(String, bool)>, DbError> {
+        let read =
+            |row: &Row<'_>| Ok((row.get(0)?, row.get::<i64>(1)? == i64::from(RunStatus::Completed.code())));
+        db.first(Self::STANDING, values![run_id.to_string()], read)
     }
 
     pub(crate) fn seal(lease: &Lease, seal: &RunSeal, summary: &str) -> Statement {

@@ -9,8 +9,8 @@ SELECT
     o.attempts,
     $time(u.started_at + o.started_us) AS started_at,
     o.duration_us,
-    o.error ->> 'kind' AS error_kind,
-    o.error ->> 'message' AS error_message,
+    $field(o.error, 'kind') AS error_kind,
+    $field(o.error, 'message') AS error_message,
     o.run_no
 FROM runs u
 JOIN operations o ON o.run_no = u.run_no

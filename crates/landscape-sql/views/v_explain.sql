@@ -11,13 +11,13 @@ SELECT
     $name(NodeStateStatus, s.status) AS status,
     $hex($input(s)) AS input_hash,
     $hex($output(s)) AS output_hash,
-    (SELECT group_concat(e.label || ' -> ' || b.name, ', ')
+    (SELECT $joined(e.label || ' -> ' || b.name, ', ')
      FROM routing_events g
      JOIN edges e ON e.run_no = g.run_no AND e.edge = g.edge
      JOIN nodes b ON b.run_no = g.run_no AND b.step = e.to_step
      WHERE g.run_no = s.run_no AND g.token = s.token AND g.step = s.step AND g.attempt = s.attempt) AS routing,
-    coalesce(x.reason, v.reason) ->> 'kind' AS error_kind,
-    coalesce(x.reason, v.reason) ->> 'message' AS error_message,
+    $field(coalesce(x.reason, v.reason), 'kind') AS error_kind,
+    $field(coalesce(x.reason, v.reason), 'message') AS error_message,
     $time(s.run_started_at + s.started_us) AS started_at,
     s.duration_us,
     s.waited_us,

@@ -12,8 +12,8 @@ SELECT
     $hex(s.request_hash) AS request_hash,
     $hex(s.response_hash) AS response_hash,
     s.latency_us,
-    s.error ->> 'kind' AS error_kind,
-    s.error ->> 'message' AS error_message,
+    $field(s.error, 'kind') AS error_kind,
+    $field(s.error, 'message') AS error_message,
     s.run_no,
     s.token
 FROM $by_row(calls) s

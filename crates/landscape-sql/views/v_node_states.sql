@@ -13,8 +13,8 @@ SELECT
     $time(s.run_started_at + s.started_us) AS started_at,
     s.duration_us,
     s.waited_us,
-    coalesce(x.reason, v.reason) ->> 'kind' AS error_kind,
-    coalesce(x.reason, v.reason) ->> 'message' AS error_message,
+    $field(coalesce(x.reason, v.reason), 'kind') AS error_kind,
+    $field(coalesce(x.reason, v.reason), 'message') AS error_message,
     c.context,
     s.run_no,
     s.token

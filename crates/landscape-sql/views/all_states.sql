@@ -7,8 +7,8 @@ FROM runs u JOIN rows r ON r.run_no = u.run_no
 UNION ALL
 SELECT run_id, id_high, id_low, run_started_at, row_index, run_no, token, step, attempt, status, started_us,
     duration_us, waited_us, output_hash, input_hash
-FROM $by_row(node_states)
+FROM $by_row(node_states) n
 UNION ALL
 SELECT run_id, id_high, id_low, run_started_at, row_index, run_no, token, step, attempt, status, started_us,
     duration_us, waited_us, output_hash, input_hash
-FROM $by_row(sink_states)
+FROM $by_row(sink_states) n

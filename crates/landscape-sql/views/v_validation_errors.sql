@@ -3,10 +3,10 @@ SELECT
     v.row_index,
     $row_id(u, v.row_index) AS row_id,
     $token_id(u, v.row_index << 20) AS token_id,
-    v.reason ->> 'kind' AS kind,
-    v.reason ->> 'message' AS message,
-    v.reason ->> 'field' AS field,
-    v.reason ->> 'line' AS line,
+    $field(v.reason, 'kind') AS kind,
+    $field(v.reason, 'message') AS message,
+    $field(v.reason, 'field') AS field,
+    $field(v.reason, 'line') AS line,
     n.name AS destination,
     v.run_no
 FROM runs u

@@ -1,7 +1,7 @@
 SELECT
     x.size,
-    r.entry ->> 'entry' AS kind,
-    r.entry ->> 'run' AS run_id,
+    $field(r.entry, 'entry') AS kind,
+    $field(r.entry, 'run') AS run_id,
     x.note
 FROM heads x
 LEFT JOIN registry r ON r.number = x.size - 1

@@ -1,0 +1,14 @@
+//! The record in PostgreSQL.
+
+mod address;
+mod copy;
+mod dialect;
+mod parameters;
+mod schema;
+mod session;
+mod writer;
+
+pub(crate) use address::Address;
+pub(crate) use copy::{Bulk, push};
+pub(crate) use session::Session;
+pub(crate) use writer::PostgresWriter;

@@ -1,0 +1,268 @@
+//! A database on SQLite as a whole: where it is, and who may have it open.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use elspeth_contracts::ExportStatus;
+use elspeth_landscape::{LandscapeError, RunRecord};
+use elspeth_proof::SecretKey;
+use rusqlite::OpenFlags;
+use sqlx::sqlite::SqlitePoolOptions;
+
+use crate::asking::Source;
+use crate::connect::{self, Synchronous};
+use crate::db::Connection;
+use crate::error::write_error;
+use crate::writer::SqliteWriter;
+use crate::{AuditRegistry, DatabasePurgeView, DatabasePurger, Import, Landscape, Location, Reader, Scans};
+
+/// A folder that is deleted when nobody uses it any more.
+pub(crate) type Scratch = tempfile::TempDir;
+
+/// How long a statement waits for another process's lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Statements that a scan keeps.
+const STATEMENTS: usize = 64;
+/// Connections that one reader uses at most. Each reads the whole schema when it is opened.
+const READERS: u32 = 1;
+
+/// An audit database on SQLite.
+#[derive(Debug, Clone)]
+pub struct SqliteLandscape {
+    location: Location,
+    path: PathBuf,
+    patience: Duration,
+    synchronous: Synchronous,
+    signer: Option<Arc<SecretKey>>,
+    scratch: Option<Arc<Scratch>>,
+}
+
+impl SqliteLandscape {
+    /// Names a database by path or URL (see [`Location::parse`]) without touching it. `:memory:` is kept in a scratch
+    /// file, so that it can grow beyond the memory and be read while it is written; it is gone with the last
+    /// landscape, writer and reader of it.
+    ///
+    /// # Errors
+    /// [`LandscapeError::Store`] for an unusable URL, or when no scratch folder can be made.
+    pub fn at(text: &str) -> Result<Self, LandscapeError> {
+        match Location::parse(text)? {
+            Location::File(path) => Ok(Self::in_file(path)),
+            Location::Memory => {
+                let scratch = scratch()?;
+                let path = scratch.path().join("audit.db");
+                Ok(Self {
+                    location: Location::Memory,
+                    path,
+                    patience: PATIENCE,
+                    synchronous: Synchronous::Full,
+                    signer: None,
+                    scratch: Some(Arc::new(scratch)),
+                })
+            }
+        }
+    }
+
+    /// Names a database by its file's path, whatever characters that has, without touching it.
+    #[must_use]
+    pub fn in_file(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self {
+            location: Location::File(path.clone()),
+            path,
+            patience: PATIENCE,
+            synchronous: Synchronous::Full,
+            signer: None,
+            scratch: None,
+        }
+    }
+
+    /// Waits as long for another process's lock before it fails with a retryable error; 5 seconds if not set.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Lets commits wait for the disk, or not; they do if not set.
+    #[must_use]
+    pub fn with_synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.synchronous = synchronous;
+        self
+    }
+
+    /// Signs the heads of the registry. Whoever begins, takes up or purges a run is refused when the database has another key.
+    #[must_use]
+    pub fn with_signer(mut self, signer: Option<SecretKey>) -> Self {
+        self.signer = signer.map(Arc::new);
+        self
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Opens it for writing a run; creates folders, file and tables, or brings them to the newest version.
+    ///
+    /// # Errors
+    /// [`LandscapeError::Store`] when it cannot be opened or is another program's, [`LandscapeError::SchemaVersion`]
+    /// when a newer program wrote it.
+    pub async fn writer(&self) -> Result<SqliteWriter, LandscapeError> {
+        let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
+        let location = self.location.to_string();
+        Ok(SqliteWriter::new(connection, self.path.clone(), location, self.patience)
+            .signing(self.signer.clone())
+            .keeping(self.scratch.clone()))
+    }
+
+    /// A connection to which everything is of one moment.
+    pub(crate) fn snapshot(&self) -> Result<Connection, LandscapeError> {
+        let opened = connect::scan(&self.path, self.patience).and_then(|connection| {
+            connection.set_prepared_statement_cache_capacity(STATEMENTS);
+            connection.execute_batch("BEGIN")?;
+            connection.query_row("SELECT count(*) FROM runs", (), |_| Ok(()))?;
+            Ok(connection)
+        });
+        let connection = opened.map_err(|error| write_error(self.opening(), &error))?;
+        Ok(Connection::Sqlite { connection, _scratch: self.scratch.clone() })
+    }
+
+    /// A connection that only reads.
+    pub(crate) fn looking(&self) -> Result<Connection, LandscapeError> {
+        self.check_readable()?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = rusqlite::Connection::open_with_flags(&self.path, flags)
+            .and_then(|connection| connection.busy_timeout(self.patience).map(|()| connection))
+            .map_err(|error| write_error(self.opening(), &error))?;
+        Ok(Connection::Sqlite { connection, _scratch: self.scratch.clone() })
+    }
+
+    /// A connection of a thread that reads a whole run.
+    pub(crate) fn scanning(&self) -> Result<Connection, LandscapeError> {
+        self.check_readable()?;
+        let connection = connect::scan(&self.path, self.patience);
+        let connection = connection.map_err(|error| write_error(self.opening(), &error))?;
+        Ok(Connection::Sqlite { connection, _scratch: self.scratch.clone() })
+    }
+
+    /// A connection that writes; creates folders, file and tables where they do not exist.
+    pub(crate) fn writing(&self) -> Result<Connection, LandscapeError> {
+        let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
+        Ok(Connection::Sqlite { connection, _scratch: self.scratch.clone() })
+    }
+
+    /// The same of a database that is there.
+    pub(crate) fn existing(&self) -> Result<Connection, LandscapeError> {
+        connect::existing(&self.path)?;
+        let connection = connect::writer(&self.path, self.patience, Synchronous::Full)?;
+        Ok(Connection::Sqlite { connection, _scratch: self.scratch.clone() })
+    }
+
+    pub(crate) fn check_readable(&self) -> Result<(), LandscapeError> {
+        connect::reader(&self.path, self.patience).map(|_| ())
+    }
+
+    pub(crate) fn signer(&self) -> Option<Arc<SecretKey>> {
+        self.signer.clone()
+    }
+
+    fn opening(&self) -> String {
+        format!("opening audit database {}", self.path.display())
+    }
+
+    fn as_landscape(&self) -> Landscape {
+        Landscape::Sqlite(self.clone())
+    }
+
+    /// Opens it for asking. Never creates or changes anything.
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::writer`]; also when there is no such file.
+    pub async fn reader(&self) -> Result<Reader, LandscapeError> {
+        let options = connect::reader(&self.path, self.patience)?;
+        let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options);
+        Ok(Reader::new(Source::Sqlite(pool), self.location.to_string(), self.scratch.clone()))
+    }
+
+    /// See [`Landscape::scans`].
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::reader`].
+    pub fn scans(&self) -> Result<Scans, LandscapeError> {
+        self.as_landscape().scans()
+    }
+
+    /// See [`Landscape::importer`].
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::writer`].
+    pub fn importer(&self) -> Result<Import, LandscapeError> {
+        self.as_landscape().importer()
+    }
+
+    /// See [`Landscape::registry_view`].
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::reader`].
+    pub fn registry_view(&self) -> Result<AuditRegistry, LandscapeError> {
+        self.as_landscape().registry_view()
+    }
+
+    /// See [`Landscape::registry`].
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::reader`].
+    pub fn registry(&self) -> Result<AuditRegistry, LandscapeError> {
+        self.as_landscape().registry()
+    }
+
+    /// See [`Landscape::note_export`].
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::writer`].
+    pub fn note_export(&self, run: &RunRecord, status: ExportStatus) -> Result<(), LandscapeError> {
+        self.as_landscape().note_export(run, status)
+    }
+
+    /// See [`Landscape::purge_view`].
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::reader`].
+    pub fn purge_view(&self) -> Result<DatabasePurgeView, LandscapeError> {
+        self.as_landscape().purge_view()
+    }
+
+    /// See [`Landscape::purger`].
+    ///
+    /// # Errors
+    /// As [`SqliteLandscape::reader`].
+    pub fn purger(&self) -> Result<DatabasePurger, LandscapeError> {
+        self.as_landscape().purger()
+    }
+
+    /// [`SqliteLandscape::at`] and [`SqliteLandscape::writer`] in one.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub async fn open_writer(text: &str) -> Result<SqliteWriter, LandscapeError> {
+        Self::at(text)?.writer().await
+    }
+
+    /// [`SqliteLandscape::at`] and [`SqliteLandscape::reader`] in one.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub async fn open_reader(text: &str) -> Result<Reader, LandscapeError> {
+        Self::at(text)?.reader().await
+    }
+}
+
+fn scratch() -> Result<Scratch, LandscapeError> {
+    tempfile::Builder::new().prefix("elspeth-").tempdir().map_err(|error| LandscapeError::Store {
+        context: "creating a scratch folder for audit database :memory:".to_owned(),
+        message: error.to_string(),
+        retryable: false,
+    })
+}
