@@ -8,7 +8,7 @@ use elspeth_contracts::{EpochNo, ExportStatus, RowIndex, RunId, TokenKey};
 use elspeth_landscape::export::{
     Atom, BodiesChoice, ExportError, ExportFiles, Line, LineSink, Target, attest, describe, stream,
 };
-use elspeth_landscape_sql::SqliteLandscape;
+use elspeth_landscape_sql::Landscape;
 use elspeth_plugin::{Sink, SinkContext, SinkError, SinkRow};
 use elspeth_proof::SecretKey;
 use elspeth_value::{FieldResolution, Row, Value};
@@ -34,7 +34,7 @@ pub(crate) struct Epilogue {
 /// A completed run, and where its record is.
 pub(crate) struct Completed<'a> {
     pub(crate) run_id: RunId,
-    pub(crate) database: &'a SqliteLandscape,
+    pub(crate) database: &'a Landscape,
     pub(crate) location: &'a str,
 }
 
@@ -80,7 +80,7 @@ impl Epilogue {
     async fn export(
         self,
         reader: &Reader,
-        database: &SqliteLandscape,
+        database: &Landscape,
         run_id: RunId,
     ) -> Result<(), AppError> {
         let run = reader.run(&run_id.to_string()).await?;

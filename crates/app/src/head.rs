@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use elspeth_canonical::ContentHash;
-use elspeth_landscape_sql::SqliteRegistry;
+use elspeth_landscape_sql::AuditRegistry;
 use elspeth_proof::{Checkpoint, Consistency, Digest, Hash, Note, merkle};
 use serde::Serialize;
 
@@ -102,7 +102,7 @@ struct Leaves {
 }
 
 impl Leaves {
-    fn of(registry: &SqliteRegistry, size: u64) -> Result<Self, AppError> {
+    fn of(registry: &AuditRegistry, size: u64) -> Result<Self, AppError> {
         let (origin, _) = registry.keys()?;
         let hash = |leaf: ContentHash| Hash::from_bytes(*leaf.as_bytes());
         Ok(Self { origin, hashes: registry.leaves(size)?.into_iter().map(hash).collect() })

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use elspeth_landscape::journal::{Earlier, JournalWriter, Trouble};
 use elspeth_landscape::{LandscapeReader, LandscapeWriter, RunRecord};
-use elspeth_landscape_sql::SqliteLandscape;
+use elspeth_landscape_sql::Landscape;
 
 use crate::AppError;
 
@@ -29,7 +29,7 @@ pub(crate) fn keeping(
 /// What a journal needs of a run that is taken up.
 pub(crate) async fn earlier(
     reader: &dyn LandscapeReader,
-    database: &SqliteLandscape,
+    database: &Landscape,
     run: &RunRecord,
 ) -> Result<Earlier, AppError> {
     Ok(Earlier {

@@ -8,7 +8,7 @@ use elspeth_engine::EpochBounds;
 use elspeth_executors::{RateLimits, RetryPolicy, StepPlugins, ThreadPause};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::RunRecord;
-use elspeth_landscape_sql::{SqliteLandscape, Synchronous};
+use elspeth_landscape_sql::{Landscape, Synchronous};
 use elspeth_orchestrator::{FailureBudget, RunPlan};
 use elspeth_plugin::{Registry, Sink};
 use elspeth_proof::SecretKey;
@@ -125,7 +125,7 @@ impl Prepared {
     }
 
     /// The record, as these settings write and sign it: where the settings say, or at another `url`.
-    pub(crate) fn landscape(&self, url: &DatabaseUrl) -> Result<SqliteLandscape, AppError> {
+    pub(crate) fn landscape(&self, url: &DatabaseUrl) -> Result<Landscape, AppError> {
         let synchronous = match self.loaded.settings.landscape.synchronous {
             elspeth_config::Synchronous::Full => Synchronous::Full,
             elspeth_config::Synchronous::Off => Synchronous::Off,

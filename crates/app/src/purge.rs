@@ -8,7 +8,7 @@ use elspeth_landscape::purge::{
     LargeBodies, OpenOther, PurgeCandidate, PurgeOutcome, PurgeRule, PurgeStart, PurgeVerdict, PurgeView,
     RecordedPurge, large_bodies,
 };
-use elspeth_landscape_sql::SqliteLandscape;
+use elspeth_landscape_sql::Landscape;
 use serde::Serialize;
 
 use crate::lease;
@@ -31,7 +31,7 @@ pub struct PurgeChoice {
 /// What a purge would do, as long as nothing changes.
 #[derive(Debug)]
 pub struct PurgePlan {
-    database: SqliteLandscape,
+    database: Landscape,
     path: PathBuf,
     starts: Vec<PurgeStart>,
     report: PurgeReport,
@@ -121,7 +121,7 @@ pub fn purge_plan(database: &DatabaseChoice, choice: &PurgeChoice) -> Result<Pur
         let (starts, report) = survey.finish(location(&url)).await?;
         Ok(PurgePlan {
             database: landscape,
-            path: url.file().unwrap_or(Path::new("")).into(),
+            path: url.file().map_or_else(|| location(&url).into(), Path::to_path_buf),
             starts,
             report,
         })
@@ -138,7 +138,7 @@ pub fn purge(plan: PurgePlan) -> Result<PurgeReport, AppError> {
     block_on(async {
         let mut purger = database.purger()?;
         let now = SystemClock::new().now();
-        let open_other: OpenOther<'_> = &|path| Ok(Box::new(SqliteLandscape::in_file(path).purge_view()?));
+        let open_other: OpenOther<'_> = &|path| Ok(Box::new(crate::store::noted(path)?.purge_view()?));
         let outcome = elspeth_landscape::purge::purge(&mut purger, &starts, (&path, open_other), now).await?;
         Ok(report.after(outcome))
     })?

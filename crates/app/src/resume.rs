@@ -171,7 +171,7 @@ pub fn resume(
             Some(_) => Some(earlier(&reader, &database, &seen).await?),
             None => None,
         };
-        let (writer, kept) = keeping(Box::new(writer), journal.as_deref(), earlier)?;
+        let (writer, kept) = keeping(writer, journal.as_deref(), earlier)?;
         let store = (&reader as &dyn elspeth_landscape::LandscapeReader, writer);
         let end = elspeth_orchestrator::resume(plan, &seen, store, stop, observer).await;
         let end = end.map_err(|error| unended(error, &location(&url)))?;

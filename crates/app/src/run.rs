@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use elspeth_contracts::{IdSource, RandomIds, RunId, RunStatus};
-use elspeth_landscape_sql::SqliteLandscape;
+use elspeth_landscape_sql::Landscape;
 use elspeth_orchestrator::{RunEnd, RunError, RunObserver};
 
 use crate::epilogue::{Completed, Epilogue};
@@ -27,7 +27,7 @@ pub fn run(
     let epilogue = prepared.take_epilogue()?;
     let (plan, guard) = prepared.into_plan(RandomIds.next_run_id())?;
     let report = block_on(async {
-        let (writer, kept) = keeping(Box::new(database.writer().await?), journal.as_deref(), None)?;
+        let (writer, kept) = keeping(database.writer().await?, journal.as_deref(), None)?;
         let end = elspeth_orchestrator::run(plan, writer, stop, observer).await;
         let end = end.map_err(|error| unended(error, &location))?;
         report_of(Ended { end, database: &database, location, kept, epilogue }).await
@@ -39,7 +39,7 @@ pub fn run(
 /// A run that ended, and where its record is.
 pub(crate) struct Ended<'a> {
     pub(crate) end: RunEnd,
-    pub(crate) database: &'a SqliteLandscape,
+    pub(crate) database: &'a Landscape,
     pub(crate) location: String,
     pub(crate) kept: Option<Kept>,
     pub(crate) epilogue: Option<Epilogue>,

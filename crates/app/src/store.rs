@@ -1,10 +1,11 @@
 //! Choosing and opening the store.
 
 use std::future::Future;
+use std::path::Path;
 
 use elspeth_config::DatabaseUrl;
-use elspeth_landscape::{LandscapeReader, RunRecord, RunRef};
-use elspeth_landscape_sql::SqliteLandscape;
+use elspeth_landscape::{LandscapeError, LandscapeReader, RunRecord, RunRef};
+use elspeth_landscape_sql::{Landscape, SqliteLandscape};
 use elspeth_payload::FilesystemStore;
 
 use crate::{AppError, DatabaseChoice};
@@ -46,21 +47,27 @@ pub(crate) fn database_url(choice: &DatabaseChoice) -> Result<DatabaseUrl, AppEr
 
 /// Where a run puts its large bodies, whose record is in that database.
 pub(crate) fn bodies_of(database: &DatabaseUrl, base: &str) -> FilesystemStore {
-    match database.file() {
-        Some(path) => FilesystemStore::for_record_in(base, path),
-        None => FilesystemStore::new(base),
+    match database {
+        DatabaseUrl::SqliteFile(path) => FilesystemStore::for_record_in(base, path),
+        DatabaseUrl::SqliteMemory => FilesystemStore::new(base),
+        DatabaseUrl::Postgres(_) => FilesystemStore::for_record_in(base, location(database)),
+    }
+}
+
+/// The database under whose name bodies were put, see [`bodies_of`].
+pub(crate) fn noted(database: &Path) -> Result<Landscape, LandscapeError> {
+    match database.to_str().filter(|text| text.starts_with("postgresql://")) {
+        Some(url) => Landscape::at(url),
+        None => Ok(SqliteLandscape::in_file(database).into()),
     }
 }
 
 /// The store of a URL.
-pub(crate) fn landscape(url: &DatabaseUrl) -> Result<SqliteLandscape, AppError> {
+pub(crate) fn landscape(url: &DatabaseUrl) -> Result<Landscape, AppError> {
     match url {
-        DatabaseUrl::SqliteFile(path) => Ok(SqliteLandscape::in_file(path)),
-        DatabaseUrl::SqliteMemory => Ok(SqliteLandscape::at(":memory:")?),
-        DatabaseUrl::Postgres(_) => Err(AppError::NotFound {
-            message: "a record on PostgreSQL is not available yet".to_owned(),
-            help: Some("use an SQLite file, such as sqlite:///./state/audit.db".to_owned()),
-        }),
+        DatabaseUrl::SqliteFile(path) => Ok(SqliteLandscape::in_file(path).into()),
+        DatabaseUrl::SqliteMemory => Ok(Landscape::at(":memory:")?),
+        DatabaseUrl::Postgres(url) => Ok(Landscape::at(url)?),
     }
 }
 
@@ -69,7 +76,7 @@ pub(crate) fn location(url: &DatabaseUrl) -> String {
     match url {
         DatabaseUrl::SqliteFile(path) => path.display().to_string(),
         DatabaseUrl::SqliteMemory => ":memory:".to_owned(),
-        DatabaseUrl::Postgres(_) => "postgresql".to_owned(),
+        DatabaseUrl::Postgres(url) => Landscape::at(url).map_or_else(|_| "postgresql".to_owned(), |of| of.location()),
     }
 }
 

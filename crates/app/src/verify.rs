@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord};
 use elspeth_landscape::verify::{RegistryFindings, Subject, Trust, Verification, verify_registry};
 use elspeth_landscape::{LandscapeError, LandscapeReader, ResumptionRecord, RunRecord};
-use elspeth_landscape_sql::SqliteLandscape;
+use elspeth_landscape_sql::Landscape;
 use elspeth_payload::{FilesystemStore, LargeBodies};
 
 use crate::signing::{public_key, remembered_head};
@@ -76,7 +76,7 @@ impl TrustChoice {
 
 async fn one(
     reader: &Reader,
-    landscape: &SqliteLandscape,
+    landscape: &Landscape,
     run: &str,
     registry: &RegistryFindings,
 ) -> Result<Verification, AppError> {

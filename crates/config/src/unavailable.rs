@@ -2,9 +2,8 @@
 
 use elspeth_graph::SettingPath;
 
-use crate::DatabaseUrl;
 use crate::finding::Finding;
-use crate::settings::{LandscapeSettings, RunMode, Settings};
+use crate::settings::{RunMode, Settings};
 
 /// Exporters of the dialect that come later.
 const LATER_EXPORTERS: [&str; 2] = ["azure_monitor", "datadog"];
@@ -19,7 +18,6 @@ pub(crate) fn find(settings: &Settings) -> Vec<Finding> {
             found.push(not_yet(SettingPath::new(section).child(index), &format!("`{section}`")));
         }
     }
-    landscape(&settings.landscape, &mut found);
     if settings.run_mode != RunMode::Live {
         found.push(not_yet(SettingPath::new("run_mode"), "any `run_mode` but `live`"));
     }
@@ -45,13 +43,6 @@ fn not_yet(at: SettingPath, what: &str) -> Finding {
         format!("{what} is part of the settings, but this version cannot do it yet"),
     )
     .help("remove it, or use a later version")
-}
-
-fn landscape(landscape: &LandscapeSettings, found: &mut Vec<Finding>) {
-    let path = SettingPath::new("landscape");
-    if let Ok(DatabaseUrl::Postgres(_)) = DatabaseUrl::parse(&landscape.url) {
-        found.push(not_yet(path.child("url"), "a record in PostgreSQL").help("use a `sqlite:///` URL"));
-    }
 }
 
 fn exporters(settings: &Settings, found: &mut Vec<Finding>) {

@@ -3,7 +3,7 @@
 //!
 //! `<base>/lock` is locked as a whole: shared from the first body that a process puts until it lets go of the store, and
 //! exclusively by a keeper. The system lets go of a lock when its process ends, however it ends. `<base>/databases` has a
-//! file for each record whose bodies are here, with its path.
+//! file for each record whose bodies are here, with its path, or its URL where a server has it.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -22,6 +22,8 @@ use crate::{FilesystemStore, PayloadError};
 
 const LOCK: &str = "lock";
 const DATABASES: &str = "databases";
+/// How the name of a record begins that is in no file.
+const SERVER: &str = "postgresql://";
 
 /// What one process does with a store.
 #[derive(Debug)]
@@ -107,8 +109,11 @@ fn note_of(base: &Path, database: &Path) -> PathBuf {
     base.join(DATABASES).join(&name[..16])
 }
 
-/// The path by which a file is known, whatever the working directory.
+/// The path by which a file is known, whatever the working directory. A database on a server has its URL instead.
 fn resolved(path: &Path) -> Result<PathBuf, PayloadError> {
+    if path.to_str().is_some_and(|text| text.starts_with(SERVER)) {
+        return Ok(path.to_owned());
+    }
     fs::canonicalize(path)
         .or_else(|_| std::path::absolute(path))
         .map_err(|source| io_error("find", path, source))

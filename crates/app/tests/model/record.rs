@@ -7,7 +7,7 @@ use std::path::Path;
 
 use elspeth_contracts::{EpochNo, NodeStateRecord, ReleaseRecord, RowIndex, RunId, TokenKey, TokenRecord};
 use elspeth_landscape::{LandscapeError, LandscapeReader, Page, RunRef};
-use elspeth_landscape_sql::{SqliteLandscape, SqliteReader};
+use elspeth_landscape_sql::{Reader, SqliteLandscape};
 
 /// Every record as a line, in canonical order, and how many tokens ended how.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct Records {
     runtime: tokio::runtime::Runtime,
     database: SqliteLandscape,
     /// Opened when the first run is there.
-    reader: OnceCell<SqliteReader>,
+    reader: OnceCell<Reader>,
 }
 
 impl Records {

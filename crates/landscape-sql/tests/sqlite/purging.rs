@@ -11,7 +11,7 @@ use elspeth_landscape::purge::{
     StoredBlock, large_bodies, purge,
 };
 use elspeth_landscape::{DecidedEpoch, LandscapeError, LandscapeWriter, RunRef};
-use elspeth_landscape_sql::{SqliteLandscape, SqlitePurger};
+use elspeth_landscape_sql::{DatabasePurger, SqliteLandscape};
 use elspeth_payload::{BlockBuilder, BodyFragment, BodyKey, FilesystemStore, LARGE_BODY};
 use elspeth_testkit::Scratch;
 use elspeth_value::{Row, Shape, Value};
@@ -46,7 +46,7 @@ impl Place {
         SqliteLandscape::in_file(self.path(database))
     }
 
-    fn purger(&self, database: &str) -> SqlitePurger {
+    fn purger(&self, database: &str) -> DatabasePurger {
         self.landscape(database).purger().unwrap()
     }
 
@@ -430,7 +430,7 @@ fn the_owner_of_a_run_that_was_purged_can_write_no_more() {
 
 /// Ends, like a process that is killed, before or after one of the purge's transactions.
 struct Crashing {
-    inner: SqlitePurger,
+    inner: DatabasePurger,
     left: u32,
     after: bool,
 }
