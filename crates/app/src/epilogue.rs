@@ -77,12 +77,7 @@ impl Epilogue {
         exported
     }
 
-    async fn export(
-        self,
-        reader: &Reader,
-        database: &Landscape,
-        run_id: RunId,
-    ) -> Result<(), AppError> {
+    async fn export(self, reader: &Reader, database: &Landscape, run_id: RunId) -> Result<(), AppError> {
         let run = reader.run(&run_id.to_string()).await?;
         let registered = registered(reader.store.as_ref(), &run).await?;
         let subject = registered.subject(&run, None);

@@ -76,7 +76,9 @@ pub(crate) fn location(url: &DatabaseUrl) -> String {
     match url {
         DatabaseUrl::SqliteFile(path) => path.display().to_string(),
         DatabaseUrl::SqliteMemory => ":memory:".to_owned(),
-        DatabaseUrl::Postgres(url) => Landscape::at(url).map_or_else(|_| "postgresql".to_owned(), |of| of.location()),
+        DatabaseUrl::Postgres(url) => {
+            Landscape::at(url).map_or_else(|_| "postgresql".to_owned(), |of| of.location())
+        }
     }
 }
 

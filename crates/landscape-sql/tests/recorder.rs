@@ -16,7 +16,7 @@ use elspeth_landscape::{
     ActedEpoch, DecidedEpoch, LandscapeError, LandscapeReader, Recorder, RunRecord, RunRef, RunReport,
     RunSeal, TakeUp, failures,
 };
-use elspeth_landscape_sql::{SqliteLandscape, SqliteReader};
+use elspeth_landscape_sql::{Reader, SqliteLandscape};
 use elspeth_payload::{BlockBuilder, BodyFragment, BodyKey, FilesystemStore, LARGE_BODY};
 use elspeth_testkit::Scratch;
 use elspeth_value::{Row, Shape, Value};
@@ -59,7 +59,7 @@ async fn record(recorder: &mut Recorder, epochs: &[(DecidedEpoch, ActedEpoch)]) 
     recorder.commit(before, Micros(3_000_000)).await.unwrap();
 }
 
-async fn stored(landscape: &SqliteLandscape, id: char) -> (SqliteReader, RunRecord) {
+async fn stored(landscape: &SqliteLandscape, id: char) -> (Reader, RunRecord) {
     let reader = landscape.reader().await.unwrap();
     let run = reader.run(&RunRef::Prefix(run_id(id).to_string())).await.unwrap();
     (reader, run)

@@ -24,6 +24,8 @@ const PARAMETERS: [&str; 10] = [
     "application_name",
     "options",
 ];
+/// Those of them that do not say which database is meant, and without which it may not be opened.
+const KEPT: [&str; 6] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "options"];
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 400;
 
@@ -53,7 +55,7 @@ impl Address {
             message,
             retryable: false,
         };
-        if let Some(unknown) = parameters(url).find(|name| !PARAMETERS.contains(name)) {
+        if let Some(unknown) = query(url).map(name).find(|name| !PARAMETERS.contains(name)) {
             let known = PARAMETERS.join(", ");
             return Err(refused(format!("`{unknown}` is no parameter of such a URL; there are {known}")));
         }
@@ -70,7 +72,7 @@ impl Address {
         if !named {
             return Err(refused("it names no database".to_owned()));
         }
-        let location = shown(&options);
+        let location = shown(&options, url);
         Ok(Self { options, location, patience, synchronous: Synchronous::Full })
     }
 
@@ -122,15 +124,20 @@ impl Address {
     }
 }
 
-/// The names of a URL's parameters.
-fn parameters(url: &str) -> impl Iterator<Item = &str> {
+/// A URL's parameters with their values.
+fn query(url: &str) -> impl Iterator<Item = &str> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
-    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair))
+    query.split('&').filter(|pair| !pair.is_empty())
 }
 
-fn shown(options: &PgConnectOptions) -> String {
+fn name(pair: &str) -> &str {
+    pair.split('=').next().unwrap_or(pair)
+}
+
+/// As a URL that opens the same database, without a password.
+fn shown(options: &PgConnectOptions, url: &str) -> String {
     let host = match options.get_socket() {
-        Some(folder) => folder.display().to_string(),
+        Some(folder) => folder.display().to_string().replace('%', "%25").replace('/', "%2F"),
         None => options.get_host().to_owned(),
     };
     let database = options.get_database().unwrap_or_default();
@@ -138,7 +145,9 @@ fn shown(options: &PgConnectOptions) -> String {
         5432 => String::new(),
         port => format!(":{port}"),
     };
-    format!("postgresql://{}@{host}{port}/{database}", options.get_username())
+    let kept = query(url).filter(|pair| KEPT.contains(&name(pair))).collect::<Vec<_>>().join("&");
+    let kept = if kept.is_empty() { kept } else { format!("?{kept}") };
+    format!("postgresql://{}@{host}{port}/{database}{kept}", options.get_username())
 }
 
 /// A URL that may not be one, without what may be a password.
@@ -165,7 +174,7 @@ mod tests {
     #[test]
     fn a_password_is_shown_nowhere() {
         let address = parsed("postgresql://u:hunter2@h:1234/audit?sslmode=require").unwrap();
-        assert_eq!(address.location(), "postgresql://u@h:1234/audit");
+        assert_eq!(address.location(), "postgresql://u@h:1234/audit?sslmode=require");
         assert!(!format!("{address:?}").contains("hunter2"));
         for url in [
             "postgresql://u:hunter2@h/d?color=red",
@@ -191,12 +200,8 @@ mod tests {
 
     #[test]
     fn a_socket_is_named_as_a_host_or_as_a_parameter() {
-        for url in [
-            "postgresql://u@%2Frun%2Fpg/d",
-            "postgresql://u@/d?host=/run/pg",
-            "postgresql:///d?host=/run/pg&user=u",
-        ] {
-            assert_eq!(parsed(url).unwrap().location(), "postgresql://u@/run/pg/d", "{url}");
+        for url in ["postgresql://u@%2Frun%2Fpg/d", "postgresql:///d?host=/run/pg&user=u"] {
+            assert_eq!(parsed(url).unwrap().location(), "postgresql://u@%2Frun%2Fpg/d", "{url}");
         }
     }
 }
