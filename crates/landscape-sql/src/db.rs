@@ -11,7 +11,7 @@ use std::sync::Arc;
 use elspeth_landscape::LandscapeError;
 use rusqlite::OptionalExtension as _;
 
-use crate::error::{WriteFailed, postgres_error, write_error};
+use crate::error::{WriteFailed, is_lost, postgres_error, write_error};
 use crate::landscape::Scratch;
 use crate::postgres::Session;
 
@@ -52,6 +52,14 @@ impl DbError {
         match self {
             Self::Sqlite(error) => write_error(context, error),
             Self::Postgres(error) => postgres_error(context, error),
+        }
+    }
+
+    /// Whether the connection to a server is gone.
+    pub(crate) fn is_loss(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(error) => is_lost(error),
         }
     }
 

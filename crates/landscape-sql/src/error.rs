@@ -158,3 +158,15 @@ fn postgres_advice(code: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// Whether a server went away, or does not take connections yet.
+pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            code.starts_with("08") || ["57P01", "57P02", "57P03"].contains(&code.as_ref())
+        }
+        _ => false,
+    }
+}

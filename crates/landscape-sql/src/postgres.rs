@@ -4,6 +4,7 @@ mod address;
 mod copy;
 mod dialect;
 mod parameters;
+mod run;
 mod schema;
 mod session;
 mod writer;

@@ -7,8 +7,10 @@ use elspeth_landscape::LandscapeError;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
+use super::run::Done;
 use super::{Session, schema};
 use crate::Synchronous;
+use crate::db::DbError;
 use crate::error::postgres_error;
 
 /// What may stand behind the `?` of a URL.
@@ -82,12 +84,23 @@ impl Address {
 
     /// A connection, whatever the database has.
     fn connect(&self) -> Result<Session, LandscapeError> {
-        let failed = |error| postgres_error(format!("opening audit database {}", self.location), &error);
+        self.connected()
+            .map_err(|error| postgres_error(format!("opening audit database {}", self.location), &error))
+    }
+
+    /// A connection in place of one that was lost.
+    pub(super) fn again(&self) -> Done<Session> {
+        let session = self.connected().map_err(DbError::from)?;
+        schema::bring_up_to_date(&session, &self.location)?;
+        Ok(session)
+    }
+
+    fn connected(&self) -> sqlx::Result<Session> {
         let named = match self.options.get_application_name() {
             Some(_) => self.options.clone(),
             None => self.options.clone().application_name("elspeth"),
         };
-        let session = Session::open(named, self.patience).map_err(failed)?;
+        let session = Session::open(named, self.patience)?;
         let patience = self.patience.as_millis().max(1);
         let synchronous = match self.synchronous {
             Synchronous::Full => "on",
@@ -96,7 +109,7 @@ impl Address {
         let settings = format!(
             "SET lock_timeout = {patience}; SET synchronous_commit = {synchronous}; SET client_min_messages = warning"
         );
-        session.batch(settings).map_err(failed)?;
+        session.batch(settings)?;
         Ok(session)
     }
 

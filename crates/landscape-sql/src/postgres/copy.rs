@@ -116,6 +116,6 @@ impl Bulk {
         }
         self.records.extend(END);
         let (sql, records) = (std::mem::take(&mut self.sql), std::mem::take(&mut self.records));
-        session.ask(move |worker| worker.copy(&sql, records))
+        session.ask(move |worker| worker.copy(&sql, &records))
     }
 }

@@ -149,7 +149,7 @@ impl Worker {
     }
 
     /// Inserts records in the binary form of `COPY`.
-    pub(super) fn copy(&mut self, sql: &str, records: Vec<u8>) -> sqlx::Result<()> {
+    pub(super) fn copy(&mut self, sql: &str, records: &[u8]) -> sqlx::Result<()> {
         let Self { runtime, connection } = self;
         runtime.block_on(async {
             let mut copy = connection.copy_in_raw(sql).await?;

@@ -5,6 +5,8 @@
 
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod losing;
+mod refusing;
 
 use std::future::Future;
 
@@ -19,11 +21,11 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-struct Database(Landscape);
+pub(crate) struct Database(pub(crate) Landscape);
 
 impl Database {
     /// `None`, where the machine has no PostgreSQL.
-    async fn fresh() -> Option<Self> {
+    pub(crate) async fn fresh() -> Option<Self> {
         let landscape = Landscape::at(&PgCluster::shared()?.fresh()).unwrap();
         drop(landscape.writer().await.unwrap());
         Some(Self(landscape))
