@@ -3,6 +3,7 @@
 #[macro_use]
 mod support;
 mod exporting;
+mod postgresql;
 mod purging;
 mod receipts;
 mod shapes;
