@@ -9,7 +9,6 @@ use elspeth_landscape::verify::RecordScan;
 use elspeth_proof::SecretKey;
 use serde::Serialize;
 
-use crate::lease;
 use crate::signing::signer;
 use crate::store::{Reader, block_on, database_url, landscape, location};
 use crate::verify::registered;
@@ -82,7 +81,7 @@ pub fn export(database: &DatabaseChoice, choice: &ExportChoice) -> Result<Export
     block_on(async {
         let reader = Reader { store: Box::new(landscape.reader().await?), location: location(&url) };
         let run = reader.run(&choice.run).await?;
-        if !lease::is_free(&run, SystemClock::new().now()) {
+        if !reader.is_free(&run).await? {
             return Err(alive(&run));
         }
         let registered = registered(reader.store.as_ref(), &run).await?;

@@ -1,13 +1,12 @@
 use std::path::PathBuf;
 
-use elspeth_contracts::{Clock, SystemClock};
 use elspeth_landscape::export::{BodiesChoice, ProvFile, one_file, openlineage, stream};
 use serde::Serialize;
 
 use crate::export::{alive, unchanged};
 use crate::store::{Reader, block_on, database_url, landscape, location};
 use crate::verify::registered;
-use crate::{AppError, DatabaseChoice, lease};
+use crate::{AppError, DatabaseChoice};
 
 /// In whose words a run is told, and where to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +51,7 @@ pub fn export_provenance(
     block_on(async {
         let reader = Reader { store: Box::new(landscape.reader().await?), location: location(&url) };
         let run = reader.run(&choice.run).await?;
-        if !lease::is_free(&run, SystemClock::new().now()) {
+        if !reader.is_free(&run).await? {
             return Err(alive(&run));
         }
         let registered = registered(reader.store.as_ref(), &run).await?;

@@ -191,7 +191,8 @@ impl<'v> Survey<'v> {
             self.skip(&run, "its settings say nothing of how long bodies are kept; give --older-than");
             return Ok(());
         }
-        let alive = !lease::is_gone(&run.owner, run.heartbeat_at, self.now);
+        let now = self.view.lease_clock(&run).await?.unwrap_or(self.now);
+        let alive = !lease::is_gone(&run.owner, run.heartbeat_at, now);
         match (PurgeRule { by_name, older_than_days }).verdict(&run, alive, self.now) {
             PurgeVerdict::Purge => self.plan(run, place, (by_name, older_than_days), false).await?,
             PurgeVerdict::PurgeForGood => self.plan(run, place, (by_name, older_than_days), true).await?,

@@ -2,7 +2,6 @@ use elspeth_contracts::{Clock, Grade, RowIndex, RunStatus, SystemClock};
 use elspeth_landscape::{Counters, FailureGroup, ResumptionRecord, RunRecord, failures};
 use serde::Serialize;
 
-use crate::lease;
 use crate::store::{Reader, block_on, open_reader};
 use crate::{AppError, DatabaseChoice};
 
@@ -96,7 +95,7 @@ pub(crate) async fn report(reader: &Reader, record: &RunRecord) -> Result<RunRep
         grade: record.grade,
         resumable: record.status != RunStatus::Completed
             && record.grade != Grade::AttributableOnly
-            && lease::is_free(record, now),
+            && reader.is_free(record).await?,
         discarded: settled.saturating_sub(written),
         unfinished: unfinished(record.status, rows, settled),
         failures,

@@ -2,13 +2,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use elspeth_config::DatabaseUrl;
-use elspeth_contracts::{Clock, Grade, NodeRecord, RunStatus, Step, SystemClock};
+use elspeth_contracts::{Grade, NodeRecord, RunStatus, Step};
 use elspeth_landscape::{LandscapeError, ResumePoint, RunRecord};
 use elspeth_orchestrator::RunObserver;
 use serde::Serialize;
 
 use crate::journal::{earlier, keeping};
-use crate::lease;
 use crate::prepare::{prepare, prepare_recorded};
 use crate::run::{Ended, report_of, unended};
 use crate::store::{Reader, block_on, database_url, landscape, location};
@@ -93,12 +92,13 @@ pub struct StillWaiting {
 pub fn resumable(choice: &ResumeChoice) -> Result<Resumable, AppError> {
     let url = database_url(&choice.database)?;
     let location = location(&url);
-    let (seen, point, nodes) = block_on(async {
+    let (seen, free, point, nodes) = block_on(async {
         let reader = Reader { store: Box::new(landscape(&url)?.reader().await?), location: location.clone() };
         let seen = reader.run(&choice.run).await?;
+        let free = reader.is_free(&seen).await?;
         let point = reader.store.resume_point(seen.run_no).await?;
         let nodes = reader.store.nodes(seen.run_no).await?;
-        Ok::<_, AppError>((seen, point, nodes))
+        Ok::<_, AppError>((seen, free, point, nodes))
     })??;
     if seen.status == RunStatus::Completed {
         return Err(LandscapeError::Completed { run_id: seen.run_id }.into());
@@ -106,7 +106,7 @@ pub fn resumable(choice: &ResumeChoice) -> Result<Resumable, AppError> {
     if seen.grade == Grade::AttributableOnly {
         return Err(purged(&seen));
     }
-    if !lease::is_free(&seen, SystemClock::new().now()) {
+    if !free {
         return Err(alive(&seen));
     }
     let prepared = match &choice.settings {

@@ -4,11 +4,12 @@ use std::future::Future;
 use std::path::Path;
 
 use elspeth_config::DatabaseUrl;
+use elspeth_contracts::{Clock as _, SystemClock};
 use elspeth_landscape::{LandscapeError, LandscapeReader, RunRecord, RunRef};
 use elspeth_landscape_sql::{Landscape, SqliteLandscape};
 use elspeth_payload::FilesystemStore;
 
-use crate::{AppError, DatabaseChoice};
+use crate::{AppError, DatabaseChoice, lease};
 
 /// Where the record is when nobody says.
 const DEFAULT_DATABASE: &str = "./state/audit.db";
@@ -93,6 +94,12 @@ impl Reader {
         let run =
             if run.eq_ignore_ascii_case("latest") { RunRef::Latest } else { RunRef::Prefix(run.to_owned()) };
         Ok(self.store.run(&run).await?)
+    }
+
+    /// Whether nobody writes the run, judged by the clock of the store where it has one.
+    pub(crate) async fn is_free(&self, run: &RunRecord) -> Result<bool, AppError> {
+        let now = self.store.lease_clock(run).await?.unwrap_or_else(|| SystemClock::new().now());
+        Ok(lease::is_free(run, now))
     }
 
     /// Where the run's large bodies are, by its recorded settings.

@@ -232,7 +232,10 @@ impl Db<'_> {
         match self {
             // Whoever writes has the whole database.
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(_) => self.batch("LOCK TABLE registry IN SHARE ROW EXCLUSIVE MODE"),
+            // A lock on the table itself would take the right to change it.
+            Self::Postgres(_) => {
+                self.batch("SELECT pg_advisory_xact_lock(1162629969, 'registry'::regclass::oid::int)")
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use elspeth_proof::SecretKey;
 
 use crate::db::{Bind, Connection, Db, DbError, Row, values};
 use crate::error::{WriteFailed, write_error};
+use crate::reader::SILENT;
 use crate::tables::Registry;
 
 /// Looks for bodies that may be purged. Changes nothing. Made by [`crate::Landscape`].
@@ -194,6 +195,13 @@ impl PurgeView for DatabasePurgeView {
         let (first, last) = run_no.map_or((i64::MIN, i64::MAX), |run_no| (run_no, run_no));
         self.list(BLOCKS, values![after.0, after.1, first, last, limit], read_block)
     }
+
+    async fn lease_clock(&mut self, run: &PurgeCandidate) -> Result<Option<Micros>, LandscapeError> {
+        let Db::Postgres(_) = self.connection.db() else { return Ok(None) };
+        let read = |row: &Row<'_>| Ok(Ok(row.get::<i64>(1)?));
+        let silent = self.list(SILENT, values![run.run_no], read)?;
+        Ok(silent.first().map(|silent| Micros(run.heartbeat_at.0.saturating_add(*silent))))
+    }
 }
 
 impl DatabasePurger {
@@ -267,6 +275,10 @@ impl PurgeView for DatabasePurger {
         limit: u32,
     ) -> Result<Vec<StoredBlock>, LandscapeError> {
         self.view.blocks(run_no, after, limit).await
+    }
+
+    async fn lease_clock(&mut self, run: &PurgeCandidate) -> Result<Option<Micros>, LandscapeError> {
+        self.view.lease_clock(run).await
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use elspeth_contracts::{
     ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EdgeRecord, EpochNo,
-    NodeRecord, NodeStateRecord, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord, StateContextRecord,
-    Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord,
-    ValidationErrorRecord,
+    Micros, NodeRecord, NodeStateRecord, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord,
+    StateContextRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
+    TransformErrorRecord, ValidationErrorRecord,
 };
 use elspeth_landscape::{
     BatchSize, Counters, Failure, FailureCount, LandscapeError, LandscapeReader, Page, ResumePoint,
@@ -31,6 +31,11 @@ pub struct Reader {
     /// Keeps the file of a database that is in no file until the last user is gone.
     _scratch: Option<Arc<Scratch>>,
 }
+
+/// For how long the owner of a run has been silent, by the server's clock.
+pub(crate) const SILENT: &str =
+    "SELECT run_id, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - shown_at AS silent
+    FROM runs WHERE run_no = ?";
 
 /// How a record is made of what is stored.
 type Read<T> = fn(&Stored<'_>) -> Result<T, LandscapeError>;
@@ -430,6 +435,13 @@ impl LandscapeReader for Reader {
     async fn resume_point(&self, run_no: i64) -> Result<ResumePoint, LandscapeError> {
         let mut snapshot = self.snapshot().await?;
         resume::point(&mut snapshot, run_no).await
+    }
+
+    async fn lease_clock(&self, run: &RunRecord) -> Result<Option<Micros>, LandscapeError> {
+        let Source::Postgres(_) = &self.source else { return Ok(None) };
+        let silent = self.asked(SILENT, &[Asked::Int(Some(run.run_no))]).await?;
+        let silent = silent.first().map(|row| Stored::new(row, Runs::ORIGIN).int("silent")).transpose()?;
+        Ok(silent.map(|silent| Micros(run.heartbeat_at.0.saturating_add(silent))))
     }
 
     async fn resumptions(&self, run_no: i64) -> Result<Vec<ResumptionRecord>, LandscapeError> {

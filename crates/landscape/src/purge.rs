@@ -35,6 +35,8 @@ pub trait PurgeView: Send {
         after: Option<BlockKey>,
         limit: u32,
     ) -> Result<Vec<StoredBlock>, LandscapeError>;
+    /// See [`LandscapeReader::lease_clock`](crate::LandscapeReader::lease_clock).
+    async fn lease_clock(&mut self, run: &PurgeCandidate) -> Result<Option<Micros>, LandscapeError>;
 }
 
 /// What a database does for a purge. Every method is one durable transaction.

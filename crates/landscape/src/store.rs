@@ -199,6 +199,9 @@ pub trait LandscapeReader: Send + Sync {
         run_no: i64,
         tokens: &[TokenKey],
     ) -> Result<Vec<BatchMemberRecord>, LandscapeError>;
+    /// The time by which the run's last sign of life is judged, on the clock that `heartbeat_at` is on. `None` where that is
+    /// this machine's clock; a store on a server judges by its own, since the clocks of machines differ.
+    async fn lease_clock(&self, run: &RunRecord) -> Result<Option<Micros>, LandscapeError>;
     /// The times that the run was taken up, in their order.
     async fn resumptions(&self, run_no: i64) -> Result<Vec<ResumptionRecord>, LandscapeError>;
     /// Where the run goes on, as of its last commit.

@@ -378,3 +378,86 @@ CREATE TABLE heads (
     size BIGINT PRIMARY KEY,
     note TEXT NOT NULL
 );
+
+-- When the owner of a run last showed that it lives, by the clock of this server: that decides whether it is gone, since the
+-- clocks of machines differ.
+ALTER TABLE runs ADD COLUMN shown_at BIGINT NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+
+CREATE FUNCTION elspeth_shown() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.shown_at := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER runs_shown BEFORE UPDATE OF heartbeat_at ON runs FOR EACH ROW EXECUTE FUNCTION elspeth_shown();
+
+-- The record of a completed run changes no more. A purge may take its bodies and lower its grade, and an export is noted.
+CREATE FUNCTION elspeth_sealed_run() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.status = 1 THEN
+        IF TG_OP = 'DELETE' OR NEW.grade < OLD.grade OR NEW.grade > 2
+            OR to_jsonb(NEW) - ARRAY['grade', 'export_status', 'shown_at']
+                IS DISTINCT FROM to_jsonb(OLD) - ARRAY['grade', 'export_status', 'shown_at'] THEN
+            RAISE EXCEPTION 'run % is sealed: its record changes no more', OLD.run_id USING ERRCODE = 'EL001';
+        END IF;
+    END IF;
+    IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER runs_sealed BEFORE UPDATE OR DELETE ON runs FOR EACH ROW EXECUTE FUNCTION elspeth_sealed_run();
+
+CREATE FUNCTION elspeth_sealed_record() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM runs WHERE run_no = OLD.run_no AND status = 1) THEN
+        RAISE EXCEPTION 'run number % is sealed: its record changes no more', OLD.run_no USING ERRCODE = 'EL001';
+    END IF;
+    IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+    RETURN NEW;
+END $$;
+
+-- Asked once for each statement, since records are many. A run that comes as it was sealed, by an import, came with the same
+-- transaction.
+CREATE FUNCTION elspeth_sealed_before() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    sealed BIGINT;
+BEGIN
+    SELECT u.run_no INTO sealed FROM runs u WHERE u.status = 1 AND u.xmin::text <> pg_current_xact_id()::xid::text
+        AND u.run_no IN (SELECT run_no FROM fresh) LIMIT 1;
+    IF sealed IS NOT NULL THEN
+        RAISE EXCEPTION 'run number % is sealed: its record changes no more', sealed USING ERRCODE = 'EL001';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION elspeth_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% only grows', TG_TABLE_NAME USING ERRCODE = 'EL001';
+END $$;
+
+DO $$
+DECLARE
+    name TEXT;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['nodes', 'edges', 'rows', 'tokens', 'token_parents', 'node_states', 'sink_states',
+        'state_contexts', 'routing_events', 'calls', 'operations', 'batches', 'batch_members', 'batch_outputs', 'releases',
+        'artifacts', 'token_outcomes', 'validation_errors', 'transform_errors', 'epochs', 'sink_positions', 'resumptions']
+    LOOP
+        EXECUTE format('CREATE TRIGGER %1$s_sealed BEFORE UPDATE OR DELETE ON %1$I
+            FOR EACH ROW EXECUTE FUNCTION elspeth_sealed_record()', name);
+        EXECUTE format('CREATE TRIGGER %1$s_sealed_before AFTER INSERT ON %1$I REFERENCING NEW TABLE AS fresh
+            FOR EACH STATEMENT EXECUTE FUNCTION elspeth_sealed_before()', name);
+    END LOOP;
+    FOREACH name IN ARRAY ARRAY['nodes', 'edges', 'rows', 'tokens', 'token_parents', 'node_states', 'sink_states',
+        'state_contexts', 'routing_events', 'calls', 'operations', 'batches', 'batch_members', 'batch_outputs', 'releases',
+        'artifacts', 'token_outcomes', 'validation_errors', 'transform_errors', 'epochs', 'sink_positions', 'resumptions',
+        'runs', 'bodies', 'registry', 'heads']
+    LOOP
+        EXECUTE format('CREATE TRIGGER %1$s_emptied BEFORE TRUNCATE ON %1$I
+            FOR EACH STATEMENT EXECUTE FUNCTION elspeth_append_only()', name);
+    END LOOP;
+    FOREACH name IN ARRAY ARRAY['registry', 'heads'] LOOP
+        EXECUTE format('CREATE TRIGGER %1$s_appended BEFORE UPDATE OR DELETE ON %1$I
+            FOR EACH ROW EXECUTE FUNCTION elspeth_append_only()', name);
+    END LOOP;
+END $$;

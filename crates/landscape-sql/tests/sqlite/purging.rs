@@ -478,6 +478,10 @@ impl PurgeView for Crashing {
     ) -> Result<Vec<StoredBlock>, LandscapeError> {
         self.inner.blocks(run_no, after, limit).await
     }
+
+    async fn lease_clock(&mut self, run: &PurgeCandidate) -> Result<Option<Micros>, LandscapeError> {
+        self.inner.lease_clock(run).await
+    }
 }
 
 #[async_trait]
