@@ -1,5 +1,5 @@
 //! The use cases behind the command line: run, resume, validate, graph, runs, status, explain, errors, verify, export,
-//! import, head, keys, prove, purge, plugins, schema, health.
+//! import, copy, head, keys, prove, purge, plugins, schema, health.
 //!
 //! Each is a plain function that takes what the user chose ([`SettingsChoice`], [`DatabaseChoice`]) and gives back data
 //! that can be printed or serialised; the serialised forms are the stable JSON shapes of the command line. This is the
@@ -10,6 +10,7 @@
 //! This crate does not print, and knows no terminal.
 
 mod choice;
+mod copy;
 mod epilogue;
 mod error;
 mod errors;
@@ -37,6 +38,7 @@ mod validate;
 mod verify;
 
 pub use choice::{DatabaseChoice, EnvChoice, SettingsChoice};
+pub use copy::{CopyReport, copy};
 pub use elspeth_config::Diagnostic;
 pub use elspeth_contracts::{RunId, RunStatus};
 pub use elspeth_executors::silence_plugin_panics;

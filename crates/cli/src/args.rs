@@ -54,6 +54,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  elspeth import export/ -d other.db && elspeth verify latest -d other.db"
     )]
     Import(ImportArgs),
+    /// Copy a run from one audit database into another, as `export` and `import` do
+    #[command(
+        after_help = "Example:\n  elspeth copy latest --from state/audit.db --to postgresql://elspeth@db.example/audit"
+    )]
+    Copy(CopyArgs),
     /// Print the head of the registry: whoever keeps it sees later whether anything was taken away
     #[command(after_help = "Example:\n  elspeth head -d state/audit.db -o 2026-01-31.head")]
     Head(HeadArgs),
@@ -351,6 +356,23 @@ pub(crate) struct ImportArgs {
     pub(crate) path: PathBuf,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CopyArgs {
+    /// A run id, a unique prefix of one, or `latest`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    /// The database that has the run: a path or a URL
+    #[arg(long, value_name = "DB", value_hint = ValueHint::AnyPath)]
+    pub(crate) from: String,
+    /// The database that is to have it too; made where it does not exist
+    #[arg(long, value_name = "DB", value_hint = ValueHint::AnyPath)]
+    pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

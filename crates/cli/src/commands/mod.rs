@@ -1,6 +1,7 @@
 //! One file per command. Each returns the exit code, or the error to be shown.
 
 mod completions;
+mod copy;
 mod errors;
 mod explain;
 mod export;
@@ -43,6 +44,7 @@ pub(crate) fn dispatch(command: Command) -> Result<u8, AppError> {
         Command::Verify(args) => verify::verify(&args),
         Command::Export(args) => export::export(&args),
         Command::Import(args) => import::import(&args),
+        Command::Copy(args) => copy::copy(&args),
         Command::Head(args) => head::head(&args),
         Command::Keys(args) => keys::keys(&args),
         Command::Prove(args) => prove::prove(&args),

@@ -98,6 +98,28 @@ fn a_run_goes_from_database_to_database_and_is_purged() {
 }
 
 #[test]
+fn a_run_is_copied_there_and_back() {
+    let Some(served) = Served::triage() else { return };
+    let twin = Cli::after_run();
+    let copied = twin.json(&["copy", "latest", "--from", "out/audit.db", "--to", &served.url, "--json"]);
+    let back = twin.say(&["copy", "latest", "--from", &served.url, "--to", "back.db"]);
+    assert!(back.code == 0 && back.out.starts_with("copied run "), "{}{}", back.out, back.err);
+    for database in [served.url.as_str(), "back.db"] {
+        let verified = twin.json(&["verify", "latest", "-d", database, "--json"]);
+        assert_eq!(verified["status"], "ok", "{verified}");
+        assert_eq!(verified["record_root"], copied["record_root"]);
+    }
+    let row = |database: &str| {
+        twin.json(&["explain", "--run", "latest", "--row", "1", "-d", database, "--json"])["row"]["data"]
+            .clone()
+    };
+    assert_eq!(row("back.db"), row("out/audit.db"));
+    let again = twin.say(&["copy", "latest", "--from", "back.db", "--to", &served.url]);
+    assert_eq!(again.code, 1);
+    assert!(again.err.contains("is in this database already"), "{}", again.err);
+}
+
+#[test]
 fn a_run_that_is_killed_at_a_commit_goes_on() {
     if PgCluster::shared().is_none() {
         return;

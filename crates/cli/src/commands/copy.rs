@@ -1,0 +1,22 @@
+use elspeth_app::{AppError, CopyReport, DatabaseChoice};
+
+use super::export::counts;
+use super::{OK, env_choice};
+use crate::args::CopyArgs;
+use crate::output::{self, grouped};
+
+pub(super) fn copy(args: &CopyArgs) -> Result<u8, AppError> {
+    let place = |database: &String| DatabaseChoice::Location(database.clone());
+    let report =
+        elspeth_app::copy(&args.run, (&place(&args.from), &place(&args.to)), &env_choice(&args.env))?;
+    if args.json.json { output::json(&report) } else { output::text(&text(&report)) }.map(|()| OK)
+}
+
+fn text(report: &CopyReport) -> String {
+    let total: u64 = report.counts.iter().map(|count| count.count).sum();
+    let (run, database) = (&report.run_id, &report.database);
+    let mut out = format!("copied run {run} into {database}: {} records\n", grouped(total));
+    out.push_str(&counts(&report.counts));
+    out.push_str(&format!("\nverify it: elspeth verify {run} -d {database}\n"));
+    out
+}
