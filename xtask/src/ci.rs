@@ -5,6 +5,7 @@
 
 mod deny;
 mod examples;
+mod postgresql;
 mod programs;
 mod python;
 mod steps;

@@ -293,7 +293,11 @@ fn built_in() -> Option<PathBuf> {
 
 /// Says that this test did nothing, here and in the list that `cargo xtask ci` shows.
 fn note_skipped() {
-    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    let name = match std::thread::current().name() {
+        // A runner that starts a process for each test tells it by the first argument which.
+        None | Some("main") => std::env::args().nth(1).unwrap_or_else(|| "a test".to_owned()),
+        Some(name) => name.to_owned(),
+    };
     eprintln!("skipped: {name}: this machine has no PostgreSQL");
     let Some(folder) = built_in() else { return };
     let list = fs::OpenOptions::new().create(true).append(true).open(folder.join("skipped-postgresql.txt"));

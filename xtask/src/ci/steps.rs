@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{Outcome, deny, examples, programs, python};
+use super::{Outcome, deny, examples, postgresql, programs, python};
 use crate::error::Error;
 use crate::workspace::Workspace;
 use crate::{command, docs, kill_test, layers, schema, static_build, tidy};
@@ -34,9 +34,7 @@ pub(super) fn steps() -> Vec<Step> {
         built("python", python::run),
         step("static", static_build::run_in_ci),
         built("kill-test", |workspace| kill_test::run_in_ci(workspace).into()),
-        step("postgresql", |_| {
-            Outcome::NotChecked("not needed yet: the record is written to SQLite only".into())
-        }),
+        Step { title: "postgresql", needs: Some("tests"), run: postgresql::run },
     ]
 }
 
@@ -55,6 +53,9 @@ fn build(workspace: &Workspace) -> Outcome {
 
 /// Runs the tests with nextest where it is found, and repeats the runner's own closing line in the summary.
 fn tests(workspace: &Workspace) -> Outcome {
+    if let Err(error) = postgresql::forget(workspace) {
+        return Outcome::Failed(error.to_string());
+    }
     let mut cargo = command::cargo(workspace);
     if has_nextest(workspace) {
         cargo.args(["nextest", "run", "--workspace", "--all-targets", "--profile", "ci"]);

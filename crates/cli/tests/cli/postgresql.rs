@@ -38,7 +38,7 @@ impl Served {
     }
 
     fn asked(&self, args: &[&str]) -> Json {
-        serde_json::from_str(&self.done(args)).unwrap()
+        serde_json::from_str(&self.done(args)).expect("the command was asked for JSON")
     }
 }
 
@@ -51,7 +51,7 @@ fn lasting(status: &Json) -> [Json; 4] {
 }
 
 fn names<'a>(list: &'a Json, key: &str) -> Vec<&'a str> {
-    list.as_array().unwrap().iter().filter_map(|each| each[key].as_str()).collect()
+    list.as_array().expect("a list").iter().filter_map(|each| each[key].as_str()).collect()
 }
 
 #[test]
