@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
+
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
     BatchOutputRecord, BatchRecord, NodeStateRecord, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord,
     StateContextRecord, Step, TokenParentRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
 };
-use elspeth_executors::{Arrival, Settled};
+use elspeth_executors::{Arrival, Settled, Spilled};
 use elspeth_landscape::integrity::{LeafEncoder, Members, Picked, ReleaseRecords};
 use elspeth_payload::BodyFragment;
 use elspeth_plugin::SourceItem;
@@ -53,6 +55,8 @@ pub(crate) struct ChunkOutput {
     pub(crate) release_leaves: Vec<ContentHash>,
     pub(crate) bodies: BodyFragment,
     pub(crate) arrivals: Vec<(Step, Arrival)>,
+    /// More of them, by sink.
+    pub(crate) spilled: BTreeMap<Step, Spilled>,
     pub(crate) settled: Vec<Settled>,
     /// For nodes that wait across rows.
     pub(crate) signals: Vec<Signal>,
@@ -89,15 +93,32 @@ impl Marks {
     }
 }
 
+/// Arrivals that a chunk keeps in memory; more are put into files, so many at a time.
+const KEPT_ARRIVALS: usize = 16_384;
+
 impl ChunkOutput {
+    /// A token is at a sink.
+    pub(crate) fn arrive(&mut self, sink: Step, arrival: Arrival) {
+        self.arrivals.push((sink, arrival));
+        if self.arrivals.len() == KEPT_ARRIVALS {
+            let mut by_sink: BTreeMap<Step, Vec<Arrival>> = BTreeMap::new();
+            for (sink, arrival) in self.arrivals.drain(..) {
+                by_sink.entry(sink).or_default().push(arrival);
+            }
+            for (sink, arrivals) in by_sink {
+                if let Err(error) = self.spilled.entry(sink).or_default().take(arrivals) {
+                    self.broken.get_or_insert(EngineError::Buffers(error.into()));
+                }
+            }
+        }
+    }
+
     /// Puts the records since `marks` in key order: tokens take turns in a walk.
     pub(crate) fn sort_from(&mut self, marks: &Marks) {
         self.tokens[marks.tokens..].sort_by_key(|r| r.token);
         self.parents[marks.parents..].sort_by_key(|r| (r.token, r.ordinal));
-        let states = &mut self.states[marks.states..];
-        if !states.is_sorted_by_key(|r| (r.token, r.step, r.attempt)) {
-            states.sort_by_key(|r| (r.token, r.step, r.attempt));
-        }
+        // Keys are unique, and a stable sort would need memory of its own.
+        self.states[marks.states..].sort_unstable_by_key(|r| (r.token, r.step, r.attempt));
         self.contexts[marks.contexts..].sort_by_key(|r| (r.token, r.step, r.attempt));
         self.routing[marks.routing..].sort_by_key(|r| (r.token, r.step, r.attempt, r.ordinal));
         self.transform_errors[marks.errors..].sort_by_key(|r| (r.token, r.step, r.attempt));

@@ -100,6 +100,12 @@ pub struct NotKept {
     pub help: Option<&'static str>,
 }
 
+impl From<std::io::Error> for EngineError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Buffers(error.into())
+    }
+}
+
 impl From<PayloadError> for NotKept {
     fn from(error: PayloadError) -> Self {
         Self { message: error.to_string(), help: error.advice() }
@@ -276,7 +282,7 @@ impl Decider<'_> {
         frame.position = self.position.clone();
         self.settle(moment, &mut outputs, &mut frame.members)?;
         frame.buffers = self.ordered.buffers(self.pipeline.clock.monotonic_us());
-        assemble(frame, outputs, &self.pipeline.bodies).map_err(|e| EngineError::Bodies(e.into()))
+        assemble(frame, outputs, &self.pipeline.bodies)
     }
 
     /// Lets the nodes that wait across rows take what came to them, each before those behind it.

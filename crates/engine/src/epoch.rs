@@ -1,13 +1,15 @@
+use std::io;
 use std::time::Duration;
 
 use elspeth_contracts::{
     BatchMemberRecord, EpochNo, Micros, OperationKind, OperationRecord, OperationStatus, ReleaseRecord, Step,
 };
-use elspeth_executors::{Arrival, Settled, SinkWork, pending_bytes};
+use elspeth_executors::{Arrival, Settled, SinkWork, Spilled, pending_bytes};
 use elspeth_landscape::{DecidedEpoch, SinkIntent};
-use elspeth_payload::{BlockBuilder, FilesystemStore, PayloadError};
+use elspeth_payload::{BlockBuilder, FilesystemStore};
 use elspeth_plugin::SourcePosition;
 
+use crate::EngineError;
 use crate::chunk::ChunkOutput;
 
 /// Where an epoch ends, whichever comes first.
@@ -59,7 +61,7 @@ pub(crate) fn assemble(
     frame: EpochFrame,
     chunks: Vec<ChunkOutput>,
     store: &FilesystemStore,
-) -> Result<EpochWork, PayloadError> {
+) -> Result<EpochWork, EngineError> {
     let mut bodies = BlockBuilder::default();
     let mut settled = Vec::new();
     let mut sinks: Vec<SinkWork> = Vec::new();
@@ -90,7 +92,10 @@ pub(crate) fn assemble(
         bodies.add(chunk.bodies);
         append(&mut settled, chunk.settled);
         for (sink, arrival) in chunk.arrivals {
-            arrive(&mut sinks, sink, arrival);
+            at(&mut sinks, sink).arrivals.push(arrival);
+        }
+        for (sink, spilled) in chunk.spilled {
+            at(&mut sinks, sink).spilled.join(spilled);
         }
     }
     if !releases.is_empty() {
@@ -110,9 +115,9 @@ pub(crate) fn assemble(
             work.arrivals.sort_by_key(key);
         }
     }
-    decided.intents = sinks.iter().map(intent).collect();
-    decided.pending = pending_bytes(&sinks, &settled);
-    decided.bodies = bodies.finish_into(store)?;
+    decided.intents = sinks.iter().map(intent).collect::<io::Result<_>>()?;
+    decided.pending = pending_bytes(&sinks, &settled)?;
+    decided.bodies = bodies.finish_into(store).map_err(|error| EngineError::Bodies(error.into()))?;
     Ok(EpochWork { decided, sinks, settled })
 }
 
@@ -122,9 +127,8 @@ fn in_order(decided: &mut DecidedEpoch) {
     decided.batch_outputs.sort_by_key(|r| (r.batch_no, r.ordinal));
     decided.tokens.sort_by_key(|r| r.token);
     decided.token_parents.sort_by_key(|r| (r.token, r.ordinal));
-    if !decided.states.is_sorted_by_key(|r| (r.token, r.step, r.attempt)) {
-        decided.states.sort_by_key(|r| (r.token, r.step, r.attempt));
-    }
+    // Keys are unique, and a stable sort would need memory of its own.
+    decided.states.sort_unstable_by_key(|r| (r.token, r.step, r.attempt));
     decided.contexts.sort_by_key(|r| (r.token, r.step, r.attempt));
     decided.routing.sort_by_key(|r| (r.token, r.step, r.attempt, r.ordinal));
     decided.transform_errors.sort_by_key(|r| (r.token, r.step, r.attempt));
@@ -132,7 +136,9 @@ fn in_order(decided: &mut DecidedEpoch) {
 
 /// A single large batch is one chunk, and need not be in memory twice.
 fn append<T>(list: &mut Vec<T>, mut more: Vec<T>) {
-    if list.is_empty() && list.capacity() < more.len() {
+    const LARGE: usize = 1 << 16;
+    if more.len() >= LARGE && list.len() < more.len() {
+        more.splice(..0, list.drain(..));
         *list = more;
     } else {
         list.append(&mut more);
@@ -150,15 +156,21 @@ fn reserve(decided: &mut DecidedEpoch, chunks: &[ChunkOutput]) {
     decided.row_leaves.reserve(chunks.iter().map(|c| c.leaves.len()).sum());
 }
 
-fn arrive(sinks: &mut Vec<SinkWork>, sink: Step, arrival: Arrival) {
-    match sinks.iter_mut().find(|work| work.sink == sink) {
-        Some(work) => work.arrivals.push(arrival),
-        None => sinks.push(SinkWork { sink, arrivals: vec![arrival] }),
-    }
+/// What a sink gets.
+fn at(sinks: &mut Vec<SinkWork>, sink: Step) -> &mut SinkWork {
+    let position = sinks.iter().position(|work| work.sink == sink).unwrap_or_else(|| {
+        sinks.push(SinkWork { sink, arrivals: Vec::new(), spilled: Spilled::default() });
+        sinks.len() - 1
+    });
+    &mut sinks[position]
 }
 
-fn intent(work: &SinkWork) -> SinkIntent {
-    SinkIntent { sink: work.sink, tokens: work.arrivals.iter().map(|a| a.token).collect() }
+fn intent(work: &SinkWork) -> io::Result<SinkIntent> {
+    if work.spilled.is_empty() {
+        return Ok(SinkIntent { sink: work.sink, tokens: work.arrivals.iter().map(|a| a.token).collect() });
+    }
+    let tokens = work.without_rows().map(|arrival| Ok(arrival?.token)).collect::<io::Result<_>>()?;
+    Ok(SinkIntent { sink: work.sink, tokens })
 }
 
 fn load_operation(frame: &EpochFrame) -> OperationRecord {

@@ -12,7 +12,7 @@ use elspeth_landscape::Corruption;
 
 use crate::EngineError;
 use crate::branch::{Frame, Merges, Resolution, Traveller};
-use crate::members::{Member, Members};
+use crate::members::Members;
 use crate::open::{BatchBuffer, Buffers, MemberBuffer, NodeBuffer, OpenNode, StillOpen, frames_buffer};
 use crate::release::{Release, Released};
 use crate::signal::{Message, Signal};
@@ -195,10 +195,9 @@ impl Ordered {
         match &self.state {
             Waits::Aggregation { open } => {
                 let open = open.as_ref()?;
-                let on_branches =
-                    (0..).zip(&open.members.all).filter(|(_, m): &(u64, &Member)| m.frames.is_some());
+                let branches = open.members.on_branches();
                 let branches =
-                    on_branches.map(|(member, m)| MemberBuffer { member, frames: frames_buffer(&m.frames) });
+                    branches.map(|(member, frames)| MemberBuffer { member, frames: frames_buffer(frames) });
                 let batch = BatchBuffer {
                     number: open.number,
                     members: open.members.len(),
@@ -220,7 +219,7 @@ impl Ordered {
             Waits::Aggregation { open } => {
                 *open = node.batch.map(|mut batch| {
                     let since_us = now_us.saturating_sub(batch.age_us);
-                    batch.members.all.iter_mut().for_each(|member| member.since_us = since_us);
+                    batch.members.accepted_at(since_us);
                     OpenBatch { number: batch.number, members: batch.members, since_us }
                 });
                 Ok(())

@@ -1,5 +1,6 @@
 //! What a node that waited across rows lets go: a batch, or branches that came with different rows.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use elspeth_contracts::{
     NodeStateStatus, Outcome, ReleaseRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenRecord,
     TriggerType,
 };
-use elspeth_executors::{BatchRows, BatchVisit, Cause, FailedAttempt, Flushed, Settled};
+use elspeth_executors::{BatchRows, BatchVisit, Cause, FailedAttempt, Flushed, RawHash, Settled};
 use elspeth_graph::{NodeSpec, OutputMode};
 use elspeth_landscape::integrity::Members as Records;
 use elspeth_payload::BodyKey;
@@ -96,12 +97,12 @@ impl Walker<'_> {
     ) -> io::Result<Vec<TokenKey>> {
         let trigger = due.as_ref().ok().copied();
         let mut flushed = self.run_batch((batch_no, step), due, &members)?;
-        if flushed.result.as_ref().is_ok_and(|rows| rows.outputs.len() > TokenKey::ORDINAL_LIMIT as usize) {
+        if flushed.result.as_ref().is_ok_and(|rows| rows.outputs.len() > u64::from(TokenKey::ORDINAL_LIMIT)) {
             let message = format!("a batch can become at most {} rows", TokenKey::ORDINAL_LIMIT);
             flushed.result = Err(ErrorReason::new(FailureKind::LimitExceeded, message));
         }
         let attempt = record_attempts((batch_no, step), trigger, &flushed, out);
-        let tokens = members.all.iter().map(|member| member.token).collect();
+        let tokens = members.each().map(|member| Ok(member?.token)).collect::<io::Result<_>>()?;
         let (ended_us, waited_us) = (flushed.ended_us, micros(flushed.waited));
         let last = LastAttempt { step, attempt, ended_us, waited_us };
         let flush = Flush { batch_no, last, members };
@@ -148,7 +149,7 @@ impl Walker<'_> {
             clock: pipeline.clock.as_ref(),
         };
         let policies = (pipeline.dispatcher.policies(), step);
-        let flushed = pipeline.dispatcher.aggregation(step).flush(&mut rows, visit, policies);
+        let flushed = pipeline.dispatcher.aggregation(step).flush(&mut rows, visit, policies)?;
         match unread.into_inner() {
             Some(error) => Err(error),
             None => Ok(flushed),
@@ -169,57 +170,46 @@ impl Walker<'_> {
         };
         match output_mode {
             OutputMode::Transform => {
-                let outputs = self.outputs(&flush, rows.outputs, walk, out);
+                let count = usize::try_from(rows.outputs.len()).expect("the rows of a batch were counted");
+                let keys = walk.births(count).expect("the rows of a batch were counted");
+                let (batch_no, step) = (flush.batch_no, flush.last.step);
                 self.consume(flush, rows.quarantined, walk, out)?;
-                let travel = |traveller| Travel { traveller, edge: on_success, error_at: None };
                 // What failed goes first, as members come before what was made of them.
-                let failed = std::mem::take(&mut walk.stack);
-                walk.stack.extend(outputs.into_iter().rev().map(travel));
-                walk.stack.extend(failed);
+                self.walk(walk, &OpenSpan::NONE, out);
+                for (ordinal, (output, token)) in (0..).zip(rows.outputs.iter().zip(keys)) {
+                    let (RawHash(hash), row) = output?;
+                    out.tokens.push(TokenRecord::plain(token));
+                    out.batch_outputs.push(BatchOutputRecord { batch_no, ordinal, token });
+                    out.bodies.push_row(BodyKey { token, step }, &row);
+                    let traveller = Traveller { token, row, hash, fresh: true, frames: None };
+                    walk.stack.push(Travel { traveller, edge: on_success, error_at: None });
+                    self.walk(walk, &OpenSpan::NONE, out);
+                }
                 Ok(())
             }
             OutputMode::Passthrough => self.pass_on(flush, rows, walk, out),
         }
     }
 
-    /// New tokens for the outputs of a batch.
-    fn outputs(
-        &mut self,
-        flush: &Flush,
-        rows: Vec<(Row, ContentHash)>,
-        walk: &mut Walk,
-        out: &mut ChunkOutput,
-    ) -> Vec<Traveller> {
-        let keys = walk.births(rows.len()).expect("the rows of a batch were counted");
-        let mut outputs = Vec::with_capacity(rows.len());
-        for (ordinal, ((row, hash), token)) in (0..).zip(rows.into_iter().zip(keys)) {
-            out.tokens.push(TokenRecord::plain(token));
-            out.batch_outputs.push(BatchOutputRecord { batch_no: flush.batch_no, ordinal, token });
-            out.bodies.push_row(BodyKey { token, step: flush.last.step }, &row);
-            outputs.push(Traveller { token, row, hash, fresh: true, frames: None });
-        }
-        outputs
-    }
-
     /// The members end in their batch, but for those that were taken out of it.
     fn consume(
         &mut self,
         flush: Flush,
-        mut quarantined: std::collections::BTreeMap<u64, ErrorReason>,
+        mut quarantined: BTreeMap<u64, ErrorReason>,
         walk: &mut Walk,
         out: &mut ChunkOutput,
     ) -> io::Result<()> {
         let Flush { batch_no, last, members } = flush;
-        out.states.reserve_exact(members.all.len());
-        out.settled.reserve_exact(members.all.len());
-        let failing = !quarantined.is_empty();
-        let mut rows = failing.then(|| members.rows());
+        let count = usize::try_from(members.len()).unwrap_or_default();
+        out.states.reserve_exact(count);
+        out.settled.reserve_exact(count);
+        let mut rows = (!quarantined.is_empty()).then(|| members.rows());
         let mut failed = Vec::new();
-        for (position, member) in (0..).zip(&members.all) {
-            let row = rows.as_mut().and_then(Iterator::next).transpose()?;
+        for (position, member) in (0..).zip(members.each()) {
+            let (member, row) = (member?, rows.as_mut().and_then(Iterator::next).transpose()?);
             match quarantined.remove(&position) {
                 None => {
-                    out.states.push(self.member_state(member, last, NodeStateStatus::Completed));
+                    out.states.push(self.member_state(&member, last, NodeStateStatus::Completed));
                     let outcome = TokenOutcomeRecord {
                         token: member.token,
                         outcome: Outcome::ConsumedInBatch,
@@ -241,7 +231,8 @@ impl Walker<'_> {
         Ok(())
     }
 
-    /// The members go on, each with its own row.
+    /// The members go on, each with its own row: one after the other, so that no more than one is under way. Those that were
+    /// taken out of the batch go before them.
     fn pass_on(
         &mut self,
         flush: Flush,
@@ -253,34 +244,47 @@ impl Walker<'_> {
         let NodeSpec::Aggregation { on_success, .. } = self.pipeline.graph.node(last.step).spec else {
             unreachable!("only aggregations have batches");
         };
-        let BatchRows { outputs, mut quarantined } = rows;
-        let mut outputs = outputs.into_iter();
-        let (mut failed, mut passed) = (Vec::new(), Vec::new());
-        let mut before = members.rows();
-        for (position, member) in (0..).zip(&members.all) {
-            let old = before.next().transpose()?;
-            if let Some(reason) = quarantined.remove(&position) {
-                let row = old.ok_or_else(|| io::Error::other("a batch has fewer rows than members"))?;
-                failed.extend(self.fail_member((member, row), last, reason, (walk, out)));
-                continue;
-            }
-            let (row, hash) = outputs.next().expect("the executor counted the outputs");
-            let mut state = self.member_state(member, last, NodeStateStatus::Completed);
-            if hash != member.hash {
+        let BatchRows { outputs, quarantined } = rows;
+        self.fail_some((&members, last), &quarantined, (walk, out))?;
+        self.walk(walk, &OpenSpan::NONE, out);
+        let kept = (0..).zip(members.each()).filter(|(position, _)| !quarantined.contains_key(position));
+        for ((_, member), output) in kept.zip(outputs.iter()) {
+            let (member, (RawHash(hash), row)) = (member?, output?);
+            let mut state = self.member_state(&member, last, NodeStateStatus::Completed);
+            let Member { token, frames, hash: before, .. } = member;
+            if hash != before {
                 state.output_hash = Some(hash);
-                out.bodies.push_row(BodyKey { token: member.token, step: last.step }, &row);
+                out.bodies.push_row(BodyKey { token, step: last.step }, &row);
             }
             out.states.push(state);
-            let frames = member.frames.clone();
-            let traveller = Traveller { token: member.token, row, hash, fresh: false, frames };
-            passed.push(Travel { traveller, edge: on_success, error_at: None });
+            let traveller = Traveller { token, row, hash, fresh: false, frames };
+            walk.stack.push(Travel { traveller, edge: on_success, error_at: None });
+            self.walk(walk, &OpenSpan::NONE, out);
         }
-        walk.stack.extend(passed.into_iter().rev());
+        Ok(())
+    }
+
+    /// The members that were taken out of a batch fail.
+    fn fail_some(
+        &mut self,
+        (members, last): (&Members, LastAttempt),
+        quarantined: &BTreeMap<u64, ErrorReason>,
+        (walk, out): (&mut Walk, &mut ChunkOutput),
+    ) -> io::Result<()> {
+        if quarantined.is_empty() {
+            return Ok(());
+        }
+        let mut failed = Vec::new();
+        for (position, member) in (0..).zip(members.with_rows()) {
+            if let Some(reason) = quarantined.get(&position) {
+                failed.extend(self.fail_member(member?, last, reason.clone(), (walk, out)));
+            }
+        }
         walk.stack.extend(failed.into_iter().rev());
         Ok(())
     }
 
-    /// Every member goes to the aggregation's `on_error`.
+    /// Every member goes to the aggregation's `on_error`: each fails before the first goes on.
     fn flush_failed(
         &mut self,
         flush: Flush,
@@ -289,11 +293,8 @@ impl Walker<'_> {
         out: &mut ChunkOutput,
     ) -> io::Result<()> {
         let mut failed = Vec::new();
-        let mut rows = flush.members.rows();
-        for member in &flush.members.all {
-            let row = rows.next().transpose()?;
-            let row = row.ok_or_else(|| io::Error::other("a batch has fewer rows than members"))?;
-            failed.extend(self.fail_member((member, row), flush.last, reason.clone(), (walk, out)));
+        for member in flush.members.with_rows() {
+            failed.extend(self.fail_member(member?, flush.last, reason.clone(), (walk, out)));
         }
         walk.stack.extend(failed.into_iter().rev());
         Ok(())
@@ -301,19 +302,14 @@ impl Walker<'_> {
 
     fn fail_member(
         &mut self,
-        (member, row): (&Member, Row),
+        (member, row): (Member, Row),
         last: LastAttempt,
         reason: ErrorReason,
         (walk, out): (&mut Walk, &mut ChunkOutput),
     ) -> Option<Travel> {
-        out.states.push(self.member_state(member, last, NodeStateStatus::Failed));
-        let traveller = Traveller {
-            token: member.token,
-            row,
-            hash: member.hash,
-            fresh: false,
-            frames: member.frames.clone(),
-        };
+        out.states.push(self.member_state(&member, last, NodeStateStatus::Failed));
+        let Member { token, hash, frames, .. } = member;
+        let traveller = Traveller { token, row, hash, fresh: false, frames };
         self.fail(Failing { traveller, at: (last.step, last.attempt), reason }, walk, out)
     }
 

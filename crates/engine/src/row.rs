@@ -93,7 +93,7 @@ impl Walker<'_> {
         match destination {
             Some(sink) => {
                 let outcome = Outcome::Quarantined;
-                out.arrivals.push((sink, Arrival { token, row, outcome, error_at, input_hash: None, cause }));
+                out.arrive(sink, Arrival { token, row, outcome, error_at, input_hash: None, cause });
             }
             None => out.settled.push(Settled { cause, outcome: discarded(token, error_at) }),
         }

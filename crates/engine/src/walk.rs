@@ -405,7 +405,7 @@ fn reach(travel: Travel, (from, sink): (NodeType, Step), cause: Cause, out: &mut
     let outcome = arrival_outcome(from, error_at);
     let arrival =
         Arrival { token: traveller.token, row: traveller.row, outcome, error_at, input_hash, cause };
-    out.arrivals.push((sink, arrival));
+    out.arrive(sink, arrival);
 }
 
 /// A row that reaches a sink straight from a gate, or by an error edge, was routed there; otherwise it is done.

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use elspeth_canonical::{ContentHash, HashVersion};
+use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, ErrorReason, FailureKind, RunId, Step, TriggerType};
 use elspeth_expr::{Expr, Scope};
 use elspeth_graph::{OutputMode, Trigger};
@@ -10,7 +11,7 @@ use elspeth_plugin::{BatchContext, BatchOutput, BatchTransform};
 use elspeth_value::{Contract, Row, SchemaMode, Value};
 
 use crate::transform::violation_reason;
-use crate::{FailedAttempt, Policies, caught, exhausted};
+use crate::{FailedAttempt, Policies, RawHash, RowList, caught, exhausted};
 
 /// Says when a batch is due and runs the plugin on it. Holds no member.
 pub struct AggregationExecutor {
@@ -71,7 +72,7 @@ pub struct Flushed {
 #[derive(Debug, Default)]
 pub struct BatchRows {
     /// Outputs with their hashes, in order.
-    pub outputs: Vec<(Row, ContentHash)>,
+    pub outputs: RowList<RawHash>,
     /// Members that are taken out of the batch, by position.
     pub quarantined: BTreeMap<u64, ErrorReason>,
 }
@@ -143,12 +144,15 @@ impl AggregationExecutor {
     }
 
     /// Runs the plugin, with as many attempts as the retry policy allows. `members` gives the rows anew for each.
+    ///
+    /// # Errors
+    /// When its outputs cannot be kept, which is no fault of the batch.
     pub fn flush<'m>(
         &self,
         members: &mut dyn FnMut() -> Box<dyn Iterator<Item = Row> + 'm>,
         visit: BatchVisit<'_>,
         policies: (&Policies, Step),
-    ) -> Flushed {
+    ) -> io::Result<Flushed> {
         let mut failed = Vec::new();
         let (policies, step) = policies;
         let mut waits = policies.retry.waits(visit.batch_no ^ 1 << 63);
@@ -157,7 +161,7 @@ impl AggregationExecutor {
             waited += policies.limits.wait(step, policies.pause.as_ref());
             let started_us = visit.clock.monotonic_us();
             let attempt = u8::try_from(failed.len()).unwrap_or(u8::MAX);
-            let result = self.attempt(members(), attempt, visit);
+            let result = self.attempt(members(), attempt, visit)?;
             let ended_us = visit.clock.monotonic_us();
             match result {
                 Err(reason) if reason.retryable => match waits.next() {
@@ -167,10 +171,10 @@ impl AggregationExecutor {
                     }
                     None => {
                         let result = Err(exhausted(reason, failed.len() + 1));
-                        return Flushed { result, failed, started_us, ended_us, waited };
+                        return Ok(Flushed { result, failed, started_us, ended_us, waited });
                     }
                 },
-                result => return Flushed { result, failed, started_us, ended_us, waited },
+                result => return Ok(Flushed { result, failed, started_us, ended_us, waited }),
             }
         }
     }
@@ -180,12 +184,15 @@ impl AggregationExecutor {
         mut members: Box<dyn Iterator<Item = Row> + '_>,
         attempt: u8,
         visit: BatchVisit<'_>,
-    ) -> Result<BatchRows, ErrorReason> {
+    ) -> io::Result<Result<BatchRows, ErrorReason>> {
         let context =
             BatchContext { run_id: visit.run_id, batch_no: visit.batch_no, node: &self.name, attempt };
         let mut out = Collector { version: visit.hash_version, ..Collector::default() };
-        caught(&self.plugin_name, || self.plugin.process(&mut members, &context, &mut out))??;
-        self.check(out, visit.members)
+        let done = caught(&self.plugin_name, || self.plugin.process(&mut members, &context, &mut out));
+        match out.unkept.take() {
+            Some(error) => Err(error),
+            None => Ok(done.and_then(|done| done).and_then(|()| self.check(out, visit.members))),
+        }
     }
 
     /// The plugin's word against what it did.
@@ -206,7 +213,7 @@ impl AggregationExecutor {
         if let Some(member) = rows.quarantined.keys().find(|member| **member >= members) {
             return lied(format!("quarantined member {member} of a batch of {members}"));
         }
-        let (outputs, kept) = (rows.outputs.len() as u64, members - rows.quarantined.len() as u64);
+        let (outputs, kept) = (rows.outputs.len(), members - rows.quarantined.len() as u64);
         match self.mode {
             OutputMode::Passthrough if outputs != kept => {
                 return lied(format!("gave {outputs} rows for {kept} members, but members go on one by one"));
@@ -246,12 +253,18 @@ struct Collector {
     rows: BatchRows,
     named_twice: Option<u64>,
     refused: Option<ErrorReason>,
+    /// Why an output could not be kept.
+    unkept: Option<io::Error>,
 }
 
 impl BatchOutput for Collector {
     fn emit(&mut self, row: Row) {
         match row.content_hash(self.version, &mut self.canonical) {
-            Ok(hash) => self.rows.outputs.push((row, hash)),
+            Ok(hash) => {
+                if let Err(error) = self.rows.outputs.push(RawHash(hash), row) {
+                    self.unkept.get_or_insert(error);
+                }
+            }
             Err(error) => {
                 let message = format!("output cannot be hashed: {error}");
                 self.refused.get_or_insert(ErrorReason::new(FailureKind::Unhashable, message));

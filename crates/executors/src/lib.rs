@@ -10,6 +10,7 @@
 //! This crate knows nothing of epochs' order, tokens' numbering, or how records are stored.
 
 mod aggregation;
+mod arrivals;
 mod coalesce;
 mod dispatch;
 mod gate;
@@ -18,18 +19,21 @@ mod pending;
 mod rate_limit;
 mod retry;
 mod sink;
+mod spill;
 mod step;
 mod transform;
 
 pub use aggregation::{AggregationExecutor, AggregationSpec, BatchRows, BatchVisit, Flushed};
+pub use arrivals::Spilled;
 pub use coalesce::{BranchState, CoalesceExecutor, Judgement, MergedRow};
 pub(crate) use dispatch::exhausted;
 pub use dispatch::{Dispatcher, MissingPlugin, Policies, StepPlugins};
 pub use gate::GateExecutor;
 pub use panics::{caught, silence_plugin_panics};
-pub use pending::{pending_bytes, pending_work};
+pub use pending::{BadPending, PendingWork, pending_bytes};
 pub use rate_limit::RateLimits;
 pub use retry::{Pause, RetryPolicy, ThreadPause};
 pub use sink::{ActError, Arrival, Cause, DeckContext, Settled, SinkDeck, SinkWork};
+pub use spill::{KEPT, RawHash, RowList, folder as spill_folder};
 pub use step::{FailedAttempt, Scratch, StepExecutor, Verdict, Visit, Visited};
 pub use transform::TransformExecutor;

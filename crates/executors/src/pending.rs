@@ -7,9 +7,11 @@ use std::io::{self, Read as _};
 
 use elspeth_contracts::{EpochNo, Outcome, RowIndex, Step, TokenKey, TokenOutcomeRecord};
 use elspeth_landscape::{Carried, Corruption, SinkIntent};
+use serde::ser::SerializeSeq as _;
 use serde::{Deserialize, Serialize, Serializer};
+use thiserror::Error;
 
-use crate::{Arrival, Cause, Settled, SinkWork};
+use crate::{Arrival, Cause, Settled, SinkWork, Spilled};
 
 /// The form of the bytes, which begin with it.
 const FORM: u8 = 1;
@@ -34,14 +36,22 @@ struct Deciding<'a> {
 }
 
 fn each_sink<S: Serializer>(work: &&[SinkWork], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(work.iter().map(|work| OfSink(&work.arrivals)))
+    serializer.collect_seq(work.iter().map(OfSink))
 }
 
-struct OfSink<'a>(&'a [Arrival]);
+struct OfSink<'a>(&'a SinkWork);
 
 impl Serialize for OfSink<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(PendingArrival::of))
+        if self.0.spilled.is_empty() {
+            return serializer.collect_seq(self.0.arrivals.iter().map(PendingArrival::of));
+        }
+        let mut list = serializer.serialize_seq(usize::try_from(self.0.len()).ok())?;
+        for arrival in self.0.without_rows() {
+            let arrival = arrival.map_err(serde::ser::Error::custom)?;
+            list.serialize_element(&PendingArrival::of(&arrival))?;
+        }
+        list.end()
     }
 }
 
@@ -49,7 +59,7 @@ fn each_outcome<S: Serializer>(settled: &&[Settled], serializer: S) -> Result<S:
     serializer.collect_seq(settled.iter().map(PendingOutcome::of))
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct PendingArrival {
     outcome: u8,
     error_at: Option<(u16, u8)>,
@@ -67,54 +77,124 @@ struct PendingOutcome {
     cause: PendingCause,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct PendingCause {
     row: u64,
     after: bool,
 }
 
 /// The bytes to keep with commit A; `work` is in the order of its intents.
-#[must_use]
-pub fn pending_bytes(work: &[SinkWork], settled: &[Settled]) -> Vec<u8> {
-    let deciding = Deciding { arrivals: work, settled };
-    let encoder = zstd::stream::write::Encoder::new(vec![FORM], 1).expect("level 1 exists");
-    let encoder = postcard::to_io(&deciding, encoder).expect("memory takes what is written to it");
-    encoder.finish().expect("memory takes what is written to it")
-}
-
-/// The work of an epoch as it was decided: `intents` and `bytes` are those of its commit A, `carried` is what the tokens of the
-/// intents carry, one intent after the other.
 ///
 /// # Errors
-/// [`Corruption`] when they do not belong together.
-pub fn pending_work(
+/// When arrivals that are in a file cannot be read.
+pub fn pending_bytes(work: &[SinkWork], settled: &[Settled]) -> io::Result<Vec<u8>> {
+    let deciding = Deciding { arrivals: work, settled };
+    let encoder = zstd::stream::write::Encoder::new(vec![FORM], 1).expect("level 1 exists");
+    let encoder = postcard::to_io(&deciding, encoder).map_err(io::Error::other)?;
+    encoder.finish()
+}
+
+/// The work of an epoch as it was decided, to be filled with what its tokens carry: for each sink in the order of the intents,
+/// [`PendingWork::take`] its tokens in their order, some thousand at a time.
+#[derive(Debug)]
+pub struct PendingWork {
     epoch: EpochNo,
-    intents: &[SinkIntent],
-    bytes: &[u8],
-    carried: Vec<Carried>,
-) -> Result<(Vec<SinkWork>, Vec<Settled>), Corruption> {
-    let corrupt = |what: &str| Corruption {
-        table: "checkpoints",
-        id: epoch.0.to_string(),
-        what: format!("its pending work {what}"),
-    };
-    let pending = decode(bytes).map_err(|error| corrupt(&format!("cannot be read: {error}")))?;
-    let tokens: usize = intents.iter().map(|intent| intent.tokens.len()).sum();
-    let fits = pending.arrivals.len() == intents.len()
-        && pending.arrivals.iter().zip(intents).all(|(a, intent)| a.len() == intent.tokens.len())
-        && tokens == carried.len();
-    if !fits {
-        return Err(corrupt("does not fit the intents of the sinks"));
+    /// For each intent, what is not taken yet.
+    arrivals: Vec<(SinkIntent, usize, std::vec::IntoIter<PendingArrival>)>,
+    settled: Vec<Settled>,
+    work: Vec<SinkWork>,
+}
+
+/// Why an epoch cannot be acted on again.
+#[derive(Debug, Error)]
+pub enum BadPending {
+    /// What is recorded does not belong together.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// Rows that are too many for the memory could not be kept.
+    #[error(transparent)]
+    Unkept(#[from] io::Error),
+}
+
+/// Arrivals of one sink that are kept in memory.
+const KEPT: usize = 16_384;
+
+impl PendingWork {
+    /// `intents` and `bytes` are those of the epoch's commit A.
+    ///
+    /// # Errors
+    /// [`Corruption`] when they do not belong together.
+    pub fn read(epoch: EpochNo, intents: Vec<SinkIntent>, bytes: &[u8]) -> Result<Self, Corruption> {
+        let pending = decode(bytes).map_err(|error| corrupt(epoch, &format!("cannot be read: {error}")))?;
+        let fits = pending.arrivals.len() == intents.len()
+            && pending.arrivals.iter().zip(&intents).all(|(a, intent)| a.len() == intent.tokens.len());
+        if !fits {
+            return Err(corrupt(epoch, MISFIT));
+        }
+        let settled: Option<Vec<_>> = pending.settled.iter().map(PendingOutcome::settled).collect();
+        let settled = settled.ok_or_else(|| corrupt(epoch, IMPOSSIBLE))?;
+        let work = |intent: &SinkIntent| SinkWork {
+            sink: intent.sink,
+            arrivals: Vec::new(),
+            spilled: Spilled::default(),
+        };
+        let work = intents.iter().map(work).collect();
+        let arrivals = intents.into_iter().zip(pending.arrivals);
+        let arrivals = arrivals.map(|(intent, pending)| (intent, 0, pending.into_iter())).collect();
+        Ok(Self { epoch, arrivals, settled, work })
     }
-    let mut carried = carried.into_iter();
-    let work = intents.iter().zip(pending.arrivals).map(|(intent, pending)| {
-        let arrivals = intent.tokens.iter().zip(pending).zip(carried.by_ref());
+
+    /// The next tokens whose rows are wanted, at most so many; none when there are no more.
+    #[must_use]
+    pub fn wanted(&self, limit: usize) -> &[TokenKey] {
+        let next = self.arrivals.iter().find(|(intent, taken, _)| *taken < intent.tokens.len());
+        next.map_or(&[], |(intent, taken, _)| {
+            let rest = &intent.tokens[*taken..];
+            &rest[..rest.len().min(limit)]
+        })
+    }
+
+    /// Takes what the tokens that were wanted carry.
+    ///
+    /// # Errors
+    /// [`BadPending`].
+    pub fn take(&mut self, carried: Vec<Carried>) -> Result<(), BadPending> {
+        let epoch = self.epoch;
+        let pending = self.arrivals.iter_mut().zip(&mut self.work);
+        let mut pending = pending.filter(|((intent, taken, _), _)| *taken < intent.tokens.len());
+        let Some(((intent, taken, arrivals), work)) = pending.next() else {
+            return Err(corrupt(epoch, MISFIT).into());
+        };
+        let more = carried.len();
+        let tokens = intent.tokens.get(*taken..*taken + more).ok_or_else(|| corrupt(epoch, MISFIT))?;
+        if !work.arrivals.is_empty() && work.arrivals.len() + more > KEPT {
+            work.spilled.take(std::mem::take(&mut work.arrivals))?;
+        }
+        let arrivals = tokens.iter().zip(arrivals).zip(carried);
         let arrivals = arrivals.map(|((token, arrival), carried)| arrival.arrival(*token, carried));
-        Some(SinkWork { sink: intent.sink, arrivals: arrivals.collect::<Option<_>>()? })
-    });
-    let work: Option<Vec<_>> = work.collect();
-    let settled: Option<Vec<_>> = pending.settled.iter().map(PendingOutcome::settled).collect();
-    work.zip(settled).ok_or_else(|| corrupt("names tokens, steps or outcomes that do not exist"))
+        let arrivals: Option<Vec<_>> = arrivals.collect();
+        work.arrivals.extend(arrivals.ok_or_else(|| corrupt(epoch, IMPOSSIBLE))?);
+        *taken += more;
+        Ok(())
+    }
+
+    /// What sinks were about to write, and what becomes of the epoch's other tokens.
+    ///
+    /// # Errors
+    /// [`Corruption`] when not everything that was wanted was taken.
+    pub fn finish(self) -> Result<(Vec<SinkWork>, Vec<Settled>), Corruption> {
+        match self.wanted(1) {
+            [] => Ok((self.work, self.settled)),
+            _ => Err(corrupt(self.epoch, MISFIT)),
+        }
+    }
+}
+
+const MISFIT: &str = "does not fit the intents of the sinks";
+const IMPOSSIBLE: &str = "names tokens, steps or outcomes that do not exist";
+
+fn corrupt(epoch: EpochNo, what: &str) -> Corruption {
+    Corruption { table: "checkpoints", id: epoch.0.to_string(), what: format!("its pending work {what}") }
 }
 
 fn decode(bytes: &[u8]) -> io::Result<Pending> {
@@ -234,8 +314,12 @@ mod tests {
             error_at: Some((Step::SOURCE, 0)),
         };
         let settled = vec![Settled { cause: Cause::default(), outcome }];
-        let work =
-            vec![SinkWork { sink: step(5), arrivals: first }, SinkWork { sink: step(6), arrivals: second }];
+        let work = [(5, first), (6, second)].map(|(sink, arrivals)| SinkWork {
+            sink: step(sink),
+            arrivals,
+            spilled: Spilled::default(),
+        });
+        let work = Vec::from(work);
         (work, settled, rows)
     }
 
@@ -245,10 +329,42 @@ mod tests {
         work.iter().map(intent).collect()
     }
 
+    fn pending_work(
+        epoch: EpochNo,
+        intents: &[SinkIntent],
+        bytes: &[u8],
+        mut carried: Vec<Carried>,
+    ) -> Result<(Vec<SinkWork>, Vec<Settled>), Corruption> {
+        let mut pending = PendingWork::read(epoch, intents.to_vec(), bytes)?;
+        while !pending.wanted(1).is_empty() && !carried.is_empty() {
+            pending.take(vec![carried.remove(0)]).unwrap();
+        }
+        pending.finish()
+    }
+
+    #[test]
+    fn many_rows_are_in_a_file() {
+        let tokens: Vec<_> = (0..40_000).map(|row| token(row, 0)).collect();
+        let of = |token: &TokenKey| carried(i64::from(token.ordinal()), false);
+        let arrivals: Vec<_> = tokens.iter().map(|token| arrival(*token, &of(token), None)).collect();
+        let work = [SinkWork { sink: step(5), arrivals, spilled: Spilled::default() }];
+        let bytes = pending_bytes(&work, &[]).unwrap();
+        let mut pending = PendingWork::read(EpochNo(1), intents(&work), &bytes).unwrap();
+        while !pending.wanted(5_000).is_empty() {
+            let page = pending.wanted(5_000).iter().map(of).collect();
+            pending.take(page).unwrap();
+        }
+        let (again, _) = pending.finish().unwrap();
+        assert!(again[0].spilled.len() > 20_000 && again[0].arrivals.len() <= KEPT);
+        assert_eq!(pending_bytes(&again, &[]).unwrap(), bytes);
+        let found: Vec<_> = again[0].without_rows().map(|arrival| arrival.unwrap().token).collect();
+        assert_eq!(found, tokens);
+    }
+
     #[test]
     fn work_comes_back_as_it_was_decided() {
         let (work, settled, rows) = work();
-        let bytes = pending_bytes(&work, &settled);
+        let bytes = pending_bytes(&work, &settled).unwrap();
         let (again, settled_again) = pending_work(EpochNo(3), &intents(&work), &bytes, rows).unwrap();
         assert_eq!(format!("{again:?}"), format!("{work:?}"));
         assert_eq!(format!("{settled_again:?}"), format!("{settled:?}"));
@@ -257,7 +373,7 @@ mod tests {
     #[test]
     fn what_does_not_belong_together_is_corruption() {
         let (work, settled, rows) = work();
-        let bytes = pending_bytes(&work, &settled);
+        let bytes = pending_bytes(&work, &settled).unwrap();
         let mut other_form = bytes.clone();
         other_form[0] = 9;
         let cut = bytes[..bytes.len() - 3].to_vec();

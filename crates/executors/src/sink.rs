@@ -1,6 +1,7 @@
 mod one;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 
 use elspeth_canonical::ContentHash;
@@ -13,8 +14,8 @@ use elspeth_telemetry::Spans;
 use elspeth_value::Row;
 use thiserror::Error;
 
-use crate::{Pause, RetryPolicy, caught};
-use one::{Deck, Times};
+use crate::{Pause, RetryPolicy, Spilled, caught};
+use one::{Deck, Times, Wrote};
 
 /// A token that has reached a sink.
 #[derive(Debug)]
@@ -58,6 +59,27 @@ pub struct SinkWork {
     pub sink: Step,
     /// Its tokens.
     pub arrivals: Vec<Arrival>,
+    /// More of its tokens, where they are too many for the memory. Canonical order goes across both.
+    pub spilled: Spilled,
+}
+
+impl SinkWork {
+    /// How many tokens there are.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.arrivals.len() as u64 + self.spilled.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.arrivals.is_empty() && self.spilled.is_empty()
+    }
+
+    /// Each of them in canonical order, without its row.
+    pub fn without_rows(&self) -> impl Iterator<Item = io::Result<Arrival>> + '_ {
+        self.spilled.without_rows(&self.arrivals)
+    }
 }
 
 /// A sink could not be opened, written or published. Nothing of the epoch counts as written there.
@@ -163,13 +185,16 @@ impl SinkDeck {
         settled: Vec<Settled>,
         graph: &ExecutionGraph,
     ) -> Result<ActedEpoch, ActError> {
-        let mut acted = Acting { epoch: ActedEpoch { epoch, ..ActedEpoch::default() }, settled };
+        let mut acted = Acting { settled, ..Acting::of(epoch) };
         let (mut late, early): (Vec<_>, Vec<_>) =
             work.into_iter().partition(|w| self.decks.get(&w.sink).is_some_and(|d| d.is_failsink));
         for (failsink, arrival) in self.write(epoch, early, graph, &mut acted)? {
             match late.iter_mut().find(|w| w.sink == failsink) {
                 Some(work) => work.arrivals.push(arrival),
-                None => late.push(SinkWork { sink: failsink, arrivals: vec![arrival] }),
+                None => {
+                    let arrivals = vec![arrival];
+                    late.push(SinkWork { sink: failsink, arrivals, spilled: Spilled::default() });
+                }
             }
         }
         for batch in &mut late {
@@ -224,7 +249,7 @@ impl SinkDeck {
         if let Some(lost) = batches.iter().find(|w| !self.decks.contains_key(&w.sink)) {
             return Err(no_sink(lost.sink));
         }
-        let around = &self.around;
+        let around = (&self.around, graph);
         let mut pairs = Vec::with_capacity(batches.len());
         let mut batches = batches.into_iter().peekable();
         for (step, deck) in &mut self.decks {
@@ -242,13 +267,9 @@ impl SinkDeck {
         });
         let mut diverted = Vec::new();
         for wrote in written {
-            let wrote = wrote?;
-            diverted.extend(self.decks[&wrote.work.sink].settle(
-                wrote,
-                epoch,
-                (graph, around.clock.as_ref()),
-                acted,
-            ));
+            let Wrote { acting, diverted: of_sink } = wrote?;
+            acted.join(acting);
+            diverted.extend(of_sink);
         }
         Ok(diverted)
     }
@@ -258,6 +279,33 @@ impl SinkDeck {
 struct Acting {
     epoch: ActedEpoch,
     settled: Vec<Settled>,
+}
+
+impl Acting {
+    fn of(epoch: EpochNo) -> Self {
+        Self { epoch: ActedEpoch { epoch, ..ActedEpoch::default() }, settled: Vec::new() }
+    }
+
+    /// Adds what another sink did.
+    fn join(&mut self, Self { epoch, settled }: Self) {
+        append(&mut self.epoch.sink_states, epoch.sink_states);
+        self.epoch.transform_errors.extend(epoch.transform_errors);
+        self.epoch.routing.extend(epoch.routing);
+        self.epoch.operations.extend(epoch.operations);
+        self.epoch.artifacts.extend(epoch.artifacts);
+        self.epoch.sinks.extend(epoch.sinks);
+        append(&mut self.settled, settled);
+    }
+}
+
+/// What is long need not be in memory twice.
+fn append<T>(list: &mut Vec<T>, mut more: Vec<T>) {
+    if list.len() < more.len() {
+        more.splice(..0, std::mem::take(list));
+        *list = more;
+    } else {
+        list.append(&mut more);
+    }
 }
 
 fn no_sink(step: Step) -> ActError {

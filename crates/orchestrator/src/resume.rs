@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use elspeth_contracts::{Step, TokenKey};
 use elspeth_engine::{EngineError, EpochWork, Start, StillOpen};
-use elspeth_executors::pending_work;
+use elspeth_executors::{BadPending, PendingWork};
 use elspeth_landscape::{
     Carried, Corruption, DecidedEpoch, LandscapeError, LandscapeReader, LandscapeWriter, Page, PendingEpoch,
     Recorder, ResumePoint, Resumption, RunRecord, SinkProgress, SourceRecord, TakeUp, carried,
@@ -168,10 +168,20 @@ impl Record<'_> {
 
     /// What sinks were about to write, and what becomes of the epoch's other tokens.
     async fn pending(&self, pending: &PendingEpoch) -> Result<EpochWork, RunError> {
-        let tokens: Vec<_> = pending.intents.iter().flat_map(|intent| &intent.tokens).copied().collect();
-        let carried = self.carried(&tokens).await?;
-        let (sinks, settled) = pending_work(pending.epoch, &pending.intents, &pending.pending, carried)
-            .map_err(LandscapeError::from)?;
+        let work = PendingWork::read(pending.epoch, pending.intents.clone(), &pending.pending);
+        let mut work = work.map_err(LandscapeError::from)?;
+        loop {
+            let tokens = work.wanted(PAGE as usize);
+            if tokens.is_empty() {
+                break;
+            }
+            let carried = self.carried(tokens).await?;
+            work.take(carried).map_err(|error| match error {
+                BadPending::Corrupt(corruption) => RunError::from(LandscapeError::from(corruption)),
+                BadPending::Unkept(error) => EngineError::Buffers(error.into()).into(),
+            })?;
+        }
+        let (sinks, settled) = work.finish().map_err(LandscapeError::from)?;
         let decided = DecidedEpoch { epoch: pending.epoch, ..DecidedEpoch::default() };
         Ok(EpochWork { decided, sinks, settled })
     }

@@ -12,7 +12,7 @@
 //! Numbers without a width are LEB128; texts have their length in front.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -27,6 +27,8 @@ use crate::{Body, BodyFragment, BodyKey, FilesystemStore, LargeBodies, PayloadEr
 const FORMAT: u8 = 1;
 const HEAD: usize = 9;
 const LEVEL: i32 = 1;
+/// Content longer than this is compressed as it comes.
+const STREAMED: usize = 8 << 20;
 /// Level 1 uses windows of 2^19 bytes; a frame that asks for more than this was not written here.
 const WINDOW_LOG: u32 = 20;
 
@@ -91,6 +93,9 @@ impl BlockBuilder {
         if let Some(refusal) = self.refused.take() {
             return Err(refusal);
         }
+        if self.length() > STREAMED {
+            return self.stream_into(store);
+        }
         let (mut content, large) = self.content();
         for body in large {
             store.put(body.hash, &body.bytes)?;
@@ -99,15 +104,52 @@ impl BlockBuilder {
         Ok(compress(&content))
     }
 
+    /// The same, without ever having the content as a whole.
+    fn stream_into(self, store: &FilesystemStore) -> Result<Vec<u8>, PayloadError> {
+        let length = self.length() as u64 + 1;
+        let mut block = vec![FORMAT];
+        block.extend_from_slice(&length.to_le_bytes());
+        let large = |encoder: &mut zstd::stream::write::Encoder<'_, Vec<u8>>| {
+            encoder.include_checksum(true)?;
+            encoder.set_pledged_src_size(Some(length))?;
+            let large = self.write(encoder)?;
+            encoder.write_all(&[0])?;
+            Ok::<_, io::Error>(large)
+        };
+        let mut encoder = zstd::stream::write::Encoder::new(block, LEVEL).expect("level 1 exists");
+        let written = large(&mut encoder).and_then(|large| Ok((large, encoder.finish()?)));
+        let (large, block) = written.expect("memory takes what is written to it");
+        for body in large {
+            store.put(body.hash, &body.bytes)?;
+        }
+        Ok(block)
+    }
+
+    /// How long the content is, but for large bodies.
+    fn length(&self) -> usize {
+        let mut count = Vec::new();
+        codec::put_varint(&mut count, self.fragments.len() as u64);
+        self.fragments.iter().map(|it| it.head().len() + it.length()).sum::<usize>() + count.len()
+    }
+
     fn content(self) -> (Vec<u8>, Vec<LargeBody>) {
-        let (mut content, mut large) = (Vec::new(), Vec::new());
+        let mut content = Vec::new();
+        let large = self.write(&mut content).expect("memory takes what is written to it");
+        (content, large)
+    }
+
+    fn write(self, out: &mut impl Write) -> io::Result<Vec<LargeBody>> {
+        let mut large = Vec::new();
         if !self.fragments.is_empty() {
-            codec::put_varint(&mut content, self.fragments.len() as u64);
+            let mut count = Vec::new();
+            codec::put_varint(&mut count, self.fragments.len() as u64);
+            out.write_all(&count)?;
         }
         for fragment in self.fragments {
-            fragment.write(&mut content, &mut large);
+            out.write_all(&fragment.head())?;
+            fragment.write(out, &mut large)?;
         }
-        (content, large)
+        Ok(large)
     }
 }
 

@@ -1,3 +1,4 @@
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use elspeth_canonical::{ContentHash, HashVersion};
@@ -48,10 +49,22 @@ pub enum Body {
 #[derive(Debug, Default)]
 pub struct BodyFragment {
     shapes: Vec<Arc<Shape>>,
+    /// Entries that were too many for the memory as they are, before those in `bytes`.
+    packed: Vec<Packed>,
     bytes: Vec<u8>,
     last_token: u64,
     large: Vec<LargeBody>,
     refused: Option<PayloadError>,
+}
+
+/// Encoded entries of one fragment that are kept as they are; more are compressed meanwhile, so many at a time.
+const PLAIN: usize = 4 << 20;
+
+/// Entries as a frame of zstd, and how long they are without it.
+#[derive(Debug)]
+struct Packed {
+    frame: Vec<u8>,
+    length: usize,
 }
 
 /// A body that is kept outside the block.
@@ -76,6 +89,7 @@ impl BodyFragment {
         {
             self.move_out(length, |out| encode_row(out, row));
         }
+        self.relieve();
     }
 
     /// Appends a refused record.
@@ -116,6 +130,15 @@ impl BodyFragment {
         Some(length)
     }
 
+    /// Compresses what has come together, if that is much.
+    fn relieve(&mut self) {
+        if self.bytes.len() >= PLAIN {
+            let frame = zstd::bulk::compress(&self.bytes, 1).expect("memory takes what is compressed");
+            self.packed.push(Packed { frame, length: self.bytes.len() });
+            self.bytes.clear();
+        }
+    }
+
     fn set_length(&mut self, body_start: usize, length: usize) {
         let length = u32::try_from(length).expect("longer bodies are moved out");
         self.bytes[body_start - 4..body_start].copy_from_slice(&length.to_le_bytes());
@@ -148,18 +171,33 @@ impl BodyFragment {
         self.shapes.len() - 1
     }
 
-    /// Appends its stored form to `out` and hands over what must be kept outside.
-    pub(crate) fn write(self, out: &mut Vec<u8>, large: &mut Vec<LargeBody>) {
-        codec::put_varint(out, self.shapes.len() as u64);
+    /// Its stored form up to the entries.
+    pub(crate) fn head(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        codec::put_varint(&mut out, self.shapes.len() as u64);
         for shape in &self.shapes {
-            put_names(out, shape);
+            put_names(&mut out, shape);
         }
-        codec::put_bytes(out, &self.bytes);
+        codec::put_varint(&mut out, self.length() as u64);
+        out
+    }
+
+    /// How long the entries are.
+    pub(crate) fn length(&self) -> usize {
+        self.packed.iter().map(|packed| packed.length).sum::<usize>() + self.bytes.len()
+    }
+
+    /// Writes the entries to `out` and hands over what must be kept outside.
+    pub(crate) fn write(self, out: &mut impl Write, large: &mut Vec<LargeBody>) -> io::Result<()> {
+        for Packed { frame, length } in self.packed {
+            out.write_all(&zstd::bulk::decompress(&frame, length)?)?;
+        }
         large.extend(self.large);
+        out.write_all(&self.bytes)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.is_empty() && self.packed.is_empty()
     }
 
     pub(crate) fn take_refusal(&mut self) -> Option<PayloadError> {

@@ -210,6 +210,33 @@ fn nesting_is_bounded_both_ways() {
 }
 
 #[test]
+fn a_block_of_very_many_rows_is_compressed_as_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FilesystemStore::new(folder.path());
+    let shape = Shape::new(["id".into(), "text".into()]);
+    let row = |id: u64| {
+        let text = if id == 7 { "long".repeat(LARGE_BODY) } else { format!("{id:x}").repeat(60) };
+        Row::new(Arc::clone(&shape), vec![Value::Int(id.cast_signed()), Value::Str(text.into())])
+    };
+    let count = 50_000;
+    let (mut one, mut other) = (BodyFragment::default(), BodyFragment::default());
+    for id in 0..count {
+        let fragment = if id < count - 9 { &mut one } else { &mut other };
+        fragment.push_row(key(id, 3), &row(id));
+    }
+    let mut builder = BlockBuilder::default();
+    builder.add(one);
+    builder.add(other);
+    let bytes = builder.finish_into(&store).unwrap();
+    assert!(bytes.len() < 8 << 20, "{}", bytes.len());
+    let block = Block::read(&bytes).unwrap();
+    assert_eq!(block.keys().count() as u64, count);
+    for id in (0..count).step_by(501).chain([7, count - 1]) {
+        assert_eq!(block.body(key(id, 3), Some(&store)).unwrap(), Some(Body::Row(row(id))), "{id}");
+    }
+}
+
+#[test]
 fn an_epoch_without_bodies_has_an_empty_block() {
     let folder = tempfile::tempdir().unwrap();
     assert!(builder(&[], 0).finish().is_empty());

@@ -39,6 +39,15 @@ pub trait Sink: Send {
     /// [`SinkError`]: nothing of this epoch counts as written.
     fn write(&mut self, epoch: EpochNo, rows: &[SinkRow<'_>]) -> Result<Written, SinkError>;
 
+    /// Whether the rows of an epoch that is too large for the memory may come in several calls of [`Sink::write`], one after the
+    /// other, with the epoch's number each. Otherwise it gets all of them at once, however many there are.
+    ///
+    /// What a call wrote stays when a later one fails: the sink is then opened at the position that the last one gave, or, by a
+    /// process that comes after, at that of the epoch before.
+    fn takes_parts(&self) -> bool {
+        false
+    }
+
     /// Makes the result visible under its final name. Called again after a crash, it does nothing new.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! One sink of a run, and what it did.
 
+use std::io;
+
 use elspeth_contracts::{
     ArtifactRecord, Clock, EpochNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus,
     OperationKind, OperationRecord, OperationStatus, Outcome, RoutingEventRecord, Step, TokenOrigin,
@@ -8,7 +10,7 @@ use elspeth_contracts::{
 use elspeth_faults::{Act, around};
 use elspeth_graph::{Destination, ExecutionGraph};
 use elspeth_landscape::SinkProgress;
-use elspeth_plugin::{Produced, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
+use elspeth_plugin::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
 use elspeth_telemetry::{Granularity, NodeTag, OpenSpan, Spans, TokenTag};
 use elspeth_value::{Row, Value};
 
@@ -26,12 +28,14 @@ pub(super) struct Deck {
     pub(super) is_failsink: bool,
 }
 
+/// Tokens of an epoch that a sink gets at once, where there are more than that and it takes them in parts.
+const PART: usize = 16_384;
+
 /// What one sink did with one epoch.
 pub(super) struct Wrote {
-    pub(super) work: SinkWork,
-    pub(super) written: Written,
-    pub(super) attempts: u32,
-    pub(super) times: Times,
+    pub(super) acting: Acting,
+    /// What goes on to failsinks.
+    pub(super) diverted: Vec<(Step, Arrival)>,
 }
 
 impl Deck {
@@ -48,17 +52,66 @@ impl Deck {
     pub(super) fn write(
         &mut self,
         epoch: EpochNo,
-        work: SinkWork,
-        around: &DeckContext,
+        SinkWork { sink, arrivals, spilled }: SinkWork,
+        surroundings: (&DeckContext, &ExecutionGraph),
     ) -> Result<Wrote, ActError> {
-        let span = around.spans.sink_write(self.tag(), epoch, work.arrivals.len());
+        let around = surroundings.0;
+        let tokens = arrivals.len() + usize::try_from(spilled.len()).unwrap_or(usize::MAX);
+        let span = around.spans.sink_write(self.tag(), epoch, tokens);
+        let mut wrote = Wrote { acting: Acting::of(epoch), diverted: Vec::new() };
+        let began = around.clock.monotonic_us();
+        let mut tries = 0;
+        let written = if spilled.is_empty() {
+            self.write_part((sink, arrivals, &span), surroundings, &mut tries, &mut wrote)?
+        } else {
+            let part = if self.sink.takes_parts() { PART } else { usize::MAX };
+            let mut all = spilled.with_rows(arrivals).peekable();
+            loop {
+                let part: io::Result<Vec<_>> = all.by_ref().take(part).collect();
+                let part = part.map_err(|error| self.unread(&error))?;
+                let written = self.write_part((sink, part, &span), surroundings, &mut tries, &mut wrote)?;
+                if all.peek().is_none() {
+                    break written;
+                }
+            }
+        };
+        let times =
+            Times { started: began, ended: around.clock.monotonic_us(), run_start: around.run_start_us };
+        let acted = &mut wrote.acting.epoch;
+        acted.operations.push(times.operation(sink, epoch, tries + 1));
+        acted.artifacts.extend(written.produced.map(|produced| self.artifact(sink, epoch, produced)));
+        acted.sinks.push(SinkProgress { sink, position: written.position.0.to_string() });
+        Ok(wrote)
+    }
+
+    /// Writes some tokens, and records what became of them; counts in `tries` how often it failed before.
+    fn write_part(
+        &mut self,
+        (sink, arrivals, span): (Step, Vec<Arrival>, &OpenSpan),
+        (around, graph): (&DeckContext, &ExecutionGraph),
+        tries: &mut u32,
+        wrote: &mut Wrote,
+    ) -> Result<Written, ActError> {
+        let epoch = wrote.acting.epoch.epoch;
         let started = around.clock.monotonic_us();
-        let (written, attempts) =
-            self.write_retrying(epoch, &work.arrivals, around.retry, around.pause.as_ref())?;
+        let (mut written, attempts) =
+            self.write_retrying(epoch, &arrivals, around.retry, around.pause.as_ref())?;
         let times = Times { started, ended: around.clock.monotonic_us(), run_start: around.run_start_us };
+        *tries += attempts - 1;
         self.position = Some(written.position.clone());
-        token_spans(&around.spans, &span, self.tag(), &work);
-        Ok(Wrote { work, written, attempts, times })
+        token_spans(&around.spans, span, self.tag(), &arrivals);
+        let refused = std::mem::take(&mut written.refused);
+        self.settle((sink, arrivals, refused), &times, (graph, around.clock.as_ref()), wrote);
+        Ok(written)
+    }
+
+    /// Arrivals that were put into a file and cannot be read again.
+    fn unread(&self, error: &io::Error) -> ActError {
+        let message = format!(
+            "cannot read its rows again, which were in a file in `{}`: {error}",
+            crate::spill_folder().display()
+        );
+        self.error(&message, None)
     }
 
     fn write_retrying(
@@ -90,45 +143,31 @@ impl Deck {
         }
     }
 
-    /// Records each token's state and outcome; gives back what goes on to a failsink.
-    pub(super) fn settle(
+    /// Records each token's state and outcome; finds what goes on to a failsink.
+    fn settle(
         &self,
-        wrote: Wrote,
-        epoch: EpochNo,
+        (sink, arrivals, refused): (Step, Vec<Arrival>, Vec<Refusal>),
+        times: &Times,
         (graph, clock): (&ExecutionGraph, &dyn Clock),
-        acted: &mut Acting,
-    ) -> Vec<(Step, Arrival)> {
-        let Wrote { work, written, attempts, times } = wrote;
-        acted.epoch.operations.push(times.operation(work.sink, epoch, attempts));
-        acted
-            .epoch
-            .artifacts
-            .extend(written.produced.map(|produced| self.artifact(work.sink, epoch, produced)));
-        acted.epoch.sinks.push(SinkProgress { sink: work.sink, position: written.position.0.to_string() });
-        let refused = written.refused;
-        let mut diverted = Vec::new();
+        Wrote { acting: acted, diverted }: &mut Wrote,
+    ) {
         let mut refused = refused.into_iter().peekable();
-        for (index, arrival) in work.arrivals.into_iter().enumerate() {
+        for (index, arrival) in arrivals.into_iter().enumerate() {
             match refused.next_if(|r| r.index == index) {
                 None => {
-                    acted.epoch.sink_states.push(times.state(
-                        &arrival,
-                        work.sink,
-                        NodeStateStatus::Completed,
-                    ));
+                    acted.epoch.sink_states.push(times.state(&arrival, sink, NodeStateStatus::Completed));
                     let outcome = TokenOutcomeRecord {
                         error_at: arrival.error_at,
-                        ..TokenOutcomeRecord::at_sink(arrival.token, arrival.outcome, work.sink)
+                        ..TokenOutcomeRecord::at_sink(arrival.token, arrival.outcome, sink)
                     };
                     acted.settled.push(Settled { cause: arrival.cause, outcome });
                 }
                 Some(refusal) => {
-                    acted.epoch.sink_states.push(times.state(&arrival, work.sink, NodeStateStatus::Failed));
-                    diverted.extend(self.refuse(work.sink, arrival, refusal.reason, (graph, clock), acted));
+                    acted.epoch.sink_states.push(times.state(&arrival, sink, NodeStateStatus::Failed));
+                    diverted.extend(self.refuse(sink, arrival, refusal.reason, (graph, clock), acted));
                 }
             }
         }
-        diverted
     }
 
     fn refuse(
@@ -194,11 +233,11 @@ impl Deck {
 }
 
 /// One span for each token, when somebody wants them.
-fn token_spans(spans: &Spans, write: &OpenSpan, node: NodeTag<'_>, work: &SinkWork) {
+fn token_spans(spans: &Spans, write: &OpenSpan, node: NodeTag<'_>, arrivals: &[Arrival]) {
     if !spans.wants(Granularity::Full) {
         return;
     }
-    for arrival in &work.arrivals {
+    for arrival in arrivals {
         if let TokenOrigin::Row(row) = arrival.token.origin() {
             drop(spans.sink(write, node, TokenTag { row, token: arrival.token, input_hash: None }));
         }

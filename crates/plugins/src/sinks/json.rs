@@ -216,6 +216,10 @@ impl Sink for JsonSink {
         output.write(&self.settings, rows)
     }
 
+    fn takes_parts(&self) -> bool {
+        true
+    }
+
     fn publish(&mut self) -> Result<Option<Produced>, SinkError> {
         let output = self.open.as_mut().ok_or_else(|| unopened("json"))?;
         output.file.publish()?;

@@ -1,0 +1,81 @@
+//! How much memory a batch needs that is flushed at the end of the source. In a program of its own, since it is told by the
+//! most that a process ever had.
+#![expect(clippy::unwrap_used, reason = "what fails here fails its test, with the place")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use elspeth_app::{EnvChoice, Progress, RunId, RunObserver, RunStatus, SettingsChoice};
+
+const MEMBERS: usize = 100_000;
+
+/// Bytes for each member. It needs some 300: its state at the aggregation and at the sink, its outcome. Before rows and arrivals went
+/// into files it needed more than 800.
+const EACH: usize = 500;
+
+const SETTINGS: &str = r#"
+source:
+  plugin: csv
+  on_success: read
+  options:
+    path: $DIR/in.csv
+    on_validation_failure: discard
+    schema: {mode: fixed, fields: ["id: int", "name: str", "category: str", "amount: float"]}
+aggregations:
+  - name: all
+    plugin: batch_replicate
+    input: read
+    on_success: out
+    on_error: discard
+    trigger: {count: 10000000}
+    output_mode: passthrough
+    options: {copies_field: copies}
+sinks:
+  out: {plugin: csv, on_write_failure: discard, options: {path: $DIR/out.csv}}
+landscape: {url: "sqlite:///$DIR/audit.db", synchronous: off}
+"#;
+
+struct Quiet;
+
+impl RunObserver for Quiet {
+    fn started(&mut self, _run_id: RunId) {}
+    fn progress(&mut self, _progress: Progress) {}
+}
+
+fn run(folder: &Path, rows: usize) {
+    let mut csv = "id,name,category,amount\n".to_owned();
+    for id in 0..rows {
+        writeln!(csv, "{id},Name of number {id},category {},{}.25", id % 7, id % 1_000).unwrap();
+    }
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("in.csv"), &csv).unwrap();
+    drop(csv);
+    let path = folder.join("settings.yaml");
+    fs::write(&path, SETTINGS.replace("$DIR", &folder.display().to_string())).unwrap();
+    let prepared = elspeth_app::prepare(&SettingsChoice { path, env: EnvChoice::NoDotenv }).unwrap();
+    let report = elspeth_app::run(prepared, Arc::new(AtomicBool::new(false)), &mut Quiet).unwrap();
+    assert_eq!(report.status, RunStatus::Completed);
+    let out = fs::read_to_string(folder.join("out.csv")).unwrap();
+    assert_eq!(out.lines().count(), rows + 1);
+}
+
+/// The most memory that this process has had, in bytes.
+fn peak() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
+
+#[test]
+fn a_large_batch_that_is_passed_on_stays_within_its_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    // What every run has: libraries, the database's cache.
+    run(&folder.path().join("small"), 10_000);
+    let before = peak();
+    run(&folder.path().join("large"), MEMBERS);
+    let grown = peak() - before;
+    assert!(grown < MEMBERS * EACH, "{} bytes for each of {MEMBERS} members", grown / MEMBERS);
+}
