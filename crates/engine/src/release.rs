@@ -176,6 +176,8 @@ impl Walker<'_> {
                 self.consume(flush, rows.quarantined, walk, out)?;
                 // What failed goes first, as members come before what was made of them.
                 self.walk(walk, &OpenSpan::NONE, out);
+                out.tokens.reserve_exact(count);
+                out.batch_outputs.reserve_exact(count);
                 for (ordinal, (output, token)) in (0..).zip(rows.outputs.iter().zip(keys)) {
                     let (RawHash(hash), row) = output?;
                     out.tokens.push(TokenRecord::plain(token));
@@ -247,6 +249,7 @@ impl Walker<'_> {
         let BatchRows { outputs, quarantined } = rows;
         self.fail_some((&members, last), &quarantined, (walk, out))?;
         self.walk(walk, &OpenSpan::NONE, out);
+        out.states.reserve_exact(usize::try_from(outputs.len()).unwrap_or_default());
         let kept = (0..).zip(members.each()).filter(|(position, _)| !quarantined.contains_key(position));
         for ((_, member), output) in kept.zip(outputs.iter()) {
             let (member, (RawHash(hash), row)) = (member?, output?);

@@ -64,6 +64,8 @@ impl Deck {
         let written = if spilled.is_empty() {
             self.write_part((sink, arrivals, &span), surroundings, &mut tries, &mut wrote)?
         } else {
+            wrote.acting.epoch.sink_states.reserve_exact(tokens);
+            wrote.acting.settled.reserve_exact(tokens);
             let part = if self.sink.takes_parts() { PART } else { usize::MAX };
             let mut all = spilled.with_rows(arrivals).peekable();
             loop {

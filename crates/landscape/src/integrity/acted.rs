@@ -37,7 +37,9 @@ pub(crate) fn each_act(
 
 /// Records of tokens by key, each of which leads to the token's first outcome.
 struct Led<'a, R> {
-    records: Vec<&'a R>,
+    records: &'a [R],
+    /// The records by key, where they are in another order.
+    sorted: Option<Vec<&'a R>>,
     given: Vec<bool>,
     next: usize,
     token: fn(&R) -> TokenKey,
@@ -45,32 +47,52 @@ struct Led<'a, R> {
 
 impl<'a, R: Record> Led<'a, R> {
     fn new(records: &'a [R], token: fn(&R) -> TokenKey) -> Self {
-        let records = in_key_order(records);
-        Self { given: vec![false; records.len()], records, next: 0, token }
+        let sorted = (!records.is_sorted_by_key(Record::key)).then(|| in_key_order(records));
+        Self { given: vec![false; records.len()], records, sorted, next: 0, token }
+    }
+
+    fn get(&self, at: usize) -> Option<&'a R> {
+        match &self.sorted {
+            Some(sorted) => sorted.get(at).copied(),
+            None => self.records.get(at),
+        }
+    }
+
+    /// Whose record is at a place.
+    fn token_at(&self, at: usize) -> Option<TokenKey> {
+        self.get(at).map(self.token)
+    }
+
+    /// The first place of `token`, or where that would be.
+    fn first(&self, token: TokenKey) -> usize {
+        let of = self.token;
+        match &self.sorted {
+            Some(sorted) => sorted.partition_point(|record| of(record) < token),
+            None => self.records.partition_point(|record| of(record) < token),
+        }
     }
 
     /// Every record of `token`, unless they were given already. Outcomes mostly are in token order, so that the place to
     /// look at is mostly where the last search ended.
     fn to(&mut self, token: TokenKey) -> impl Iterator<Item = &'a R> {
-        let of = self.token;
-        if self.records.get(self.next).is_none_or(|record| of(record) != token) {
-            self.next = self.records.partition_point(|record| of(record) < token);
+        if self.token_at(self.next) != Some(token) {
+            self.next = self.first(token);
         }
         let from = self.next;
-        while self.records.get(self.next).is_some_and(|record| of(record) == token) && !self.given[self.next]
-        {
+        while self.token_at(self.next) == Some(token) && !self.given[self.next] {
             self.given[self.next] = true;
             self.next += 1;
         }
-        self.records[from..self.next].iter().copied()
+        (from..self.next).filter_map(|at| self.get(at))
     }
 
     /// Whatever was not given belongs to no outcome.
     fn end(self, table: &'static str) -> Result<(), Corruption> {
-        let Some(stray) = self.given.iter().position(|given| !given) else { return Ok(()) };
+        let stray = self.given.iter().position(|given| !given).and_then(|at| self.token_at(at));
+        let Some(stray) = stray else { return Ok(()) };
         Err(Corruption {
             table,
-            id: format!("token {}", (self.token)(self.records[stray]).get()),
+            id: format!("token {}", stray.get()),
             what: "a sink's record about a token that has no outcome in the same epoch".to_owned(),
         })
     }
