@@ -158,6 +158,7 @@ impl Head {
 
 #[cfg(test)]
 mod tests {
+    use elspeth_canonical::ContentHash;
     use elspeth_value::Value;
 
     use super::*;
@@ -169,13 +170,11 @@ mod tests {
             token: TokenKey::of_row(row, 1).unwrap(),
             row: Row::from_pairs([("n".into(), Value::Int(number.cast_signed()))]),
             outcome: Outcome::Routed,
-            error_at: (number % 3 == 0).then_some((Step::SOURCE, 1)),
-            input_hash: (number % 2 == 0).then_some(ContentHash::from_bytes([7; 32])),
-            cause: Cause { row, after: number % 5 == 0 },
+            error_at: number.is_multiple_of(3).then_some((Step::SOURCE, 1)),
+            input_hash: number.is_multiple_of(2).then_some(ContentHash::from_bytes([7; 32])),
+            cause: Cause { row, after: number.is_multiple_of(5) },
         }
     }
-
-    use elspeth_canonical::ContentHash;
 
     #[test]
     fn runs_come_back_as_one_in_canonical_order() {

@@ -27,6 +27,10 @@ pub fn check_sink(scratch: &Path, make: impl Fn(&Path) -> Box<dyn Sink>, epochs:
         assert_same(&after, &plain, &format!("a crash after {crash_after} epochs"));
     }
     check_published_twice(&fresh(scratch, "published"), &make, epochs);
+    if make(scratch).takes_parts() {
+        let parts = in_parts(&fresh(scratch, "parts"), &make, epochs);
+        assert_same(&parts, &plain, "epochs in parts, with a failure after the first of each");
+    }
 }
 
 /// What a run left behind.
@@ -157,6 +161,20 @@ fn resume(
         .unwrap_or_else(|e| panic!("cannot continue after {from} epochs: {e}"));
     for (n, rows) in epochs.iter().enumerate().skip(from) {
         write(sink.as_mut(), n, rows);
+    }
+    let produced = sink.publish().expect("the sink publishes");
+    left(folder, sink.as_ref(), produced)
+}
+
+/// Every epoch in two parts; between them the sink is opened again where the first left it.
+fn in_parts(folder: &Path, make: &impl Fn(&Path) -> Box<dyn Sink>, epochs: &[Vec<Row>]) -> Left {
+    let mut sink = make(folder);
+    sink.open(&context(), None).expect("the sink opens");
+    for (n, rows) in epochs.iter().enumerate() {
+        let (first, second) = rows.split_at(rows.len() / 2);
+        let written = write(sink.as_mut(), n, first);
+        sink.open(&context(), Some(&written.position)).expect("the sink opens where it was left");
+        write(sink.as_mut(), n, second);
     }
     let produced = sink.publish().expect("the sink publishes");
     left(folder, sink.as_ref(), produced)
