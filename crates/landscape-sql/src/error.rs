@@ -123,6 +123,9 @@ pub(crate) fn postgres_error(context: impl Into<String>, error: &sqlx::Error) ->
             let passing = PASSING.contains(&code.as_ref()) || code.starts_with("08");
             (advised(database.message(), postgres_advice(&code)), passing)
         }
+        sqlx::Error::Io(error) if is_of_tls(error) => {
+            (advised(&error.to_string(), Some("look at sslmode and sslrootcert")), false)
+        }
         sqlx::Error::Io(error) => {
             (advised(&error.to_string(), Some("the server cannot be reached, or it went away")), true)
         }
@@ -162,11 +165,18 @@ fn postgres_advice(code: &str) -> Option<&'static str> {
 /// Whether a server went away, or does not take connections yet.
 pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Io(error) => !is_of_tls(error),
+        sqlx::Error::WorkerCrashed | sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(database) => {
             let code = database.code().unwrap_or_default();
-            code.starts_with("08") || ["57P01", "57P02", "57P03"].contains(&code.as_ref())
+            // The last is a transaction that was open for longer than the server wants.
+            code.starts_with("08") || ["57P01", "57P02", "57P03", "25P03"].contains(&code.as_ref())
         }
         _ => false,
     }
+}
+
+/// Whether a server was reached whose certificate, or whose way to encrypt, is not trusted.
+fn is_of_tls(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::InvalidData
 }

@@ -1,5 +1,7 @@
 //! The binary with its record in PostgreSQL: whatever it does on SQLite it does there.
 
+use std::path::Path;
+
 use elspeth_testkit::PgCluster;
 use serde_json::Value as Json;
 
@@ -204,4 +206,48 @@ fn a_password_is_neither_shown_nor_recorded() {
     let kept =
         PgCluster::shared().unwrap().psql(name, "SELECT settings || owner || source_identity FROM runs");
     assert!(!kept.contains("hunter2"), "{kept}");
+}
+
+/// Every file of a folder, into another.
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("the scratch folder can be written");
+    for entry in std::fs::read_dir(from).expect("the examples can be read") {
+        let entry = entry.expect("the examples can be read");
+        match entry.file_type().expect("it was just listed").is_dir() {
+            true if entry.file_name() == "out" => {}
+            true => copy_folder(&entry.path(), &to.join(entry.file_name())),
+            false => {
+                std::fs::copy(entry.path(), to.join(entry.file_name())).expect("it can be copied");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_example_has_the_same_content_root_on_both() {
+    let Some(served) = Served::triage() else { return };
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    copy_folder(&examples, &served.cli.path("examples"));
+    let mut names: Vec<String> = std::fs::read_dir(&examples)
+        .expect("the examples can be read")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| examples.join(name).join("settings.yaml").is_file())
+        .collect();
+    names.sort_unstable();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let settings = format!("examples/{name}/settings.yaml");
+        let root = |url: &str| {
+            let out = served.cli.path(&format!("examples/{name}/out"));
+            if out.exists() {
+                std::fs::remove_dir_all(&out).expect("the scratch folder can be written");
+            }
+            let mut command = served.cli.command(&["run", "-s", &settings, "-x"]);
+            let said = said(command.env(URL, url).output().expect("the binary was built for this test"));
+            assert_eq!(said.code, 0, "{name}: {}{}", said.out, said.err);
+            let status = served.cli.json(&["status", "latest", "-d", url, "--json"]);
+            lasting(&status)
+        };
+        assert_eq!(root(&served.url), root(&format!("sqlite:///{name}.db")), "{name}");
+    }
 }
