@@ -53,6 +53,8 @@ acts! {
     CommitAb = "commit-ab",
     /// Commit B alone.
     CommitB = "commit-b",
+    /// The record's log is made durable, before sinks act on what was committed.
+    SyncLog = "log-sync",
     /// Lines of what is durable in the record go into the journal.
     WriteJournal = "journal-write",
     /// The journal is made durable.

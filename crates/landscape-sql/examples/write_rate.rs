@@ -173,7 +173,7 @@ fn hash(seed: u64) -> ContentHash {
 fn hashes() -> EpochHashes {
     EpochHashes {
         chain: hash(1),
-        between: None,
+        acted_chain: hash(5),
         content: hash(2),
         state: "{}".to_owned(),
         head: None,

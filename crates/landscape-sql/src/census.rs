@@ -41,8 +41,9 @@ const OUTCOMES: &str = "SELECT count(*), count(sink),
     count(*) FILTER (WHERE outcome = 8), count(*) FILTER (WHERE outcome = 9)
     FROM token_outcomes WHERE run_no = :run AND token BETWEEN :first AND :last";
 
-const SINK_STATES: &str = "SELECT step, count(*), count(*) FILTER (WHERE status = 2)
-    FROM sink_states WHERE run_no = :run AND token BETWEEN :first AND :last GROUP BY step";
+/// Counted here: for a number of each step SQLite would sort them all.
+const SINK_STATES: &str = "SELECT step, status = 2 FROM sink_states
+    WHERE run_no = :run AND token BETWEEN :first AND :last";
 
 const ARRIVALS: &str = "SELECT count(*) FROM token_outcomes o CROSS JOIN sink_states s
     WHERE o.run_no = :run AND o.token BETWEEN :first AND :last AND o.terminal = 1 AND o.sink IS NOT NULL
@@ -148,8 +149,8 @@ impl Tally {
         let mut states = connection.prepare_cached(SINK_STATES)?;
         let mut states = states.query(range)?;
         while let Some(row) = states.next()? {
-            tally.sink_states += row.get::<_, i64>(1)?;
-            tally.completed.insert(row.get(0)?, row.get(2)?);
+            tally.sink_states += 1;
+            *tally.completed.entry(row.get(0)?).or_default() += row.get::<_, i64>(1)?;
         }
         Ok(tally)
     }

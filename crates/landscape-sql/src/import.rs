@@ -52,7 +52,8 @@ const RUN: &str = "INSERT INTO runs(run_id, id_high, id_low, status, started_at,
     VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const EPOCH: &str =
     "INSERT INTO epochs(run_no, epoch, first_row, last_row, row_count, record_count, started_at,
-    decided_at, acted_at, chain_hash, content_root, continuation, positions) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    decided_at, acted_at, chain_hash, acted_chain, content_root, continuation, positions)
+    VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const OPERATION: &str =
     "INSERT INTO operations(run_no, epoch, step, ordinal, kind, status, attempts, started_us,
     duration_us, published, error) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -343,6 +344,7 @@ impl Imported {
             record.decided_at.0,
             record.acted_at.map(|at| at.0),
             record.chain_hash,
+            record.acted_chain,
             record.content_root,
             record.continuation,
             record.positions,

@@ -56,6 +56,7 @@ mod import;
 mod insert;
 mod landscape;
 mod location;
+mod log;
 mod postgres;
 mod presence;
 mod purge;

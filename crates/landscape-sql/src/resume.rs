@@ -11,6 +11,9 @@ const EPOCHS: Origin = Origin { table: "epochs", key: &["run_no"] };
 const CHECKPOINTS: Origin = Origin { table: "checkpoints", key: &["run_no", "epoch"] };
 const POSITIONS: Origin = Origin { table: "sink_positions", key: &["run_no", "sink"] };
 
+/// Epochs that may wait for their sinks.
+const MOST_OPEN: u64 = 2;
+
 /// One consistent state, and the run that is asked about.
 struct Asked<'a, 's> {
     snapshot: &'a mut Snapshot<'s>,
@@ -21,12 +24,13 @@ struct Asked<'a, 's> {
 pub(crate) async fn point(snapshot: &mut Snapshot<'_>, run_no: i64) -> Result<ResumePoint, LandscapeError> {
     let mut asked = Asked { snapshot, run_no };
     let mut point = asked.extent().await?;
-    let (checkpoint, pending) = asked.checkpoint().await?.unzip();
-    point.checkpoint = checkpoint;
-    if let Some(open) = &mut point.pending {
+    let mut checkpoints = asked.checkpoints().await?;
+    for open in &mut point.pending {
         open.intents = asked.list(Intents::SELECT, Some(open.epoch), Intents::ORIGIN, Intents::read).await?;
-        open.pending = pending.unwrap_or_default();
+        let own = checkpoints.iter_mut().find(|(checkpoint, _)| checkpoint.epoch == open.epoch);
+        open.pending = own.map(|(_, pending)| std::mem::take(pending)).unwrap_or_default();
     }
+    point.checkpoint = checkpoints.pop().map(|(checkpoint, _)| checkpoint);
     let progress = |stored: &Stored<'_>| {
         Ok(SinkProgress { sink: stored.step("sink")?, position: stored.text("position")? })
     };
@@ -65,18 +69,21 @@ impl Asked<'_, '_> {
         rows.iter().map(|row| read(&Stored::new(row, origin))).collect()
     }
 
-    /// What the epochs say: no more than the last one may wait for its sinks, and only the last checkpoint counts.
+    /// What the epochs say: no more than the last two may wait for their sinks.
     async fn extent(&mut self) -> Result<ResumePoint, LandscapeError> {
         let read = |stored: &Stored<'_>| {
             let next_epoch = stored.epoch("next_epoch")?;
-            let open = stored.maybe_unsigned("open_epoch")?.map(EpochNo);
-            if stored.unsigned("open")? > 1 || open.is_some_and(|open| open.0 + 1 != next_epoch.0) {
-                return Err(stored.corrupt("an epoch before the last one was never acted on"));
+            let first_open = stored.maybe_unsigned("open_epoch")?.unwrap_or(next_epoch.0);
+            let open = stored.unsigned("open")?;
+            if open > MOST_OPEN || next_epoch.0.checked_sub(open) != Some(first_open) {
+                return Err(stored.corrupt("an epoch before the last ones was never acted on"));
             }
+            let pending =
+                |epoch| PendingEpoch { epoch: EpochNo(epoch), intents: Vec::new(), pending: Vec::new() };
             Ok(ResumePoint {
                 next_epoch,
                 rows: stored.unsigned("row_count")?,
-                pending: open.map(|epoch| PendingEpoch { epoch, intents: Vec::new(), pending: Vec::new() }),
+                pending: (first_open..next_epoch.0).map(pending).collect(),
                 ..ResumePoint::default()
             })
         };
@@ -84,7 +91,8 @@ impl Asked<'_, '_> {
         Ok(found.pop().expect("a sum is one record"))
     }
 
-    async fn checkpoint(&mut self) -> Result<Option<(Checkpoint, Vec<u8>)>, LandscapeError> {
+    /// In their order, each with what becomes of its epoch's tokens.
+    async fn checkpoints(&mut self) -> Result<Vec<(Checkpoint, Vec<u8>)>, LandscapeError> {
         let read = |stored: &Stored<'_>| {
             let checkpoint = Checkpoint {
                 epoch: stored.epoch("epoch")?,
@@ -94,6 +102,6 @@ impl Asked<'_, '_> {
             };
             Ok((checkpoint, stored.bytes("pending")?))
         };
-        Ok(self.list(Epochs::SELECT_CHECKPOINT, None, CHECKPOINTS, read).await?.pop())
+        self.list(Epochs::SELECT_CHECKPOINTS, None, CHECKPOINTS, read).await
     }
 }

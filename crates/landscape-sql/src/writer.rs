@@ -11,7 +11,8 @@ use elspeth_faults::{Act, around};
 use elspeth_landscape::integrity::EpochHashes;
 use elspeth_landscape::registry::Entry;
 use elspeth_landscape::{
-    ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart, TakeUp,
+    ActedEpoch, ConservationBreach, DecidedEpoch, Durability, LandscapeError, LandscapeWriter, RunSeal,
+    RunStart, TakeUp,
 };
 use elspeth_proof::SecretKey;
 use rusqlite::Connection;
@@ -22,6 +23,7 @@ use crate::db::DbError;
 use crate::error::{WriteFailed, write_error};
 use crate::insert::{Group, Inserts};
 use crate::landscape::Scratch;
+use crate::log::Log;
 use crate::presence::Presence;
 use crate::tables::{
     Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, Intents, Lease, NodeStates, Nodes,
@@ -42,6 +44,10 @@ pub struct SqliteWriter {
     presence: Presence,
     run: Option<OpenRun>,
     signer: Option<Arc<SecretKey>>,
+    /// While a run is open whose epochs are committed without waiting for the disk.
+    log: Option<Log>,
+    /// Whether the last commit has to be waited for.
+    waits: bool,
     /// Keeps the file of a database that is in no file until the last user is gone.
     _scratch: Option<Arc<Scratch>>,
 }
@@ -90,7 +96,18 @@ impl Ledger<'_> {
 impl SqliteWriter {
     pub(crate) fn new(connection: Connection, path: PathBuf, location: String, patience: Duration) -> Self {
         let presence = Presence::of(&path);
-        Self { connection, path, location, patience, presence, run: None, signer: None, _scratch: None }
+        Self {
+            connection,
+            path,
+            location,
+            patience,
+            presence,
+            run: None,
+            signer: None,
+            log: None,
+            waits: false,
+            _scratch: None,
+        }
     }
 
     /// The same, keeping a scratch folder.
@@ -138,6 +155,13 @@ impl SqliteWriter {
             message: what.to_owned(),
             retryable: false,
         }
+    }
+
+    /// Lets epochs be committed without waiting for the disk.
+    fn relieve(&mut self) -> Result<(), LandscapeError> {
+        let relieved = Log::relieve(&self.connection, &self.path);
+        self.log = relieved.map_err(|error| self.failed("preparing the run", error))?;
+        Ok(())
     }
 
     /// Fails when the file is gone into which the record goes: nobody would ever find what is committed then.
@@ -424,7 +448,7 @@ impl OpenRun {
         }
         match (staged, acted) {
             (Some(staged), _) => Epochs::decided(&mut others, run_no, staged, hashes, *now),
-            (None, Some(acted)) => Epochs::advance_checkpoint(&mut others, run_no, acted.epoch, hashes),
+            (None, Some(_)) => Epochs::advance_checkpoint(&mut others, run_no, hashes),
             (None, None) => {}
         }
         others.execute(ledger.connection)?;
@@ -445,7 +469,7 @@ impl LandscapeWriter for SqliteWriter {
         let ledger = self.ledger();
         let run = transaction(&self.connection, Act::BeginRun, || OpenRun::register(&ledger, start));
         self.run = Some(run.map_err(|error| self.failed("registering the run", error))?);
-        Ok(())
+        self.relieve()
     }
 
     async fn take_up(&mut self, up: &TakeUp) -> Result<(), LandscapeError> {
@@ -458,7 +482,7 @@ impl LandscapeWriter for SqliteWriter {
         match taken.map_err(failed)? {
             Some(run) => {
                 self.run = Some(run);
-                Ok(())
+                self.relieve()
             }
             None => {
                 let standing = Runs::standing(connection.into(), up.run_id);
@@ -492,13 +516,23 @@ impl LandscapeWriter for SqliteWriter {
         }
         self.check_presence()?;
         let run = self.run.as_mut().expect("it was just looked at");
+        let alone = matches!(run.stage, Stage::Empty);
         let ledger = Ledger { connection: &self.connection, signer: self.signer.as_deref() };
         let committed = run.commit(&ledger, &Closing { acted, hashes, now });
         match committed {
             Ok(()) => run.committed(acted, &self.path),
             Err(error) => return Err(self.failed("committing an epoch", error)),
         }
-        Ok(())
+        self.waits = !alone;
+        match &self.log {
+            Some(log) if alone => log.durability().wait(),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn durability(&mut self) -> Durability {
+        let log = self.log.as_ref().filter(|_| std::mem::take(&mut self.waits));
+        log.map(Log::durability).unwrap_or_default()
     }
 
     async fn rollback(&mut self) -> Result<(), LandscapeError> {
@@ -526,6 +560,9 @@ impl LandscapeWriter for SqliteWriter {
         let run_no = self.resting_run("an epoch is staged; commit it or roll it back before sealing")?;
         self.check_presence()?;
         let summary = self.summary(run_no)?;
+        if let Some(log) = self.log.take() {
+            log.burden(&self.connection).map_err(|error| self.failed("sealing the run", error))?;
+        }
         let (ledger, run) = (self.ledger(), self.open_run()?);
         let sealed = transaction(&self.connection, Act::Seal, || run.seal(&ledger, (seal, &summary), entry));
         sealed.map_err(|error| self.failed("sealing the run", error))?;

@@ -9,6 +9,7 @@ SELECT
     $time(e.decided_at) AS decided_at,
     $time(e.acted_at) AS acted_at,
     $hex(e.chain_hash) AS chain_hash,
+    $hex(e.acted_chain) AS acted_chain,
     $hex(e.content_root) AS content_root,
     $hex(e.continuation) AS continuation,
     $hex(e.positions) AS positions,

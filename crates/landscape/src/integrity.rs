@@ -32,7 +32,7 @@ use crate::registry::RunHead;
 pub(crate) use acted::each_act;
 pub use ahead::TreesAhead;
 pub use chain::{ActedDigest, DecidedDigest};
-pub(crate) use chain::{RecorderState, Registered};
+pub(crate) use chain::{Acts, RecorderState, Registered};
 pub(crate) use continuation::{GoingOn, intents_hash, position_of};
 pub use leaf::LeafEncoder;
 pub use merkle::{MerkleTree, TreeState};
@@ -50,10 +50,10 @@ pub struct Continuing {
 /// What closes an epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EpochHashes {
-    /// The staged epoch's own hash over commit A, times included, chained to what came before.
+    /// The staged epoch's own hash over commit A, times included, chained to what was decided before.
     pub chain: ContentHash,
-    /// The chain between what was done with the epoch before and the staged epoch, where a commit has both.
-    pub between: Option<ContentHash>,
+    /// The same over what was done so far: the chain of commits B.
+    pub acted_chain: ContentHash,
     /// Root of the tree of row leaves up to and including the staged epoch.
     pub content: ContentHash,
     /// State from which both can be continued: JSON.

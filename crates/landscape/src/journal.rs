@@ -12,6 +12,7 @@ mod catch_up;
 mod file;
 mod numbers;
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +21,7 @@ use elspeth_canonical::ContentHash;
 use elspeth_contracts::{EpochNo, ErrorReason, ExportStatus, Micros, RunId, RunStatus};
 use serde::Serialize;
 
+use catch_up::Standing;
 pub use catch_up::{Earlier, JournalSource};
 use file::{Half as Which, JournalFile, Link, LinkTag};
 use numbers::Numbers;
@@ -28,7 +30,8 @@ use crate::export::{Half, Line, RunLine};
 use crate::integrity::{EpochHashes, Registered};
 use crate::registry::Entry;
 use crate::{
-    ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart, TakeUp,
+    ActedEpoch, ConservationBreach, DecidedEpoch, Durability, LandscapeError, LandscapeWriter, RunSeal,
+    RunStart, TakeUp,
 };
 
 /// Why a journal stopped before its run did, for whoever tells of the run's end.
@@ -57,6 +60,8 @@ pub struct JournalWriter {
     trouble: Trouble,
     /// Nothing is written any more.
     stopped: bool,
+    /// Whether what was committed last is durable; lines come after that.
+    durable: Result<(), LandscapeError>,
     run: Option<Course>,
 }
 
@@ -65,7 +70,10 @@ struct Course {
     run_id: RunId,
     /// Lines of the staged epoch.
     staged: Option<(EpochNo, Lines)>,
+    /// The epoch whose decisions are the last lines.
     open: Option<EpochNo>,
+    /// Decisions that are durable, of epochs after it: their lines come when it is known what was done with those before.
+    held: VecDeque<(EpochNo, Vec<u8>)>,
     numbers: Numbers,
 }
 
@@ -143,7 +151,7 @@ impl JournalWriter {
         earlier: Option<Earlier>,
     ) -> Result<Self, LandscapeError> {
         let (file, trouble) = (JournalFile::open(path)?, Trouble::default());
-        Ok(Self { inner, file, earlier, trouble, stopped: false, run: None })
+        Ok(Self { inner, file, earlier, trouble, stopped: false, durable: Ok(()), run: None })
     }
 
     /// Where it is said if the journal has to stop.
@@ -171,7 +179,7 @@ impl JournalWriter {
 
 impl Course {
     fn new(run_id: RunId) -> Self {
-        Self { run_id, staged: None, open: None, numbers: Numbers::default() }
+        Self { run_id, staged: None, open: None, held: VecDeque::new(), numbers: Numbers::default() }
     }
 
     fn stage(&mut self, decided: &DecidedEpoch) {
@@ -181,25 +189,28 @@ impl Course {
         self.staged = Some((decided.epoch, lines));
     }
 
-    /// The lines of a commit that is durable now.
+    /// The lines that can be written after a commit, each epoch's after those of the one before.
     fn committed(&mut self, acted: Option<&ActedEpoch>, hashes: &EpochHashes, now: Micros) -> Vec<u8> {
         let mut out = Lines::new(self.run_id);
         if let Some(acted) = acted {
-            let chain = hashes.between.unwrap_or(hashes.chain);
             let awaited = self.open.take() == Some(acted.epoch);
             let operations = self.numbers.operations(&acted.operations);
             let artifacts = self.numbers.artifacts(&acted.artifacts);
             out.half(Half::acted(acted.clone(), operations, artifacts));
             let (half, at) = if awaited { (Which::Acted, Some(now)) } else { (Which::Published, None) };
-            link_line(self.run_id, (half, Some(acted.epoch)), at, chain, &mut out.bytes);
+            link_line(self.run_id, (half, Some(acted.epoch)), at, hashes.acted_chain, &mut out.bytes);
             if awaited {
                 self.numbers.acted(acted.epoch);
             }
         }
-        if let Some((epoch, lines)) = self.staged.take() {
-            out.bytes.extend_from_slice(&lines.bytes);
-            let half = (Which::Decided, Some(epoch));
-            link_line(self.run_id, half, Some(now), hashes.chain, &mut out.bytes);
+        if let Some((epoch, Lines { mut bytes, .. })) = self.staged.take() {
+            link_line(self.run_id, (Which::Decided, Some(epoch)), Some(now), hashes.chain, &mut bytes);
+            self.held.push_back((epoch, bytes));
+        }
+        if self.open.is_none()
+            && let Some((epoch, bytes)) = self.held.pop_front()
+        {
+            out.bytes.extend_from_slice(&bytes);
             self.open = Some(epoch);
         }
         out.bytes
@@ -254,9 +265,8 @@ impl LandscapeWriter for JournalWriter {
         let mut course = Course::new(up.run_id);
         if let Some(earlier) = self.earlier.take() {
             match catch_up::catch_up(&mut self.file, &earlier, up) {
-                Ok(standing) => {
-                    course.open = standing.open;
-                    course.numbers = standing.numbers;
+                Ok(Standing { open, held, numbers }) => {
+                    (course.open, course.held, course.numbers) = (open, held, numbers);
                 }
                 Err(error) => self.stop(&error),
             }
@@ -284,11 +294,17 @@ impl LandscapeWriter for JournalWriter {
         now: Micros,
     ) -> Result<(), LandscapeError> {
         self.inner.commit(acted, hashes, now).await?;
-        if let Some(course) = self.run.as_mut().filter(|_| !self.stopped) {
+        self.durable = self.inner.durability().wait();
+        if let (Ok(()), Some(course)) = (&self.durable, self.run.as_mut().filter(|_| !self.stopped)) {
             let lines = course.committed(acted, hashes, now);
             self.append(&lines);
         }
         Ok(())
+    }
+
+    fn durability(&mut self) -> Durability {
+        let durable = std::mem::replace(&mut self.durable, Ok(()));
+        Durability::once(|| durable)
     }
 
     async fn rollback(&mut self) -> Result<(), LandscapeError> {

@@ -75,4 +75,4 @@ pub use run::{
     ConservationBreach, Counters, Failure, RunRecord, RunRef, RunSeal, RunStart, RunSummary, SourceRecord,
 };
 pub use shown::Shown;
-pub use store::{BatchSize, FailureCount, LandscapeReader, LandscapeWriter, Page};
+pub use store::{BatchSize, Durability, FailureCount, LandscapeReader, LandscapeWriter, Page};

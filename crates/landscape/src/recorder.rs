@@ -8,8 +8,8 @@ use elspeth_contracts::{
 use crate::integrity::{ActedDigest, DecidedDigest, EpochHashes, RecorderState, Registered, TreesAhead};
 use crate::registry::{Entry, RunHead, Sealed};
 use crate::{
-    ActedEpoch, Checkpoint, ConservationBreach, Corruption, DecidedEpoch, LandscapeError, LandscapeWriter,
-    RunRecord, RunSeal, RunStart, TakeUp,
+    ActedEpoch, Checkpoint, ConservationBreach, Corruption, DecidedEpoch, Durability, LandscapeError,
+    LandscapeWriter, RunRecord, RunSeal, RunStart, TakeUp,
 };
 
 /// Drives a [`LandscapeWriter`] through one run: begin, epochs, seal; and closes every commit with its hashes.
@@ -135,7 +135,7 @@ impl Recorder {
         Err(Corruption { table: "epochs", id: decided.epoch.0.to_string(), what: what.to_owned() })
     }
 
-    /// Writes what was done with the epoch before to the staged one, while another thread makes its digest.
+    /// Writes what was done with an epoch before to the staged one, while another thread makes its digest.
     /// [`Recorder::commit_hashed`] has to come next, with the same `acted`; or [`Recorder::rollback`].
     ///
     /// # Errors
@@ -147,16 +147,17 @@ impl Recorder {
         }
     }
 
-    /// Makes the staged decisions durable, together with what was done with the epoch before.
+    /// Makes the staged decisions durable, together with what was done with an epoch before.
     ///
     /// # Errors
     /// [`LandscapeError`] of the store; [`LandscapeError::Corrupt`] when `acted` tells of tokens without outcome.
     pub async fn commit(&mut self, acted: Option<&ActedEpoch>, now: Micros) -> Result<(), LandscapeError> {
         let digest = acted.map(|acted| ActedDigest::of(self.run.hash_version, acted)).transpose()?;
-        self.commit_hashed(acted.zip(digest.as_ref()), now).await
+        self.commit_hashed(acted.zip(digest.as_ref()), now).await?.wait()
     }
 
-    /// The same, with the digest that another thread made of `acted` meanwhile.
+    /// The same, with the digest that another thread made of `acted` meanwhile. What was staged is durable when what is given
+    /// back says so; the recorder can go on before.
     ///
     /// # Errors
     /// [`LandscapeError`] of the store; [`LandscapeError::Corrupt`] when the digest is of another epoch.
@@ -164,7 +165,7 @@ impl Recorder {
         &mut self,
         acted: Option<(&ActedEpoch, &ActedDigest)>,
         now: Micros,
-    ) -> Result<(), LandscapeError> {
+    ) -> Result<Durability, LandscapeError> {
         if let Some((acted, digest)) = acted {
             check_digest(acted.epoch, digest.epoch())?;
         }
@@ -180,17 +181,19 @@ impl Recorder {
         self.state = next;
         self.checked &= self.staged.is_none() && acted.is_none_or(|acted| acted.outcomes.is_empty());
         self.staged = None;
-        Ok(())
+        Ok(self.writer.durability())
     }
 
     /// What the registry hears of the commit after which the state is `next`.
     fn head(&self, next: &RecorderState) -> Option<RunHead> {
         let (epoch, every) = (self.staged.as_ref()?.epoch(), self.heads_every?);
         let [decisions, releases, acts] = next.trees().heads();
+        let (chain, acted_chain) = next.chains();
         (epoch.0 + 1).is_multiple_of(every.get()).then(|| RunHead {
             run: self.run.run_id,
             epoch: epoch.0,
-            chain: next.chain(),
+            chain,
+            acted_chain,
             decisions,
             releases,
             acts,

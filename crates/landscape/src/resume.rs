@@ -6,7 +6,8 @@ use crate::{SinkIntent, SinkProgress};
 
 /// Where a run that stopped goes on: at its last commit.
 ///
-/// A commit holds what was done with one epoch and what was decided in the next, so at most one epoch is pending.
+/// What was decided may be two epochs ahead of what was done: the sinks work on one while the next is committed. So at most
+/// two epochs are pending, and they are the last ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResumePoint {
     /// The first number that no epoch has.
@@ -15,8 +16,8 @@ pub struct ResumePoint {
     pub rows: u64,
     /// Of the last epoch; `None` when nothing was committed.
     pub checkpoint: Option<Checkpoint>,
-    /// The last epoch, when only its decisions are durable.
-    pub pending: Option<PendingEpoch>,
+    /// The last epochs, as far as only their decisions are durable; in their order.
+    pub pending: Vec<PendingEpoch>,
     /// Where each sink that has written continues, in step order.
     pub sinks: Vec<SinkProgress>,
     /// How many releases each node has made that made some, in step order.

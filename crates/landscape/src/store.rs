@@ -13,6 +13,26 @@ use crate::{
     ResumptionRecord, RunRecord, RunRef, RunSeal, RunStart, RunSummary, TakeUp,
 };
 
+/// When a commit is durable.
+#[derive(Default)]
+#[must_use = "nobody may act on what is not durable"]
+pub struct Durability(Option<Box<dyn FnOnce() -> Result<(), LandscapeError> + Send>>);
+
+impl Durability {
+    /// It is once `wait` comes back, which may be called on any thread.
+    pub fn once(wait: impl FnOnce() -> Result<(), LandscapeError> + Send + 'static) -> Self {
+        Self(Some(Box::new(wait)))
+    }
+
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// [`LandscapeError::Store`] when it cannot be made durable.
+    pub fn wait(self) -> Result<(), LandscapeError> {
+        self.0.map_or(Ok(()), |wait| wait())
+    }
+}
+
 /// What a database does for a run that is being written. One process writes a run, through one of these.
 ///
 /// Order of calls: `begin_run` or `take_up` once; then for every epoch `stage` and `commit`; last `seal`.
@@ -43,14 +63,22 @@ pub trait LandscapeWriter: Send {
         Ok(())
     }
 
-    /// Adds commit B of the epoch before, if there was one, and makes the transaction durable.
-    /// Without a staged epoch it commits B alone (the last epoch's).
+    /// Adds commit B of the first epoch that waits for it, where `acted` is given, and commits; see
+    /// [`LandscapeWriter::durability`]. Without a staged epoch it commits B alone, durably.
     async fn commit(
         &mut self,
         acted: Option<&ActedEpoch>,
         hashes: &EpochHashes,
         now: Micros,
     ) -> Result<(), LandscapeError>;
+
+    /// What is to be waited for before anybody acts on what was committed last: a writer may commit before the disk has it,
+    /// so that the next epoch is staged meanwhile. Nothing, where [`LandscapeWriter::commit`] itself waits.
+    ///
+    /// What is committed later never becomes durable without what was committed before.
+    fn durability(&mut self) -> Durability {
+        Durability::default()
+    }
 
     /// Throws away what was staged.
     async fn rollback(&mut self) -> Result<(), LandscapeError>;

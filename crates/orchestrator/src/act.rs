@@ -10,7 +10,8 @@ use elspeth_executors::SinkDeck;
 use elspeth_faults::{Act, around};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::integrity::{ActedDigest, TreesAhead};
-use elspeth_landscape::{ActedEpoch, Corruption, LandscapeError};
+use elspeth_landscape::{ActedEpoch, Corruption, Durability, LandscapeError};
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::RunError;
@@ -35,7 +36,7 @@ pub(crate) struct Acted {
 
 enum Task {
     Open,
-    Act(EpochWork),
+    Act(EpochWork, Durability),
     Publish(EpochNo),
 }
 
@@ -61,9 +62,9 @@ impl Actor {
         self.order(Task::Open).await?.wait().await.map(|_| ())
     }
 
-    /// Lets the sinks write an epoch whose decisions are durable.
-    pub(crate) async fn act(&self, work: EpochWork) -> Result<Acting, RunError> {
-        self.order(Task::Act(work)).await
+    /// Lets the sinks write an epoch as soon as its decisions are durable.
+    pub(crate) async fn act(&self, work: EpochWork, durable: Durability) -> Result<Acting, RunError> {
+        self.order(Task::Act(work, durable)).await
     }
 
     /// Publishes every sink's result.
@@ -91,6 +92,15 @@ impl Drop for Actor {
 }
 
 impl Acting {
+    /// What the sinks did, if they are done.
+    pub(crate) fn done(&mut self) -> Result<Option<Acted>, RunError> {
+        match self.reply.try_recv() {
+            Ok(acted) => acted.map(Some),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Closed) => Err(gone()),
+        }
+    }
+
     /// What the sinks did. Can be given up and asked again.
     pub(crate) async fn wait(&mut self) -> Result<Acted, RunError> {
         (&mut self.reply).await.map_err(|_| gone())?
@@ -116,17 +126,20 @@ fn serve(
 ) {
     while let Some(order) = inbox.blocking_recv() {
         let result = match order.task {
-            Task::Open => deck.open().map(|()| ActedEpoch::default()),
-            Task::Act(EpochWork { decided, sinks, settled }) => {
+            Task::Open => deck.open().map(|()| ActedEpoch::default()).map_err(RunError::Act),
+            Task::Act(EpochWork { decided, sinks, settled }, durable) => {
                 let epoch = decided.epoch;
                 // It is recorded; of a large batch it is as much as what the sinks make of it.
                 drop(decided);
-                around(Act::ActOnEpoch, || deck.act(epoch, sinks, settled, graph))
+                durable.wait().map_err(RunError::from).and_then(|()| {
+                    let act = || deck.act(epoch, sinks, settled, graph);
+                    around(Act::ActOnEpoch, act).map_err(RunError::Act)
+                })
             }
-            Task::Publish(epoch) => around(Act::Publish, || deck.publish(epoch)),
+            Task::Publish(epoch) => around(Act::Publish, || deck.publish(epoch)).map_err(RunError::Act),
         };
         let (send_digest, digest) = oneshot::channel();
-        let acted = result.map_err(RunError::Act).map(|epoch| Acted { epoch: Arc::new(epoch), digest });
+        let acted = result.map(|epoch| Acted { epoch: Arc::new(epoch), digest });
         let epoch = acted.as_ref().ok().map(|acted| Arc::clone(&acted.epoch));
         // Nobody waits for the answers any more when the run was given up meanwhile.
         drop(order.reply.send(acted));

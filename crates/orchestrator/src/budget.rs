@@ -18,6 +18,11 @@ pub struct FailureBudget {
 const ENOUGH_ROWS: u64 = 100;
 
 impl FailureBudget {
+    /// Whether there is one.
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.max_rows.is_some() || self.max_ratio.is_some()
+    }
+
     /// Whether a run may go on that has so many failures in so many rows; `end` when it has no more.
     ///
     /// # Errors

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -9,7 +10,7 @@ use elspeth_engine::{EngineError, EngineOptions, EpochWork, Finished, Pipeline, 
 use elspeth_executors::{DeckContext, Dispatcher, Policies, SinkDeck, caught};
 use elspeth_faults::{Act, Point, reach};
 use elspeth_landscape::integrity::{DecidedDigest, TreesAhead};
-use elspeth_landscape::{LandscapeError, LandscapeWriter, Recorder, RunSeal, SourceRecord};
+use elspeth_landscape::{Durability, LandscapeError, LandscapeWriter, Recorder, RunSeal, SourceRecord};
 use elspeth_plugin::{SinkContext, SinkPosition, Source, SourceError, SourcePosition};
 use tokio::sync::mpsc;
 
@@ -23,6 +24,9 @@ const IDLE: Duration = Duration::from_millis(250);
 
 /// How often the owner of a run that waits for its source shows that it lives, and looks whether it should stop.
 const PULSE: Duration = Duration::from_secs(1);
+
+/// How many epochs may be decided and committed while the sinks have yet to act on them.
+const BEHIND: usize = 2;
 
 /// How long the next epoch's decisions lie in an open transaction, at most, while the sinks still write the one before.
 const HELD: Duration = Duration::from_secs(2);
@@ -108,8 +112,8 @@ pub(crate) struct Entry {
     pub(crate) sinks: Vec<(Step, SinkPosition)>,
     /// Sinks whose publication is recorded. If there are any, the source was read to its end.
     pub(crate) published: Vec<Step>,
-    /// An epoch that was decided and not acted on.
-    pub(crate) pending: Option<EpochWork>,
+    /// Epochs that were decided and not acted on, in their order.
+    pub(crate) pending: VecDeque<EpochWork>,
 }
 
 pub(crate) fn open_source(
@@ -144,14 +148,16 @@ async fn epochs(
 ) -> Result<bool, RunError> {
     let clock = Arc::clone(&plan.clock);
     let budget = plan.budget;
-    let pending = entry.pending.take();
+    let pending = std::mem::take(&mut entry.pending);
+    // Whether a run fails by its budget must not depend on how quick its sinks are.
+    let behind = if budget.is_limited() { 1 } else { BEHIND };
     let over = !entry.published.is_empty();
     let Threads { actor, engine, mut decided } = start_threads(plan, (entry, recorder.trees()), stop)?;
     actor.open().await?;
-    let mut acting = match pending {
-        Some(work) => Some(actor.act(work).await?),
-        None => None,
-    };
+    let mut acting = VecDeque::new();
+    for work in pending {
+        acting.push_back(actor.act(work, Durability::default()).await?);
+    }
     let mut told = false;
     let mut waiting_source = false;
     loop {
@@ -159,17 +165,19 @@ async fn epochs(
             told = true;
             observer.stopping();
         }
-        let wait = if acting.is_some() { IDLE } else { PULSE };
+        let wait = if acting.is_empty() { PULSE } else { IDLE };
         match tokio::time::timeout(wait, decided.recv()).await {
             Ok(Some(_)) if over => return Err(longer_than_published()),
             Ok(Some(decided)) => {
-                let staged = commit(decided, recorder, acting.take(), (clock.as_ref(), course)).await?;
+                let late = acting.len() >= behind;
+                let (work, durable) =
+                    commit(decided, recorder, (&mut acting, late), (clock.as_ref(), course)).await?;
                 budget.check(course.failed, course.rows, false)?;
-                acting = Some(actor.act(staged).await?);
+                acting.push_back(actor.act(work, durable).await?);
                 observer.progress(course.progress(clock.as_ref()));
             }
             Ok(None) => break,
-            Err(_) => match acting.take() {
+            Err(_) => match acting.pop_front() {
                 Some(pending) => finish(pending, recorder, (clock.as_ref(), course)).await?,
                 None if stop.load(Ordering::Relaxed) => {
                     waiting_source = true;
@@ -179,7 +187,7 @@ async fn epochs(
             },
         }
     }
-    if let Some(pending) = acting {
+    for pending in acting {
         finish(pending, recorder, (clock.as_ref(), course)).await?;
     }
     if waiting_source {
@@ -201,7 +209,7 @@ async fn epochs(
         recorder.check_conservation().await?;
         let published = actor.publish(course.last).await?;
         reach(Point::Before(Act::RecordPublication));
-        commit_acted(published, recorder, (clock.as_ref(), course)).await?;
+        commit_acted(published, recorder, (clock.as_ref(), course)).await?.wait()?;
         reach(Point::After(Act::RecordPublication));
     }
     Ok(exhausted)
@@ -216,35 +224,40 @@ fn longer_than_published() -> RunError {
     }
 }
 
-/// Stages an epoch while the sinks still write the one before, and commits both. The sinks may act on it then.
+/// Stages an epoch while the sinks still write those before, and commits it with what they have done by then with the first
+/// of these; for that it waits only when they are `late`. The sinks may act on the epoch once it is durable.
 async fn commit(
     Decided { work, digest }: Decided,
     recorder: &mut Recorder,
-    acting: Option<Acting>,
+    (acting, late): (&mut VecDeque<Acting>, bool),
     (clock, course): (&dyn Clock, &mut Course),
-) -> Result<EpochWork, RunError> {
+) -> Result<(EpochWork, Durability), RunError> {
     let mut staged = recorder.stage_hashed(&work.decided, digest).await;
-    let acted = match acting {
+    let acted = match acting.front_mut() {
         None => None,
-        Some(mut pending) => match tokio::time::timeout(HELD, pending.wait()).await {
+        Some(first) if !late => first.done()?,
+        Some(first) => match tokio::time::timeout(HELD, first.wait()).await {
             Ok(acted) => Some(acted?),
             Err(_) => {
                 // The database is not kept locked by a run that waits for a slow sink.
                 recorder.rollback().await?;
-                let acted = alive(&mut pending, recorder, clock).await?;
+                let acted = alive(first, recorder, clock).await?;
                 staged = recorder.stage(&work.decided).await;
                 Some(acted)
             }
         },
     };
     staged?;
-    match acted {
-        Some(acted) => commit_acted(acted, recorder, (clock, course)).await?,
+    let durable = match acted {
+        Some(acted) => {
+            acting.pop_front();
+            commit_acted(acted, recorder, (clock, course)).await?
+        }
         None => recorder.commit_hashed(None, clock.now()).await?,
-    }
+    };
     course.rows += work.decided.rows.len() as u64;
     course.last = work.decided.epoch;
-    Ok(work)
+    Ok((work, durable))
 }
 
 /// Commits what the sinks did, without waiting for another epoch.
@@ -254,7 +267,7 @@ async fn finish(
     (clock, course): (&dyn Clock, &mut Course),
 ) -> Result<(), RunError> {
     let acted = alive(&mut pending, recorder, clock).await?;
-    commit_acted(acted, recorder, (clock, course)).await
+    Ok(commit_acted(acted, recorder, (clock, course)).await?.wait()?)
 }
 
 /// Waits for the sinks, and shows meanwhile that the run has an owner.
@@ -272,13 +285,13 @@ async fn commit_acted(
     acted: Acted,
     recorder: &mut Recorder,
     (clock, course): (&dyn Clock, &mut Course),
-) -> Result<(), RunError> {
+) -> Result<Durability, RunError> {
     let epoch = Arc::clone(&acted.epoch);
     recorder.stage_acted(&epoch).await?;
     let digest = acted.digest().await?;
-    recorder.commit_hashed(Some((&epoch, &digest)), clock.now()).await?;
+    let durable = recorder.commit_hashed(Some((&epoch, &digest)), clock.now()).await?;
     course.failed += failed_tokens(&epoch);
-    Ok(())
+    Ok(durable)
 }
 
 /// An epoch as the engine's thread gives it: decided, and hashed there, off the way of the record.

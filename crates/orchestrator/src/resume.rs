@@ -1,5 +1,6 @@
 //! Taking up a run that stopped, from what its record says and nothing else.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -39,10 +40,10 @@ pub async fn resume(
     open_at(&mut plan, seen, &point)?;
     let record = Record { reader, run: seen, plan: &plan };
     let open = record.still_open(&point).await?;
-    let pending = match &point.pending {
-        Some(pending) => Some(record.pending(pending).await?),
-        None => None,
-    };
+    let mut pending = VecDeque::new();
+    for epoch in &point.pending {
+        pending.push_back(record.pending(epoch).await?);
+    }
     let (nodes, edges) = (reader.nodes(seen.run_no).await?, reader.edges(seen.run_no).await?);
     let clock = Arc::clone(&plan.clock);
     let since_start = u64::try_from(clock.now().0.saturating_sub(seen.started_at.0)).unwrap_or_default();

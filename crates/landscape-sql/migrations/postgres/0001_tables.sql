@@ -272,6 +272,7 @@ CREATE TABLE epochs (
     decided_at   BIGINT NOT NULL,
     acted_at     BIGINT,
     chain_hash   BYTEA NOT NULL CHECK (length(chain_hash) = 32),
+    acted_chain  BYTEA CHECK (length(acted_chain) = 32),
     content_root BYTEA NOT NULL CHECK (length(content_root) = 32),
     continuation BYTEA NOT NULL CHECK (length(continuation) = 32),
     positions    BYTEA NOT NULL DEFAULT '\x' CHECK (length(positions) % 34 = 0),

@@ -269,6 +269,7 @@ CREATE TABLE epochs (
     decided_at   INTEGER NOT NULL,
     acted_at     INTEGER,
     chain_hash   BLOB    NOT NULL CHECK (length(chain_hash) = 32),
+    acted_chain  BLOB    CHECK (length(acted_chain) = 32),
     content_root BLOB    NOT NULL CHECK (length(content_root) = 32),
     continuation BLOB    NOT NULL CHECK (length(continuation) = 32),
     positions    BLOB    NOT NULL DEFAULT x'' CHECK (length(positions) % 34 = 0),

@@ -342,7 +342,7 @@ impl OpenRun {
         }
         match (staged, acted) {
             (Some(staged), _) => Epochs::decided(&mut others, run_no, staged, hashes, *now),
-            (None, Some(acted)) => Epochs::advance_checkpoint(&mut others, run_no, acted.epoch, hashes),
+            (None, Some(_)) => Epochs::advance_checkpoint(&mut others, run_no, hashes),
             (None, None) => {}
         }
         execute(registry.db, others)?;

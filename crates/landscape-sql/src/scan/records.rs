@@ -276,7 +276,7 @@ pub(crate) const EPOCHS: Table<EpochRecord> = Table {
     name: "epochs",
     key: 1,
     sql: "SELECT epoch, first_row, last_row, row_count, record_count, started_at, decided_at, acted_at, chain_hash,
-        content_root, continuation, positions FROM epochs WHERE run_no = ?1 ORDER BY epoch",
+        acted_chain, content_root, continuation, positions FROM epochs WHERE run_no = ?1 ORDER BY epoch",
     read: |cells| {
         let rows = match (cells.maybe_row_index(1)?, cells.maybe_row_index(2)?) {
             (Some(first), Some(last)) => Some((first, last)),
@@ -294,9 +294,10 @@ pub(crate) const EPOCHS: Table<EpochRecord> = Table {
             decided_at: cells.time(6)?,
             acted_at: cells.maybe_time(7)?,
             chain_hash: cells.hash(8)?,
-            content_root: cells.hash(9)?,
-            continuation: cells.hash(10)?,
-            positions: cells.bytes(11)?,
+            acted_chain: cells.maybe_hash(9)?,
+            content_root: cells.hash(10)?,
+            continuation: cells.hash(11)?,
+            positions: cells.bytes(12)?,
         })
     },
 };

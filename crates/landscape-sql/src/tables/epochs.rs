@@ -53,10 +53,12 @@ impl Epochs {
         "INSERT INTO checkpoints(run_no, epoch, source_position, buffers, hash_state, pending, intents_hash)
         VALUES(?, ?, ?, ?, ?, ?, ?)";
     const FORGET_CHECKPOINTS: &'static str = "DELETE FROM checkpoints WHERE run_no = ? AND epoch < ?";
-    const ADVANCE_CHECKPOINT: &'static str =
-        "UPDATE checkpoints SET hash_state = ? WHERE run_no = ? AND epoch = ?";
+    const ADVANCE_CHECKPOINT: &'static str = "UPDATE checkpoints SET hash_state = ?1 WHERE run_no = ?2
+        AND epoch = (SELECT max(epoch) FROM checkpoints WHERE run_no = ?2)";
     const ACTED: &'static str = "UPDATE epochs SET acted_at = coalesce(acted_at, ?),
-        positions = CASE WHEN acted_at IS NULL THEN ? ELSE positions END, record_count = record_count + ? WHERE run_no = ? AND epoch = ?";
+        acted_chain = CASE WHEN acted_at IS NULL THEN ? ELSE acted_chain END,
+        positions = CASE WHEN acted_at IS NULL THEN ? ELSE positions END,
+        record_count = record_count + ? WHERE run_no = ? AND epoch = ?";
     const SINK_POSITION: &'static str =
         "INSERT INTO sink_positions(run_no, sink, epoch, position) VALUES(?, ?, ?, ?)
         ON CONFLICT(run_no, sink) DO UPDATE SET epoch = excluded.epoch, position = excluded.position";
@@ -70,10 +72,10 @@ impl Epochs {
     pub(crate) const SELECT_EXTENT: &'static str =
         "SELECT ?1 AS run_no, coalesce(max(epoch) + 1, 0) AS next_epoch,
         coalesce(sum(row_count), 0) AS row_count, count(*) FILTER (WHERE acted_at IS NULL) AS open,
-        max(epoch) FILTER (WHERE acted_at IS NULL) AS open_epoch FROM epochs WHERE run_no = ?1";
-    pub(crate) const SELECT_CHECKPOINT: &'static str =
+        min(epoch) FILTER (WHERE acted_at IS NULL) AS open_epoch FROM epochs WHERE run_no = ?1";
+    pub(crate) const SELECT_CHECKPOINTS: &'static str =
         "SELECT run_no, epoch, source_position, buffers, hash_state, pending FROM checkpoints
-        WHERE run_no = ? ORDER BY epoch DESC LIMIT 1";
+        WHERE run_no = ? ORDER BY epoch";
     pub(crate) const SELECT_SINK_POSITIONS: &'static str =
         "SELECT run_no, sink, position FROM sink_positions WHERE run_no = ? ORDER BY sink";
     pub(crate) const SELECT_BODIES: &'static str =
@@ -127,13 +129,13 @@ impl Epochs {
         (acted, hashes): (&ActedEpoch, &EpochHashes),
         now: Micros,
     ) {
-        let values = group.then(Self::ACTED).int(now.0).blob(&hashes.positions);
+        let values = group.then(Self::ACTED).int(now.0).hash(&hashes.acted_chain).blob(&hashes.positions);
         values.unsigned(acted.records()).int(run_no).unsigned(acted.epoch.0);
     }
 
     /// After a commit B alone: the hashes go on from here.
-    pub(crate) fn advance_checkpoint(group: &mut Group, run_no: i64, epoch: EpochNo, hashes: &EpochHashes) {
-        group.then(Self::ADVANCE_CHECKPOINT).text(&hashes.state).int(run_no).unsigned(epoch.0);
+    pub(crate) fn advance_checkpoint(group: &mut Group, run_no: i64, hashes: &EpochHashes) {
+        group.then(Self::ADVANCE_CHECKPOINT).text(&hashes.state).int(run_no);
     }
 
     pub(crate) fn sink_positions(group: &mut Group, run_no: i64, epoch: EpochNo, sinks: &[SinkProgress]) {

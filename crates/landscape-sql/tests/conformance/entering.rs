@@ -27,6 +27,7 @@ fn head(epoch: u64) -> EpochHashes {
         run: run_id('A'),
         epoch,
         chain: hash(8),
+        acted_chain: hash(10),
         decisions: tree,
         releases: tree,
         acts: tree,

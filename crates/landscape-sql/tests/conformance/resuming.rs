@@ -31,9 +31,9 @@ fn checkpoint(decided: &DecidedEpoch, seed: u8) -> Option<Checkpoint> {
     })
 }
 
-fn pending(decided: &DecidedEpoch) -> Option<PendingEpoch> {
+fn pending(decided: &DecidedEpoch) -> Vec<PendingEpoch> {
     let (intents, pending) = (decided.intents.clone(), decided.pending.clone());
-    Some(PendingEpoch { epoch: decided.epoch, intents, pending })
+    vec![PendingEpoch { epoch: decided.epoch, intents, pending }]
 }
 
 async fn point(store: &dyn Store, run_no: i64) -> ResumePoint {
@@ -100,12 +100,38 @@ pub(crate) async fn a_run_goes_on_from_its_last_commit(store: &dyn Store) {
 
     commit(&mut writer, Some(&second_acted), None, 3).await;
     expected.checkpoint = checkpoint(&second, 3);
-    expected.pending = None;
+    expected.pending = Vec::new();
     expected.sinks = second_acted.sinks;
     assert_eq!(point(store, run_no).await, expected);
 
     writer.seal(&seal(RunStatus::Interrupted), &sealed()).await.unwrap();
     assert_eq!(point(store, run_no).await, expected, "the seal changes nothing about it");
+}
+
+pub(crate) async fn sinks_may_be_two_epochs_behind(store: &dyn Store) {
+    let ((first, first_acted), (second, second_acted)) = (telling(0, 0..3), telling(1, 3..5));
+    let (third, third_acted) = telling(2, 5..6);
+    let (mut writer, run_no) = recorded(store, 'A', Vec::new()).await;
+    commit(&mut writer, None, Some(&first), 1).await;
+    commit(&mut writer, None, Some(&second), 2).await;
+    let both = |first, second| [pending(first), pending(second)].concat();
+    let found = point(store, run_no).await;
+    assert_eq!((found.next_epoch, found.checkpoint), (EpochNo(2), checkpoint(&second, 2)));
+    assert_eq!((found.pending, found.sinks), (both(&first, &second), Vec::new()));
+
+    commit(&mut writer, Some(&first_acted), Some(&third), 3).await;
+    let found = point(store, run_no).await;
+    assert_eq!((found.next_epoch, found.checkpoint), (EpochNo(3), checkpoint(&third, 3)));
+    assert_eq!((found.pending, found.sinks), (both(&second, &third), first_acted.sinks));
+
+    commit(&mut writer, Some(&second_acted), None, 4).await;
+    let found = point(store, run_no).await;
+    assert_eq!(found.checkpoint, checkpoint(&third, 4), "the hashes go on with the last epoch");
+    assert_eq!((found.pending, found.sinks), (pending(&third), second_acted.sinks));
+
+    commit(&mut writer, Some(&third_acted), None, 5).await;
+    let found = point(store, run_no).await;
+    assert_eq!((found.pending, found.checkpoint), (Vec::new(), checkpoint(&third, 5)));
 }
 
 pub(crate) async fn a_failed_run_keeps_its_pending_epoch(store: &dyn Store) {
@@ -123,7 +149,7 @@ pub(crate) async fn an_epoch_without_rows_can_be_pending_too(store: &dyn Store) 
     let found = point(store, run_no).await;
     assert_eq!((found.next_epoch, found.rows, found.pending), (EpochNo(2), 3, pending(&decided)));
     commit(&mut writer, Some(&acted), None, 5).await;
-    assert_eq!(point(store, run_no).await.pending, None);
+    assert_eq!(point(store, run_no).await.pending, Vec::new());
 }
 
 pub(crate) async fn releases_and_publications_are_known_by_node(store: &dyn Store) {

@@ -345,7 +345,7 @@ pub(crate) fn hashes(seed: u8) -> EpochHashes {
     let state = format!("{{\"records\":{seed}}}");
     EpochHashes {
         chain: hash(seed),
-        between: None,
+        acted_chain: hash(seed + 2),
         content: hash(seed + 1),
         state,
         head: None,

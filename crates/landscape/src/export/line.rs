@@ -172,7 +172,7 @@ kinds! {
     }
     /// An epoch; comes after its records.
     Epoch(EpochLine) "epoch" "epochs" {
-        epoch, first_row, last_row, row_count, record_count, started_at, decided_at, acted_at, chain_hash, content_root, continuation, positions,
+        epoch, first_row, last_row, row_count, record_count, started_at, decided_at, acted_at, chain_hash, acted_chain, content_root, continuation, positions,
     }
     /// From where the run would go on after an epoch.
     Checkpoint(CheckpointLine) "checkpoint" "checkpoints" {

@@ -267,7 +267,7 @@ impl From<ArtifactLine> for Effect<ArtifactRecord> {
     }
 }
 
-/// An epoch, with its link of the chain.
+/// An epoch, with its links of the chains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the columns of `epochs`")]
 pub struct EpochLine {
@@ -280,6 +280,7 @@ pub struct EpochLine {
     pub decided_at: Micros,
     pub acted_at: Option<Micros>,
     pub chain_hash: ContentHash,
+    pub acted_chain: Option<ContentHash>,
     pub content_root: ContentHash,
     pub continuation: ContentHash,
     pub positions: Bytes,
@@ -297,6 +298,7 @@ impl From<&EpochRecord> for EpochLine {
             decided_at: record.decided_at,
             acted_at: record.acted_at,
             chain_hash: record.chain_hash,
+            acted_chain: record.acted_chain,
             content_root: record.content_root,
             continuation: record.continuation,
             positions: Bytes(record.positions.clone()),
@@ -324,6 +326,7 @@ impl TryFrom<EpochLine> for EpochRecord {
             decided_at: line.decided_at,
             acted_at: line.acted_at,
             chain_hash: line.chain_hash,
+            acted_chain: line.acted_chain,
             content_root: line.content_root,
             continuation: line.continuation,
             positions: line.positions.0,

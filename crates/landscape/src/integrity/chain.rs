@@ -1,4 +1,4 @@
-//! What a [`crate::Recorder`] carries from commit to commit: the chain, the trees, the newest artifacts.
+//! What a [`crate::Recorder`] carries from commit to commit: the chains, the trees, the newest artifacts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +10,10 @@ use super::acted::acted_leaves;
 use super::ahead::{Leaves, TreesAhead};
 use super::encode::Encoder;
 use super::{Continuing, EpochHashes, GoingOn, MerkleTree, TreeState, continuation, intents_hash};
+use crate::registry::TreeHead;
 use crate::{ActedEpoch, Corruption, DecidedEpoch, RunRecord, RunSeal, RunStart};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const RUN: &[u8] = b"elspeth-run-v1\0";
 const RECORDS: &[u8] = b"elspeth-records-v1\0";
 const LINK: &[u8] = b"elspeth-link-v1\0";
@@ -23,22 +24,34 @@ const DECIDED: u8 = 0;
 const ACTED: u8 = 1;
 const PUBLISHED: u8 = 2;
 
-/// Chain, trees and artifacts after some commit.
+/// Chains, trees and artifacts after some commit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RecorderState {
     version: HashVersion,
+    decisions: Decisions,
+    acts: Acts,
+}
+
+/// What was decided so far.
+#[derive(Debug, Clone, PartialEq)]
+struct Decisions {
     chain: ContentHash,
-    /// The chain before the last link, where the last commit had two.
-    between: Option<ContentHash>,
     decided: MerkleTree,
     released: MerkleTree,
+    epochs: u64,
+    records: u64,
+}
+
+/// What was done so far; it follows what was decided, and does not depend on how far behind.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Acts {
+    chain: ContentHash,
     acted: MerkleTree,
     /// The artifacts of each sink's newest write.
     artifacts: BTreeMap<Step, Vec<ArtifactState>>,
     /// Sinks that took diverted rows, to which the time is added.
     timed: BTreeSet<Step>,
-    /// The epoch that is decided and not yet acted on.
-    open_epoch: Option<EpochNo>,
+    epochs: u64,
     records: u64,
 }
 
@@ -75,13 +88,28 @@ struct ArtifactState {
 #[serde(deny_unknown_fields)]
 struct StoredState {
     format: u32,
+    decisions: StoredDecisions,
+    acts: StoredActs,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredDecisions {
     chain: ContentHash,
     decided: TreeState,
     released: TreeState,
+    epochs: u64,
+    records: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredActs {
+    chain: ContentHash,
     acted: TreeState,
     artifacts: BTreeMap<u16, Vec<ArtifactState>>,
     timed: BTreeSet<u16>,
-    open_epoch: Option<u64>,
+    epochs: u64,
     records: u64,
 }
 
@@ -203,20 +231,21 @@ fn acted_digest(version: HashVersion, acted: &ActedEpoch) -> ContentHash {
 }
 
 impl RecorderState {
-    /// The state before the first commit; the chain begins with everything that is registered about the run.
+    /// The state before the first commit; both chains begin with everything that is registered about the run.
     pub(crate) fn new(run: &Registered<'_>) -> Self {
-        let version = run.hash_version;
+        let (version, chain) = (run.hash_version, run_digest(run));
+        let (decided, released) = (MerkleTree::new(version), MerkleTree::new(version));
         Self {
             version,
-            chain: run_digest(run),
-            between: None,
-            decided: MerkleTree::new(version),
-            released: MerkleTree::new(version),
-            acted: MerkleTree::new(version),
-            artifacts: BTreeMap::new(),
-            timed: BTreeSet::new(),
-            open_epoch: None,
-            records: 0,
+            decisions: Decisions { chain, decided, released, epochs: 0, records: 0 },
+            acts: Acts {
+                chain,
+                acted: MerkleTree::new(version),
+                artifacts: BTreeMap::new(),
+                timed: BTreeSet::new(),
+                epochs: 0,
+                records: 0,
+            },
         }
     }
 
@@ -228,75 +257,54 @@ impl RecorderState {
         now: Micros,
     ) -> Self {
         let mut next = self.clone();
-        next.between = None;
         if let Some((acted, hashed)) = acted {
             next.link_acted(hashed, now);
-            hashed.leaves.append_to(&mut next.acted);
-            next.keep_artifacts(acted);
-            next.records += acted.records();
+            hashed.leaves.append_to(&mut next.acts.acted);
+            next.acts.keep_artifacts(acted);
+            next.acts.records += acted.records();
         }
         if let Some(staged) = staged {
-            next.between = acted.map(|_| next.chain);
-            let went_on = staged.continuing.all;
-            next.link((DECIDED, staged.epoch, Some(now)), staged.digest, went_on.as_bytes());
-            next.open_epoch = Some(staged.epoch);
-            staged.leaves.append_to(&mut next.decided);
-            staged.release_leaves.append_to(&mut next.released);
-            next.records += staged.records;
+            let (went_on, of) = (staged.continuing.all, &mut next.decisions);
+            let half = (DECIDED, staged.epoch, Some(now));
+            of.chain = link(self.version, of.chain, half, staged.digest, went_on.as_bytes());
+            of.epochs = staged.epoch.0 + 1;
+            staged.leaves.append_to(&mut of.decided);
+            staged.release_leaves.append_to(&mut of.released);
+            of.records += staged.records;
         }
         next
     }
 
     /// What comes when no decided epoch waits for it is the publication; the record keeps no commit time for that.
     fn link_acted(&mut self, acted: &ActedDigest, now: Micros) {
-        let awaited = self.open_epoch.take() == Some(acted.epoch);
-        match awaited {
-            true => self.link((ACTED, acted.epoch, Some(now)), acted.digest, &acted.positions),
+        let of = &mut self.acts;
+        let awaited = (of.epochs..self.decisions.epochs).contains(&acted.epoch.0);
+        let (half, positions) = match awaited {
+            true => ((ACTED, acted.epoch, Some(now)), acted.positions.as_slice()),
             // Nothing goes on from there.
-            false => self.link((PUBLISHED, acted.epoch, None), acted.digest, &[]),
+            false => ((PUBLISHED, acted.epoch, None), [].as_slice()),
+        };
+        if awaited {
+            of.epochs = acted.epoch.0 + 1;
         }
+        of.chain = link(self.version, of.chain, half, acted.digest, positions);
     }
 
-    /// `went_on` is what the run goes on from, by its hashes.
-    fn link(
-        &mut self,
-        (half, epoch, at): (u8, EpochNo, Option<Micros>),
-        digest: ContentHash,
-        went_on: &[u8],
-    ) {
-        let mut out = Encoder::default();
-        out.raw(LINK);
-        out.hash(self.chain);
-        out.u8(half);
-        out.u64(epoch.0);
-        out.optional(at, |out, at| out.i64(at.0));
-        out.hash(digest);
-        out.count(went_on.len());
-        out.raw(went_on);
-        self.chain = self.version.hash(out.bytes());
+    /// What was done so far.
+    pub(crate) const fn acts(&self) -> &Acts {
+        &self.acts
     }
 
-    /// A sink's artifacts describe all of its content so far, so those of its newest write replace the ones before.
-    fn keep_artifacts(&mut self, acted: &ActedEpoch) {
-        let mut newest: BTreeMap<Step, Vec<ArtifactState>> = BTreeMap::new();
-        for artifact in &acted.artifacts {
-            newest.entry(artifact.step).or_default().push(ArtifactState {
-                artifact_type: artifact.artifact_type.clone(),
-                content_hash: artifact.content_hash,
-                size_bytes: artifact.size_bytes,
-                rows: artifact.rows,
-            });
-        }
-        self.artifacts.extend(newest);
-        let diverted = acted.outcomes.iter().filter(|o| o.outcome == Outcome::Diverted);
-        self.timed.extend(diverted.filter_map(|o| o.sink));
+    /// The same decisions, where other things were done so far.
+    pub(crate) fn with_acts(&self, acts: &Acts) -> Self {
+        Self { acts: acts.clone(), ..self.clone() }
     }
 
     pub(crate) fn hashes(&self) -> EpochHashes {
         EpochHashes {
-            chain: self.chain,
-            between: self.between,
-            content: self.decided.root(),
+            chain: self.decisions.chain,
+            acted_chain: self.acts.chain,
+            content: self.decisions.decided.root(),
             state: self.stored(),
             head: None,
             staged: None,
@@ -304,62 +312,79 @@ impl RecorderState {
         }
     }
 
-    /// Goes on from a chain that is stored, whatever it is of: a verifier judges every epoch by its own records.
-    pub(crate) const fn go_on_from(&mut self, chain: ContentHash) {
-        self.chain = chain;
+    /// Goes on from a chain that is stored after an epoch's decisions, whatever it is of: a verifier judges every epoch by
+    /// its own records.
+    pub(crate) const fn decided_from(&mut self, chain: ContentHash, epoch: EpochNo) {
+        (self.decisions.chain, self.decisions.epochs) = (chain, epoch.0 + 1);
+    }
+
+    /// The same of what was done with an epoch.
+    pub(crate) const fn acted_from(&mut self, chain: ContentHash, epoch: EpochNo) {
+        (self.acts.chain, self.acts.epochs) = (chain, epoch.0 + 1);
     }
 
     /// Records of every kind that were committed.
     pub(crate) const fn records(&self) -> u64 {
-        self.records
+        self.decisions.records + self.acts.records
     }
 
-    /// The chain after the last link.
-    pub(crate) const fn chain(&self) -> ContentHash {
-        self.chain
+    /// The chains after their last links: of what was decided, and of what was done.
+    pub(crate) const fn chains(&self) -> (ContentHash, ContentHash) {
+        (self.decisions.chain, self.acts.chain)
     }
 
     /// The trees as they are now.
     pub(crate) fn trees(&self) -> TreesAhead {
-        let (decided, released, acted) = (self.decided.clone(), self.released.clone(), self.acted.clone());
-        TreesAhead { decided, released, acted }
+        let Decisions { decided, released, .. } = self.decisions.clone();
+        TreesAhead { decided, released, acted: self.acts.acted.clone() }
     }
 
     fn stored(&self) -> String {
+        let (decisions, acts) = (&self.decisions, &self.acts);
+        let artifacts = acts.artifacts.iter().map(|(step, artifacts)| (step.get(), artifacts.clone()));
         let stored = StoredState {
             format: FORMAT,
-            chain: self.chain,
-            decided: self.decided.state(),
-            released: self.released.state(),
-            acted: self.acted.state(),
-            artifacts: self
-                .artifacts
-                .iter()
-                .map(|(step, artifacts)| (step.get(), artifacts.clone()))
-                .collect(),
-            timed: self.timed.iter().map(|step| step.get()).collect(),
-            open_epoch: self.open_epoch.map(|epoch| epoch.0),
-            records: self.records,
+            decisions: StoredDecisions {
+                chain: decisions.chain,
+                decided: decisions.decided.state(),
+                released: decisions.released.state(),
+                epochs: decisions.epochs,
+                records: decisions.records,
+            },
+            acts: StoredActs {
+                chain: acts.chain,
+                acted: acts.acted.state(),
+                artifacts: artifacts.collect(),
+                timed: acts.timed.iter().map(|step| step.get()).collect(),
+                epochs: acts.epochs,
+                records: acts.records,
+            },
         };
         serde_json::to_string(&stored).expect("numbers and texts have a JSON form")
     }
 
     /// The state that a commit stored; `None` when no commit stores such a text.
     pub(crate) fn from_stored(version: HashVersion, text: &str) -> Option<Self> {
-        let stored: StoredState =
+        let StoredState { decisions, acts, .. } =
             serde_json::from_str(text).ok().filter(|s: &StoredState| s.format == FORMAT)?;
-        let artifacts = stored.artifacts.into_iter().map(|(step, list)| Some((Step::new(step)?, list)));
+        let artifacts = acts.artifacts.into_iter().map(|(step, list)| Some((Step::new(step)?, list)));
         Some(Self {
             version,
-            chain: stored.chain,
-            between: None,
-            decided: MerkleTree::from_state(version, stored.decided)?,
-            released: MerkleTree::from_state(version, stored.released)?,
-            acted: MerkleTree::from_state(version, stored.acted)?,
-            artifacts: artifacts.collect::<Option<_>>()?,
-            timed: stored.timed.into_iter().map(Step::new).collect::<Option<_>>()?,
-            open_epoch: stored.open_epoch.map(EpochNo),
-            records: stored.records,
+            decisions: Decisions {
+                chain: decisions.chain,
+                decided: MerkleTree::from_state(version, decisions.decided)?,
+                released: MerkleTree::from_state(version, decisions.released)?,
+                epochs: decisions.epochs,
+                records: decisions.records,
+            },
+            acts: Acts {
+                chain: acts.chain,
+                acted: MerkleTree::from_state(version, acts.acted)?,
+                artifacts: artifacts.collect::<Option<_>>()?,
+                timed: acts.timed.into_iter().map(Step::new).collect::<Option<_>>()?,
+                epochs: acts.epochs,
+                records: acts.records,
+            },
         })
     }
 
@@ -370,7 +395,7 @@ impl RecorderState {
         out.text(self.version.name());
         out.hash(topology_hash);
         out.hash(self.source_hash(seal));
-        for tree in [&self.decided, &self.released, &self.acted] {
+        for tree in [&self.decisions.decided, &self.decisions.released, &self.acts.acted] {
             out.u64(tree.size());
             out.hash(tree.root());
         }
@@ -388,12 +413,13 @@ impl RecorderState {
 
     /// What the content root says of what the sinks made.
     pub(crate) fn artifacts_hash(&self) -> ContentHash {
+        let Acts { artifacts, timed, .. } = &self.acts;
         let mut out = Encoder::default();
-        out.count(self.artifacts.len());
-        for (step, artifacts) in &self.artifacts {
+        out.count(artifacts.len());
+        for (step, artifacts) in artifacts {
             out.u16(step.get());
             out.count(artifacts.len());
-            artifacts.iter().for_each(|artifact| put_artifact(&mut out, artifact, self.timed.contains(step)));
+            artifacts.iter().for_each(|artifact| put_artifact(&mut out, artifact, timed.contains(step)));
         }
         self.version.hash(out.bytes())
     }
@@ -402,7 +428,8 @@ impl RecorderState {
     pub(crate) fn record_root(&self, seal: &RunSeal, content_root: ContentHash) -> ContentHash {
         let mut out = Encoder::default();
         out.raw(RECORD_ROOT);
-        out.hash(self.chain);
+        out.hash(self.decisions.chain);
+        out.hash(self.acts.chain);
         out.i64(seal.completed_at.0);
         out.u8(seal.status.code());
         out.optional(seal.error.as_ref(), Encoder::reason);
@@ -411,6 +438,54 @@ impl RecorderState {
         out.text(&seal.source.contract);
         out.hash(content_root);
         self.version.hash(out.bytes())
+    }
+}
+
+/// The next link of a chain. `went_on` is what the run goes on from, by its hashes.
+fn link(
+    version: HashVersion,
+    chain: ContentHash,
+    (half, epoch, at): (u8, EpochNo, Option<Micros>),
+    digest: ContentHash,
+    went_on: &[u8],
+) -> ContentHash {
+    let mut out = Encoder::default();
+    out.raw(LINK);
+    out.hash(chain);
+    out.u8(half);
+    out.u64(epoch.0);
+    out.optional(at, |out, at| out.i64(at.0));
+    out.hash(digest);
+    out.count(went_on.len());
+    out.raw(went_on);
+    version.hash(out.bytes())
+}
+
+impl Acts {
+    /// The chain after the last link.
+    pub(crate) const fn chain(&self) -> ContentHash {
+        self.chain
+    }
+
+    /// Size and root of the tree.
+    pub(crate) fn head(&self) -> TreeHead {
+        TreeHead { size: self.acted.size(), root: self.acted.root() }
+    }
+
+    /// A sink's artifacts describe all of its content so far, so those of its newest write replace the ones before.
+    fn keep_artifacts(&mut self, acted: &ActedEpoch) {
+        let mut newest: BTreeMap<Step, Vec<ArtifactState>> = BTreeMap::new();
+        for artifact in &acted.artifacts {
+            newest.entry(artifact.step).or_default().push(ArtifactState {
+                artifact_type: artifact.artifact_type.clone(),
+                content_hash: artifact.content_hash,
+                size_bytes: artifact.size_bytes,
+                rows: artifact.rows,
+            });
+        }
+        self.artifacts.extend(newest);
+        let diverted = acted.outcomes.iter().filter(|o| o.outcome == Outcome::Diverted);
+        self.timed.extend(diverted.filter_map(|o| o.sink));
     }
 }
 

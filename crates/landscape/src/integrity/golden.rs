@@ -313,8 +313,10 @@ pub(super) fn seal() -> RunSeal {
     }
 }
 
+/// Both of them.
 pub(super) fn chain(state: &RecorderState) -> String {
-    state.hashes().chain.to_string()
+    let hashes = state.hashes();
+    format!("{} {}", hashes.chain, hashes.acted_chain)
 }
 
 #[test]
@@ -335,14 +337,18 @@ fn leaves_have_their_golden_hashes() {
 #[test]
 fn chain_and_roots_have_their_golden_hashes() {
     let begun = RecorderState::new(&Registered::of_start(&start()));
-    assert_eq!(chain(&begun), "bf1eb5cc6bce881fcca8f8c18bfcc6247dd6cf15b1ededa4e2b971b19f8945a3");
+    let start = "bf1eb5cc6bce881fcca8f8c18bfcc6247dd6cf15b1ededa4e2b971b19f8945a3";
+    assert_eq!(chain(&begun), format!("{start} {start}"));
     let staged = DecidedDigest::of(VERSION, &decided());
     let decided = after(&begun, None, Some(&staged), Micros(1_000_200));
-    assert_eq!(chain(&decided), "338716c310faa627281186c582a7a507b70d75839607caeaf2a3baf19d412b63");
+    let decisions = "338716c310faa627281186c582a7a507b70d75839607caeaf2a3baf19d412b63";
+    assert_eq!(chain(&decided), format!("{decisions} {start}"));
     let acted = after(&decided, Some(&acted()), None, Micros(1_000_300));
-    assert_eq!(chain(&acted), "60d17296bf94e4d5d6d7897812002e9347a9b78e42d70481dacca542e36ed647");
+    let acts = "ACTED";
+    assert_eq!(chain(&acted), format!("{decisions} {acts}"));
     let ended = after(&acted, Some(&published()), None, Micros(1_000_350));
-    assert_eq!(chain(&ended), "20d8220370044753f2c2cd9f75cd08d2daae7d341e773d831046d28ada4205b8");
+    let acts = "ENDED";
+    assert_eq!(chain(&ended), format!("{decisions} {acts}"));
 
     let content_root = ended.content_root(hash(0x77), &seal());
     assert_eq!(content_root.to_string(), "33600cc8f33721c02b7c89c7e8f0ff2512b7852894b88b2272006e1b1110d315");

@@ -1,5 +1,7 @@
 //! What a journal lacks of a run that was taken up, from the record.
 
+use std::collections::VecDeque;
+
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{EdgeRecord, EpochNo, Micros, NodeRecord, RunStatus};
 
@@ -7,7 +9,7 @@ use super::file::{Half as Which, JournalFile, Link};
 use super::numbers::Numbers;
 use super::{Lines, link_line};
 use crate::export::{ExportScan, Half, Halves, Line, RunLine};
-use crate::integrity::{ActedDigest, DecidedDigest, RecorderState, Registered};
+use crate::integrity::{ActedDigest, RecorderState, Registered};
 use crate::verify::{Effects, EpochRecord, EpochRecords, Epochs, Subject};
 use crate::{ActedEpoch, Corruption, LandscapeError, RunRecord, TakeUp};
 
@@ -33,9 +35,12 @@ pub struct Earlier {
 }
 
 /// Where the record is when all of it is in the journal.
+#[derive(Default)]
 pub(super) struct Standing {
-    /// The epoch that was decided and not acted on.
+    /// The first epoch that was decided and not acted on.
     pub(super) open: Option<EpochNo>,
+    /// The lines of such epochs after it.
+    pub(super) held: VecDeque<(EpochNo, Vec<u8>)>,
     pub(super) numbers: Numbers,
 }
 
@@ -64,13 +69,19 @@ pub(super) fn catch_up(
     if behind.from.is_none() {
         behind.register(up)?;
     }
-    let mut standing = Standing { open: None, numbers: Numbers::default() };
+    let mut standing = Standing::default();
     let begin = behind.from.as_ref().and_then(|link| link.epoch).unwrap_or_default();
     let begin = usize::try_from(begin).unwrap_or(usize::MAX).min(epochs.len().saturating_sub(1));
     for at in begin..epochs.len() {
         let records = unsound(epochs.get(scan.as_mut(), at)?)?;
-        standing = Standing::after(&records);
-        behind.epoch(records, scan.as_mut())?;
+        standing.count(&records);
+        let EpochRecord { epoch, acted_at, .. } = records.record;
+        if standing.open.is_some() {
+            standing.held.push_back((epoch, behind.decided(records)));
+        } else {
+            standing.open = acted_at.is_none().then_some(epoch);
+            behind.epoch(records, scan.as_mut())?;
+        }
     }
     if epochs.len() == 0 {
         standing.numbers = behind.unopened(scan.as_mut())?;
@@ -87,20 +98,19 @@ fn unsound<T>(found: Result<T, crate::verify::BadRecord>) -> Result<T, Landscape
 }
 
 impl Standing {
-    fn after(records: &EpochRecords) -> Self {
+    /// Counts what an epoch has.
+    fn count(&mut self, records: &EpochRecords) {
         let EpochRecord { epoch, acted_at, .. } = records.record;
         let Effects { operations, artifacts } = &records.effects;
-        let mut numbers = Numbers::default();
         for effect in operations {
-            numbers.operation(epoch, effect.record.step);
+            self.numbers.operation(epoch, effect.record.step);
         }
         for effect in artifacts {
-            numbers.artifact(epoch, effect.record.step);
+            self.numbers.artifact(epoch, effect.record.step);
         }
         if acted_at.is_some() {
-            numbers.acted(epoch);
+            self.numbers.acted(epoch);
         }
-        Self { open: acted_at.is_none().then_some(epoch), numbers }
     }
 }
 
@@ -126,7 +136,7 @@ impl Behind<'_> {
         let records = unsound(epochs.get(scan, at)?)?;
         let chain = match half {
             Which::Registered | Which::Decided => Some(records.record.chain_hash),
-            Which::Acted => self.acted_chain(&records)?,
+            Which::Acted => records.record.acted_chain,
             Which::Published => self.ended_chain(scan)?,
         };
         Ok(chain.is_some_and(|chain| chain.to_string() == link.chain))
@@ -136,22 +146,13 @@ impl Behind<'_> {
         Registered::of_record(&self.earlier.run, (&self.earlier.nodes, &self.earlier.edges))
     }
 
-    /// The chain after what was done with an epoch; none while nothing was.
-    fn acted_chain(&self, records: &EpochRecords) -> Result<Option<ContentHash>, LandscapeError> {
-        let Some(at) = records.record.acted_at else { return Ok(None) };
-        let version = self.earlier.run.hash_version;
-        let decided = DecidedDigest::of(version, &records.decided);
-        let mut state = RecorderState::new(&self.registered()).after(None, Some(&decided), Micros(0));
-        state.go_on_from(records.record.chain_hash);
-        let acted = ActedDigest::of(version, &records.acted)?.went_on(records.record.positions.clone());
-        Ok(Some(state.after(Some((&records.acted, &acted)), None, at).chain()))
-    }
-
-    /// The chain after the last commit.
+    /// The chain of acts after the last commit.
     fn ended_chain(&self, scan: &mut dyn ExportScan) -> Result<Option<ContentHash>, LandscapeError> {
         let last = scan.checkpoints()?.pop();
         let version = self.earlier.run.hash_version;
-        Ok(last.and_then(|last| RecorderState::from_stored(version, &last.hash_state)).map(|s| s.chain()))
+        Ok(last
+            .and_then(|last| RecorderState::from_stored(version, &last.hash_state))
+            .map(|s| s.acts().chain()))
     }
 
     /// Run, nodes and edges, as they were when the run began.
@@ -176,8 +177,7 @@ impl Behind<'_> {
 
     /// The halves of an epoch that the journal lacks.
     fn epoch(&mut self, records: EpochRecords, scan: &mut dyn ExportScan) -> Result<(), LandscapeError> {
-        let EpochRecord { epoch, decided_at, acted_at, chain_hash, .. } = records.record;
-        let acted_chain = self.acted_chain(&records)?;
+        let EpochRecord { epoch, decided_at, acted_at, chain_hash, acted_chain, .. } = records.record;
         let has_published = records.published.records() > 0;
         let [decided, acted, published] = Halves::of(records).0;
         if self.lacks(Which::Decided, epoch) {
@@ -194,6 +194,17 @@ impl Behind<'_> {
             self.close((Which::Published, Some(epoch)), None, chain)?;
         }
         Ok(())
+    }
+
+    /// The lines of an epoch that was decided and not acted on, with their link.
+    fn decided(&self, records: EpochRecords) -> Vec<u8> {
+        let EpochRecord { epoch, decided_at, chain_hash, .. } = records.record;
+        let [decided, ..] = Halves::of(records).0;
+        let run = self.earlier.run.run_id;
+        let mut lines = Lines::new(run);
+        lines.half(decided);
+        link_line(run, (Which::Decided, Some(epoch)), Some(decided_at), chain_hash, &mut lines.bytes);
+        lines.bytes
     }
 
     /// The publication of a run without epochs; gives back the numbers that it has used.
@@ -218,7 +229,7 @@ impl Behind<'_> {
         };
         let digest = ActedDigest::of(self.earlier.run.hash_version, &published)?;
         let state = RecorderState::new(&self.registered());
-        let chain = state.after(Some((&published, &digest)), None, Micros(0)).chain();
+        let chain = state.after(Some((&published, &digest)), None, Micros(0)).acts().chain();
         self.lines.half(Half::acted(ActedEpoch::default(), operations, artifacts));
         self.close((Which::Published, Some(epoch)), None, chain)?;
         Ok(numbers)

@@ -106,8 +106,10 @@ pub struct RunHead {
     pub run: RunId,
     /// The epoch that was decided last.
     pub epoch: u64,
-    /// The chain after that.
+    /// The chain of decisions after that.
     pub chain: ContentHash,
+    /// The chain of acts, which may be behind.
+    pub acted_chain: ContentHash,
     /// The leaves of rows.
     pub decisions: TreeHead,
     /// The leaves of releases.

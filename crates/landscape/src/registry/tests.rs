@@ -110,6 +110,7 @@ fn every() -> Vec<Entry> {
         run: run(),
         epoch: 99,
         chain: hash("chain"),
+        acted_chain: hash("acted chain"),
         decisions: tree(100),
         releases: tree(2),
         acts: tree(98),

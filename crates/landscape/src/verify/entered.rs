@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use elspeth_contracts::{EpochNo, PurgeStatus, RunStatus};
 
+use super::fold::TreesAt;
 use super::ledger::{Bad, Check, Ledger};
 use super::places::Epoch;
 use super::scan::{PurgeRecord, RecordScan};
@@ -30,7 +31,7 @@ pub(super) struct Told<'a> {
     pub(super) purges: &'a [PurgeRecord],
     pub(super) epochs: &'a [Epoch],
     /// The trees after those epochs of which entries tell; none where they cannot be made again.
-    pub(super) trees: &'a BTreeMap<EpochNo, Option<[TreeHead; 3]>>,
+    pub(super) trees: &'a BTreeMap<EpochNo, Option<TreesAt>>,
     /// Records of every kind, as they were counted.
     pub(super) records: u64,
 }
@@ -202,8 +203,11 @@ impl<'a> Course<'a> {
         let record = &epochs[at].record;
         let rows = epochs[..=at].iter().fold(0, |rows, epoch| epoch.record.row_count.wrapping_add(rows));
         let decisions = TreeHead { size: rows, root: record.content_root };
-        let trees = self.told.trees.get(&EpochNo(head.epoch)).copied().flatten();
-        let others = trees.is_none_or(|trees| trees == [head.decisions, head.releases, head.acts]);
+        let trees = self.told.trees.get(&EpochNo(head.epoch)).and_then(Option::as_ref);
+        let others = trees.is_none_or(|trees| {
+            (trees.decisions, trees.releases) == (head.decisions, head.releases)
+                && trees.acts.contains(&(head.acts, head.acted_chain))
+        });
         if head.chain == record.chain_hash && head.decisions == decisions && others {
             return Ok(());
         }

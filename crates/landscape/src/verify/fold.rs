@@ -1,50 +1,70 @@
 //! Chain and trees, made again from the digests of epochs and compared with what is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use elspeth_canonical::ContentHash;
 use elspeth_contracts::{EpochNo, Micros, RunStatus, Step};
 
 use super::examine::Examined;
 use super::places::Epoch;
 use super::scan::{CheckpointRecord, EpochRecord};
 use super::{Bad, Check, Ledger};
-use crate::integrity::{ActedDigest, RecorderState, Registered};
+use crate::integrity::{self, ActedDigest, RecorderState, Registered};
 use crate::registry::TreeHead;
 use crate::{ActedEpoch, RunRecord, RunSeal};
 
 /// What was done with an epoch, and its digest; none where it cannot be read.
 pub(super) type Acts = Option<(ActedEpoch, ActedDigest)>;
 
-/// Chain and trees as far as they have been made again.
+/// How many epochs may wait for their sinks.
+const BEHIND: usize = 2;
+
+/// What a head may say of the trees and the chain of acts at the commit of an epoch's decisions.
+#[derive(Debug, Clone)]
+pub(super) struct TreesAt {
+    pub(super) decisions: TreeHead,
+    pub(super) releases: TreeHead,
+    /// As many as there may have been acts by then.
+    pub(super) acts: Vec<(TreeHead, ContentHash)>,
+}
+
+/// Chains and trees as far as they have been made again.
 pub(super) struct Fold<'a> {
     run: &'a RunRecord,
     state: RecorderState,
-    /// What was done with the epoch before, until it is known when that became durable.
-    waiting: Option<(EpochRecord, Acts)>,
+    /// What was done up to each of the last epochs: sinks may have been that far behind.
+    acts: VecDeque<integrity::Acts>,
+    /// The last epoch, and whether what was done with it is on the record.
+    last: Option<(EpochNo, bool)>,
     /// Whether the state has all leaves so far.
     leaves: bool,
-    /// Whether it has every link since the last stored chain.
+    /// Whether the chain of decisions has every link since its last stored hash.
     links: bool,
+    /// The same of the chain of acts.
+    acted_links: bool,
     /// Whether nothing differed so far.
     clean: bool,
     /// States that the checkpoints of the last epochs may have.
-    states: BTreeMap<EpochNo, Vec<String>>,
+    states: BTreeMap<EpochNo, Vec<RecorderState>>,
     published: Acts,
     /// The epoch in which each sink wrote last.
     pub(super) written: BTreeMap<Step, EpochNo>,
     /// The trees after those epochs about which somebody asks; none where they cannot be made again.
-    pub(super) asked: BTreeMap<EpochNo, Option<[TreeHead; 3]>>,
+    pub(super) asked: BTreeMap<EpochNo, Option<TreesAt>>,
     pub(super) records: u64,
 }
 
 impl<'a> Fold<'a> {
     pub(super) fn new(run: &'a RunRecord, registered: &Registered<'_>) -> Self {
+        let state = RecorderState::new(registered);
         Self {
             run,
-            state: RecorderState::new(registered),
-            waiting: None,
+            acts: VecDeque::from([state.acts().clone()]),
+            state,
+            last: None,
             leaves: true,
             links: true,
+            acted_links: true,
             clean: true,
             states: BTreeMap::new(),
             published: None,
@@ -54,20 +74,22 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The next epoch; whether its chain is the stored one.
+    /// The next epoch; whether its chain of decisions is the stored one.
     pub(super) fn add(&mut self, epoch: &Epoch, examined: &mut Examined, ledger: &mut Ledger) -> bool {
-        if let Some((record, acts)) = self.waiting.take() {
-            self.act(&record, acts);
-            if record.acted_at.is_none() {
-                let bad = Bad::exact("epochs", named(&record));
-                ledger.bad(Check::Records, bad.what("it was never acted on, but there are epochs after it"));
-            }
-        }
+        let record = &epoch.record;
         if self.published.is_some() {
-            let bad = Bad::among("operations", format!("before {}", named(&epoch.record)));
+            let bad = Bad::among("operations", format!("before {}", named(record)));
             ledger.bad(Check::Records, bad.what("there are epochs after the publication"));
         }
-        let record = &epoch.record;
+        let decided = self.decide(record, examined, ledger);
+        self.act(record, examined.acted.take(), ledger);
+        self.records += examined.records;
+        self.written.extend(examined.writes.drain(..).map(|sink| (sink, record.epoch)));
+        self.published = examined.published.take().filter(|(acted, _)| acted.records() > 0);
+        decided
+    }
+
+    fn decide(&mut self, record: &EpochRecord, examined: &mut Examined, ledger: &mut Ledger) -> bool {
         match examined.decided.take() {
             Some(digest) => self.state = self.state.after(None, Some(&digest), record.decided_at),
             None => (self.leaves, self.links) = (false, false),
@@ -83,64 +105,74 @@ impl<'a> Fold<'a> {
             ledger.bad(Check::Chain, chain_bad(record, content));
         }
         if let Some(trees) = self.asked.get_mut(&record.epoch) {
-            *trees = self.leaves.then(|| self.state.trees().heads());
+            let [decisions, releases, _] = self.state.trees().heads();
+            let acts = self.acts.iter().map(|acts| (acts.head(), acts.chain())).collect();
+            *trees = self.leaves.then_some(TreesAt { decisions, releases, acts });
         }
         self.clean &= content == Some(true) && chain == Some(true);
         // From here on the stored chain counts, so that every epoch is judged by its own records.
-        self.state.go_on_from(record.chain_hash);
+        self.state.decided_from(record.chain_hash, record.epoch);
         self.links = true;
-        self.keep_state(record.epoch);
-        self.records += examined.records;
-        self.written.extend(examined.writes.drain(..).map(|sink| (sink, record.epoch)));
-        self.published = examined.published.take().filter(|(acted, _)| acted.records() > 0);
-        self.waiting = Some((record.clone(), examined.acted.take()));
+        let states = self.acts.iter().map(|acts| self.state.with_acts(acts)).collect();
+        self.states.insert(record.epoch, states);
+        while self.states.len() > 2 {
+            self.states.pop_first();
+        }
         chain == Some(true)
     }
 
     /// Links what was done with an epoch.
-    fn act(&mut self, record: &EpochRecord, acts: Acts) {
-        match (record.acted_at, acts) {
-            (Some(at), Some((acted, digest))) => {
-                self.state = self.state.after(Some((&acted, &digest)), None, at);
-                self.keep_state(record.epoch);
+    fn act(&mut self, record: &EpochRecord, acts: Acts, ledger: &mut Ledger) {
+        let waited = self.last.replace((record.epoch, record.acted_at.is_some()));
+        match (record.acted_at.zip(record.acted_chain), acts) {
+            (None, acts) => {
+                if acts.is_some_and(|(acted, _)| acted.records() > 0) {
+                    let what = "there are records of what was done with it, but not of when";
+                    ledger.bad(Check::Records, Bad::among("epochs", named(record)).what(what));
+                }
+                return;
             }
-            (_, None) | (None, Some(_)) => (self.leaves, self.links) = (false, false),
+            (Some((at, _)), Some((acted, digest))) => {
+                self.state = self.state.after(Some((&acted, &digest)), None, at);
+            }
+            (Some(_), None) => (self.leaves, self.acted_links) = (false, false),
         }
+        if waited.is_some_and(|(_, acted)| !acted) {
+            let what = "it was acted on, but the epoch before it was not";
+            ledger.bad(Check::Records, Bad::exact("epochs", named(record)).what(what));
+        }
+        if let Some(stored) = record.acted_chain {
+            if self.acted_links && self.state.chains().1 != stored {
+                self.clean = false;
+                ledger.bad(Check::Chain, acted_bad(record));
+            }
+            self.state.acted_from(stored, record.epoch);
+            self.acted_links = true;
+        }
+        self.acts.push_back(self.state.acts().clone());
+        if self.acts.len() > BEHIND {
+            self.acts.pop_front();
+        }
+        self.states.entry(record.epoch).or_default().push(self.state.clone());
     }
 
-    fn keep_state(&mut self, epoch: EpochNo) {
-        self.states.entry(epoch).or_default().push(self.state.hashes().state);
-        while self.states.len() > 2 {
-            self.states.pop_first();
-        }
-    }
-
-    /// The end: what was done with the last epoch, the publication, the seal, the checkpoints that are left. Gives back the
-    /// state that has the run's content root, and the seal, if there is one.
+    /// The end: the publication, the seal, the checkpoints that are left. Gives back the state that has the run's content
+    /// root, and the seal, if there is one.
     pub(super) fn end(
         mut self,
         resumptions: usize,
         checkpoints: &[CheckpointRecord],
         ledger: &mut Ledger,
     ) -> Option<(RecorderState, RunSeal)> {
-        let last = self.waiting.take();
-        let mut ends = Vec::new();
-        match last {
-            Some((record, acts)) if record.acted_at.is_some() => {
-                self.act(&record, acts);
-                ends = self.publications(record.epoch, resumptions);
-                self.states.insert(record.epoch, ends.iter().map(|state| state.hashes().state).collect());
+        let ends = match self.last {
+            Some((epoch, true)) => {
+                let ends = self.publications(epoch, resumptions);
+                self.states.entry(epoch).or_default().extend(ends.iter().cloned());
+                ends
             }
-            Some((record, acts)) => {
-                if acts.is_some_and(|(acted, _)| acted.records() > 0) {
-                    let bad = Bad::among("epochs", named(&record));
-                    let what = "there are records of what was done with it, but not of when";
-                    ledger.bad(Check::Records, bad.what(what));
-                }
-                ends.push(self.state.clone());
-            }
-            None => ends = self.publications(EpochNo::default(), resumptions),
-        }
+            Some((_, false)) => vec![self.state.clone()],
+            None => self.publications(EpochNo::default(), resumptions),
+        };
         let ended = self.checkpoints(checkpoints, ledger);
         self.seal(ends, ended, ledger)
     }
@@ -172,7 +204,8 @@ impl<'a> Fold<'a> {
         let mut last = None;
         for checkpoint in checkpoints.iter().filter(|_| self.clean) {
             let known = self.states.get(&checkpoint.epoch);
-            let right = known.is_some_and(|states| states.contains(&checkpoint.hash_state));
+            let is_stored = |state: &RecorderState| state.hashes().state == checkpoint.hash_state;
+            let right = known.is_some_and(|states| states.iter().any(is_stored));
             let of_last = self.states.last_key_value().is_some_and(|(epoch, _)| *epoch == checkpoint.epoch);
             if of_last {
                 last = Some(right);
@@ -204,14 +237,13 @@ impl<'a> Fold<'a> {
             Some(true) => Bad::exact("runs", self.run.run_id.to_string()),
             Some(false) | None => Bad::among("runs", self.run.run_id.to_string()),
         };
-        if self.links && !judged.iter().any(|(_, record)| *record) {
+        if self.links && self.acted_links && !judged.iter().any(|(_, record)| *record) {
             let what = match ended {
                 Some(true) => {
                     "its record root is not that of its records and its end (time, status, error, source)"
                 }
                 Some(false) | None => {
-                    "its record root is not that of its records: what was done with the last epoch, or the publication, \
-                     or the run's own end was changed"
+                    "its record root is not that of its records: the publication or the run's own end was changed"
                 }
             };
             ledger.bad(Check::Chain, bad().what(what));
@@ -255,14 +287,19 @@ fn content_bad(record: &EpochRecord) -> Bad {
     Bad::among("epochs", named(record)).what(what)
 }
 
-/// As narrow as it can be told: one hash stands for what was decided in an epoch and for what was done with the one before.
+/// As narrow as it can be told: one hash stands for all that was decided in an epoch.
 fn chain_bad(record: &EpochRecord, content: Option<bool>) -> Bad {
     let what = match content {
         Some(true) => {
             "the chain breaks here, although what was decided about the rows is as it was: a time, a duration, a release or \
-             an operation of this epoch was changed, or what sinks did with the one before"
+             an operation of this epoch was changed"
         }
         Some(false) | None => "the chain breaks here: records of this epoch were changed, added or removed",
     };
+    Bad::among("epochs", named(record)).what(what)
+}
+
+fn acted_bad(record: &EpochRecord) -> Bad {
+    let what = "the chain of acts breaks here: what sinks did, what became of tokens, when, or from where sinks go on was changed";
     Bad::among("epochs", named(record)).what(what)
 }

@@ -229,7 +229,11 @@ pub(super) fn continuation(
         ledger.bad(Check::Continuation, bad.what("there are others than there should be"));
     }
     let record = |of: EpochNo| epochs.iter().find(|epoch| epoch.number() == of).map(|epoch| &epoch.record);
-    let open = epochs.last().filter(|epoch| epoch.record.acted_at.is_none());
+    let is_open = |of: EpochNo| record(of).is_some_and(|record| record.acted_at.is_none());
+    let about_to_write = |of: EpochNo| {
+        let of_epoch: Vec<_> = intents.iter().filter(|(epoch, _)| *epoch == of).collect();
+        intents_hash(known.version, of_epoch.iter().map(|(_, intent)| intent))
+    };
     for checkpoint in checkpoints {
         let bad = Bad::exact("checkpoints", format!("epoch {}", checkpoint.epoch.0));
         let CheckpointRecord { source_position, buffers, pending, intents_hash: about_to, .. } = checkpoint;
@@ -238,9 +242,7 @@ pub(super) fn continuation(
             ledger.bad(Check::Continuation, bad.what("its JSON cannot be read"));
         } else if record(checkpoint.epoch).is_some_and(|r| r.continuation != kept.hash(known.version)) {
             ledger.bad(Check::Continuation, bad.what("it is not from where the run was to go on"));
-        } else if open.is_some_and(|open| open.number() == checkpoint.epoch)
-            && intents_hash(known.version, intents.iter().map(|(_, intent)| intent)) != *about_to
-        {
+        } else if is_open(checkpoint.epoch) && about_to_write(checkpoint.epoch) != *about_to {
             let bad = Bad::among("sink_intents", format!("epoch {}", checkpoint.epoch.0));
             ledger.bad(Check::Continuation, bad.what("they are not what the sinks were to write"));
         }
@@ -265,9 +267,9 @@ pub(super) fn continuation(
         let bad = Bad::exact("sink_intents", format!("epoch {}, step {}", epoch.0, intent.sink.get()));
         let here = |token: &TokenKey| {
             let at = known.places.epoch(known.places.walk(*token, Moment::End));
-            open.is_some() && at == Some(epochs.len() - 1)
+            at.is_some_and(|at| epochs[at].number() == *epoch)
         };
-        if open.is_none_or(|last| last.number() != *epoch) {
+        if !is_open(*epoch) {
             ledger.bad(Check::Continuation, bad.what("nothing waits for its sinks in that epoch"));
         } else if !known.is(intent.sink, NodeType::Sink) {
             ledger.bad(Check::Continuation, bad.what("its sink is none"));

@@ -109,8 +109,10 @@ pub struct EpochRecord {
     pub decided_at: Micros,
     /// When what was done with it became durable.
     pub acted_at: Option<Micros>,
-    /// The chain after its decisions.
+    /// The chain of decisions after its own.
     pub chain_hash: ContentHash,
+    /// The chain of acts after what was done with it.
+    pub acted_chain: Option<ContentHash>,
     /// The root of the rows' leaves after it.
     pub content_root: ContentHash,
     /// Hash over that from which the run goes on after it.
