@@ -30,7 +30,8 @@
 //! ## What is in it
 //!
 //! - [`to_canonical_vec`] and [`hash_of`]: bytes and hash of anything that serde can serialise.
-//! - [`HashVersion`]: which digest over which form, with its stored name; [`Hasher`] for bytes that come in pieces.
+//! - [`HashVersion`]: which digest over which form, with its stored name; [`Hasher`] for bytes that come in pieces, [`Texts`] for
+//!   many short ones.
 //! - [`ContentHash`]: 32 bytes, shown and parsed as 64 hex digits.
 //! - `write_*` and [`compare_keys`]: the writers of single values, for types that know their own layout and want to write
 //!   themselves without serde (a row of ten fields takes a quarter of a microsecond that way).
@@ -53,11 +54,14 @@
 
 mod error;
 mod hash;
+mod lanes;
+mod many;
 mod serialize;
 mod write;
 
 pub use error::CanonicalError;
 pub use hash::{ContentHash, HashVersion, Hasher, ParseHashError};
+pub use many::Texts;
 pub use serialize::{hash_of, to_canonical_vec};
 pub use write::{
     MAX_SAFE_INTEGER, compare_keys, write_bool, write_bytes, write_f64, write_i64, write_null, write_str,

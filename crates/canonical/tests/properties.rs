@@ -1,6 +1,6 @@
 //! Random JSON against a second, independent implementation, and the order of keys against UTF-16 itself.
 
-use elspeth_canonical::{HashVersion, MAX_SAFE_INTEGER, compare_keys, to_canonical_vec};
+use elspeth_canonical::{HashVersion, MAX_SAFE_INTEGER, Texts, compare_keys, to_canonical_vec};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -78,4 +78,36 @@ proptest! {
             prop_assert_eq!(hasher.finish(), version.hash(&pieces.concat()));
         }
     }
+}
+
+proptest! {
+    #[test]
+    fn hashes_of_many_are_the_hashes_of_each(lengths in prop::collection::vec(0_usize..1_300, 0..120), seed: u8) {
+        let text = |(number, length): (usize, &usize)| -> Vec<u8> {
+            (0..*length).map(|at| u8::try_from((at * 3 + number) % 241).unwrap() ^ seed).collect()
+        };
+        let each: Vec<_> = lengths.iter().enumerate().map(text).collect();
+        for version in HashVersion::ALL {
+            let mut texts = Texts::default();
+            each.iter().for_each(|text| texts.push(text));
+            let expected: Vec<_> = each.iter().map(|text| version.hash(text)).collect();
+            prop_assert_eq!(version.hash_all(&texts), expected);
+        }
+    }
+}
+
+#[test]
+fn a_text_that_could_not_be_written_is_none() {
+    let mut texts = Texts::default();
+    texts.push(b"first");
+    let failed: Result<(), &str> = texts.try_add(|out| {
+        out.extend_from_slice(b"half of");
+        Err("no more")
+    });
+    assert_eq!((failed, texts.len()), (Err("no more"), 1));
+    texts.try_add(|out| Ok::<_, &str>(out.extend_from_slice(b"second"))).unwrap();
+    let version = HashVersion::Blake3V1;
+    assert_eq!(version.hash_all(&texts), [version.hash(b"first"), version.hash(b"second")]);
+    texts.clear();
+    assert!(texts.is_empty() && version.hash_all(&texts).is_empty());
 }

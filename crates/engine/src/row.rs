@@ -23,6 +23,7 @@ impl Walker<'_> {
         for (row_index, item) in indexes.zip(input.items) {
             self.row(row_index, input.read_us, item, out);
         }
+        out.leaves = self.leaves.hashes(self.pipeline.options.hash_version);
     }
 
     fn row(&mut self, row_index: RowIndex, read_us: i64, item: SourceItem, out: &mut ChunkOutput) {
@@ -47,8 +48,7 @@ impl Walker<'_> {
                 self.quarantine((row_index, token), row, reason, out);
             }
         }
-        let leaf = self.close_row(out, &marks);
-        out.leaves.push(leaf);
+        self.close_row(out, &marks);
     }
 
     /// The row with its hash; a refused record as a row, with why it is refused.
@@ -100,8 +100,8 @@ impl Walker<'_> {
         out.validation_errors.push(ValidationErrorRecord { row_index, reason, destination });
     }
 
-    /// The content leaf of the row whose records begin at `marks`.
-    fn close_row(&mut self, out: &mut ChunkOutput, marks: &Marks) -> ContentHash {
+    /// Ends the content leaf of the row whose records begin at `marks`.
+    fn close_row(&mut self, out: &mut ChunkOutput, marks: &Marks) {
         if out.tokens.len() > marks.tokens + 1 {
             out.sort_from(marks);
         }
@@ -113,7 +113,7 @@ impl Walker<'_> {
             self.leaf.validation_error(error);
         }
         out.leaf_errors(marks, &mut self.leaf);
-        self.leaf.finish()
+        self.leaf.finish_later(&mut self.leaves);
     }
 }
 

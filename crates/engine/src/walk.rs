@@ -12,7 +12,7 @@ use elspeth_contracts::{
 };
 use elspeth_executors::{Arrival, Cause, FailedAttempt, Scratch, Settled, Verdict, Visit};
 use elspeth_graph::{Destination, Node, NodeSpec};
-use elspeth_landscape::integrity::LeafEncoder;
+use elspeth_landscape::integrity::{LeafBatch, LeafEncoder};
 use elspeth_payload::BodyKey;
 use elspeth_telemetry::{Granularity, NodeTag, OpenSpan, TokenTag};
 use elspeth_value::Row;
@@ -29,6 +29,8 @@ pub(crate) struct Walker<'a> {
     pub(crate) on_invalid: Destination,
     pub(crate) scratch: Scratch,
     pub(crate) leaf: LeafEncoder,
+    /// Of the rows of this chunk.
+    pub(crate) leaves: LeafBatch,
 }
 
 /// Tokens under way: what a row, or one release, sets in motion.
@@ -87,7 +89,8 @@ impl<'a> Walker<'a> {
             unreachable!("the graph's builder puts the source at step 0");
         };
         let leaf = LeafEncoder::new(pipeline.options.hash_version);
-        Self { pipeline, on_success, on_invalid, scratch: Scratch::default(), leaf }
+        let (scratch, leaves) = (Scratch::default(), LeafBatch::default());
+        Self { pipeline, on_success, on_invalid, scratch, leaf, leaves }
     }
 
     /// Lets every token of the walk go as far as it can.

@@ -12,6 +12,7 @@
 
 mod acted;
 mod ahead;
+mod batch;
 mod chain;
 mod continuation;
 mod encode;
@@ -31,6 +32,7 @@ use crate::registry::RunHead;
 
 pub(crate) use acted::each_act;
 pub use ahead::TreesAhead;
+pub use batch::LeafBatch;
 pub use chain::{ActedDigest, DecidedDigest};
 pub(crate) use chain::{Acts, RecorderState, Registered};
 pub(crate) use continuation::{GoingOn, intents_hash, position_of};

@@ -189,7 +189,7 @@ impl Recorder {
         let (epoch, every) = (self.staged.as_ref()?.epoch(), self.heads_every?);
         let [decisions, releases, acts] = next.trees().heads();
         let (chain, acted_chain) = next.chains();
-        (epoch.0 + 1).is_multiple_of(every.get()).then(|| RunHead {
+        (epoch.0 + 1).is_multiple_of(every.get()).then_some(RunHead {
             run: self.run.run_id,
             epoch: epoch.0,
             chain,

@@ -62,9 +62,14 @@ pub(crate) fn hash_of_body(
     scratch: &mut Vec<u8>,
 ) -> Result<ContentHash, CanonicalError> {
     scratch.clear();
-    match body {
-        Body::Row(row) => row.write_canonical(scratch)?,
-        Body::Opaque(value) => value.write_canonical(scratch)?,
-    }
+    canonical_body(body, scratch)?;
     Ok(version.hash(scratch))
+}
+
+/// Appends the canonical form of a body.
+pub(crate) fn canonical_body(body: &Body, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+    match body {
+        Body::Row(row) => row.write_canonical(out),
+        Body::Opaque(value) => value.write_canonical(out),
+    }
 }

@@ -164,11 +164,11 @@ fn check(scratch: &Scratch, run: &str) {
         assert_eq!((&epoch["chain_hash"], &epoch["decided_at"]), (&link["chain"], &link["committed_at"]));
     }
     for (epoch, link) in epochs.iter().zip(links.iter().filter(|link| link["half"] == "acted")) {
-        assert_eq!(epoch["acted_at"], link["committed_at"]);
+        assert_eq!((&epoch["acted_chain"], &epoch["acted_at"]), (&link["chain"], &link["committed_at"]));
     }
     let last = of(&exported, "checkpoint").pop().unwrap();
     let state: Value = serde_json::from_str(last["hash_state"].as_str().unwrap()).unwrap();
-    assert_eq!(links.last().unwrap()["chain"], state["chain"]);
+    assert_eq!(links.last().unwrap()["chain"], state["acts"]["chain"]);
     let (ended, run) = (of(&journal, "sealed"), &of(&exported, "run")[0]);
     for field in ["status", "completed_at", "content_root", "record_root", "source_identity"] {
         assert_eq!(ended[0][field], run[field], "{field}");

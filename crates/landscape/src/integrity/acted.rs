@@ -3,15 +3,15 @@
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::TokenKey;
 
-use super::LeafEncoder;
 use super::encode::{Record, in_key_order};
+use super::{LeafBatch, LeafEncoder};
 use crate::{ActedEpoch, Corruption};
 
 /// The leaves of an epoch's acts, in the order of its outcomes.
 pub(crate) fn acted_leaves(version: HashVersion, acted: &ActedEpoch) -> Result<Vec<ContentHash>, Corruption> {
-    let mut leaves = Vec::with_capacity(acted.outcomes.len());
-    each_act(&mut LeafEncoder::new(version), acted, |leaf, _| leaves.push(leaf.finish()))?;
-    Ok(leaves)
+    let mut leaves = LeafBatch::default();
+    each_act(&mut LeafEncoder::new(version), acted, |leaf, _| leaf.finish_later(&mut leaves))?;
+    Ok(leaves.hashes(version))
 }
 
 /// Gives each act to the encoder, in the order of the epoch's outcomes, for `close` to end it.

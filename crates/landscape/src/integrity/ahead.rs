@@ -50,7 +50,7 @@ impl Leaves {
     /// Appends them to a tree that the commit is expected to have.
     pub(super) fn grow(&mut self, tree: &mut MerkleTree) {
         let before = tree.clone();
-        self.hashes.iter().for_each(|leaf| tree.push(*leaf));
+        tree.extend(&self.hashes);
         self.grown = Some((before, tree.clone()));
     }
 
@@ -58,7 +58,7 @@ impl Leaves {
     pub(super) fn append_to(&self, tree: &mut MerkleTree) {
         match &self.grown {
             Some((before, after)) if before == tree => tree.clone_from(after),
-            Some(_) | None => self.hashes.iter().for_each(|leaf| tree.push(*leaf)),
+            Some(_) | None => tree.extend(&self.hashes),
         }
     }
 }

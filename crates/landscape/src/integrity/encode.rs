@@ -9,6 +9,8 @@ use elspeth_contracts::{
     TransformErrorRecord, ValidationErrorRecord,
 };
 
+use super::LeafBatch;
+
 /// Bytes under construction.
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
@@ -70,6 +72,15 @@ impl Encoder {
         };
         self.bytes.clear();
         digest
+    }
+
+    /// Leaves the digest of everything since the last one to a batch.
+    pub(super) fn digest_later(&mut self, version: HashVersion, batch: &mut LeafBatch) {
+        match self.ahead {
+            None => batch.add(&self.bytes),
+            Some(_) => batch.add_done(self.digest(version)),
+        }
+        self.bytes.clear();
     }
 
     /// Hashes what has come together, if that is too much to keep.

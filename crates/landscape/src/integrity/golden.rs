@@ -344,7 +344,7 @@ fn chain_and_roots_have_their_golden_hashes() {
     let decisions = "338716c310faa627281186c582a7a507b70d75839607caeaf2a3baf19d412b63";
     assert_eq!(chain(&decided), format!("{decisions} {start}"));
     let acted = after(&decided, Some(&acted()), None, Micros(1_000_300));
-    let acts = "ACTED";
+    let acts = "7cf50efd3a978a71c04c2bc8341e164fbb13d269f01432a496ebd47820d6fb37";
     assert_eq!(chain(&acted), format!("{decisions} {acts}"));
     let ended = after(&acted, Some(&published()), None, Micros(1_000_350));
     let acts = "ENDED";

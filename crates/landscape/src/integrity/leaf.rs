@@ -4,6 +4,7 @@ use elspeth_contracts::{
     TokenParentRecord, TokenRecord, TransformErrorRecord, ValidationErrorRecord,
 };
 
+use super::LeafBatch;
 use super::encode::Encoder;
 
 /// What a leaf's bytes begin with, so that no leaf can be taken for an inner node (RFC 9162, 2.1.1).
@@ -111,6 +112,12 @@ impl LeafEncoder {
         let leaf = self.out.digest(self.version);
         self.out.u8(LEAF_PREFIX);
         leaf
+    }
+
+    /// The same, in a batch with others.
+    pub fn finish_later(&mut self, batch: &mut LeafBatch) {
+        self.out.digest_later(self.version, batch);
+        self.out.u8(LEAF_PREFIX);
     }
 
     /// The bytes of everything given since the last leaf, of an encoder that keeps them.

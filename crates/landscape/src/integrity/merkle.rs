@@ -1,4 +1,4 @@
-use elspeth_canonical::{ContentHash, HashVersion};
+use elspeth_canonical::{ContentHash, HashVersion, Texts};
 use serde::{Deserialize, Serialize};
 
 use super::encode::UNPROVEN;
@@ -50,6 +50,36 @@ impl MerkleTree {
         self.size += 1;
     }
 
+    /// Appends leaves, as [`MerkleTree::push`] one after the other would: level by level, since nodes that are joined together
+    /// take a quarter of the time.
+    pub fn extend(&mut self, leaves: &[ContentHash]) {
+        let (mut nodes, mut odd, mut texts) = (leaves.to_vec(), Vec::new(), Texts::default());
+        let mut before = self.size;
+        while !nodes.is_empty() {
+            if before % 2 == 1 {
+                nodes.insert(0, self.frontier.pop().expect("one root for every bit of the size"));
+            }
+            if nodes.len() % 2 == 1 {
+                odd.extend(nodes.pop());
+            }
+            nodes = self.join_all(&nodes, &mut texts);
+            before /= 2;
+        }
+        self.frontier.extend(odd.into_iter().rev());
+        self.size += leaves.len() as u64;
+    }
+
+    /// Joins each node with its neighbour.
+    fn join_all(&self, nodes: &[ContentHash], texts: &mut Texts) -> Vec<ContentHash> {
+        let (pairs, _) = nodes.as_chunks::<2>();
+        if UNPROVEN {
+            return pairs.iter().map(|[left, _]| *left).collect();
+        }
+        texts.clear();
+        pairs.iter().for_each(|[left, right]| texts.push(&node(left, right)));
+        self.version.hash_all(texts)
+    }
+
     /// Its root; the hash of nothing when it has no leaves.
     #[must_use]
     pub fn root(&self) -> ContentHash {
@@ -74,11 +104,15 @@ impl MerkleTree {
         if UNPROVEN {
             return left;
         }
-        let mut bytes = [NODE_PREFIX; 65];
-        bytes[1..33].copy_from_slice(left.as_bytes());
-        bytes[33..].copy_from_slice(right.as_bytes());
-        self.version.hash(&bytes)
+        self.version.hash(&node(&left, &right))
     }
+}
+
+fn node(left: &ContentHash, right: &ContentHash) -> [u8; 65] {
+    let mut bytes = [NODE_PREFIX; 65];
+    bytes[1..33].copy_from_slice(left.as_bytes());
+    bytes[33..].copy_from_slice(right.as_bytes());
+    bytes
 }
 
 #[cfg(test)]
@@ -119,6 +153,19 @@ mod tests {
             leaves.iter().for_each(|l| tree.push(*l));
             prop_assert_eq!(tree.size(), size as u64);
             prop_assert_eq!(tree.root(), defined(version, &leaves));
+        }
+
+        #[test]
+        fn leaves_may_come_singly_or_together(version in versions(), cuts in proptest::collection::vec(0_usize..40, 0..12)) {
+            let (mut singly, mut together) = (MerkleTree::new(version), MerkleTree::new(version));
+            let mut number = 0;
+            for cut in cuts {
+                let leaves: Vec<_> = (number..number + cut).map(|n| leaf(version, n)).collect();
+                leaves.iter().for_each(|leaf| singly.push(*leaf));
+                together.extend(&leaves);
+                number += cut;
+                prop_assert_eq!(&together, &singly);
+            }
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! Bodies: each that hashes were taken over is there, and has its hash; no other is.
 
-use elspeth_canonical::{ContentHash, HashVersion};
+use elspeth_canonical::{ContentHash, Texts};
 use elspeth_contracts::{NodeStateRecord, Step, TokenKey};
 use elspeth_payload::{Block, BodyKey, LargeBodies};
 
@@ -9,7 +9,7 @@ use super::gather::{Gathered, Known};
 use super::places::{Epoch, Moment};
 use super::scan::{RecordScan, TokenRange, TokenRecords};
 use crate::LandscapeError;
-use crate::shown::hash_of_body;
+use crate::shown::canonical_body;
 
 /// Whether bodies have to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,10 +99,11 @@ pub(super) fn check(
             return Ok(count);
         }
     };
-    let mut compare = Compare { version: known.version, known, block: &block, looked, scratch: Vec::new() };
+    let mut compare = Compare::new(known, &block, looked);
     for (key, wanted) in &wanted {
         compare.one(*key, *wanted, &mut count, bad);
     }
+    compare.hashes(&mut count, bad);
     let is_wanted = |key: BodyKey| wanted.binary_search_by_key(&key, |(key, _)| *key).is_ok();
     let unwanted = || block.keys().filter(|key| !is_wanted(*key));
     // Both lists are in order, so as many keys that are all there are the same ones.
@@ -117,15 +118,23 @@ fn name(known: &Known<'_>, key: BodyKey) -> String {
     format!("of token {} after step {}", known.names().token(key.token), key.step.get())
 }
 
+/// Bytes of canonical forms that are hashed together, unless one alone has more.
+const TOGETHER: usize = 1 << 20;
+
 struct Compare<'a> {
-    version: HashVersion,
     known: &'a Known<'a>,
     block: &'a Block,
     looked: Looked<'a>,
-    scratch: Vec<u8>,
+    /// Canonical forms that are to be hashed, and of what.
+    texts: Texts,
+    waiting: Vec<(BodyKey, Wanted)>,
 }
 
-impl Compare<'_> {
+impl<'a> Compare<'a> {
+    fn new(known: &'a Known<'a>, block: &'a Block, looked: Looked<'a>) -> Self {
+        Self { known, block, looked, texts: Texts::default(), waiting: Vec::new() }
+    }
+
     fn one(&mut self, key: BodyKey, wanted: Wanted, count: &mut BodyCount, bad: &mut Vec<Bad>) {
         let damaged = |what: String| Bad::exact("bodies", name(self.known, key)).what(what);
         let stored;
@@ -140,15 +149,25 @@ impl Compare<'_> {
                 Err(what) => return bad.push(damaged(what)),
             },
         };
-        self.scratch.clear();
-        let hash = match hash_of_body(self.version, body, &mut self.scratch) {
-            Ok(hash) => hash,
-            Err(error) => return bad.push(damaged(format!("it has no hash ({error})"))),
-        };
-        count.checked += 1;
-        if let Some(recorded) = wanted.hash.filter(|recorded| *recorded != hash) {
-            let what = format!("it has the hash {hash}, but {recorded} is recorded");
-            bad.push(damaged(what).instead(wanted.table));
+        if let Err(error) = self.texts.try_add(|out| canonical_body(body, out)) {
+            return bad.push(damaged(format!("it has no hash ({error})")));
+        }
+        self.waiting.push((key, wanted));
+        if self.texts.bytes() > TOGETHER {
+            self.hashes(count, bad);
+        }
+    }
+
+    /// Compares the hashes of all that wait.
+    fn hashes(&mut self, count: &mut BodyCount, bad: &mut Vec<Bad>) {
+        let hashes = self.known.version.hash_all(&self.texts);
+        self.texts.clear();
+        for ((key, wanted), hash) in self.waiting.drain(..).zip(hashes) {
+            count.checked += 1;
+            if let Some(recorded) = wanted.hash.filter(|recorded| *recorded != hash) {
+                let what = format!("it has the hash {hash}, but {recorded} is recorded");
+                bad.push(Bad::exact("bodies", name(self.known, key)).what(what).instead(wanted.table));
+            }
         }
     }
 

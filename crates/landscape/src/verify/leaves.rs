@@ -13,17 +13,17 @@ use elspeth_contracts::{
 use super::gather::Known;
 use super::places::{Moment, Places};
 use crate::DecidedEpoch;
-use crate::integrity::{LeafEncoder, Members, Picked, ReleaseRecords};
+use crate::integrity::{LeafBatch, LeafEncoder, Members, Picked, ReleaseRecords};
 
 /// Adds the leaves of an epoch to it.
 pub(super) fn add(known: &Known<'_>, decided: &mut DecidedEpoch) {
     let mut leaf = LeafEncoder::new(known.version);
     let mut by_walk = ByWalk::of(decided, &known.places);
-    let mut row_leaves = Vec::with_capacity(decided.rows.len());
+    let mut row_leaves = LeafBatch::default();
     let mut errors = decided.validation_errors.iter().peekable();
     for row in &decided.rows {
         by_walk.rows.give(row, &mut errors, &mut leaf);
-        row_leaves.push(leaf.finish());
+        leaf.finish_later(&mut row_leaves);
     }
     let mut release_leaves = Vec::with_capacity(decided.releases.len());
     for release in &decided.releases {
@@ -31,7 +31,7 @@ pub(super) fn add(known: &Known<'_>, decided: &mut DecidedEpoch) {
         release_leaves.push(by_walk.release(decided, release.number, members).leaf(known.version));
     }
     drop(by_walk);
-    decided.row_leaves = row_leaves;
+    decided.row_leaves = row_leaves.hashes(known.version);
     decided.release_leaves = release_leaves;
 }
 
