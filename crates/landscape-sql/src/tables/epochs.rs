@@ -53,8 +53,8 @@ impl Epochs {
         "INSERT INTO checkpoints(run_no, epoch, source_position, buffers, hash_state, pending, intents_hash)
         VALUES(?, ?, ?, ?, ?, ?, ?)";
     const FORGET_CHECKPOINTS: &'static str = "DELETE FROM checkpoints WHERE run_no = ? AND epoch < ?";
-    const ADVANCE_CHECKPOINT: &'static str = "UPDATE checkpoints SET hash_state = ?1 WHERE run_no = ?2
-        AND epoch = (SELECT max(epoch) FROM checkpoints WHERE run_no = ?2)";
+    const ADVANCE_CHECKPOINT: &'static str = "UPDATE checkpoints SET hash_state = ? WHERE run_no = ?
+        AND epoch = (SELECT max(epoch) FROM checkpoints WHERE run_no = ?)";
     const ACTED: &'static str = "UPDATE epochs SET acted_at = coalesce(acted_at, ?),
         acted_chain = CASE WHEN acted_at IS NULL THEN ? ELSE acted_chain END,
         positions = CASE WHEN acted_at IS NULL THEN ? ELSE positions END,
@@ -135,7 +135,7 @@ impl Epochs {
 
     /// After a commit B alone: the hashes go on from here.
     pub(crate) fn advance_checkpoint(group: &mut Group, run_no: i64, hashes: &EpochHashes) {
-        group.then(Self::ADVANCE_CHECKPOINT).text(&hashes.state).int(run_no);
+        group.then(Self::ADVANCE_CHECKPOINT).text(&hashes.state).int(run_no).int(run_no);
     }
 
     pub(crate) fn sink_positions(group: &mut Group, run_no: i64, epoch: EpochNo, sinks: &[SinkProgress]) {
