@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use elspeth_contracts::disk_advice;
 use elspeth_faults::{Act, Call, around, io};
 use elspeth_landscape::{Durability, LandscapeError};
 use rusqlite::Connection;
@@ -47,7 +48,10 @@ impl Log {
             let synchronised = around(Act::SyncLog, || io(Call::Sync, &path).and_then(|()| file.sync_data()));
             synchronised.map_err(|error| LandscapeError::Store {
                 context: format!("making the log {} durable", path.display()),
-                message: error.to_string(),
+                message: match disk_advice(&error) {
+                    Some(advice) => format!("{error}; {advice}"),
+                    None => error.to_string(),
+                },
                 retryable: false,
             })
         })

@@ -104,12 +104,12 @@ fn rehearse(binary: &Path, folder: &Path, pipeline: Pipeline) -> Result<Part, Er
     Ok(Part { pipeline, run, resume, took, rows, left, explained: Explained::new(&twin) })
 }
 
-/// A kill after about half of the commits; before the publication when there are none.
+/// A kill after sinks acted on about half of the epochs; before the publication when there are none.
 fn middle(run: &Counts) -> Kill {
-    let point = Point::After(Act::CommitAb);
+    let point = Point::After(Act::ActOnEpoch);
     match run.of(point) {
         0 => Kill::At { point: Point::Before(Act::Publish), nth: 1 },
-        commits => Kill::At { point, nth: commits.div_ceil(2) },
+        epochs => Kill::At { point, nth: epochs.div_ceil(2) },
     }
 }
 

@@ -133,7 +133,7 @@ fn a_run_that_is_killed_at_a_commit_goes_on() {
         "before-commit-a:1",
         "after-commit-a:1",
         "before-commit-ab:1",
-        "after-commit-ab:2",
+        "after-commit-ab:1",
         "after-stage:2",
         "before-commit-b:1",
         "after-commit-b:1",

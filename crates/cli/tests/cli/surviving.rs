@@ -60,6 +60,9 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// How often a run does these depends on how quick its sinks are; but it does each.
+const IN_OTHER_NUMBERS: [&str; 5] = ["stage-acted", "commit-a", "commit-ab", "commit-b", "log-sync"];
+
 /// How often an undisturbed run comes to each point.
 fn points(log: &str) -> BTreeMap<String, u32> {
     let mut points = BTreeMap::new();
@@ -84,6 +87,10 @@ fn promise_survive_any_stop() {
             let fault = format!("kill:{point}:{nth}");
             let cli = Cli::triage();
             let killed = perform(&cli, &RUN, Some(&fault));
+            if nth > 1 && IN_OTHER_NUMBERS.iter().any(|act| point.ends_with(act)) && killed.status.success() {
+                assert_eq!(Left::by(&cli), expected, "{fault} was not reached");
+                continue;
+            }
             assert_eq!(killed.status.signal(), Some(9), "{fault}: {killed:?}");
             let registered = !NOTHING_YET.contains(&point.as_str());
             let resumed = perform(&cli, if registered { &RESUME[..] } else { &RUN[..] }, None);

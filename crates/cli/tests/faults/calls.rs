@@ -53,7 +53,7 @@ fn a_run_goes_on_after_any_call_that_failed() {
 #[test]
 fn a_resumed_run_goes_on_after_any_call_that_failed() {
     // The second epoch's rows are written and not recorded, so that files are cut back.
-    Disturbed::resumed("kill:before-commit-ab:2").check_each_call_once();
+    Disturbed::resumed("kill:after-act:2").check_each_call_once();
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn a_run_goes_on_after_the_disk_of_its_outputs_was_full() {
 #[test]
 fn a_run_goes_on_after_its_record_could_not_be_written() {
     let Some(()) = has_namespaces() else { return };
-    for kill in ["kill:after-begin-run:1", "kill:before-commit-ab:2", "kill:before-seal:1"] {
+    for kill in ["kill:after-begin-run:1", "kill:after-act:2", "kill:before-seal:1"] {
         let place = Place::of_everything();
         let killed = place.say(&place.run_args(), kill);
         assert_eq!(killed.code, None, "{killed:?}");

@@ -347,7 +347,7 @@ fn chain_and_roots_have_their_golden_hashes() {
     let acts = "7cf50efd3a978a71c04c2bc8341e164fbb13d269f01432a496ebd47820d6fb37";
     assert_eq!(chain(&acted), format!("{decisions} {acts}"));
     let ended = after(&acted, Some(&published()), None, Micros(1_000_350));
-    let acts = "ENDED";
+    let acts = "cadd8246c2cc9346fab2d3b8f1a9716befb1fc9ae1b0f30991402b23ae73e6aa";
     assert_eq!(chain(&ended), format!("{decisions} {acts}"));
 
     let content_root = ended.content_root(hash(0x77), &seal());
