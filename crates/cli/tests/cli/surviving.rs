@@ -72,6 +72,22 @@ fn points(log: &str) -> BTreeMap<String, u32> {
     points
 }
 
+/// What is committed is in the log; sinks act when the disk has it.
+#[test]
+fn sinks_act_on_nothing_that_is_not_durable() {
+    let cli = Cli::triage();
+    assert!(perform(&cli, &RUN, Some("count:points.log")).status.success());
+    let log = std::fs::read_to_string(cli.path("points.log")).unwrap();
+    let steps: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.strip_prefix("point "))
+        .filter(|point| ["after-log-sync", "before-act"].contains(point))
+        .collect();
+    let (pairs, rest) = steps.as_chunks::<2>();
+    assert!(pairs.len() >= 3 && rest.is_empty(), "{steps:?}");
+    assert!(pairs.iter().all(|pair| *pair == ["after-log-sync", "before-act"]), "{steps:?}");
+}
+
 #[test]
 fn promise_survive_any_stop() {
     let twin = Cli::triage();
