@@ -23,7 +23,7 @@ impl Walker<'_> {
         for (row_index, item) in indexes.zip(input.items) {
             self.row(row_index, input.read_us, item, out);
         }
-        out.leaves = self.leaves.hashes(self.pipeline.options.hash_version);
+        out.leaves = self.leaves.take();
     }
 
     fn row(&mut self, row_index: RowIndex, read_us: i64, item: SourceItem, out: &mut ChunkOutput) {

@@ -89,7 +89,7 @@ impl<'a> Walker<'a> {
             unreachable!("the graph's builder puts the source at step 0");
         };
         let leaf = LeafEncoder::new(pipeline.options.hash_version);
-        let (scratch, leaves) = (Scratch::default(), LeafBatch::default());
+        let (scratch, leaves) = (Scratch::default(), LeafBatch::new(pipeline.options.hash_version));
         Self { pipeline, on_success, on_invalid, scratch, leaf, leaves }
     }
 

@@ -9,9 +9,9 @@ use crate::{ActedEpoch, Corruption};
 
 /// The leaves of an epoch's acts, in the order of its outcomes.
 pub(crate) fn acted_leaves(version: HashVersion, acted: &ActedEpoch) -> Result<Vec<ContentHash>, Corruption> {
-    let mut leaves = LeafBatch::default();
+    let mut leaves = LeafBatch::with_room(version, acted.outcomes.len());
     each_act(&mut LeafEncoder::new(version), acted, |leaf, _| leaf.finish_later(&mut leaves))?;
-    Ok(leaves.hashes(version))
+    Ok(leaves.take())
 }
 
 /// Gives each act to the encoder, in the order of the epoch's outcomes, for `close` to end it.

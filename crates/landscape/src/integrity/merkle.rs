@@ -6,6 +6,9 @@ use super::encode::UNPROVEN;
 /// What an inner node's bytes begin with (RFC 9162, 2.1.1).
 const NODE_PREFIX: u8 = 1;
 
+/// Leaves that are joined level by level at once: enough for every lane, and few enough to stay small.
+const TOGETHER: usize = 4_096;
+
 /// A Merkle tree of the shape of RFC 9162 that only grows. It holds the roots of its complete subtrees and no leaves, so its
 /// size is the logarithm of theirs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +56,10 @@ impl MerkleTree {
     /// Appends leaves, as [`MerkleTree::push`] one after the other would: level by level, since nodes that are joined together
     /// take a quarter of the time.
     pub fn extend(&mut self, leaves: &[ContentHash]) {
+        leaves.chunks(TOGETHER).for_each(|part| self.extend_by(part));
+    }
+
+    fn extend_by(&mut self, leaves: &[ContentHash]) {
         let (mut nodes, mut odd, mut texts) = (leaves.to_vec(), Vec::new(), Texts::default());
         let mut before = self.size;
         while !nodes.is_empty() {

@@ -19,7 +19,7 @@ use crate::integrity::{LeafBatch, LeafEncoder, Members, Picked, ReleaseRecords};
 pub(super) fn add(known: &Known<'_>, decided: &mut DecidedEpoch) {
     let mut leaf = LeafEncoder::new(known.version);
     let mut by_walk = ByWalk::of(decided, &known.places);
-    let mut row_leaves = LeafBatch::default();
+    let mut row_leaves = LeafBatch::with_room(known.version, decided.rows.len());
     let mut errors = decided.validation_errors.iter().peekable();
     for row in &decided.rows {
         by_walk.rows.give(row, &mut errors, &mut leaf);
@@ -31,7 +31,7 @@ pub(super) fn add(known: &Known<'_>, decided: &mut DecidedEpoch) {
         release_leaves.push(by_walk.release(decided, release.number, members).leaf(known.version));
     }
     drop(by_walk);
-    decided.row_leaves = row_leaves.hashes(known.version);
+    decided.row_leaves = row_leaves.take();
     decided.release_leaves = release_leaves;
 }
 
