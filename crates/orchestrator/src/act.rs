@@ -1,6 +1,7 @@
 //! The thread on which sinks act.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use elspeth_canonical::HashVersion;
@@ -21,6 +22,8 @@ pub(crate) struct Actor {
     /// `None` once no more will come.
     orders: Option<mpsc::Sender<Order>>,
     thread: Option<JoinHandle<()>>,
+    /// The run has ended: what still waits is not acted on.
+    given_up: Arc<AtomicBool>,
 }
 
 /// An epoch that the sinks are working on.
@@ -53,8 +56,10 @@ impl Actor {
         hashing: (HashVersion, TreesAhead),
     ) -> Self {
         let (orders, inbox) = mpsc::channel(1);
-        let thread = std::thread::spawn(move || serve(deck, &graph, hashing, inbox));
-        Self { orders: Some(orders), thread: Some(thread) }
+        let given_up = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&given_up);
+        let thread = std::thread::spawn(move || serve(deck, &graph, hashing, (inbox, &seen)));
+        Self { orders: Some(orders), thread: Some(thread), given_up }
     }
 
     /// Opens every sink.
@@ -84,6 +89,7 @@ impl Drop for Actor {
     /// Waits until the sinks are at rest: a run that ended may be taken up at once, and its sinks must not be at work then.
     fn drop(&mut self) {
         self.orders = None;
+        self.given_up.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // A panic of the thread was seen where its answer was missed.
             drop(thread.join());
@@ -122,9 +128,14 @@ fn serve(
     mut deck: SinkDeck,
     graph: &ExecutionGraph,
     (version, mut trees): (HashVersion, TreesAhead),
-    mut inbox: mpsc::Receiver<Order>,
+    (mut inbox, given_up): (mpsc::Receiver<Order>, &AtomicBool),
 ) {
+    let mut failed = false;
     while let Some(order) = inbox.blocking_recv() {
+        // No epoch is acted on after one that was not; it may wait already. Whoever waits for that one hears why.
+        if failed || given_up.load(Ordering::Relaxed) {
+            continue;
+        }
         let result = match order.task {
             Task::Open => deck.open().map(|()| ActedEpoch::default()).map_err(RunError::Act),
             Task::Act(EpochWork { decided, sinks, settled }, durable) => {
@@ -143,12 +154,14 @@ fn serve(
         let epoch = acted.as_ref().ok().map(|acted| Arc::clone(&acted.epoch));
         // Nobody waits for the answers any more when the run was given up meanwhile.
         drop(order.reply.send(acted));
-        if let Some(epoch) = epoch {
-            let mut digest = ActedDigest::of(version, &epoch);
-            if let Ok(digest) = &mut digest {
-                digest.grow(&mut trees);
-            }
-            let _ = send_digest.send(digest);
+        let Some(epoch) = epoch else {
+            failed = true;
+            continue;
+        };
+        let mut digest = ActedDigest::of(version, &epoch);
+        if let Ok(digest) = &mut digest {
+            digest.grow(&mut trees);
         }
+        let _ = send_digest.send(digest);
     }
 }

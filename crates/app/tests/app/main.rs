@@ -7,6 +7,7 @@ mod journal;
 mod outcomes;
 mod promises;
 mod resuming;
+mod sinks_behind;
 mod slow_sinks;
 mod support;
 mod telemetry;
