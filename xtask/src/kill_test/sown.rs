@@ -9,16 +9,15 @@ const EDGES: [&str; 5] = ["\"COMMIT\"", "fs::rename(", ".persist(", "wal_checkpo
 const CALLS: [&str; 3] = ["sync_all(", "sync_data(", "set_len("];
 
 /// Where such a call may stand without a point.
-const WITHOUT: [(&str, &str); 5] = [
+const WITHOUT: [(&str, &str); 4] = [
     (
         "crates/payload/src/folders.rs",
         "folders of the payload store hold nothing yet, or what the act after it names",
     ),
     ("crates/landscape-sql/src/purge.rs", "no part of a run"),
-    ("crates/landscape-sql/src/registry.rs", "keys that are changed by hand: no part of a run"),
     (
-        "crates/landscape-sql/src/import.rs",
-        "no part of a run: one transaction, after which it is there or not",
+        "crates/landscape-sql/src/db.rs",
+        "imports, purges and keys: no part of a run; a run's writer has points around its own",
     ),
     ("crates/payload/src/usage.rs", "removes bodies for a purge, which no run waits for"),
 ];
