@@ -1,22 +1,24 @@
-//! The audit record on SQLite: read through `sqlx`, written through `rusqlite`.
+//! The audit record in SQLite files (read through `sqlx`, written through `rusqlite`) and in PostgreSQL (through `sqlx`).
 //!
-//! One file holds any number of runs; one process writes it, and any number read it meanwhile. Tables, views and files
+//! A database holds any number of runs, and any number of processes read it while some write. Tables, views and files
 //! are described in `docs/landscape.md`.
 //!
-//! - [`SqliteLandscape`] says where the database is and opens it; [`Location`] reads paths and URLs.
+//! - [`Landscape`] opens whichever database a path or URL names; [`SqliteLandscape`] and [`PostgresLandscape`] are the two;
+//!   [`Location`] reads paths and URLs.
 //! - [`SqliteWriter`] is the [`LandscapeWriter`](elspeth_landscape::LandscapeWriter): one connection, one transaction for
 //!   each commit, multi-row inserts with cached text; and a thread that counts meanwhile what is durable, for the check of
 //!   conservation.
-//! - [`SqliteReader`] is the [`LandscapeReader`](elspeth_landscape::LandscapeReader). It never creates or changes
+//! - [`Reader`] is the [`LandscapeReader`](elspeth_landscape::LandscapeReader). It never creates or changes
 //!   anything. What it reads and cannot be is [`Corruption`](elspeth_landscape::Corruption), never a default.
-//! - [`SqliteScans`] gives a verifier everything that is stored of a run.
-//! - [`SqliteImport`] takes a run that was exported from another database.
-//! - [`SqliteRegistry`] is the registry for whoever manages keys and remembers heads.
-//! - [`SqlitePurger`] is the [`LandscapePurger`](elspeth_landscape::purge::LandscapePurger): what it deletes is overwritten,
+//! - [`Scans`] gives a verifier everything that is stored of a run.
+//! - [`Import`] takes a run that was exported from another database.
+//! - [`AuditRegistry`] is the registry for whoever manages keys and remembers heads.
+//! - [`DatabasePurger`] is the [`LandscapePurger`](elspeth_landscape::purge::LandscapePurger): what it deletes is overwritten,
 //!   and gone from the write-ahead log.
 //!
-//! Invariant: what [`commit`](elspeth_landscape::LandscapeWriter::commit) wrote is on the disk when it returns, and is
-//! seen by readers as a whole or not at all; a token never gets a second terminal outcome.
+//! Invariant: what [`commit`](elspeth_landscape::LandscapeWriter::commit) wrote is on the disk when its
+//! [`durability`](elspeth_landscape::LandscapeWriter::durability) says so, and is seen by readers as a whole or not at all; a token
+//! never gets a second terminal outcome.
 //!
 //! The crate does not know what a record means: which records are made, in which order, and how they are hashed, is
 //! [`elspeth_landscape`]'s.
