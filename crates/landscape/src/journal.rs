@@ -1,8 +1,8 @@
-//! A copy of the record in a file of lines, written while the run goes on: the same lines as those of an export, in the order
-//! in which they became durable.
+//! A copy of the record in a file of lines, written while the run goes on: the same lines as those of an export, epoch by epoch,
+//! what was decided and then what was done. Decisions wait here until it is known what was done with the epoch before.
 //!
 //! - [`JournalWriter`] is a [`LandscapeWriter`] around another one. What the other one has made durable it appends to the
-//!   journal, and closes it by a line with the run's chain; never before.
+//!   journal, and closes it by a line with its link of the chain; never before.
 //! - [`Earlier`] is what it needs of a run that is taken up: what the journal lacks then comes from the record.
 //!
 //! Invariant: what is closed in the journal is durable in the record. A journal that cannot be written fails no run: it stops
