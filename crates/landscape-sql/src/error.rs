@@ -1,6 +1,7 @@
 //! From the database's errors to ours.
 
 use elspeth_landscape::LandscapeError;
+use elspeth_postgres::PgFailure;
 
 use crate::db::DbError;
 
@@ -111,72 +112,14 @@ fn write_code(error: &rusqlite::Error) -> Option<i64> {
     error.sqlite_error().map(|failure| i64::from(failure.extended_code & 0xff))
 }
 
-/// Errors of PostgreSQL for which waiting can help: locks, conflicts, too many connections, a server that goes down or comes
-/// up, and connections that broke (class 08).
-const PASSING: [&str; 8] = ["55P03", "40001", "40P01", "53300", "57P01", "57P02", "57P03", "57014"];
-
 /// The same for PostgreSQL.
 pub(crate) fn postgres_error(context: impl Into<String>, error: &sqlx::Error) -> LandscapeError {
-    let (message, retryable) = match error {
-        sqlx::Error::Database(database) => {
-            let code = database.code().unwrap_or_default();
-            let passing = PASSING.contains(&code.as_ref()) || code.starts_with("08");
-            (advised(database.message(), postgres_advice(&code)), passing)
-        }
-        sqlx::Error::Io(error) if is_of_tls(error) => {
-            (advised(&error.to_string(), Some("look at sslmode and sslrootcert")), false)
-        }
-        sqlx::Error::Io(error) => {
-            (advised(&error.to_string(), Some("the server cannot be reached, or it went away")), true)
-        }
-        sqlx::Error::PoolTimedOut => ("the server does not answer".to_owned(), true),
-        sqlx::Error::WorkerCrashed => ("the connection to the server was lost".to_owned(), true),
-        sqlx::Error::Tls(error) => {
-            (advised(&error.to_string(), Some("look at sslmode and sslrootcert")), false)
-        }
-        other => (other.to_string(), false),
-    };
+    let PgFailure { message, advice, retryable, .. } = PgFailure::of(error);
+    let message = advice.map_or_else(|| message.clone(), |advice| format!("{message}; {advice}"));
     LandscapeError::Store { context: context.into(), message, retryable }
-}
-
-fn advised(message: &str, advice: Option<&str>) -> String {
-    advice.map_or_else(|| message.to_owned(), |advice| format!("{message}; {advice}"))
-}
-
-/// What can be done, by the code of the error.
-fn postgres_advice(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "28P01" | "28000" => {
-            "check the user and the password: PGPASSWORD, or the file that PGPASSFILE names, or the URL"
-        }
-        "3D000" => "create the database, or name another",
-        "42501" => {
-            "grant that role what it needs; the chapter on PostgreSQL in docs/operations.md has the grants"
-        }
-        "55P03" => "another program holds it; let that one finish",
-        "53100" => "make room on the server's disk",
-        "53300" => "let others disconnect, or raise max_connections",
-        "57P01" | "57P02" | "57P03" => "the server goes down or comes up; try again when it works",
-        "25006" => "the server, or this role, may only read",
-        _ => return None,
-    })
 }
 
 /// Whether a server went away, or does not take connections yet.
 pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => !is_of_tls(error),
-        sqlx::Error::WorkerCrashed | sqlx::Error::PoolTimedOut => true,
-        sqlx::Error::Database(database) => {
-            let code = database.code().unwrap_or_default();
-            // The last is a transaction that was open for longer than the server wants.
-            code.starts_with("08") || ["57P01", "57P02", "57P03", "25P03"].contains(&code.as_ref())
-        }
-        _ => false,
-    }
-}
-
-/// Whether a server was reached whose certificate, or whose way to encrypt, is not trusted.
-fn is_of_tls(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::InvalidData
+    PgFailure::of(error).lost
 }

@@ -116,10 +116,10 @@ pub struct Produced {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SinkPosition(pub serde_json::Value);
 
-/// A file that a sink writes, or a table in one.
+/// A file that a sink writes, or a table in one or on a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The final path.
+    /// The final path; of a server's database its URL, without a password.
     pub path: PathBuf,
     /// Whether a file that is there already is kept and appended to.
     pub appends: bool,

@@ -42,6 +42,7 @@
 
 mod aggregations;
 mod contracts;
+mod database_place;
 mod delimiter;
 mod json_format;
 mod schema_option;

@@ -128,11 +128,9 @@ impl Deck {
             arrivals.iter().map(|a| SinkRow { token_id: run.token_id(a.token), row: &a.row }).collect();
         let mut waits = retry.waits(epoch.0);
         let mut attempts = 1;
+        let mut again = false;
         loop {
-            let result = around(Act::WriteSink, || {
-                caught(&self.plugin, || self.sink.write(epoch, &rows))
-                    .unwrap_or_else(|reason| Err(SinkError::new(reason.message)))
-            });
+            let result = self.attempt(epoch, &rows, again);
             match result {
                 Ok(written) => return Ok((written, attempts)),
                 Err(error) => match waits.next().filter(|_| error.retryable) {
@@ -141,8 +139,18 @@ impl Deck {
                 },
             }
             attempts += 1;
-            self.open()?;
+            again = true;
         }
+    }
+
+    /// Writes once; `again` where the attempt before failed, after which the sink has to be opened first. A server that is
+    /// not back yet is one more failure.
+    fn attempt(&mut self, epoch: EpochNo, rows: &[SinkRow<'_>], again: bool) -> Result<Written, SinkError> {
+        let Self { plugin, sink, context, position, .. } = self;
+        if again {
+            caught(plugin, || sink.open(context, position.as_ref())).unwrap_or_else(panicked)?;
+        }
+        around(Act::WriteSink, || caught(plugin, || sink.write(epoch, rows)).unwrap_or_else(panicked))
     }
 
     /// Records each token's state and outcome; finds what goes on to a failsink.
@@ -292,6 +300,10 @@ impl Times {
 
 fn signed(us: u64) -> i64 {
     i64::try_from(us).unwrap_or(i64::MAX)
+}
+
+fn panicked<T>(reason: ErrorReason) -> Result<T, SinkError> {
+    Err(SinkError::new(reason.message))
 }
 
 /// The row as a failsink gets it: with where it comes from, why, and when.

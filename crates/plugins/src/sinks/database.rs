@@ -1,4 +1,4 @@
-//! The `database` sink: rows into a table of a SQLite file.
+//! The `database` sink: rows into a table of a SQLite file or of a PostgreSQL server.
 //!
 //! One transaction for each epoch, together with a marker row in `_elspeth_epochs`, so that an epoch that is written again
 //! after a stop changes nothing. The artifact's hash is over the rows as they came ([`chain`]), since a database may store
@@ -8,12 +8,14 @@
 mod blocking;
 mod chain;
 mod column;
+mod dialect;
 mod insert;
 mod markers;
+mod postgres;
 mod session;
+mod sqlite;
 mod store;
 mod table;
-mod url;
 
 use std::fs::OpenOptions;
 use std::path::PathBuf;
@@ -28,11 +30,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::blocking::Blocking;
+use self::dialect::Dialect;
 use self::session::Session;
 use self::store::{Found, Store};
 use super::folders::{check_target, create_parents};
 use super::staged_file::failed;
 use super::unopened;
+use crate::database_place::Place;
 use crate::schema_option::{SchemaOption, options_schema};
 
 /// What this sink's own tables are called; no pipeline may write to them.
@@ -42,7 +46,8 @@ const OWN_PREFIX: &str = "_elspeth_";
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DatabaseOptions {
-    /// The database: `sqlite:///relative/path.db` or `sqlite:////absolute/path.db`. File and folders are created.
+    /// The database: `sqlite:///relative/path.db` or `sqlite:////absolute/path.db`, where file and folders are created, or
+    /// `postgresql://user@host/name`, which must be there.
     url: String,
     /// The table. Where there is none it is made, with a column for each field of `schema`, and for each other field when
     /// it first comes.
@@ -75,7 +80,7 @@ enum IfExists {
 struct Settings {
     /// Without secrets.
     url: String,
-    path: PathBuf,
+    place: Place,
     table: String,
     if_exists: IfExists,
     contract: Contract,
@@ -87,9 +92,9 @@ pub(crate) fn info() -> PluginInfo {
     PluginInfo {
         kind: PluginKind::Sink,
         name: "database",
-        version: "1.0.0",
+        version: "1.1.0",
         determinism: Determinism::IoWrite,
-        summary: "Writes rows to a table of a SQLite database, each epoch in one transaction.",
+        summary: "Writes rows to a table of a SQLite or PostgreSQL database, each epoch in one transaction.",
         options_schema: options_schema::<DatabaseOptions>(),
         example: "sinks:\n  decisions:\n    plugin: database\n    on_write_failure: discard\n    options:\n      url: sqlite:///output/decisions.db\n      table: decisions\n      if_exists: append\n      schema: {mode: fixed, fields: [\"id: int\", \"decision: str\"]}\n",
         resumable: true,
@@ -101,25 +106,41 @@ pub(crate) fn info() -> PluginInfo {
 pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Sink>, Vec<OptionError>> {
     let options: DatabaseOptions = parse_options(options).map_err(|e| vec![e])?;
     let mut errors = Vec::new();
-    let path = url::file(&options.url).map_err(|e| errors.push(e));
-    check_table_name(&options.table, &mut errors);
+    let place = Place::parse(&options.url).map_err(|e| errors.push(e));
+    let dialect = place.as_ref().map_or(Dialect::Sqlite, dialect);
+    check_table_name(dialect, &options.table, &mut errors);
     let contract = options.schema.contract().map_err(|e| errors.push(e));
     if let Ok(contract) = &contract {
         let names = contract.fields.iter().map(|field| field.name.as_str());
-        if let Err((_, why)) = table::check_names(names) {
+        if let Err((_, why)) = table::check_names(dialect, names) {
             errors.push(OptionError::new("schema.fields", why).with_help("rename the field before"));
         }
     }
-    let (Ok(path), Ok(contract), true) = (path, contract, errors.is_empty()) else { return Err(errors) };
+    let (Ok(place), Ok(contract), true) = (place, contract, errors.is_empty()) else { return Err(errors) };
     let DatabaseOptions { url, table, if_exists, validate_input: validates, .. } = options;
-    let settings = Settings { url, path, table, if_exists, contract, validates };
+    let url = match &place {
+        Place::File(_) => url,
+        Place::Server(address) => address.location().to_owned(),
+    };
+    let settings = Settings { url, place, table, if_exists, contract, validates };
     Ok(Box::new(DatabaseSink { settings, open: None }))
 }
 
-fn check_table_name(table: &str, errors: &mut Vec<OptionError>) {
+fn dialect(place: &Place) -> Dialect {
+    match place {
+        Place::File(_) => Dialect::Sqlite,
+        Place::Server(_) => Dialect::Postgres,
+    }
+}
+
+fn check_table_name(dialect: Dialect, table: &str, errors: &mut Vec<OptionError>) {
     let lower = table.to_ascii_lowercase();
-    let reserved = ["sqlite_", OWN_PREFIX].into_iter().find(|prefix| lower.starts_with(prefix));
-    if let Some(why) = column::unusable(table) {
+    let theirs = match dialect {
+        Dialect::Sqlite => "sqlite_",
+        Dialect::Postgres => "pg_",
+    };
+    let reserved = [theirs, OWN_PREFIX].into_iter().find(|prefix| lower.starts_with(prefix));
+    if let Some(why) = dialect.unusable(table) {
         errors.push(OptionError::new("table", format!("the table's name {why}")));
     } else if let Some(prefix) = reserved {
         let message = format!("names that begin with `{prefix}` are reserved");
@@ -143,22 +164,27 @@ impl Sink for DatabaseSink {
     }
 
     fn targets(&self) -> Vec<Target> {
-        let Settings { path, table, if_exists, .. } = &self.settings;
+        let Settings { place, table, if_exists, .. } = &self.settings;
         let appends = *if_exists == IfExists::Append;
-        vec![Target { path: path.clone(), appends, table: Some(table.clone()) }]
+        vec![Target { path: PathBuf::from(place.shown()), appends, table: Some(table.clone()) }]
     }
 
     fn preflight(&self) -> Result<(), SinkError> {
-        let path = &self.settings.path;
-        check_target(path)?;
-        let Ok(about) = std::fs::metadata(path) else { return Ok(()) };
-        OpenOptions::new().append(true).open(path).map_err(|e| failed("write", path, &e))?;
-        if about.len() == 0 {
-            return Ok(());
+        if let Place::File(path) = &self.settings.place {
+            check_target(path)?;
+            let Ok(about) = std::fs::metadata(path) else { return Ok(()) };
+            OpenOptions::new().append(true).open(path).map_err(|e| failed("write", path, &e))?;
+            if about.len() == 0 {
+                return Ok(());
+            }
         }
+        let Settings { place, table, if_exists, .. } = &self.settings;
         let found = Blocking::new()?.run(async {
-            let mut store = Store::look(path).await?;
-            store.find(&self.settings.table).await
+            let mut store = Store::look(place).await?;
+            if *if_exists == IfExists::Replace {
+                store.check_replaceable(table).await?;
+            }
+            store.find(table).await
         })?;
         session::check_target_table(&self.settings, &found)?;
         match (found, self.settings.if_exists) {
@@ -170,7 +196,9 @@ impl Sink for DatabaseSink {
     fn open(&mut self, context: &SinkContext, position: Option<&SinkPosition>) -> Result<(), SinkError> {
         // Before anything else, so that what an earlier one holds is free.
         self.open = None;
-        create_parents(&self.settings.path)?;
+        if let Place::File(path) = &self.settings.place {
+            create_parents(path)?;
+        }
         let blocking = Blocking::new()?;
         let session = blocking.run(Session::open(&self.settings, context, position))?;
         self.open = Some(Opened { blocking, session });

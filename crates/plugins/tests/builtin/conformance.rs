@@ -12,6 +12,7 @@ use elspeth_value::{Row, Value};
 use serde_json::{Value as Json, json};
 
 use crate::driving::{aggregation, row, sink, source, text, transform};
+use crate::server::Server;
 
 #[test]
 fn all_plugins_describe_themselves_and_refuse_unknown_options() {
@@ -287,6 +288,30 @@ fn the_database_sink_conforms() {
                 sink("database", &options)
             };
             let contents = |folder: &Path| crate::sqlite::contents(&folder.join("deep/out.db"));
+            check_table_sink(scratch.path(), make, contents, &epochs);
+        }
+    }
+}
+
+#[test]
+fn the_database_sink_conforms_on_a_server() {
+    let Some(server) = Server::shared() else { return };
+    let fields = json!(["id: int?", "name: str?", "meta: any?"]);
+    for options in [
+        json!({}),
+        json!({"if_exists": "replace"}),
+        json!({"schema": {"mode": "flexible", "fields": fields}}),
+        json!({"schema": {"mode": "fixed", "fields": ["id: int"]}, "validate_input": true, "if_exists": "replace"}),
+    ] {
+        for epochs in [widening(), epochs(), Vec::new()] {
+            let scratch = Scratch::new();
+            let make = |folder: &Path| {
+                let mut options = options.clone();
+                options["url"] = json!(server.schema(&folder.display().to_string()));
+                options["table"] = json!("out");
+                sink("database", &options)
+            };
+            let contents = |folder: &Path| server.contents(&folder.display().to_string());
             check_table_sink(scratch.path(), make, contents, &epochs);
         }
     }

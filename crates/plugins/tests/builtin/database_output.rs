@@ -460,15 +460,28 @@ fn it_works_on_threads_that_drive_other_futures() {
 #[test]
 fn options_that_cannot_work_are_refused() {
     let refused = |options: Json| crate::driving::refused("sink", "database", &options);
-    let help = "write `sqlite:///relative/path.db` or `sqlite:////absolute/path.db`";
+    let help =
+        "write `sqlite:///relative/path.db`, `sqlite:////absolute/path.db` or `postgresql://user@host/name`";
     let cases = [
         (
             json!({"url": "sqlite:///:memory:", "table": "t"}),
             format!("url: a database in memory is gone when the run ends ({help})"),
         ),
         (
-            json!({"url": "postgresql://user:secret@host/db", "table": "t"}),
-            format!("url: `postgresql` databases are not available yet ({help})"),
+            json!({"url": "mysql://user:secret@host/db", "table": "t"}),
+            format!("url: `mysql` databases are not available ({help})"),
+        ),
+        (
+            json!({"url": "postgresql://user:secret@host/db?color=red", "table": "t"}),
+            format!("url: `color` is no parameter of such a URL; there are sslmode, sslrootcert, sslcert, sslkey, host, port, dbname, user, application_name, options ({help})"),
+        ),
+        (
+            json!({"url": "postgresql://user:secret@host/db", "table": "x".repeat(64)}),
+            "table: the table's name has more than the 63 bytes that PostgreSQL keeps (no help)".to_owned(),
+        ),
+        (
+            json!({"url": "postgresql://user:secret@host/db", "table": "pg_x"}),
+            "table: names that begin with `pg_` are reserved (choose another name)".to_owned(),
         ),
         (
             json!({"url": "sqlite:///a.db", "table": "sqlite_master"}),

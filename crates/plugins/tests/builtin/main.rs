@@ -17,6 +17,8 @@ mod csv_output;
 #[cfg(test)]
 mod database_output;
 #[cfg(test)]
+mod database_server;
+#[cfg(test)]
 mod driving;
 #[cfg(test)]
 mod json_explode;
@@ -30,6 +32,8 @@ mod mapping;
 mod option_errors;
 #[cfg(test)]
 mod output_files;
+#[cfg(test)]
+mod server;
 #[cfg(test)]
 mod sqlite;
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(super) struct Blocking(Option<Runtime>);
 
 impl Blocking {
     pub(super) fn new() -> Result<Self, SinkError> {
-        let runtime = Builder::new_current_thread().build();
+        let runtime = Builder::new_current_thread().enable_all().build();
         runtime
             .map(|runtime| Self(Some(runtime)))
             .map_err(|e| SinkError::new(format!("cannot talk to a database: {e}")))

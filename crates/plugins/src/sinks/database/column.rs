@@ -1,14 +1,16 @@
 //! Columns: which type each has, which values it takes, and how values are stored.
 //!
-//! SQLite stores what it is given and converts some of it by the *affinity* of the column's declared type. Here a value is
-//! stored only where it stays what it is: a text never becomes a number, nor the reverse in a way that would lose digits.
-//! What a column does not take is the row's refusal.
+//! A value is stored only where it stays what it is: a text never becomes a number, nor the reverse in a way that would lose
+//! digits. What a column does not take is the row's refusal. SQLite converts some values by the *affinity* of the column's
+//! declared type; PostgreSQL gets every value as text, with the type that it is cast to.
 
 use elspeth_value::{FieldType, Value, write_python_float};
+use rust_decimal::Decimal;
 use sqlx::Arguments as _;
 use sqlx::sqlite::SqliteArguments;
 
 use super::super::json_text::{Layout, plain_text, write_value};
+use super::dialect::Dialect;
 
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,9 @@ pub(super) struct Column {
     pub(super) name: String,
     /// As it is declared; empty when it is not.
     pub(super) declared: String,
+    /// The type to which PostgreSQL casts texts for it, without limits such as a length: those are the column's to check.
+    pub(super) cast: String,
+    pub(super) kind: Kind,
     pub(super) not_null: bool,
     pub(super) origin: Origin,
 }
@@ -31,44 +36,48 @@ pub(super) enum Origin {
     Generated,
 }
 
-/// SQLite's affinities, by what values a column takes here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Affinity {
+/// Columns by what values they take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
     /// Whole numbers and truth values.
     Integer,
     Real,
     /// Everything, as text.
     Text,
-    /// Everything as it is.
+    /// Everything as it is: SQLite alone.
     Any,
+    /// One of those that only PostgreSQL has.
+    Typed(Typed),
+}
+
+/// A type of PostgreSQL that is no number and no text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Typed {
+    Boolean,
+    /// With so many digits behind the point, if they are limited.
+    Numeric(Option<u32>),
+    Date,
+    Timestamp,
+    /// Everything, as JSON.
+    Json,
+    Bytes,
+    /// What is written as text of a certain form: the server knows which.
+    Spelled,
 }
 
 impl Column {
     /// A column for a field of that type in a table that is made.
-    pub(super) fn declare(name: &str, ty: FieldType, required: bool) -> Self {
-        let declared = match ty {
-            FieldType::Int => "INTEGER",
-            FieldType::Float => "REAL",
-            FieldType::Bool => "BOOLEAN",
-            FieldType::Str | FieldType::Datetime | FieldType::Date | FieldType::Decimal => "TEXT",
-            FieldType::Any => "",
-        };
-        Self { name: name.to_owned(), declared: declared.to_owned(), not_null: required, origin: Origin::Row }
+    pub(super) fn declare(dialect: Dialect, name: &str, ty: FieldType, required: bool) -> Self {
+        let (declared, kind) = dialect.declared(ty);
+        let (name, declared) = (name.to_owned(), declared.to_owned());
+        Self { name, cast: declared.clone(), declared, kind, not_null: required, origin: Origin::Row }
     }
 
     /// A column for a field of which the first value is known and nothing else.
-    pub(super) fn learn(name: &str, first: &Value) -> Self {
-        let ty = match first {
-            Value::Null | Value::Bytes(_) => FieldType::Any,
-            Value::Bool(_) => FieldType::Bool,
-            Value::Int(_) => FieldType::Int,
-            Value::Float(_) => FieldType::Float,
-            Value::Str(_) | Value::List(_) | Value::Map(_) => FieldType::Str,
-            Value::Decimal(_) => FieldType::Decimal,
-            Value::Date(_) => FieldType::Date,
-            Value::DateTime(_) => FieldType::Datetime,
-        };
-        Self::declare(name, ty, false)
+    pub(super) fn learn(dialect: Dialect, name: &str, first: &Value) -> Self {
+        let (declared, kind) = dialect.learnt(first);
+        let (name, declared) = (name.to_owned(), declared.to_owned());
+        Self { name, cast: declared.clone(), declared, kind, not_null: false, origin: Origin::Row }
     }
 
     /// Its part of `CREATE TABLE`.
@@ -86,10 +95,21 @@ impl Column {
 
     /// Whether values of that type fit. Of `any` nothing is known before they come.
     pub(super) fn takes(&self, ty: FieldType) -> bool {
-        match self.affinity() {
-            Affinity::Text | Affinity::Any => true,
-            Affinity::Integer => matches!(ty, FieldType::Int | FieldType::Bool | FieldType::Any),
-            Affinity::Real => matches!(ty, FieldType::Int | FieldType::Float | FieldType::Any),
+        if ty == FieldType::Any {
+            return true;
+        }
+        match &self.kind {
+            Kind::Text | Kind::Any | Kind::Typed(Typed::Json) => true,
+            Kind::Integer => matches!(ty, FieldType::Int | FieldType::Bool),
+            Kind::Real => matches!(ty, FieldType::Int | FieldType::Float),
+            Kind::Typed(Typed::Boolean) => ty == FieldType::Bool,
+            Kind::Typed(Typed::Numeric(_)) => {
+                matches!(ty, FieldType::Int | FieldType::Float | FieldType::Decimal)
+            }
+            Kind::Typed(Typed::Date) => ty == FieldType::Date,
+            Kind::Typed(Typed::Timestamp) => ty == FieldType::Datetime,
+            Kind::Typed(Typed::Bytes) => false,
+            Kind::Typed(Typed::Spelled) => ty == FieldType::Str,
         }
     }
 
@@ -101,36 +121,27 @@ impl Column {
         if self.origin == Origin::Generated {
             return Err(format!("the column `{}` is generated by the database", self.name));
         }
-        let fits = match (self.affinity(), value) {
-            (Affinity::Text | Affinity::Any, _) => true,
-            (_, Value::Null | Value::Int(_)) => true,
-            (Affinity::Integer, Value::Float(number)) => number.fract() == 0.0,
-            (Affinity::Integer, Value::Bool(_)) | (Affinity::Real, Value::Float(_)) => true,
-            (
-                Affinity::Integer | Affinity::Real,
-                Value::Bool(_)
-                | Value::Str(_)
-                | Value::Decimal(_)
-                | Value::Date(_)
-                | Value::DateTime(_)
-                | Value::Bytes(_)
-                | Value::List(_)
-                | Value::Map(_),
-            ) => false,
-        };
-        if fits {
-            return Ok(());
-        }
         let (name, declared) = (&self.name, &self.declared);
-        Err(match value {
-            Value::Float(_) => format!("the column `{name}` is {declared}, but the value has a fraction"),
-            other => format!("the column `{name}` is {declared}, but the value is {}", other.type_name()),
-        })
+        let but = |what: &str| Err(format!("the column `{name}` is {declared}, but the value {what}"));
+        match (&self.kind, value) {
+            (_, Value::Null) | (Kind::Text | Kind::Any | Kind::Typed(Typed::Json), _) => Ok(()),
+            (Kind::Integer | Kind::Real, Value::Int(_))
+            | (Kind::Integer, Value::Bool(_))
+            | (Kind::Real, Value::Float(_)) => Ok(()),
+            (Kind::Integer, Value::Float(number)) if number.fract() == 0.0 => Ok(()),
+            (Kind::Integer, Value::Float(_)) => but("has a fraction"),
+            (Kind::Typed(typed), value) => match typed.loses(value) {
+                None => Ok(()),
+                Some(Loss::Type) => but(&format!("is {}", value.type_name())),
+                Some(Loss::Digits) => but("has more digits behind the point"),
+            },
+            (Kind::Integer | Kind::Real, other) => but(&format!("is {}", other.type_name())),
+        }
     }
 
-    /// Binds a value that fits.
+    /// Binds a value that fits, for SQLite.
     pub(super) fn bind(&self, value: &Value, arguments: &mut SqliteArguments) {
-        let as_text = self.affinity() == Affinity::Text;
+        let as_text = self.kind == Kind::Text;
         let bound = match value {
             Value::Null => arguments.add(None::<i64>),
             Value::Bool(b) if as_text => arguments.add(if *b { "1" } else { "0" }),
@@ -147,20 +158,85 @@ impl Column {
         bound.expect("numbers, texts and bytes always encode");
     }
 
-    /// By SQLite's rules for declared types.
-    fn affinity(&self) -> Affinity {
-        let declared = self.declared.to_ascii_uppercase();
-        let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
-        if has(&["INT", "BOOL"]) {
-            Affinity::Integer
-        } else if has(&["CHAR", "CLOB", "TEXT"]) {
-            Affinity::Text
-        } else if has(&["REAL", "FLOA", "DOUB"]) {
-            Affinity::Real
-        } else {
-            Affinity::Any
+    /// A value that fits, as PostgreSQL reads it. Of a `NULL` there is no text.
+    pub(super) fn text(&self, value: &Value) -> Option<String> {
+        let as_json = self.kind == Kind::Typed(Typed::Json);
+        Some(match value {
+            Value::Null => return None,
+            value if as_json => json_text(value),
+            Value::Bool(b) if self.kind == Kind::Integer => i64::from(*b).to_string(),
+            Value::Bool(b) => b.to_string(),
+            Value::Int(n) => n.to_string(),
+            Value::Float(n) if self.kind == Kind::Integer => format!("{n:.0}"),
+            Value::Float(n) => float_text(*n),
+            Value::Str(text) => text.to_string(),
+            Value::Decimal(_) | Value::Date(_) | Value::DateTime(_) => plain_text(value),
+            Value::Bytes(bytes) => hexadecimal(bytes),
+            Value::List(_) | Value::Map(_) => json_text(value),
+        })
+    }
+}
+
+/// Why a value would not stay what it is.
+enum Loss {
+    Type,
+    Digits,
+}
+
+impl Typed {
+    fn loses(&self, value: &Value) -> Option<Loss> {
+        let exact = |fits: bool| if fits { None } else { Some(Loss::Digits) };
+        match (self, value) {
+            (Self::Json, _)
+            | (Self::Boolean, Value::Bool(_))
+            | (Self::Numeric(_), Value::Int(_))
+            | (Self::Date, Value::Date(_))
+            | (Self::Bytes, Value::Bytes(_))
+            | (Self::Spelled, Value::Str(_)) => None,
+            // The server keeps microseconds.
+            (Self::Timestamp, Value::DateTime(at)) => exact(at.nanosecond().is_multiple_of(1000)),
+            (Self::Numeric(scale), Value::Decimal(number)) => exact(keeps(*scale, *number)),
+            (Self::Numeric(None), Value::Float(_)) => None,
+            (Self::Numeric(scale), Value::Float(number)) => {
+                let text = float_text(*number);
+                let number = text.parse().or_else(|_| Decimal::from_scientific(&text));
+                exact(number.is_ok_and(|number| keeps(*scale, number)))
+            }
+            (
+                Self::Boolean | Self::Numeric(_) | Self::Date | Self::Timestamp | Self::Bytes | Self::Spelled,
+                _,
+            ) => Some(Loss::Type),
         }
     }
+}
+
+fn keeps(scale: Option<u32>, number: Decimal) -> bool {
+    scale.is_none_or(|scale| number.normalize().scale() <= scale)
+}
+
+/// By SQLite's rules for declared types.
+pub(super) fn affinity(declared: &str) -> Kind {
+    let declared = declared.to_ascii_uppercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
+    if has(&["INT", "BOOL"]) {
+        Kind::Integer
+    } else if has(&["CHAR", "CLOB", "TEXT"]) {
+        Kind::Text
+    } else if has(&["REAL", "FLOA", "DOUB"]) {
+        Kind::Real
+    } else {
+        Kind::Any
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(2 + bytes.len() * 2);
+    text.push_str("\\x");
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a String takes all text");
+    }
+    text
 }
 
 fn float_text(number: f64) -> String {
@@ -180,23 +256,13 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Why a name cannot be one in the database, if it cannot.
-pub(super) fn unusable(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        Some("is empty")
-    } else if name.contains('\0') {
-        Some("has a zero byte in it")
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn column(declared: &str) -> Column {
-        Column { declared: declared.to_owned(), ..Column::declare("c", FieldType::Any, false) }
+        let any = Column::declare(Dialect::Sqlite, "c", FieldType::Any, false);
+        Column { declared: declared.to_owned(), kind: affinity(declared), ..any }
     }
 
     #[test]
@@ -225,6 +291,24 @@ mod tests {
     fn names_are_quoted_whatever_is_in_them() {
         assert_eq!(quoted("plain"), "\"plain\"");
         assert_eq!(quoted("a\"b]; DROP TABLE x; --"), "\"a\"\"b]; DROP TABLE x; --\"");
-        assert_eq!(unusable("a\0b"), Some("has a zero byte in it"));
+    }
+
+    #[test]
+    fn what_a_server_would_round_is_refused() {
+        let column = |typed| Column { kind: Kind::Typed(typed), ..column("t") };
+        let decimal = |text: &str| Value::Decimal(text.parse().unwrap());
+        let cents = column(Typed::Numeric(Some(2)));
+        for value in
+            [decimal("1.20"), decimal("1.200"), Value::Int(7), Value::Float(0.25), Value::Float(1e16)]
+        {
+            assert_eq!(cents.check(&value), Ok(()), "{value:?}");
+        }
+        for value in [decimal("1.234"), Value::Float(0.125), Value::Float(1e-9)] {
+            assert!(cents.check(&value).unwrap_err().contains("more digits"), "{value:?}");
+            assert_eq!(column(Typed::Numeric(None)).check(&value), Ok(()));
+        }
+        assert!(cents.check(&Value::Str("1.20".into())).unwrap_err().ends_with("but the value is str"));
+        assert_eq!(column(Typed::Bytes).text(&Value::Bytes(Box::from([0, 255]))).unwrap(), "\\x00ff");
+        assert_eq!(column(Typed::Json).text(&Value::Str("x".into())).unwrap(), "\"x\"");
     }
 }

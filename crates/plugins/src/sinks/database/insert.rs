@@ -10,14 +10,15 @@ use std::sync::Arc;
 use elspeth_contracts::{ErrorReason, FailureKind};
 use elspeth_plugin::{Refusal, SinkError};
 use elspeth_value::Row;
-use sqlx::Arguments as _;
-use sqlx::sqlite::SqliteArguments;
 
-use super::store::{Store, refusal};
+use super::dialect::Dialect;
+use super::store::Store;
 use super::table::{Layout, Table};
 
 /// Rows of one statement; few sizes, so that few texts are compiled.
 const SIZES: [usize; 9] = [500, 200, 100, 50, 20, 10, 5, 2, 1];
+/// Rows of one statement to a server, whose text is the same for any number.
+const MOST_ROWS: usize = 1000;
 /// Values of one statement; SQLite allows 32766.
 const MOST_VALUES: usize = 30_000;
 
@@ -35,7 +36,9 @@ pub(super) struct Admitted<'r> {
 pub(super) struct Texts(HashMap<(String, usize), Arc<str>>);
 
 impl Texts {
-    fn get(&mut self, layout: &Layout, rows: usize) -> Arc<str> {
+    fn get(&mut self, dialect: Dialect, layout: &Layout, rows: usize) -> Arc<str> {
+        // A server gets columns and not rows.
+        let rows = if dialect == Dialect::Postgres { 0 } else { rows };
         // Shapes come and go; their statements are kept as long as there are few.
         if self.0.len() > 1000 {
             self.0.clear();
@@ -46,7 +49,7 @@ impl Texts {
 }
 
 fn text(layout: &Layout, rows: usize) -> String {
-    if layout.columns.is_empty() {
+    if layout.columns.is_empty() || rows == 0 {
         return layout.insert.clone();
     }
     let row = format!("({})", vec!["?"; layout.columns.len()].join(","));
@@ -63,17 +66,18 @@ pub(super) async fn insert(
     texts: &mut Texts,
     rows: &[Admitted<'_>],
 ) -> Result<Vec<Refusal>, SinkError> {
+    let dialect = store.dialect();
     let mut refused = Vec::new();
     let mut left = rows;
     while let Some(first) = left.first() {
         let alike = left.iter().take_while(|row| row.layout == first.layout).count();
-        let (now, later) = left.split_at(size(alike, first.layout.columns.len()));
+        let (now, later) = left.split_at(size(dialect, alike, first.layout.columns.len()));
         left = later;
-        let text = texts.get(&first.layout, now.len());
+        let text = texts.get(dialect, &first.layout, now.len());
         if attempt(store, table, text, now).await?.is_none() {
             continue;
         }
-        let text = texts.get(&first.layout, 1);
+        let text = texts.get(dialect, &first.layout, 1);
         for row in now {
             let why = attempt(store, table, Arc::clone(&text), std::slice::from_ref(row)).await?;
             refused.extend(why.map(|message| {
@@ -85,8 +89,11 @@ pub(super) async fn insert(
     Ok(refused)
 }
 
-fn size(alike: usize, columns: usize) -> usize {
+fn size(dialect: Dialect, alike: usize, columns: usize) -> usize {
     // A statement without values inserts one row.
+    if dialect == Dialect::Postgres {
+        return if columns == 0 { 1 } else { alike.min(MOST_ROWS) };
+    }
     let most = MOST_VALUES.checked_div(columns).map_or(1, |most| most.min(alike));
     SIZES.into_iter().find(|size| *size <= most).unwrap_or(1)
 }
@@ -99,10 +106,10 @@ async fn attempt(
     rows: &[Admitted<'_>],
 ) -> Result<Option<String>, SinkError> {
     store.run("SAVEPOINT elspeth_rows", "write to").await?;
-    let refused = match store.execute(text, values(table, rows)).await {
+    let refused = match store.insert(table, text, rows).await {
         Ok(taken) if taken == rows.len() as u64 => None,
         Ok(_) => Some("the table ignores the row (ON CONFLICT IGNORE, or a trigger)".to_owned()),
-        Err(error) => Some(refusal(&error).ok_or_else(|| store.failure("write to", &error))?),
+        Err(error) => Some(store.refusal(&error).ok_or_else(|| store.failure("write to", &error))?),
     };
     let then = match refused {
         None => "RELEASE elspeth_rows",
@@ -110,15 +117,4 @@ async fn attempt(
     };
     store.run(then, "keep the transaction of").await?;
     Ok(refused)
-}
-
-fn values(table: &Table, rows: &[Admitted<'_>]) -> SqliteArguments {
-    let mut values = SqliteArguments::default();
-    values.reserve(rows.iter().map(|row| row.layout.columns.len()).sum(), 0);
-    for admitted in rows {
-        for (number, value) in admitted.layout.columns.iter().zip(admitted.row.values()) {
-            table.column(*number).bind(value, &mut values);
-        }
-    }
-    values
 }

@@ -6,24 +6,29 @@
 use elspeth_contracts::{EpochNo, ErrorReason, RunId};
 use elspeth_plugin::{Refusal, SinkError};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments as _, Row as _};
 
 use super::chain::StoredChain;
-use super::store::Store;
+use super::dialect::Dialect;
+use super::store::{Cell, Found, Store};
 
 /// The table of markers; `epoch` is -1 for a run that published without having written.
-const CREATE: &str = "CREATE TABLE IF NOT EXISTS _elspeth_epochs (
+const CREATE_IN_FILE: &str = "CREATE TABLE IF NOT EXISTS _elspeth_epochs (
     run_id TEXT NOT NULL, sink TEXT NOT NULL, epoch INTEGER NOT NULL, state TEXT NOT NULL, published INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (run_id, sink, epoch)) WITHOUT ROWID";
-const INSERT: &str = "INSERT INTO _elspeth_epochs (run_id, sink, epoch, state) VALUES (?, ?, ?, ?)";
+/// The same on a server, where two that make it at once would disturb each other without the lock.
+const CREATE_ON_SERVER: &str = "BEGIN; SELECT pg_advisory_xact_lock(1162629968, 2);
+    CREATE TABLE IF NOT EXISTS _elspeth_epochs (
+    run_id TEXT NOT NULL, sink TEXT NOT NULL, epoch BIGINT NOT NULL, state TEXT NOT NULL, published INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, sink, epoch)); COMMIT";
+const TABLE: &str = "_elspeth_epochs";
+const INSERT: &str = "INSERT INTO _elspeth_epochs (run_id, sink, epoch, state) VALUES ($1, $2, $3, $4)";
 const OF_EPOCH: &str =
-    "SELECT epoch, state, published FROM _elspeth_epochs WHERE run_id = ? AND sink = ? AND epoch = ?";
-const LAST: &str = "SELECT epoch, state, published FROM _elspeth_epochs WHERE run_id = ? AND sink = ?
+    "SELECT epoch, state, published <> 0 FROM _elspeth_epochs WHERE run_id = $1 AND sink = $2 AND epoch = $3";
+const LAST: &str = "SELECT epoch, state, published <> 0 FROM _elspeth_epochs WHERE run_id = $1 AND sink = $2
     ORDER BY epoch DESC LIMIT 1";
-const FORGET: &str = "DELETE FROM _elspeth_epochs WHERE run_id = ?1 AND sink = ?2
-    AND epoch < (SELECT max(epoch) FROM _elspeth_epochs WHERE run_id = ?1 AND sink = ?2)";
-const PUBLISH: &str = "UPDATE _elspeth_epochs SET published = 1 WHERE run_id = ? AND sink = ?";
+const FORGET: &str = "DELETE FROM _elspeth_epochs WHERE run_id = $1 AND sink = $2
+    AND epoch < (SELECT max(epoch) FROM _elspeth_epochs WHERE run_id = $1 AND sink = $2)";
+const PUBLISH: &str = "UPDATE _elspeth_epochs SET published = 1 WHERE run_id = $1 AND sink = $2";
 
 /// The epoch of a run that wrote none.
 const NO_EPOCH: i64 = -1;
@@ -87,7 +92,12 @@ impl Owner {
     /// # Errors
     /// The database cannot be written.
     pub(super) async fn prepare(&self, store: &mut Store) -> Result<(), SinkError> {
-        store.run(CREATE, "write to").await
+        match store.dialect() {
+            Dialect::Sqlite => store.run(CREATE_IN_FILE, "write to").await,
+            // Whoever may not make tables may still write to this one.
+            Dialect::Postgres if store.find(TABLE).await? != Found::Nothing => Ok(()),
+            Dialect::Postgres => store.run(CREATE_ON_SERVER, "write to").await,
+        }
     }
 
     /// The marker of an epoch.
@@ -96,8 +106,8 @@ impl Owner {
     /// The database cannot be read.
     pub(super) async fn find(&self, store: &mut Store, epoch: EpochNo) -> Result<Option<Marker>, SinkError> {
         let mut values = self.values();
-        bind(&mut values, number(epoch));
-        read(store, OF_EPOCH, values).await
+        values.push(Cell::Int(number(epoch)));
+        read(store, OF_EPOCH, &values).await
     }
 
     /// The marker of the last epoch.
@@ -105,7 +115,7 @@ impl Owner {
     /// # Errors
     /// The database cannot be read.
     pub(super) async fn last(&self, store: &mut Store) -> Result<Option<Marker>, SinkError> {
-        read(store, LAST, self.values()).await
+        read(store, LAST, &self.values()).await
     }
 
     /// Marks an epoch as written.
@@ -130,50 +140,29 @@ impl Owner {
             self.insert(store, NO_EPOCH, state).await?;
         }
         for sql in [FORGET, PUBLISH] {
-            let done = store.execute(sql, self.values()).await;
-            done.map_err(|e| store.failure("write to", &e))?;
+            store.execute(sql, &self.values(), "write to").await?;
         }
         Ok(())
     }
 
     async fn insert(&self, store: &mut Store, epoch: i64, state: &State) -> Result<(), SinkError> {
         let mut values = self.values();
-        bind(&mut values, epoch);
-        bind(&mut values, serde_json::to_string(state).expect("texts and numbers are JSON"));
-        let done = store.execute(INSERT, values).await;
-        done.map(drop).map_err(|e| store.failure("write to", &e))
+        values.push(Cell::Int(epoch));
+        values.push(Cell::Text(serde_json::to_string(state).expect("texts and numbers are JSON")));
+        store.execute(INSERT, &values, "write to").await
     }
 
-    fn values(&self) -> SqliteArguments {
-        let mut values = SqliteArguments::default();
-        bind(&mut values, self.run_id.to_string());
-        bind(&mut values, self.sink.clone());
-        values
+    fn values(&self) -> Vec<Cell> {
+        vec![Cell::Text(self.run_id.to_string()), Cell::Text(self.sink.clone())]
     }
 }
 
-fn bind<'t, T>(values: &mut SqliteArguments, value: T)
-where
-    T: sqlx::Encode<'t, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-{
-    values.add(value).expect("numbers and texts always encode");
-}
-
-async fn read(
-    store: &mut Store,
-    sql: &'static str,
-    values: SqliteArguments,
-) -> Result<Option<Marker>, SinkError> {
-    let found = store.fetch(sql, values).await.map_err(|e| store.failure("read", &e))?;
-    let Some(row) = found else { return Ok(None) };
-    let unreadable = |e: &dyn std::fmt::Display| {
-        SinkError::new(format!("a marker in the table `_elspeth_epochs` cannot be read: {e}"))
-    };
-    let text: String = row.try_get(1).map_err(|e| unreadable(&e))?;
-    let state = serde_json::from_str(&text).map_err(|e| unreadable(&e))?;
-    let epoch = row.try_get(0).map_err(|e| unreadable(&e))?;
-    let published = row.try_get(2).map_err(|e| unreadable(&e))?;
-    Ok(Some(Marker { epoch, published, state }))
+async fn read(store: &mut Store, sql: &'static str, values: &[Cell]) -> Result<Option<Marker>, SinkError> {
+    let Some(found) = store.fetch(sql, values).await? else { return Ok(None) };
+    let state = serde_json::from_str(&found.state).map_err(|error| {
+        SinkError::new(format!("a marker in the table `_elspeth_epochs` cannot be read: {error}"))
+    })?;
+    Ok(Some(Marker { epoch: found.epoch, published: found.published, state }))
 }
 
 fn number(epoch: EpochNo) -> i64 {

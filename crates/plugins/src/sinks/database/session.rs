@@ -64,7 +64,7 @@ impl Session {
             IfExists::Append => ForeignKeys::Checked,
             IfExists::Replace => ForeignKeys::Ignored,
         };
-        let mut store = Store::open(&settings.path, foreign_keys).await?;
+        let mut store = Store::open(&settings.place, foreign_keys).await?;
         let owner = Owner { run_id: context.run_id, sink: context.sink.clone() };
         reach(Point::Before(Act::PrepareTable));
         owner.prepare(&mut store).await?;
@@ -100,7 +100,7 @@ impl Session {
         }
         let mut refused = Vec::new();
         if !rows.is_empty() {
-            self.store.run("BEGIN IMMEDIATE", "write to").await?;
+            self.store.begin("write to").await?;
             let done = self.write_inside(settings, epoch, rows).await;
             refused = self.end(Act::CommitTable, done).await?;
             self.epoch = Some(epoch);
@@ -180,7 +180,7 @@ impl Session {
     /// The database fails; then nothing has changed.
     pub(super) async fn publish(&mut self, settings: &Settings) -> Result<Produced, SinkError> {
         if !self.published {
-            self.store.run("BEGIN IMMEDIATE", "publish in").await?;
+            self.store.begin("publish in").await?;
             let done = self.publish_inside(settings).await;
             self.end(Act::PublishTable, done).await?;
             self.published = true;
@@ -257,7 +257,8 @@ async fn table(
     let (name, found) = match settings.if_exists {
         IfExists::Append => (settings.table.clone(), target),
         IfExists::Replace => {
-            let name = format!("{}__elspeth_{}", settings.table, owner.run_id);
+            store.check_replaceable(&settings.table).await?;
+            let name = store.dialect().beside(&settings.table, owner.run_id);
             let found = store.find(&name).await?;
             (name, found)
         }
@@ -268,14 +269,14 @@ async fn table(
             if !grows {
                 check_columns(settings, &columns)?;
             }
-            Ok(Table::existing(&name, columns, grows))
+            Ok(Table::existing(store.dialect(), &name, columns, grows))
         }
         Found::Other(kind) => Err(SinkError::new(format!("`{name}` is a {kind}, not a table"))),
         Found::Nothing if wrote_rows(last) => {
             Err(SinkError::new(format!("the table `{name}` is gone, to which the run has written"))
                 .with_help("put the database back as it was, or start a new run"))
         }
-        Found::Nothing => Ok(Table::planned(&name, &settings.contract)),
+        Found::Nothing => Ok(Table::planned(store.dialect(), &name, &settings.contract)),
     }
 }
 

@@ -1,35 +1,25 @@
-//! The connection: opening, looking at tables, running statements, and what SQLite's errors mean.
+//! The connection, to whichever database.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
 use elspeth_plugin::SinkError;
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
 
-use super::column::{Column, Origin};
+use super::column::Column;
+use super::dialect::Dialect;
+use super::insert::Admitted;
+use super::postgres::{self, PostgresStore};
+use super::sqlite::{self, SqliteStore};
+use super::table::Table;
+use crate::database_place::Place;
 
-/// How long another writer is waited for, in each of the attempts that `retry` allows.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// What marks a file as the record of runs.
-const RECORD_ID: i64 = 0x454c_5350;
+/// What a statement gave, or the database's own error.
+pub(super) type Done<T> = Result<T, sqlx::Error>;
 
-const BUSY: i64 = 5;
-const LOCKED: i64 = 6;
-const READONLY: i64 = 8;
-const IOERR: i64 = 10;
-const FULL: i64 = 13;
-const CANTOPEN: i64 = 14;
-const TOOBIG: i64 = 18;
-const CONSTRAINT: i64 = 19;
-const MISMATCH: i64 = 20;
-const NOTADB: i64 = 26;
-
-/// An open database file.
+/// An open database.
 #[derive(Debug)]
-pub(super) struct Store {
-    path: PathBuf,
-    connection: SqliteConnection,
+pub(super) enum Store {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
 }
 
 /// What bears a table's name.
@@ -41,7 +31,7 @@ pub(super) enum Found {
     Other(String),
 }
 
-/// Whether the database checks foreign keys.
+/// Whether a database file checks foreign keys. Servers always do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ForeignKeys {
     Checked,
@@ -49,46 +39,49 @@ pub(super) enum ForeignKeys {
     Ignored,
 }
 
+/// A value of a statement of ours.
+#[derive(Debug, Clone)]
+pub(super) enum Cell {
+    Text(String),
+    Int(i64),
+}
+
+/// A marker as it is stored.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) epoch: i64,
+    pub(super) state: String,
+    pub(super) published: bool,
+}
+
 impl Store {
-    /// Opens a database for writing; the file is created where there is none.
+    /// Opens a database for writing; a file is created where there is none.
     ///
     /// # Errors
     /// It cannot be opened, or is none that rows may be written to.
-    pub(super) async fn open(path: &Path, foreign_keys: ForeignKeys) -> Result<Self, SinkError> {
-        let options = options(path)
-            .create_if_missing(true)
-            .foreign_keys(foreign_keys == ForeignKeys::Checked)
-            // A view over a table that is replaced must not stop the new table from getting its name.
-            .pragma("legacy_alter_table", "ON");
-        Self::connect(path, &options).await
+    pub(super) async fn open(place: &Place, foreign_keys: ForeignKeys) -> Result<Self, SinkError> {
+        match place {
+            Place::File(path) => SqliteStore::open(path, foreign_keys).await.map(Self::Sqlite),
+            Place::Server(address) => PostgresStore::open(address).await.map(Self::Postgres),
+        }
     }
 
-    /// Opens a database that exists to look at it, without leaving a trace beside it.
+    /// Opens a database that exists to look at it, without leaving a trace.
     ///
     /// # Errors
     /// As above.
-    pub(super) async fn look(path: &Path) -> Result<Self, SinkError> {
-        let at_rest = std::fs::metadata(log_of(path)).map_or(true, |log| log.len() == 0);
-        Self::connect(path, &options(path).read_only(true).immutable(at_rest)).await
-    }
-
-    async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<Self, SinkError> {
-        let connection = options.connect().await.map_err(|e| failure("open", path, &e))?;
-        let mut store = Self { path: path.to_owned(), connection };
-        store.check_purpose().await?;
-        Ok(store)
-    }
-
-    /// A record of runs is no place for a pipeline's rows.
-    async fn check_purpose(&mut self) -> Result<(), SinkError> {
-        let id =
-            sqlx::query("SELECT application_id FROM pragma_application_id").fetch_one(&mut self.connection);
-        let id: i64 = id.await.map_err(|e| failure("open", &self.path, &e))?.get(0);
-        if id != RECORD_ID {
-            return Ok(());
+    pub(super) async fn look(place: &Place) -> Result<Self, SinkError> {
+        match place {
+            Place::File(path) => SqliteStore::look(path).await.map(Self::Sqlite),
+            Place::Server(address) => PostgresStore::open(address).await.map(Self::Postgres),
         }
-        let message = format!("`{}` is the record of runs", self.path.display());
-        Err(SinkError::new(message).with_help("give the rows a database of their own"))
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
     }
 
     /// What bears that name.
@@ -96,36 +89,34 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub(super) async fn find(&mut self, table: &str) -> Result<Found, SinkError> {
-        let sql = "SELECT type, coalesce(sql, '') FROM sqlite_schema
-            WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')";
-        let found = sqlx::query(sql).bind(table).fetch_optional(&mut self.connection).await;
-        let Some(row) = found.map_err(|e| failure("read", &self.path, &e))? else {
-            return Ok(Found::Nothing);
-        };
-        let (kind, sql): (String, String) = (row.get(0), row.get(1));
-        if kind != "table" || sql.to_ascii_uppercase().starts_with("CREATE VIRTUAL") {
-            let kind = if kind == "table" { "virtual table".to_owned() } else { kind };
-            return Ok(Found::Other(kind));
+        match self {
+            Self::Sqlite(store) => store.find(table).await,
+            Self::Postgres(store) => store.find(table).await,
         }
-        self.columns(table).await.map(Found::Table)
     }
 
-    async fn columns(&mut self, table: &str) -> Result<Vec<Column>, SinkError> {
-        let sql =
-            r#"SELECT name, type, "notnull", dflt_value IS NOT NULL, pk, hidden FROM pragma_table_xinfo(?)"#;
-        let rows = sqlx::query(sql).bind(table).fetch_all(&mut self.connection).await;
-        let rows = rows.map_err(|e| failure("read", &self.path, &e))?;
-        let columns = rows.iter().map(|row| {
-            let declared: String = row.get(1);
-            let numbers_rows = row.get::<i64, _>(4) > 0 && declared.eq_ignore_ascii_case("INTEGER");
-            let origin = match (row.get::<i64, _>(5), row.get::<bool, _>(3) || numbers_rows) {
-                (0, true) => Origin::RowOrDatabase,
-                (0, false) => Origin::Row,
-                _ => Origin::Generated,
-            };
-            Column { name: row.get(0), declared, not_null: row.get(2), origin }
-        });
-        Ok(columns.collect())
+    /// Whether a table may be dropped.
+    ///
+    /// # Errors
+    /// Something hangs on it that would have to go with it.
+    pub(super) async fn check_replaceable(&mut self, table: &str) -> Result<(), SinkError> {
+        match self {
+            // Views and references are by name there, and find the new table.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(store) => store.check_replaceable(table).await,
+        }
+    }
+
+    /// Begins a transaction that writes.
+    ///
+    /// # Errors
+    /// `doing`, with the cause.
+    pub(super) async fn begin(&mut self, doing: &str) -> Result<(), SinkError> {
+        match self {
+            Self::Sqlite(store) => store.run("BEGIN IMMEDIATE", doing).await,
+            // What a constraint says at the end of a transaction could not be said of a row.
+            Self::Postgres(store) => store.run("BEGIN; SET CONSTRAINTS ALL IMMEDIATE", doing).await,
+        }
     }
 
     /// Runs statements that were made here and not of data.
@@ -133,88 +124,69 @@ impl Store {
     /// # Errors
     /// `doing`, with the cause.
     pub(super) async fn run(&mut self, sql: impl Into<String>, doing: &str) -> Result<(), SinkError> {
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql.into()));
-        let done = self.connection.execute(sql).await;
-        done.map(drop).map_err(|e| failure(doing, &self.path, &e))
+        match self {
+            Self::Sqlite(store) => store.run(sql, doing).await,
+            Self::Postgres(store) => store.run(sql, doing).await,
+        }
     }
 
-    /// Runs a statement with values; how many rows it changed.
+    /// Runs a statement with values.
     ///
     /// # Errors
-    /// As the database gives them.
+    /// `doing`, with the cause.
     pub(super) async fn execute(
         &mut self,
-        sql: impl Into<std::sync::Arc<str>>,
-        values: SqliteArguments,
-    ) -> Result<u64, sqlx::Error> {
-        let sql: std::sync::Arc<str> = sql.into();
-        let done = sqlx::query_with(AssertSqlSafe(sql), values).execute(&mut self.connection).await?;
-        Ok(done.rows_affected())
+        sql: &'static str,
+        values: &[Cell],
+        doing: &str,
+    ) -> Result<(), SinkError> {
+        let done = match self {
+            Self::Sqlite(store) => store.execute(sql, values).await,
+            Self::Postgres(store) => store.execute(sql, values).await,
+        };
+        done.map_err(|error| self.failure(doing, &error))
     }
 
-    /// The only row of a query, or none.
+    /// The only marker that a query gives, or none.
     ///
     /// # Errors
-    /// As the database gives them.
+    /// The database cannot be read.
     pub(super) async fn fetch(
         &mut self,
         sql: &'static str,
-        values: SqliteArguments,
-    ) -> Result<Option<sqlx::sqlite::SqliteRow>, sqlx::Error> {
-        sqlx::query_with(sql, values).fetch_optional(&mut self.connection).await
+        values: &[Cell],
+    ) -> Result<Option<Record>, SinkError> {
+        let found = match self {
+            Self::Sqlite(store) => store.fetch(sql, values).await,
+            Self::Postgres(store) => store.fetch(sql, values).await,
+        };
+        found.map_err(|error| self.failure("read", &error))
+    }
+
+    /// Inserts rows of one layout; how many the table took.
+    ///
+    /// # Errors
+    /// As the database gives them.
+    pub(super) async fn insert(&mut self, table: &Table, text: Arc<str>, rows: &[Admitted<'_>]) -> Done<u64> {
+        match self {
+            Self::Sqlite(store) => store.insert(table, text, rows).await,
+            Self::Postgres(store) => store.insert(table, text, rows).await,
+        }
+    }
+
+    /// Why the table did not take a row, when that is what the error says.
+    pub(super) fn refusal(&self, error: &sqlx::Error) -> Option<String> {
+        match self {
+            Self::Sqlite(_) => sqlite::refusal(error),
+            Self::Postgres(_) => postgres::refusal(error),
+        }
     }
 
     /// An error of this database while `doing` something.
     pub(super) fn failure(&self, doing: &str, error: &sqlx::Error) -> SinkError {
-        failure(doing, &self.path, error)
-    }
-}
-
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(PATIENCE)
-        .synchronous(SqliteSynchronous::Full)
-        .disable_statement_logging()
-}
-
-fn log_of(path: &Path) -> PathBuf {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    PathBuf::from(log)
-}
-
-/// Why the table did not take a row, when that is what the error says.
-pub(super) fn refusal(error: &sqlx::Error) -> Option<String> {
-    match primary_code(error)? {
-        TOOBIG | CONSTRAINT | MISMATCH => {
-            Some(format!("the table refuses the row: {}", error.as_database_error()?.message()))
+        match self {
+            Self::Sqlite(store) => store.failure(doing, error),
+            Self::Postgres(store) => store.failure(doing, error),
         }
-        _ => None,
     }
-}
-
-fn failure(doing: &str, path: &Path, error: &sqlx::Error) -> SinkError {
-    let code = primary_code(error);
-    let said = match (code, error.as_database_error()) {
-        (Some(NOTADB), _) => "it is not an SQLite database".to_owned(),
-        (_, Some(database)) => database.message().to_owned(),
-        (_, None) => error.to_string(),
-    };
-    let mut failure = SinkError::new(format!("cannot {doing} `{}`: {said}", path.display()));
-    failure.retryable = matches!(code, Some(BUSY | LOCKED));
-    match code {
-        Some(BUSY | LOCKED) => failure.with_help("another program writes to it; let it finish"),
-        Some(FULL) => failure.with_help("make room on that disk"),
-        Some(IOERR) => failure.with_help("find out what is wrong with that disk; the system's log says more"),
-        Some(READONLY | CANTOPEN) => failure.with_help("let the user that runs elspeth write there"),
-        Some(NOTADB) => failure.with_help("choose another file"),
-        _ => failure,
-    }
-}
-
-/// The low byte of SQLite's extended result code.
-fn primary_code(error: &sqlx::Error) -> Option<i64> {
-    let code: i64 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
 }

@@ -10,16 +10,16 @@ use std::sync::Arc;
 use elspeth_contracts::{ErrorReason, FailureKind};
 use elspeth_value::{Contract, Row, SchemaMode, Shape};
 
-use super::column::{Column, Origin, quoted, unusable};
+use super::column::{Column, Origin, quoted};
+use super::dialect::Dialect;
 
-/// SQLite's own limit.
-const MOST_COLUMNS: usize = 2000;
 /// Shapes of rows that are remembered.
 const REMEMBERED: usize = 256;
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Table {
+    dialect: Dialect,
     pub(super) name: String,
     columns: Vec<Column>,
     /// How many of the columns are in the database; 0 when there is no table yet.
@@ -41,20 +41,20 @@ struct Remembered {
 pub(super) struct Layout {
     /// By slot of the row, the number of its column.
     pub(super) columns: Vec<usize>,
-    /// The statement without its values.
+    /// The statement; for SQLite without its values.
     pub(super) insert: String,
 }
 
 impl Table {
     /// A table that is in the database; `grows` when this run made it.
-    pub(super) fn existing(name: &str, columns: Vec<Column>, grows: bool) -> Self {
+    pub(super) fn existing(dialect: Dialect, name: &str, columns: Vec<Column>, grows: bool) -> Self {
         let stored = columns.len();
-        Self { name: name.to_owned(), columns, stored, grows, layouts: HashMap::new() }
+        Self { dialect, name: name.to_owned(), columns, stored, grows, layouts: HashMap::new() }
     }
 
     /// A table that is yet to be made, with a column for each field of the schema.
-    pub(super) fn planned(name: &str, contract: &Contract) -> Self {
-        let mut table = Self::existing(name, declared(contract), true);
+    pub(super) fn planned(dialect: Dialect, name: &str, contract: &Contract) -> Self {
+        let mut table = Self::existing(dialect, name, declared(dialect, contract), true);
         table.stored = 0;
         table
     }
@@ -103,12 +103,14 @@ impl Table {
 
     fn new_layout(&mut self, row: &Row) -> Result<Arc<Layout>, ErrorReason> {
         let names = row.shape().names();
-        check_names(names.iter().map(|name| name.as_str()))
+        check_names(self.dialect, names.iter().map(|name| name.as_str()))
             .map_err(|(field, why)| ErrorReason::new(FailureKind::SinkRefused, why).on_field(field))?;
         let found: Vec<_> = names.iter().map(|name| self.find(name)).collect();
         let missing: Vec<_> = (0..names.len()).filter(|slot| found[*slot].is_none()).collect();
         self.check_growth(missing.first().map(|slot| names[*slot].as_str()), missing.len())?;
-        self.columns.extend(missing.iter().map(|slot| Column::learn(&names[*slot], &row.values()[*slot])));
+        let learnt =
+            missing.iter().map(|slot| Column::learn(self.dialect, &names[*slot], &row.values()[*slot]));
+        self.columns.extend(learnt);
         let columns: Vec<_> = names.iter().filter_map(|name| self.find(name)).collect();
         Ok(Arc::new(Layout { insert: self.insert(&columns), columns }))
     }
@@ -127,9 +129,10 @@ impl Table {
             );
             return Err(refusal(message).on_field(field));
         }
-        if self.columns.len() + more > MOST_COLUMNS {
+        let most = self.dialect.most_columns();
+        if self.columns.len() + more > most {
             let message = format!(
-                "there is no place for a column `{field}`: a table has at most {MOST_COLUMNS}, and the table `{}` has {}",
+                "there is no place for a column `{field}`: a table has at most {most}, and the table `{}` has {}",
                 self.name,
                 self.columns.len()
             );
@@ -138,17 +141,35 @@ impl Table {
         Ok(())
     }
 
-    /// Columns are found whatever the case of their letters, as SQLite does.
     fn find(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+        find(&self.columns, name)
     }
 
     fn insert(&self, columns: &[usize]) -> String {
         let names: Vec<_> = columns.iter().map(|number| quoted(&self.columns[*number].name)).collect();
         match names.as_slice() {
             [] => format!("INSERT INTO {} DEFAULT VALUES", quoted(&self.name)),
-            _ => format!("INSERT INTO {} ({}) VALUES ", quoted(&self.name), names.join(", ")),
+            _ => {
+                format!("INSERT INTO {} ({}) {}", quoted(&self.name), names.join(", "), self.values(columns))
+            }
         }
+    }
+
+    /// Where the values come from: for SQLite they are still to be added.
+    fn values(&self, columns: &[usize]) -> String {
+        if self.dialect == Dialect::Sqlite {
+            return "VALUES ".to_owned();
+        }
+        let each = |form: &dyn Fn(usize, &Column) -> String| {
+            let parts = columns.iter().enumerate().map(|(slot, number)| form(slot, &self.columns[*number]));
+            parts.collect::<Vec<_>>().join(", ")
+        };
+        format!(
+            "SELECT {} FROM unnest({}) WITH ORDINALITY AS v({}, n) ORDER BY v.n",
+            each(&|slot, column| format!("v.c{slot}::{}", column.cast)),
+            each(&|slot, _| format!("${}::text[]", slot + 1)),
+            each(&|slot, _| format!("c{slot}")),
+        )
     }
 
     /// The statements that bring the columns into the database which are not there yet. From then on they count as there.
@@ -172,19 +193,29 @@ fn refusal(message: String) -> ErrorReason {
     ErrorReason::new(FailureKind::SinkRefused, message)
 }
 
+/// Columns are found whatever the case of their letters, as SQLite does; the very name comes first.
+fn find(columns: &[Column], name: &str) -> Option<usize> {
+    let exact = columns.iter().position(|column| column.name == name);
+    exact.or_else(|| columns.iter().position(|column| column.name.eq_ignore_ascii_case(name)))
+}
+
 /// Columns for the fields of a schema, in their order.
-fn declared(contract: &Contract) -> Vec<Column> {
-    contract.fields.iter().map(|field| Column::declare(&field.name, field.ty, field.required)).collect()
+fn declared(dialect: Dialect, contract: &Contract) -> Vec<Column> {
+    let fields = contract.fields.iter();
+    fields.map(|field| Column::declare(dialect, &field.name, field.ty, field.required)).collect()
 }
 
 /// Whether these can be the columns of one table.
 ///
 /// # Errors
 /// The first name that cannot, and why.
-pub(super) fn check_names<'n>(names: impl Iterator<Item = &'n str>) -> Result<(), (&'n str, String)> {
+pub(super) fn check_names<'n>(
+    dialect: Dialect,
+    names: impl Iterator<Item = &'n str>,
+) -> Result<(), (&'n str, String)> {
     let mut seen: HashMap<String, &str> = HashMap::new();
     for name in names {
-        if let Some(why) = unusable(name) {
+        if let Some(why) = dialect.unusable(name) {
             return Err((
                 name,
                 format!("the field `{}` cannot be a column: its name {why}", name.escape_debug()),
@@ -206,8 +237,7 @@ pub(super) fn check_names<'n>(names: impl Iterator<Item = &'n str>) -> Result<()
 /// A sentence.
 pub(super) fn check_fit(table: &str, columns: &[Column], contract: &Contract) -> Result<(), String> {
     for field in &contract.fields {
-        let found = columns.iter().find(|column| column.name.eq_ignore_ascii_case(&field.name));
-        let Some(column) = found else {
+        let Some(column) = find(columns, &field.name).map(|number| &columns[number]) else {
             return Err(format!("the table `{table}` has no column `{}`", field.name));
         };
         if column.origin == Origin::Generated {

@@ -1,0 +1,256 @@
+//! A database of a PostgreSQL server: connecting, looking at tables, running statements, and what its errors mean.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use elspeth_plugin::SinkError;
+use elspeth_postgres::{PgAddress, PgFailure};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
+
+use super::column::{Column, Kind, Origin, Typed, quoted};
+use super::insert::Admitted;
+use super::store::{Cell, Done, Found, Record};
+use super::table::Table;
+
+/// How long a server may take to answer at first.
+const CONNECTING: Duration = Duration::from_secs(10);
+
+/// What is written is meant to last, and locks are waited for as long as in a file, in each attempt that `retry` allows.
+const SETTINGS: &str = "SET client_min_messages = warning; SET lock_timeout = 10000; SET TimeZone = 'UTC';
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
+/// Which schema new tables come into, and whether it is one in which runs are recorded.
+const PURPOSE: &str = "SELECT current_schema(),
+    to_regclass(quote_ident(current_schema()) || '.elspeth_schema') IS NOT NULL";
+
+/// A table's own name, its kind, and whether runs are recorded beside it.
+const RELATION: &str = "SELECT c.relkind::text,
+    to_regclass(quote_ident(n.nspname) || '.elspeth_schema') IS NOT NULL
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)";
+
+/// Domains count as what they are made of.
+const COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+        CASE WHEN a.attgenerated <> '' OR a.attidentity = 'a' THEN 2 WHEN a.atthasdef OR a.attidentity = 'd' THEN 1 ELSE 0 END,
+        b.typname::text, format_type(b.oid, -1), CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+    WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+
+/// What would have to go with a table: views of it, and references of other tables.
+const DEPENDENTS: &str = "SELECT DISTINCT what FROM (
+        SELECT 'the view ' || r.ev_class::regclass AS what FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+        WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
+            AND d.refobjid = to_regclass($1) AND r.ev_class <> d.refobjid
+        UNION ALL
+        SELECT 'the table ' || conrelid::regclass FROM pg_constraint
+        WHERE contype = 'f' AND confrelid = to_regclass($1) AND conrelid <> confrelid) AS dependents
+    ORDER BY what LIMIT 1";
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct PostgresStore {
+    location: String,
+    connection: PgConnection,
+}
+
+impl PostgresStore {
+    /// Connects.
+    ///
+    /// # Errors
+    /// The server does not let us in, or the tables would come among those of a record.
+    pub(super) async fn open(address: &PgAddress) -> Result<Self, SinkError> {
+        let location = address.location().to_owned();
+        let options = address.options();
+        let connected = tokio::time::timeout(CONNECTING, options.connect()).await;
+        let connection = connected.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        let connection = connection.map_err(|error| failure("open", &location, &error))?;
+        let mut store = Self { location, connection };
+        store.run(SETTINGS, "open").await?;
+        store.check_purpose().await?;
+        Ok(store)
+    }
+
+    /// A record of runs is no place for a pipeline's rows.
+    async fn check_purpose(&mut self) -> Result<(), SinkError> {
+        let found = sqlx::query(PURPOSE).fetch_one(&mut self.connection).await;
+        let row = found.map_err(|error| self.failure("open", &error))?;
+        let (schema, is_record): (Option<String>, Option<bool>) = (row.get(0), row.get(1));
+        let Some(schema) = schema else {
+            let message = format!("`{}` has no schema that tables can be in", self.location);
+            return Err(SinkError::new(message).with_help("create the schema that search_path names"));
+        };
+        if is_record == Some(true) { Err(self.is_record(&schema)) } else { Ok(()) }
+    }
+
+    fn is_record(&self, schema: &str) -> SinkError {
+        let message = format!("the schema `{schema}` of `{}` is the record of runs", self.location);
+        SinkError::new(message).with_help(
+            "give the rows a database or a schema of their own: `?options=-csearch_path%3Dname` behind the URL",
+        )
+    }
+
+    /// What bears that name.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(super) async fn find(&mut self, table: &str) -> Result<Found, SinkError> {
+        let found = sqlx::query(RELATION).bind(quoted(table)).fetch_optional(&mut self.connection).await;
+        let Some(row) = found.map_err(|error| self.failure("read", &error))? else {
+            return Ok(Found::Nothing);
+        };
+        if row.get::<Option<bool>, _>(1) == Some(true) {
+            return Err(self.is_record(table));
+        }
+        let kind: String = row.get(0);
+        let other = match kind.as_str() {
+            "r" | "p" => {
+                let columns = sqlx::query(COLUMNS).bind(quoted(table)).fetch_all(&mut self.connection).await;
+                let columns = columns.map_err(|error| self.failure("read", &error))?;
+                return Ok(Found::Table(columns.iter().map(column).collect()));
+            }
+            "v" => "view",
+            "m" => "materialized view",
+            "f" => "foreign table",
+            "S" => "sequence",
+            _ => "thing of another kind",
+        };
+        Ok(Found::Other(other.to_owned()))
+    }
+
+    /// Whether a table may be dropped.
+    ///
+    /// # Errors
+    /// Something hangs on it.
+    pub(super) async fn check_replaceable(&mut self, table: &str) -> Result<(), SinkError> {
+        let found = sqlx::query(DEPENDENTS).bind(quoted(table)).fetch_optional(&mut self.connection).await;
+        let Some(row) = found.map_err(|error| self.failure("read", &error))? else { return Ok(()) };
+        let what: String = row.get(0);
+        let message = format!("the table `{table}` cannot be replaced: {what} depends on it");
+        Err(SinkError::new(message).with_help("drop that first, or append to the table"))
+    }
+
+    /// Runs statements that were made here and not of data.
+    ///
+    /// # Errors
+    /// `doing`, with the cause.
+    pub(super) async fn run(&mut self, sql: impl Into<String>, doing: &str) -> Result<(), SinkError> {
+        let done = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.into()))).await;
+        done.map(drop).map_err(|error| self.failure(doing, &error))
+    }
+
+    /// Runs a statement with values.
+    ///
+    /// # Errors
+    /// As the database gives them.
+    pub(super) async fn execute(&mut self, sql: &'static str, values: &[Cell]) -> Done<()> {
+        sqlx::query_with(sql, arguments(values)).execute(&mut self.connection).await.map(drop)
+    }
+
+    /// The only row of a query, or none.
+    ///
+    /// # Errors
+    /// As the database gives them.
+    pub(super) async fn fetch(&mut self, sql: &'static str, values: &[Cell]) -> Done<Option<Record>> {
+        let row = sqlx::query_with(sql, arguments(values)).fetch_optional(&mut self.connection).await?;
+        row.map(|row| {
+            Ok(Record { epoch: row.try_get(0)?, state: row.try_get(1)?, published: row.try_get(2)? })
+        })
+        .transpose()
+    }
+
+    /// Inserts rows of one layout, all columns as lists of texts that the server casts; how many the table took.
+    ///
+    /// # Errors
+    /// As the database gives them.
+    pub(super) async fn insert(&mut self, table: &Table, text: Arc<str>, rows: &[Admitted<'_>]) -> Done<u64> {
+        let mut values = PgArguments::default();
+        let columns = rows.first().map_or(&[][..], |row| &row.layout.columns);
+        for (slot, number) in columns.iter().enumerate() {
+            let column = table.column(*number);
+            let texts: Vec<_> = rows.iter().map(|row| column.text(&row.row.values()[slot])).collect();
+            values.add(texts).map_err(sqlx::Error::Encode)?;
+        }
+        let done = sqlx::query_with(AssertSqlSafe(text), values).execute(&mut self.connection);
+        Ok(done.await?.rows_affected())
+    }
+
+    /// An error of this database while `doing` something.
+    pub(super) fn failure(&self, doing: &str, error: &sqlx::Error) -> SinkError {
+        failure(doing, &self.location, error)
+    }
+}
+
+fn column(row: &PgRow) -> Column {
+    let (typname, cast, modifier): (String, String, i32) = (row.get(4), row.get(5), row.get(6));
+    let kind = match typname.as_str() {
+        "int2" | "int4" | "int8" => Kind::Integer,
+        "float4" | "float8" => Kind::Real,
+        "text" | "varchar" | "bpchar" | "name" | "citext" => Kind::Text,
+        "bool" => Kind::Typed(Typed::Boolean),
+        "numeric" => Kind::Typed(Typed::Numeric(scale(modifier))),
+        "date" => Kind::Typed(Typed::Date),
+        "timestamp" | "timestamptz" => Kind::Typed(Typed::Timestamp),
+        "json" | "jsonb" => Kind::Typed(Typed::Json),
+        "bytea" => Kind::Typed(Typed::Bytes),
+        _ => Kind::Typed(Typed::Spelled),
+    };
+    let origin = match row.get::<i32, _>(3) {
+        0 => Origin::Row,
+        1 => Origin::RowOrDatabase,
+        _ => Origin::Generated,
+    };
+    Column { name: row.get(0), declared: row.get(1), cast, kind, not_null: row.get(2), origin }
+}
+
+/// The digits behind the point that a `numeric` keeps, as its modifier says; negative ones count as none.
+fn scale(modifier: i32) -> Option<u32> {
+    let scale = modifier.checked_sub(4).filter(|bits| *bits >= 0)? & 0x7ff;
+    Some(u32::try_from((scale ^ 1024) - 1024).unwrap_or(0))
+}
+
+fn arguments(cells: &[Cell]) -> PgArguments {
+    let mut arguments = PgArguments::default();
+    for cell in cells {
+        let added = match cell {
+            Cell::Text(text) => arguments.add(text.clone()),
+            Cell::Int(number) => arguments.add(*number),
+        };
+        added.expect("numbers and texts always encode");
+    }
+    arguments
+}
+
+/// Codes of errors that say something of the row, besides the classes 22 (data) and 23 (constraints): what a trigger
+/// raises, the check of a view, a row that is too large.
+const OF_ROWS: [&str; 3] = ["P0001", "44000", "54000"];
+
+/// Why the table did not take a row, when that is what the error says.
+pub(super) fn refusal(error: &sqlx::Error) -> Option<String> {
+    let failure = PgFailure::of(error);
+    let code = failure.code?;
+    let of_row = code.starts_with("22") || code.starts_with("23") || OF_ROWS.contains(&code.as_str());
+    of_row.then(|| format!("the table refuses the row: {}", failure.message))
+}
+
+fn failure(doing: &str, location: &str, error: &sqlx::Error) -> SinkError {
+    let PgFailure { message, advice, retryable, .. } = PgFailure::of(error);
+    let mut failure = SinkError::new(format!("cannot {doing} `{location}`: {message}"));
+    failure.retryable = retryable;
+    failure.help = advice.map(str::to_owned);
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_of_a_numeric_is_in_its_modifier() {
+        let modifier = |precision: i32, scale: i32| ((precision << 16) | (scale & 0x7ff)) + 4;
+        assert_eq!(scale(-1), None);
+        assert_eq!(scale(modifier(10, 2)), Some(2));
+        assert_eq!(scale(modifier(10, 0)), Some(0));
+        assert_eq!(scale(modifier(5, -2)), Some(0));
+    }
+}

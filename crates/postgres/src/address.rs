@@ -1,0 +1,175 @@
+use std::fmt;
+
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
+
+/// What may stand behind the `?` of a URL.
+const PARAMETERS: [&str; 10] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "application_name",
+    "options",
+];
+/// Those of them that do not say which database is meant, and without which it may not be opened.
+const KEPT: [&str; 6] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "options"];
+/// Prepared statements that a connection keeps.
+const STATEMENTS: usize = 400;
+
+/// A database, and how connections to it are opened.
+#[derive(Clone)]
+pub struct PgAddress {
+    options: PgConnectOptions,
+    /// Without the password.
+    location: String,
+}
+
+/// A text that names no database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PgAddressError {
+    /// The text, without what may be a password.
+    pub url: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl fmt::Debug for PgAddress {
+    /// Without the password, which the options have.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgAddress").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+impl PgAddress {
+    /// Reads a URL: `postgresql://user@host:port/database?sslmode=verify-full`. What it does not say comes from the
+    /// environment, as with other programs: `PGPASSWORD`, `PGPASSFILE`, `PGSSLROOTCERT`, ...
+    ///
+    /// # Errors
+    /// [`PgAddressError`].
+    pub fn parse(url: &str) -> Result<Self, PgAddressError> {
+        let refused = |message: String| PgAddressError { url: without_password(url), message };
+        if let Some(unknown) = query(url).map(name).find(|name| !PARAMETERS.contains(name)) {
+            let known = PARAMETERS.join(", ");
+            return Err(refused(format!("`{unknown}` is no parameter of such a URL; there are {known}")));
+        }
+        let options: PgConnectOptions = url.parse().map_err(|error| match error {
+            // The driver's own words may quote what it could not read.
+            sqlx::Error::Configuration(_) => refused(
+                "it is not a URL such as `postgresql://user@host:5432/database?sslmode=verify-full`"
+                    .to_owned(),
+            ),
+            other => refused(other.to_string()),
+        })?;
+        let named = options.get_database().is_some();
+        let options = options.statement_cache_capacity(STATEMENTS).disable_statement_logging();
+        if !named {
+            return Err(refused("it names no database".to_owned()));
+        }
+        let location = shown(&options, url);
+        Ok(Self { options, location })
+    }
+
+    /// The same database as a URL without a password.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// What the driver needs; connections say that they are of this program, unless the URL says otherwise.
+    #[must_use]
+    pub fn options(&self) -> PgConnectOptions {
+        match self.options.get_application_name() {
+            Some(_) => self.options.clone(),
+            None => self.options.clone().application_name("elspeth"),
+        }
+    }
+}
+
+/// A URL's parameters with their values.
+fn query(url: &str) -> impl Iterator<Item = &str> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').filter(|pair| !pair.is_empty())
+}
+
+fn name(pair: &str) -> &str {
+    pair.split('=').next().unwrap_or(pair)
+}
+
+/// As a URL that opens the same database, without a password.
+fn shown(options: &PgConnectOptions, url: &str) -> String {
+    let host = match options.get_socket() {
+        Some(folder) => folder.display().to_string().replace('%', "%25").replace('/', "%2F"),
+        None => options.get_host().to_owned(),
+    };
+    let database = options.get_database().unwrap_or_default();
+    let port = match options.get_port() {
+        5432 => String::new(),
+        port => format!(":{port}"),
+    };
+    let kept = query(url).filter(|pair| KEPT.contains(&name(pair))).collect::<Vec<_>>().join("&");
+    let kept = if kept.is_empty() { kept } else { format!("?{kept}") };
+    format!("postgresql://{}@{host}{port}/{database}{kept}", options.get_username())
+}
+
+/// A URL that may not be one, without what may be a password.
+fn without_password(url: &str) -> String {
+    let (head, tail) = url.split_once('?').map_or((url, ""), |(head, _)| (head, "?..."));
+    let Some((scheme, rest)) = head.split_once("://") else { return format!("{head}{tail}") };
+    match rest.rsplit_once('@') {
+        Some((user, host)) => {
+            let user = user.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}@{host}{tail}")
+        }
+        None => format!("{scheme}://{rest}{tail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> Result<PgAddress, PgAddressError> {
+        PgAddress::parse(url)
+    }
+
+    #[test]
+    fn a_password_is_shown_nowhere() {
+        let address = parsed("postgresql://u:hunter2@h:1234/audit?sslmode=require").unwrap();
+        assert_eq!(address.location(), "postgresql://u@h:1234/audit?sslmode=require");
+        assert!(!format!("{address:?}").contains("hunter2"));
+        for url in [
+            "postgresql://u:hunter2@h/d?color=red",
+            "postgresql://u:hunter2@h:x/d",
+            "postgresql://u:hun@ter2@[/d",
+        ] {
+            let error = parsed(url).unwrap_err();
+            let error = format!("{error} {}", error.url);
+            assert!(!error.contains("hun") && !error.contains("ter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused() {
+        for (url, why) in [
+            ("postgresql://u@h/d?color=red", "`color` is no parameter"),
+            ("postgresql://u@h/d?sslmode=maybe", "is not a URL such as"),
+            ("postgresql://u@h:port/d", "is not a URL such as"),
+        ] {
+            let error = parsed(url).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_socket_is_named_as_a_host_or_as_a_parameter() {
+        for url in ["postgresql://u@%2Frun%2Fpg/d", "postgresql:///d?host=/run/pg&user=u"] {
+            assert_eq!(parsed(url).unwrap().location(), "postgresql://u@%2Frun%2Fpg/d", "{url}");
+        }
+    }
+}
