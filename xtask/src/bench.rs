@@ -7,6 +7,7 @@
 mod data;
 mod measure;
 mod pipelines;
+mod servers;
 mod table;
 
 use std::fs;
@@ -20,6 +21,7 @@ use crate::metadata::Metadata;
 use crate::workspace::Workspace;
 use measure::Bench;
 use pipelines::Pipeline;
+use servers::Servers;
 use table::Report;
 
 #[derive(Args)]
@@ -36,6 +38,9 @@ pub(crate) struct Options {
     /// Measure a program without proofs as well, which is built for it
     #[arg(long)]
     proofs: bool,
+    /// Measure records on PostgreSQL beside those on SQLite instead, with a server made for it
+    #[arg(long, conflicts_with_all = ["proofs", "json"])]
+    postgres: bool,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
@@ -46,6 +51,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
     build(workspace)?;
     let folder = target.join("bench");
     fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    if options.postgres {
+        let Options { runs, rows, pipelines, .. } = options;
+        let program = target.join("release/elspeth");
+        println!("{}", Servers { program, folder, runs: *runs, rows, pipelines }.measure()?);
+        return Ok(());
+    }
     let unproven = match options.proofs {
         true => Some(build_unproven(workspace, &target.join("unproven"))?),
         false => None,

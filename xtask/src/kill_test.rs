@@ -5,6 +5,10 @@
 //! the run left with what its twin left: sinks byte for byte, the record key by key, the explanation of a row. Which points
 //! there are says `elspeth-faults`; the task fails when the pipelines do not reach one of them. Everything but the instants
 //! of kills by time follows from the seed.
+//!
+//! With the record on PostgreSQL half of the kills are the server's: it crashes (`pg_ctl stop -m immediate`) while the process
+//! stands still at a named point or at any time, with or without the process, or loses the process that serves the run to
+//! SIGKILL. Whoever runs points has a cluster of its own, as durable as in production.
 
 mod chance;
 mod compare;
@@ -12,6 +16,8 @@ mod course;
 mod data;
 mod explain;
 mod journal;
+mod kept;
+mod mirror;
 mod outputs;
 mod pipelines;
 mod point;
@@ -28,16 +34,28 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use elspeth_faults::Point;
+use elspeth_testkit::{PgCluster, PgDurability};
 
 use crate::command;
 use crate::error::Error;
 use crate::metadata::Metadata;
 use crate::workspace::Workspace;
+use kept::{Keeping, Kept, Server};
 use point::{Failure, Points};
+use process::Place;
 use rehearsal::Rehearsal;
 use tally::Tally;
+
+/// Where the record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Store {
+    /// In an SQLite file
+    Sqlite,
+    /// On servers that are made for this, from the binaries on the machine
+    Postgresql,
+}
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -53,6 +71,9 @@ pub(crate) struct Options {
     /// How many at once; as many as there are processors, if not given
     #[arg(long)]
     jobs: Option<usize>,
+    /// Where the record is
+    #[arg(long, value_enum, default_value = "sqlite")]
+    database: Store,
     /// Take this program, a development build, instead of building it
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
@@ -64,14 +85,25 @@ pub(crate) struct Options {
 /// After so many failures there is no use in looking for more.
 const ENOUGH: usize = 5;
 
-/// How many points CI takes.
+/// How many points CI takes, and how many of them with servers, which need more time.
 const IN_CI: u64 = 300;
+const IN_CI_ON_SERVERS: u64 = 20;
 
 /// With the program that CI has built already.
 pub(crate) fn run_in_ci(workspace: &Workspace) -> Result<(), Error> {
+    in_ci(workspace, (IN_CI, Store::Sqlite))
+}
+
+/// The same with records on PostgreSQL, which the machine must have.
+pub(crate) fn run_in_ci_on_postgresql(workspace: &Workspace) -> Result<String, Error> {
+    in_ci(workspace, (IN_CI_ON_SERVERS, Store::Postgresql))?;
+    Ok(format!("{IN_CI_ON_SERVERS} points of kill-test"))
+}
+
+fn in_ci(workspace: &Workspace, (points, database): (u64, Store)) -> Result<(), Error> {
     let binary = Metadata::load(workspace)?.target_directory.join("debug/elspeth");
     let options =
-        Options { points: IN_CI, seed: 1, only: None, jobs: None, binary: Some(binary), list: false };
+        Options { points, seed: 1, only: None, jobs: None, database, binary: Some(binary), list: false };
     run(workspace, &options)
 }
 
@@ -91,18 +123,49 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
     let folder = target.join("kill-test").join(options.seed.to_string());
     clear(&folder)?;
     let binary = own_copy(&program, &folder)?;
+    match options.database {
+        Store::Sqlite => hold(options, (&binary, &folder), Keeping::InFiles),
+        Store::Postgresql => {
+            let cluster = cluster()?;
+            let pattern = pattern(&binary, &folder)?;
+            let server = Server { cluster: &cluster, pattern: &pattern };
+            hold(options, (&binary, &folder), Keeping::InServer(server))
+        }
+    }
+}
+
+/// Rehearses with records that are kept like that, and takes the points.
+fn hold(options: &Options, (binary, folder): (&Path, &Path), keeping: Keeping<'_>) -> Result<(), Error> {
     let started = Instant::now();
-    let rehearsal = Rehearsal::hold(&binary, &folder)?;
+    let rehearsal = Rehearsal::hold(binary, folder, keeping)?;
     rehearsal.check_coverage()?;
     println!("{} pipelines rehearsed in {:.1} s", rehearsal.parts.len(), started.elapsed().as_secs_f64());
-    let points = Points { rehearsal: &rehearsal, folder: &folder, seed: options.seed };
+    let points = Points { rehearsal: &rehearsal, folder, seed: options.seed };
     let numbers = options.only.map_or(0..options.points, |only| only..only + 1);
     let (tally, failures) = all(&points, numbers, options.jobs.unwrap_or_else(processors));
     println!("{}", tally.table(started.elapsed()));
     match failures.as_slice() {
-        [] => fs::remove_dir_all(&folder).map_err(Error::io(&folder)),
+        [] => fs::remove_dir_all(folder).map_err(Error::io(folder)),
         some => Err(Error::Findings { check: "kill-test", count: some.len() }),
     }
+}
+
+fn cluster() -> Result<PgCluster, Error> {
+    // This one does not crash.
+    let cluster = PgCluster::start(PgDurability::None);
+    cluster.ok_or_else(|| Error::format("the machine", "it has no PostgreSQL"))
+}
+
+/// What makes the tables of a record in an SQLite file, from a run that makes one.
+fn pattern(binary: &Path, folder: &Path) -> Result<String, Error> {
+    let folder = folder.join("pattern");
+    data::write_inputs(&folder.join("../input"))?;
+    let pipeline = pipelines::ALL.iter().find(|pipeline| pipeline.name == "nothing");
+    let folder = folder.join("nothing");
+    pipeline.expect("it is in the list").prepare(&folder)?;
+    let place = Place { binary, folder: &folder, kept: Kept::InFile, with_settings: false };
+    place.go_on(None)?;
+    mirror::pattern(&folder.join("audit.db"))
 }
 
 fn processors() -> usize {
@@ -128,12 +191,16 @@ fn all(points: &Points<'_>, numbers: std::ops::Range<u64>, jobs: usize) -> (Tall
     let next = AtomicU64::new(numbers.start);
     let kept = Mutex::new((Tally::default(), Vec::new()));
     let work = || {
+        // A server that crashes must be nobody else's.
+        let keeping = points.rehearsal.keeping;
+        let own = keeping.has_server().then(|| PgCluster::start(PgDurability::Full)).flatten();
+        let keeping = keeping.on(own.as_ref());
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= numbers.end {
                 return;
             }
-            let took = points.take(number);
+            let took = points.take(number, keeping);
             let (tally, failures) = &mut *kept.lock().expect("nobody panics while counting");
             match took {
                 Ok(course) => tally.add(&course),

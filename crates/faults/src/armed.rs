@@ -15,6 +15,8 @@ struct Armed {
     order: Order,
     /// Times that the point was reached at which the process is to end.
     reached: AtomicU64,
+    /// The same of the point at which it is to stop.
+    passed: AtomicU64,
     /// Calls so far, of the kind that is to fail.
     calls: AtomicU64,
     log: Option<File>,
@@ -32,7 +34,7 @@ fn prepare(text: &str) -> Armed {
         let file = OpenOptions::new().create(true).append(true).open(path);
         file.unwrap_or_else(|error| refuse(&format!("`{}`: {error}", path.display())))
     });
-    Armed { order, reached: AtomicU64::new(0), calls: AtomicU64::new(0), log }
+    Armed { order, reached: AtomicU64::new(0), passed: AtomicU64::new(0), calls: AtomicU64::new(0), log }
 }
 
 fn refuse(why: &str) -> ! {
@@ -51,6 +53,11 @@ pub(crate) fn reach(point: Point) {
         && armed.reached.fetch_add(1, Ordering::SeqCst) + 1 == nth
     {
         die();
+    }
+    if let Some((_, nth)) = armed.order.stop.filter(|(place, _)| *place == point)
+        && armed.passed.fetch_add(1, Ordering::SeqCst) + 1 == nth
+    {
+        stop();
     }
 }
 
@@ -75,6 +82,12 @@ fn die() -> ! {
     loop {
         std::thread::park();
     }
+}
+
+/// All threads stand still until somebody sends SIGCONT.
+fn stop() {
+    let stopped = kill_process(getpid(), Signal::STOP);
+    stopped.unwrap_or_else(|error| refuse(&format!("cannot stop this process: {error}")));
 }
 
 impl Armed {

@@ -7,6 +7,7 @@
 //! | `ELSPETH_FAULT` | does |
 //! |---|---|
 //! | `kill:<point>:<nth>` | ends the process with SIGKILL when it reaches the point for the nth time, from 1 |
+//! | `stop:<point>:<nth>` | stops the process there with SIGSTOP, so that a test can change the world before it goes on |
 //! | `io:<nth>:<fault>` | lets the nth call of the process fail, from 1 |
 //! | `io:<nth>:<fault>:<call>` | lets the nth call of that kind fail, whatever other threads call meanwhile |
 //! | `count:<file>` | appends a line to the file for each point reached (`point <name>`) and each call (`io <call> <path>`), another for the call that failed (`failed <call> <path>`) |

@@ -11,6 +11,7 @@ use crate::{Call, Point};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Order {
     pub(crate) kill: Option<(Point, u64)>,
+    pub(crate) stop: Option<(Point, u64)>,
     pub(crate) fail: Option<Failing>,
     pub(crate) count: Option<PathBuf>,
 }
@@ -60,12 +61,13 @@ impl Order {
         for part in text.split(',').filter(|part| !part.is_empty()) {
             match part.split(':').collect::<Vec<_>>().as_slice() {
                 ["kill", point, nth] => order.kill = Some((point_of(point)?, number(nth)?)),
+                ["stop", point, nth] => order.stop = Some((point_of(point)?, number(nth)?)),
                 ["io", nth, fault] => order.fail = Some(failing(nth, fault, None)?),
                 ["io", nth, fault, call] => order.fail = Some(failing(nth, fault, Some(call))?),
                 ["count", file] => order.count = Some(file.into()),
                 _ => {
                     return Err(format!(
-                        "`{part}` is none of kill:<point>:<nth>, io:<nth>:<fault>[:<call>], count:<file>"
+                        "`{part}` is none of kill:<point>:<nth>, stop:<point>:<nth>, io:<nth>:<fault>[:<call>], count:<file>"
                     ));
                 }
             }
@@ -104,6 +106,8 @@ mod tests {
         let both = Order::parse("kill:before-seal:2,count:f/x.log").unwrap();
         assert_eq!(both.kill, Some((Point::Before(Act::Seal), 2)));
         assert_eq!(both.count, Some("f/x.log".into()));
+        let stopped = Order::parse("stop:after-commit-ab:3").unwrap();
+        assert_eq!((stopped.stop, stopped.kill), (Some((Point::After(Act::CommitAb), 3)), None));
         let failing = |nth, fault, call| Some(Failing { nth, fault, call });
         assert_eq!(Order::parse("io:7:short").unwrap().fail, failing(7, Fault::Short, None));
         assert_eq!(Order::parse("io:1:eio:sync").unwrap().fail, failing(1, Fault::Io, Some(Call::Sync)));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -73,7 +74,12 @@ impl PgCluster {
         cluster
     }
 
-    fn start(durability: PgDurability) -> Option<Self> {
+    /// The same for a program that is no test: nothing is noted where there is none.
+    ///
+    /// # Panics
+    /// As [`PgCluster::shared`].
+    #[must_use]
+    pub fn start(durability: PgDurability) -> Option<Self> {
         binary("postgres")?;
         let scratch = tempfile::Builder::new().prefix("pg-").tempdir().expect("there is a scratch folder");
         let folder = scratch.path().to_owned();
@@ -139,6 +145,39 @@ impl PgCluster {
     /// Lets the server crash.
     pub fn crash(&self) {
         self.pg_ctl(&["-m", "immediate", "stop"]);
+    }
+
+    /// Ends the processes that serve a database with SIGKILL. The server throws everybody out, recovers by itself, and takes
+    /// connections again when this returns.
+    ///
+    /// # Panics
+    /// When it does not come back.
+    pub fn kill_backends(&self, database: &str) {
+        let sql = format!(
+            "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND backend_type = 'client backend'
+             AND application_name <> 'psql'"
+        );
+        let pids = self.psql("postgres", &sql).split_whitespace().collect::<Vec<_>>().join(",");
+        if pids.is_empty() {
+            return;
+        }
+        let mut shell = self.as_user(Command::new("sh"));
+        // Some may have ended meanwhile.
+        let _ =
+            shell.args(["-c", &format!("kill -9 {}", pids.replace(',', " "))]).stderr(Stdio::null()).status();
+        // Who was killed is in the server's list until it has noticed and begun anew.
+        self.wait_for("0", &format!("SELECT count(*) FROM pg_stat_activity WHERE pid IN ({pids})"));
+    }
+
+    fn wait_for(&self, expected: &str, sql: &str) {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let began = Instant::now();
+        loop {
+            match self.try_psql((PG_SUPERUSER, "postgres"), sql) {
+                Ok(answer) if answer == expected => return,
+                other => assert!(began.elapsed() < PATIENCE, "the server does not come back: {other:?}"),
+            }
+        }
     }
 
     /// Stops the server in good order.
@@ -318,6 +357,8 @@ mod tests {
         cluster.crash();
         assert!(cluster.try_psql((PG_SUPERUSER, &name), "SELECT 1").is_err());
         cluster.up();
+        assert_eq!(cluster.psql(&name, "SELECT n FROM kept"), "7");
+        cluster.kill_backends(&name);
         assert_eq!(cluster.psql(&name, "SELECT n FROM kept"), "7");
         let folder = cluster.socket().to_owned();
         drop(cluster);

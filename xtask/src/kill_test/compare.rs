@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::process::DATABASE;
+use super::kept::Kept;
 use super::{outputs, record};
 use crate::error::Error;
 
@@ -18,9 +18,9 @@ impl Snapshot {
     ///
     /// # Errors
     /// When something cannot be read, or the record contradicts itself.
-    pub(super) fn of(folder: &Path) -> Result<Self, Error> {
+    pub(super) fn of(folder: &Path, kept: &Kept<'_>) -> Result<Self, Error> {
         let mut texts = outputs::read(folder)?;
-        let (record, rows) = record::read(&folder.join(DATABASE), &outputs::with_times(&texts))?;
+        let (record, rows) = record::read(&kept.open(folder)?, &outputs::with_times(&texts))?;
         texts.extend(record);
         Ok(Self { texts, rows })
     }

@@ -9,7 +9,8 @@ use regex::{Captures, Regex};
 use serde_json::Value;
 
 use super::compare::first_differing_line;
-use super::process::DATABASE;
+use super::kept::Kept;
+use super::process::Place;
 use crate::command;
 use crate::error::Error;
 
@@ -19,20 +20,21 @@ const TIMES: [&str; 4] = ["_at", "_ms", "_us", "_seconds"];
 const CUT: [&str; 1] = ["epoch"];
 
 /// Explanations of the twin's rows, as far as they were asked for.
-pub(super) struct Explained {
+pub(super) struct Explained<'a> {
     twin: PathBuf,
+    kept: Kept<'a>,
     known: Mutex<BTreeMap<u64, String>>,
 }
 
-impl Explained {
-    pub(super) fn new(twin: &Path) -> Self {
-        Self { twin: twin.to_owned(), known: Mutex::default() }
+impl<'a> Explained<'a> {
+    pub(super) fn new(twin: &Path, kept: Kept<'a>) -> Self {
+        Self { twin: twin.to_owned(), kept, known: Mutex::default() }
     }
 
     /// How the explanation of one row differs from the twin's, if it does.
-    pub(super) fn difference(&self, binary: &Path, folder: &Path, row: u64) -> Result<Option<String>, Error> {
-        let Some(expected) = self.of_twin(binary, row)? else { return Ok(None) };
-        let found = explain(binary, folder, row)?;
+    pub(super) fn difference(&self, place: &Place<'_>, row: u64) -> Result<Option<String>, Error> {
+        let Some(expected) = self.of_twin(place.binary, row)? else { return Ok(None) };
+        let found = explain(place, row)?;
         Ok(first_differing_line(&format!("the explanation of row {row}"), &found, &expected))
     }
 
@@ -42,28 +44,29 @@ impl Explained {
         if let Some(found) = known.get(&row) {
             return Ok((!found.is_empty()).then(|| found.clone()));
         }
-        let found = if has_row(&self.twin, row) { explain(binary, &self.twin, row)? } else { String::new() };
+        let place = Place { binary, folder: &self.twin, kept: self.kept.clone(), with_settings: false };
+        let found = if has_row(&place, row)? { explain(&place, row)? } else { String::new() };
         known.insert(row, found.clone());
         Ok((!found.is_empty()).then_some(found))
     }
 }
 
-fn has_row(folder: &Path, row: u64) -> bool {
-    let found = rusqlite::Connection::open(folder.join(DATABASE)).and_then(|database| {
-        database.query_row("SELECT count(*) FROM rows", (), |found| found.get::<_, i64>(0))
-    });
-    found.is_ok_and(|rows| row < rows.unsigned_abs())
+fn has_row(place: &Place<'_>, row: u64) -> Result<bool, Error> {
+    let record = place.kept.open(place.folder)?;
+    let found = record.query_row("SELECT count(*) FROM rows", (), |found| found.get::<_, i64>(0));
+    Ok(found.is_ok_and(|rows| row < rows.unsigned_abs()))
 }
 
-fn explain(binary: &Path, folder: &Path, row: u64) -> Result<String, Error> {
-    let mut elspeth = Command::new(binary);
-    elspeth.current_dir(folder).args([
+fn explain(place: &Place<'_>, row: u64) -> Result<String, Error> {
+    let mut elspeth = Command::new(place.binary);
+    place.kept.tell(&mut elspeth);
+    elspeth.current_dir(place.folder).args([
         "explain",
         "--run",
         "latest",
         "--json",
         "--database",
-        DATABASE,
+        place.kept.argument(),
         "--row",
     ]);
     let json = command::output(elspeth.arg(row.to_string()))?;

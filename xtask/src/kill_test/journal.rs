@@ -1,16 +1,15 @@
 //! The journal, compared with the record that the same run left: every line of it, times and all.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use super::compare::first_differing_line;
-use super::process::DATABASE;
+use super::process::Place;
 use crate::command;
 use crate::error::Error;
 
 /// Beside the record, where the settings ask for one.
-const JOURNAL: &str = "audit.journal.jsonl";
+pub(super) const JOURNAL: &str = "audit.journal.jsonl";
 const EXPORT: &str = "exported.jsonl";
 
 /// Lines that only one of both has.
@@ -28,7 +27,8 @@ const OF_EXPORTS: [&str; 9] = [
 ];
 
 /// How the journal differs from the record, if there is one and it does.
-pub(super) fn difference(binary: &Path, folder: &Path) -> Result<Option<String>, Error> {
+pub(super) fn difference(place: &Place<'_>) -> Result<Option<String>, Error> {
+    let Place { binary, folder, kept, .. } = place;
     let journal = folder.join(JOURNAL);
     if !journal.exists() {
         return Ok(None);
@@ -37,7 +37,8 @@ pub(super) fn difference(binary: &Path, folder: &Path) -> Result<Option<String>,
     // What a kill cut off is no line.
     text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
     let mut elspeth = Command::new(binary);
-    elspeth.current_dir(folder).args(["export", "latest", "-o", EXPORT, "-d", DATABASE, "--json"]);
+    kept.tell(&mut elspeth);
+    elspeth.current_dir(folder).args(["export", "latest", "-o", EXPORT, "-d", kept.argument(), "--json"]);
     command::output(&mut elspeth)?;
     let export = folder.join(EXPORT);
     let exported = fs::read_to_string(&export).map_err(Error::io(&export))?;

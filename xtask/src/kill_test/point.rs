@@ -8,13 +8,14 @@ use super::chance::Chance;
 use super::compare::Snapshot;
 use super::course::{Course, Kill};
 use super::journal;
+use super::kept::Keeping;
 use super::process::{Ended, Place};
 use super::rehearsal::Rehearsal;
 use crate::error::Error;
 
 /// What all points share.
 pub(super) struct Points<'a> {
-    pub(super) rehearsal: &'a Rehearsal,
+    pub(super) rehearsal: &'a Rehearsal<'a>,
     pub(super) folder: &'a Path,
     pub(super) seed: u64,
 }
@@ -26,6 +27,10 @@ pub(super) struct Taken {
     pub(super) killed: Vec<Kill>,
     /// Kills that the process did not live to see, because it was done before.
     pub(super) missed: Vec<Kill>,
+    /// Processes whose server went away, and that went on when it was there again.
+    pub(super) lived_on: u64,
+    /// Those that said that it is gone, and ended.
+    pub(super) gave_up: u64,
 }
 
 /// A run that did not come to what its twin came to.
@@ -40,10 +45,10 @@ pub(super) struct Failure {
 
 impl Points<'_> {
     /// Takes one point. Its folder stays only when it failed.
-    pub(super) fn take(&self, number: u64) -> Result<Taken, Failure> {
+    pub(super) fn take(&self, number: u64, keeping: Keeping<'_>) -> Result<Taken, Failure> {
         let course = Course::draw(self.rehearsal, &mut Chance::new(self.seed, number));
         let folder = self.folder.join("points").join(number.to_string());
-        let took = self.live_through(&course, &folder);
+        let took = self.live_through(&course, &folder, keeping);
         let took = took.unwrap_or_else(|error| Err(error.to_string())).and_then(|taken| {
             fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
             Ok(taken)
@@ -58,16 +63,34 @@ impl Points<'_> {
         })
     }
 
-    fn live_through(&self, course: &Course<'_>, folder: &Path) -> Result<Result<Taken, String>, Error> {
+    fn live_through(
+        &self,
+        course: &Course<'_>,
+        folder: &Path,
+        keeping: Keeping<'_>,
+    ) -> Result<Result<Taken, String>, Error> {
         course.part.pipeline.prepare(folder)?;
-        let place = Place { binary: &self.rehearsal.binary, folder, with_settings: course.with_settings };
+        let kept = keeping.one();
+        let place =
+            Place { binary: &self.rehearsal.binary, folder, kept, with_settings: course.with_settings };
         let mut taken = Taken::default();
         let mut kills = course.kills.iter();
         loop {
             let kill = kills.next();
             match (place.go_on(kill)?, kill) {
                 (Ended::Killed, Some(kill)) => taken.killed.push(*kill),
-                (Ended::Killed, None) => return Ok(Err("somebody else killed it".to_owned())),
+                (Ended::LivedOn, Some(kill)) => {
+                    taken.killed.push(*kill);
+                    taken.lived_on += 1;
+                    break;
+                }
+                (Ended::GaveUp, Some(kill)) => {
+                    taken.killed.push(*kill);
+                    taken.gave_up += 1;
+                }
+                (Ended::Killed | Ended::LivedOn | Ended::GaveUp, None) => {
+                    return Ok(Err("somebody else killed it".to_owned()));
+                }
                 (Ended::Badly(said), _) if completed_already(&said) => break,
                 (Ended::Badly(said), _) => return Ok(Err(said)),
                 (Ended::Well, kill) => {
@@ -76,19 +99,22 @@ impl Points<'_> {
                 }
             }
         }
-        let differs = Snapshot::of(folder)?.first_difference(&course.part.left);
-        let differs = match differs {
-            Some(difference) => Some(difference),
-            None => match journal::difference(&self.rehearsal.binary, folder)? {
-                Some(difference) => Some(difference),
-                None => course.part.explained.difference(&self.rehearsal.binary, folder, course.row)?,
-            },
-        };
-        let differs = match differs {
-            Some(difference) => Some(difference),
-            None => place.wrong()?,
-        };
-        Ok(differs.map_or(Ok(taken), Err))
+        Ok(difference(course, &place)?.map_or(Ok(taken), Err)).inspect(|_| place.kept.forget())
+    }
+}
+
+/// The first thing in which a run is not as its twin.
+fn difference(course: &Course<'_>, place: &Place<'_>) -> Result<Option<String>, Error> {
+    let part = course.part;
+    if let Some(difference) = Snapshot::of(place.folder, &place.kept)?.first_difference(&part.left) {
+        return Ok(Some(difference));
+    }
+    if let Some(difference) = journal::difference(place)? {
+        return Ok(Some(difference));
+    }
+    match part.explained.difference(place, course.row)? {
+        Some(difference) => Ok(Some(difference)),
+        None => place.wrong(),
     }
 }
 

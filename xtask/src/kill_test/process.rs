@@ -7,10 +7,10 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use elspeth_faults::VARIABLE;
-use rusqlite::{Connection, OpenFlags};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use super::course::Kill;
+use super::course::{Blow, Kill, When};
+use super::kept::Kept;
 use super::pipelines::SETTINGS;
 use crate::error::Error;
 
@@ -24,9 +24,6 @@ const KILLED: i32 = 9;
 const ASKED: i32 = 15;
 const INTERRUPTED: i32 = 3;
 
-/// The record, in each folder.
-pub(super) const DATABASE: &str = "audit.db";
-
 /// The key that signs heads here: the example of Go's `sumdb/note`, which everybody knows.
 const SIGNING_KEY: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
 const PUBLIC_KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
@@ -39,6 +36,10 @@ pub(super) enum Ended {
     /// Or stopped when it was asked to.
     Killed,
     Well,
+    /// Well, although its server went away on the way.
+    LivedOn,
+    /// It said that the server is gone.
+    GaveUp,
     /// With what it said.
     Badly(String),
 }
@@ -47,6 +48,7 @@ pub(super) enum Ended {
 pub(super) struct Place<'a> {
     pub(super) binary: &'a Path,
     pub(super) folder: &'a Path,
+    pub(super) kept: Kept<'a>,
     /// Whether a run is resumed with the settings file instead of the record's settings.
     pub(super) with_settings: bool,
 }
@@ -56,25 +58,41 @@ impl Place<'_> {
     pub(super) fn go_on(&self, kill: Option<&Kill>) -> Result<Ended, Error> {
         let mut command = self.command();
         command.env_remove(VARIABLE);
-        if let Some(Kill::At { point, nth }) = kill {
-            command.env(VARIABLE, format!("kill:{point}:{nth}"));
+        match kill {
+            Some(Kill::At { point, nth }) => {
+                command.env(VARIABLE, format!("kill:{point}:{nth}"));
+            }
+            Some(Kill::Server { when: When::At { point, nth }, .. }) => {
+                command.env(VARIABLE, format!("stop:{point}:{nth}"));
+            }
+            Some(Kill::Server { when: When::After { .. }, .. } | Kill::After { .. } | Kill::Asked { .. })
+            | None => {}
         }
-        watch(command, self.folder, kill)
+        self.watch(command, kill)
     }
 
     /// The same without a kill; counts what it reaches.
     pub(super) fn count(&self, log: &str) -> Result<Ended, Error> {
         let mut command = self.command();
         command.env(VARIABLE, format!("count:{log}"));
-        watch(command, self.folder, None)
+        self.watch(command, None)
     }
 
     /// What `elspeth verify` finds wrong with the run, trusting the key and nothing else.
     pub(super) fn wrong(&self) -> Result<Option<String>, Error> {
         let mut command = Command::new(self.binary);
+        self.kept.tell(&mut command);
         let output = command
             .current_dir(self.folder)
-            .args(["verify", "latest", "--database", DATABASE, "--no-dotenv", "--key", PUBLIC_KEY])
+            .args([
+                "verify",
+                "latest",
+                "--database",
+                self.kept.argument(),
+                "--no-dotenv",
+                "--key",
+                PUBLIC_KEY,
+            ])
             .output()
             .map_err(|source| Error::Start { command: crate::command::shown(&command), source })?;
         let said =
@@ -85,10 +103,18 @@ impl Place<'_> {
     fn command(&self) -> Command {
         let mut command = Command::new(self.binary);
         command.current_dir(self.folder);
+        self.kept.tell(&mut command);
         command.env("ELSPETH_SIGNING_KEY", SIGNING_KEY);
         command.env("ELSPETH_LANDSCAPE__SIGNING__HEADS_EVERY", HEADS_EVERY);
-        if has_run(&self.folder.join(DATABASE)) {
-            command.args(["resume", "latest", "--database", DATABASE, "--execute", "--no-dotenv"]);
+        if self.kept.has_run(self.folder) {
+            command.args([
+                "resume",
+                "latest",
+                "--database",
+                self.kept.argument(),
+                "--execute",
+                "--no-dotenv",
+            ]);
             if self.with_settings {
                 command.args(["--settings", SETTINGS]);
             }
@@ -97,48 +123,105 @@ impl Place<'_> {
         }
         command
     }
-}
 
-/// Waits for the process, and ends it when its time has come.
-fn watch(mut command: Command, folder: &Path, kill: Option<&Kill>) -> Result<Ended, Error> {
-    let log = folder.join("said.log");
-    let said = File::options().create(true).append(true).open(&log).map_err(Error::io(&log))?;
-    let also = said.try_clone().map_err(Error::io(&log))?;
-    command.stdin(std::process::Stdio::null()).stdout(said).stderr(also);
-    let before = fs::metadata(&log).map_err(Error::io(&log))?.len();
-    let started = Instant::now();
-    let mut child = command
-        .spawn()
-        .map_err(|source| Error::Start { command: crate::command::shown(&command), source })?;
-    let mut asked = false;
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(Error::io(folder))? {
-            break status;
-        }
-        let passed = started.elapsed();
+    /// Waits for the process, and does what is to be done to it when its time has come.
+    fn watch(&self, mut command: Command, kill: Option<&Kill>) -> Result<Ended, Error> {
+        let folder = self.folder;
+        let log = folder.join("said.log");
+        let said = File::options().create(true).append(true).open(&log).map_err(Error::io(&log))?;
+        let also = said.try_clone().map_err(Error::io(&log))?;
+        command.stdin(std::process::Stdio::null()).stdout(said).stderr(also);
+        let before = fs::metadata(&log).map_err(Error::io(&log))?.len();
+        let started = Instant::now();
+        let mut child = command
+            .spawn()
+            .map_err(|source| Error::Start { command: crate::command::shown(&command), source })?;
+        let mut blow = Some(kill).flatten();
+        let status = loop {
+            if let Some(status) = child.try_wait().map_err(Error::io(folder))? {
+                break status;
+            }
+            if let Some(kill) = blow.filter(|kill| is_due(kill, &child, started.elapsed())) {
+                blow = None;
+                self.strike(kill, &mut child)?;
+            }
+            if started.elapsed() > PATIENCE {
+                end(&mut child, folder)?;
+                return Ok(Ended::Badly(format!("it hangs: no end after {} s", PATIENCE.as_secs())));
+            }
+            std::thread::sleep(GLANCE);
+        };
+        let said = || {
+            let all = fs::read(&log).unwrap_or_default();
+            let from = usize::try_from(before).unwrap_or_default().min(all.len());
+            String::from_utf8_lossy(&all[from..]).into_owned()
+        };
+        let struck = matches!(kill, Some(Kill::Server { .. })) && blow.is_none();
+        Ok(match judge(status, said) {
+            Ended::Well if struck => Ended::LivedOn,
+            Ended::Badly(said) if struck && self.kept.was_given_up(&said) => Ended::GaveUp,
+            other => other,
+        })
+    }
+
+    fn strike(&self, kill: &Kill, child: &mut Child) -> Result<(), Error> {
         match kill {
-            Some(Kill::After { wait }) if passed >= *wait => break end(&mut child, folder)?,
-            Some(Kill::Asked { wait, again }) if passed >= *wait && !asked => {
-                asked = true;
-                ask(&child);
+            Kill::At { .. } => Ok(()),
+            Kill::After { .. } => end(child, self.folder).map(drop),
+            Kill::Asked { again, .. } => {
+                send(child, Signal::TERM);
                 if *again {
                     std::thread::sleep(GLANCE);
-                    ask(&child);
+                    send(child, Signal::TERM);
                 }
+                Ok(())
             }
-            Some(Kill::After { .. } | Kill::Asked { .. } | Kill::At { .. }) | None => {}
+            Kill::Server { blow, .. } => self.strike_server(*blow, child),
         }
-        if passed > PATIENCE {
-            end(&mut child, folder)?;
-            return Ok(Ended::Badly(format!("it hangs: no end after {} s", PATIENCE.as_secs())));
+    }
+
+    /// The process may stand still meanwhile, at the point at which this is to happen; it goes on then.
+    fn strike_server(&self, blow: Blow, child: &mut Child) -> Result<(), Error> {
+        let Kept::InServer(database) = &self.kept else { return Ok(()) };
+        let cluster = database.server.cluster;
+        match blow {
+            Blow::Backend => {
+                database.kill_backends();
+                send(child, Signal::CONT);
+            }
+            Blow::Crash { away } => {
+                cluster.crash();
+                send(child, Signal::CONT);
+                std::thread::sleep(away);
+                cluster.up();
+            }
+            Blow::Both => {
+                cluster.crash();
+                end(child, self.folder)?;
+                cluster.up();
+            }
         }
-        std::thread::sleep(GLANCE);
-    };
-    Ok(judge(status, || {
-        let all = fs::read(&log).unwrap_or_default();
-        let from = usize::try_from(before).unwrap_or_default().min(all.len());
-        String::from_utf8_lossy(&all[from..]).into_owned()
-    }))
+        Ok(())
+    }
+}
+
+/// Whether it is time.
+fn is_due(kill: &Kill, child: &Child, passed: Duration) -> bool {
+    match kill {
+        Kill::At { .. } => false,
+        Kill::After { wait } | Kill::Asked { wait, .. } => passed >= *wait,
+        Kill::Server { when: When::After { wait }, .. } => passed >= *wait,
+        Kill::Server { when: When::At { .. }, .. } => is_stopped(child),
+    }
+}
+
+fn is_stopped(child: &Child) -> bool {
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    process_of(child).is_some_and(|process| matches!(waitid(WaitId::Pid(process), options), Ok(Some(_))))
+}
+
+fn process_of(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
 fn end(child: &mut Child, folder: &Path) -> Result<ExitStatus, Error> {
@@ -146,9 +229,9 @@ fn end(child: &mut Child, folder: &Path) -> Result<ExitStatus, Error> {
 }
 
 /// Nothing comes of it when the process has just ended.
-fn ask(child: &Child) {
-    if let Some(process) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(process, Signal::TERM);
+fn send(child: &Child, signal: Signal) {
+    if let Some(process) = process_of(child) {
+        let _ = kill_process(process, signal);
     }
 }
 
@@ -158,13 +241,4 @@ fn judge(status: ExitStatus, said: impl FnOnce() -> String) -> Ended {
         (_, Some(0)) => Ended::Well,
         _ => Ended::Badly(format!("{status}\n{}", said())),
     }
-}
-
-/// Whether a run is registered. Looks without tidying up what the killed process left: that is the product's to do.
-fn has_run(database: &Path) -> bool {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let found = Connection::open_with_flags(database, flags).and_then(|connection| {
-        connection.query_row("SELECT count(*) FROM runs", (), |row| row.get::<_, i64>(0))
-    });
-    found.is_ok_and(|runs| runs > 0)
 }

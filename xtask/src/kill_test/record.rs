@@ -4,7 +4,6 @@
 //! the ids. Tables are taken from the database itself: one that is new is compared whole until it is named here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -98,17 +97,16 @@ const SOUND: &[(&str, &str)] = &[
 /// # Errors
 /// When it cannot be read, or contradicts itself.
 pub(super) fn read(
-    path: &Path,
+    database: &Connection,
     varying: &BTreeSet<String>,
 ) -> Result<(BTreeMap<String, String>, u64), Error> {
-    let failed = |error: rusqlite::Error| Error::format(path.display().to_string(), error);
-    let database = Connection::open(path).map_err(failed)?;
-    check(&database).map_err(failed)?.map_or(Ok(()), |found| Err(Error::format("the record", found)))?;
+    let failed = |error: rusqlite::Error| Error::format("the record", error);
+    check(database).map_err(failed)?.map_or(Ok(()), |found| Err(Error::format("the record", found)))?;
     let names =
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name";
     let mut texts = BTreeMap::new();
-    for name in column(&database, names).map_err(failed)? {
-        let lines = select(&database, &query(&database, &name).map_err(failed)?).map_err(failed)?;
+    for name in column(database, names).map_err(failed)? {
+        let lines = select(database, &query(database, &name).map_err(failed)?).map_err(failed)?;
         let lines: Vec<_> = lines.into_iter().map(|line| settled(&name, line, varying)).collect();
         texts.insert(format!("table {name}"), lines.join("\n"));
     }

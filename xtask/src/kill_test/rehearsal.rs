@@ -12,18 +12,23 @@ use super::compare::Snapshot;
 use super::course::Kill;
 use super::data;
 use super::explain::Explained;
+use super::kept::Keeping;
 use super::pipelines::{self, Pipeline};
 use super::process::{Ended, Place};
 use crate::error::{Error, report};
 
+/// Pipelines that are rehearsed beside each other on a server.
+const AT_ONCE: usize = 3;
+
 /// All pipelines, rehearsed.
-pub(super) struct Rehearsal {
+pub(super) struct Rehearsal<'a> {
     pub(super) binary: PathBuf,
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<Part<'a>>,
+    pub(super) keeping: Keeping<'a>,
 }
 
 /// One pipeline, and what is known of its undisturbed run.
-pub(super) struct Part {
+pub(super) struct Part<'a> {
     pub(super) pipeline: Pipeline,
     /// What a run comes to.
     pub(super) run: Counts,
@@ -32,7 +37,7 @@ pub(super) struct Part {
     pub(super) took: Duration,
     pub(super) rows: u64,
     pub(super) left: Snapshot,
-    pub(super) explained: Explained,
+    pub(super) explained: Explained<'a>,
 }
 
 /// How often points are reached.
@@ -60,48 +65,75 @@ impl Counts {
     }
 }
 
-impl Rehearsal {
+impl<'a> Rehearsal<'a> {
     /// Runs every pipeline in a folder below `folder`.
-    pub(super) fn hold(binary: &Path, folder: &Path) -> Result<Self, Error> {
+    pub(super) fn hold(binary: &Path, folder: &Path, keeping: Keeping<'a>) -> Result<Self, Error> {
         data::write_inputs(&folder.join("input"))?;
-        let parts = pipelines::ALL.iter().map(|pipeline| rehearse(binary, folder, *pipeline));
-        Ok(Self { binary: binary.to_owned(), parts: parts.collect::<Result<_, _>>()? })
+        let one = |pipeline: &Pipeline| rehearse((binary, folder), keeping, *pipeline);
+        // A server has enough to do for several.
+        let at_once = if keeping.has_server() { AT_ONCE } else { 1 };
+        let parts = std::thread::scope(|scope| {
+            let some = pipelines::ALL.chunks(pipelines::ALL.len().div_ceil(at_once));
+            let some = some.map(|some| scope.spawn(move || some.iter().map(one).collect::<Vec<_>>()));
+            let threads: Vec<_> = some.collect();
+            threads
+                .into_iter()
+                .flat_map(|some| some.join().expect("errors are told"))
+                .collect::<Result<_, _>>()
+        });
+        Ok(Self { binary: binary.to_owned(), parts: parts?, keeping })
     }
 
     /// Every point is reached by some pipeline, or there is a hole in this test.
     pub(super) fn check_coverage(&self) -> Result<(), Error> {
         let reached =
             |point: Point| self.parts.iter().any(|part| part.run.of(point) + part.resume.of(point) > 0);
-        let missing: Vec<String> = Point::all()
+        let missing: Vec<String> = self
+            .points()
             .filter(|point| !reached(*point))
             .map(|point| format!("no pipeline comes to the point `{point}`"))
             .collect();
         report("kill-test", &missing)
     }
+
+    /// Those that runs with such a record come to.
+    pub(super) fn points(&self) -> impl Iterator<Item = Point> {
+        let keeping = self.keeping;
+        Point::all().filter(move |point| keeping.comes_to(*point))
+    }
 }
 
-fn rehearse(binary: &Path, folder: &Path, pipeline: Pipeline) -> Result<Part, Error> {
-    let place = |folder| Place { binary, folder, with_settings: false };
+fn rehearse<'a>(
+    (binary, folder): (&Path, &Path),
+    keeping: Keeping<'a>,
+    pipeline: Pipeline,
+) -> Result<Part<'a>, Error> {
     let twin = folder.join("twins").join(pipeline.name);
     pipeline.prepare(&twin)?;
-    well(&pipeline, place(&twin).count("points.log")?)?;
+    let kept = keeping.one();
+    let of_twin = Place { binary, folder: &twin, kept: kept.clone(), with_settings: false };
+    well(&pipeline, of_twin.count("points.log")?)?;
     let run = Counts::read(&twin.join("points.log"))?;
 
     let timed = folder.join("timed").join(pipeline.name);
     pipeline.prepare(&timed)?;
     let started = Instant::now();
-    well(&pipeline, place(&timed).go_on(None)?)?;
+    let of_timed = Place { binary, folder: &timed, kept: keeping.one(), with_settings: false };
+    well(&pipeline, of_timed.go_on(None)?)?;
     let took = started.elapsed();
+    of_timed.kept.forget();
 
     let resumed = folder.join("resumed").join(pipeline.name);
     pipeline.prepare(&resumed)?;
-    place(&resumed).go_on(Some(&middle(&run)))?;
-    well(&pipeline, place(&resumed).count("points.log")?)?;
+    let of_resumed = Place { binary, folder: &resumed, kept: keeping.one(), with_settings: false };
+    of_resumed.go_on(Some(&middle(&run)))?;
+    well(&pipeline, of_resumed.count("points.log")?)?;
     let resume = Counts::read(&resumed.join("points.log"))?;
 
-    let left = Snapshot::of(&twin)?;
+    of_resumed.kept.forget();
+    let left = Snapshot::of(&twin, &kept)?;
     let rows = left.rows();
-    Ok(Part { pipeline, run, resume, took, rows, left, explained: Explained::new(&twin) })
+    Ok(Part { pipeline, run, resume, took, rows, left, explained: Explained::new(&twin, kept) })
 }
 
 /// A kill after sinks acted on about half of the epochs; before the publication when there are none.
@@ -116,7 +148,9 @@ fn middle(run: &Counts) -> Kill {
 fn well(pipeline: &Pipeline, ended: Ended) -> Result<(), Error> {
     match ended {
         Ended::Well => Ok(()),
-        Ended::Killed => Err(Error::format(pipeline.name, "somebody else killed it")),
+        Ended::Killed | Ended::LivedOn | Ended::GaveUp => {
+            Err(Error::format(pipeline.name, "somebody else killed it"))
+        }
         Ended::Badly(said) => Err(Error::format(pipeline.name, said)),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rusqlite::types::Value;
 
-use crate::tables::{Column, Record, Table, literal};
+use crate::tables::{Column, Record, Table};
 
 /// One thing that is done, as SQL.
 pub(crate) struct Change {
@@ -30,7 +30,11 @@ impl Change {
             table: name.clone(),
             what: format!("{} {what}", column.name),
             column: Some(column.name.clone()),
-            sql: vec![format!("UPDATE {name} SET {} = {} WHERE {condition}", column.name, literal(value))],
+            sql: vec![format!(
+                "UPDATE {name} SET {} = {} WHERE {condition}",
+                column.name,
+                table.literal(value)
+            )],
         }
     }
 
@@ -40,6 +44,12 @@ impl Change {
 
     pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
         self.column.as_deref().into_iter()
+    }
+
+    /// Whether it does one of these to its column.
+    pub(crate) fn does(&self, what: &[&str]) -> bool {
+        let done = self.column.as_ref().and_then(|column| self.what.strip_prefix(column.as_str()));
+        done.is_some_and(|done| what.contains(&done.trim()))
     }
 
     /// What has to be in the list when it is not found: the column, or what is done.
@@ -144,7 +154,7 @@ fn copied(table: &Table, record: &Record) -> Vec<Change> {
     let with = |key: i64| {
         let mut copy = record.clone();
         copy.0[at] = Value::Integer(key);
-        let values: Vec<String> = copy.0.iter().map(literal).collect();
+        let values: Vec<String> = copy.0.iter().map(|value| table.literal(value)).collect();
         let sql = format!("INSERT INTO {name} VALUES ({})", values.join(", "));
         Change::of_record(table, "a record inserted", vec![sql])
     };
@@ -176,7 +186,7 @@ fn exchange(table: &Table, columns: &[usize], one: &Record, other: &Record) -> V
     let set = |from: &Record, to: &Record| {
         let sets: Vec<String> = columns
             .iter()
-            .map(|at| format!("{} = {}", table.columns[*at].name, literal(&from.0[*at])))
+            .map(|at| format!("{} = {}", table.columns[*at].name, table.literal(&from.0[*at])))
             .collect();
         format!("UPDATE {} SET {} WHERE {}", table.name, sets.join(", "), table.condition(to))
     };

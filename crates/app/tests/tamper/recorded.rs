@@ -1,7 +1,5 @@
 //! A run that is recorded by hand: no plugin asks a service yet, but the record has a place for what it would ask.
 
-use std::path::Path;
-
 use elspeth_canonical::{HashVersion, hash_of};
 use elspeth_contracts::{
     CallRecord, CallStatus, CallType, Determinism, EdgeMode, EdgeNo, EdgeRecord, EpochNo, ErrorReason,
@@ -11,7 +9,7 @@ use elspeth_contracts::{
 };
 use elspeth_landscape::integrity::LeafEncoder;
 use elspeth_landscape::{ActedEpoch, DecidedEpoch, Recorder, RunSeal, RunStart, SinkProgress, SourceRecord};
-use elspeth_landscape_sql::SqliteLandscape;
+use elspeth_landscape_sql::Landscape;
 use elspeth_payload::{BlockBuilder, BodyFragment, BodyKey};
 use elspeth_value::{Row, Value};
 
@@ -19,11 +17,10 @@ const VERSION: HashVersion = HashVersion::Sha256V1;
 const START: i64 = 1_700_000_000_000_000;
 
 /// Records a run of two rows, each of which asked a service.
-pub(crate) fn run_with_calls(database: &Path) {
+pub(crate) fn run_with_calls(database: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let landscape = SqliteLandscape::in_file(database);
-        let writer = Box::new(landscape.writer().await.unwrap());
+        let writer = Landscape::at(database).unwrap().writer().await.unwrap();
         let mut recorder = Recorder::begin(writer, &start()).await.unwrap();
         recorder.stage(&decided()).await.unwrap();
         recorder.commit(None, Micros(START + 10)).await.unwrap();

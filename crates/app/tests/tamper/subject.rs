@@ -95,7 +95,7 @@ sinks:
   refused: {plugin: json, on_write_failure: discard, options: {path: $DIR/refused.jsonl}}
   sums: {plugin: json, on_write_failure: discard, options: {path: $DIR/sums.jsonl}}
   pairs: {plugin: json, on_write_failure: discard, options: {path: $DIR/pairs.jsonl}}
-landscape: {url: "sqlite:///$DIR/audit.db", signing: {key_file: $DIR/first.key, heads_every: 2}}
+landscape: {url: "$URL", signing: {key_file: $DIR/first.key, heads_every: 2}}
 payload_store: {base_path: $DIR/payloads}
 checkpoint: {frequency: every_n, checkpoint_interval: 2}
 "#;
@@ -121,7 +121,7 @@ sinks:
   strict: {plugin: picky, on_write_failure: discard}
   plain: {plugin: csv, on_write_failure: discard, options: {path: $DIR/plain.csv}}
   fallen: {plugin: json, on_write_failure: discard, options: {path: $DIR/fallen.jsonl}}
-landscape: {url: "sqlite:///$DIR/audit.db"}
+landscape: {url: "$URL"}
 retry: {max_attempts: 2, initial_delay_seconds: 0.001, max_delay_seconds: 0.002}
 "#;
 
@@ -136,12 +136,14 @@ source:
     schema: {mode: fixed, fields: ["id: int"]}
 sinks:
   out: {plugin: $SINK, on_write_failure: discard, options: {path: $DIR/$NAME.csv}}
-landscape: {url: "sqlite:///$DIR/audit.db", signing: {key_file: $DIR/second.key}}
+landscape: {url: "$URL", signing: {key_file: $DIR/second.key}}
 "#;
 
 /// A folder with a database, and what its runs wrote.
 pub(crate) struct Subject {
     scratch: Scratch,
+    /// Of a server, or of `audit.db` in the folder.
+    url: Option<String>,
 }
 
 /// A database that was changed.
@@ -152,7 +154,18 @@ pub(crate) struct Changed<'a> {
 
 impl Subject {
     pub(crate) fn new() -> Self {
-        let subject = Self { scratch: Scratch::new() };
+        let subject = Self::recorded_in(None);
+        subject.loosen();
+        subject
+    }
+
+    /// The same runs in a database of a server.
+    pub(crate) fn in_server(url: &str) -> Self {
+        Self::recorded_in(Some(url.to_owned()))
+    }
+
+    fn recorded_in(url: Option<String>) -> Self {
+        let subject = Self { scratch: Scratch::new(), url };
         subject.scratch.write("in.jsonl", applications());
         subject.scratch.write(
             "in.csv",
@@ -166,11 +179,10 @@ impl Subject {
         let plain = |sink: &str, name: &str| PLAIN.replace("$SINK", sink).replace("$NAME", name);
         let broken = run(&plain("broken", "never").replace(", options: {path: $DIR/never.csv}", ""));
         assert_eq!(broken.run.status, RunStatus::Failed);
-        recorded::run_with_calls(&subject.scratch.join("audit.db"));
+        recorded::run_with_calls(&subject.argument("audit.db"));
         let settings = plain("csv", "out");
         let purged = run(&settings);
         subject.purge(purged.run.run_id, &settings);
-        subject.loosen();
         subject
     }
 
@@ -204,7 +216,8 @@ impl Subject {
     }
 
     fn settings(&self, text: &str) -> SettingsChoice {
-        let text = text.replace("$DIR", &self.scratch.path().display().to_string());
+        let url = self.url.as_deref().unwrap_or("sqlite:///$DIR/audit.db");
+        let text = text.replace("$URL", url).replace("$DIR", &self.scratch.path().display().to_string());
         SettingsChoice { path: self.scratch.write("settings.yaml", text), env: EnvChoice::NoDotenv }
     }
 
@@ -266,7 +279,15 @@ impl Subject {
     }
 
     pub(crate) fn database(&self, name: &str) -> DatabaseChoice {
-        DatabaseChoice::Location(self.scratch.join(name).display().to_string())
+        DatabaseChoice::Location(self.argument(name))
+    }
+
+    /// What commands call a database.
+    fn argument(&self, name: &str) -> String {
+        match &self.url {
+            Some(url) if name == "audit.db" => url.clone(),
+            Some(_) | None => self.scratch.join(name).display().to_string(),
+        }
     }
 
     fn verify(&self, name: &str) -> Result<Vec<Verification>, AppError> {

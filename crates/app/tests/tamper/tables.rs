@@ -3,8 +3,16 @@
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+/// Whose SQL a change is said in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
 /// A table with some of its records.
 pub(crate) struct Table {
+    pub(crate) dialect: Dialect,
     pub(crate) name: String,
     pub(crate) columns: Vec<Column>,
     /// Some, from its beginning to its end.
@@ -47,10 +55,20 @@ impl Table {
         };
         let records: Vec<Record> =
             records.query_map((), |row| read(row).map(Record)).unwrap().map(Result::unwrap).collect();
+        Self::with((Dialect::Sqlite, name), columns, records, samples)
+    }
+
+    /// One with so many samples of its records.
+    pub(crate) fn with(
+        (dialect, name): (Dialect, String),
+        columns: Vec<Column>,
+        records: Vec<Record>,
+        samples: usize,
+    ) -> Self {
         // Each kind of entry is another record.
         let samples = if ["registry", "heads"].contains(&name.as_str()) { samples * 4 } else { samples };
         let samples = sample(&records, samples);
-        Self { name, columns, samples, records }
+        Self { dialect, name, columns, samples, records }
     }
 
     /// Every column, with its table.
@@ -61,20 +79,24 @@ impl Table {
     /// What tells a record from others: its key, or everything that it has.
     pub(crate) fn condition(&self, record: &Record) -> String {
         let keys = self.columns.iter().zip(&record.0).filter(|(column, _)| column.key > 0);
-        let mut parts: Vec<String> = keys.map(|(column, value)| is(&column.name, value)).collect();
+        let is = |(column, value): (&Column, &Value)| {
+            let is = if self.dialect == Dialect::Sqlite { "IS" } else { "IS NOT DISTINCT FROM" };
+            format!("{} {is} {}", column.name, self.literal(value))
+        };
+        let mut parts: Vec<String> = keys.map(is).collect();
         if parts.is_empty() {
-            parts =
-                self.columns.iter().zip(&record.0).map(|(column, value)| is(&column.name, value)).collect();
+            parts = self.columns.iter().zip(&record.0).map(is).collect();
         }
         parts.join(" AND ")
     }
+
+    /// A value in SQL.
+    pub(crate) fn literal(&self, value: &Value) -> String {
+        literal(self.dialect, value)
+    }
 }
 
-fn is(column: &str, value: &Value) -> String {
-    format!("{column} IS {}", literal(value))
-}
-
-pub(crate) fn literal(value: &Value) -> String {
+fn literal(dialect: Dialect, value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Integer(number) => number.to_string(),
@@ -82,14 +104,18 @@ pub(crate) fn literal(value: &Value) -> String {
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
         Value::Blob(bytes) => {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("x'{hex}'")
+            match dialect {
+                Dialect::Sqlite => format!("x'{hex}'"),
+                Dialect::Postgres => format!("'\\x{hex}'::bytea"),
+            }
         }
     }
 }
 
 /// So many, evenly spread, the first and the last among them.
 fn sample(records: &[Record], most: usize) -> Vec<Record> {
-    if records.len() <= most {
+    if records.len() <= most || most < 2 {
+        let records = &records[..most.min(records.len())];
         return records.to_vec();
     }
     (0..most).map(|at| records[at * (records.len() - 1) / (most - 1)].clone()).collect()
