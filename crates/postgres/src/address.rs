@@ -1,10 +1,14 @@
 use std::fmt;
+use std::path::PathBuf;
 
+use percent_encoding::percent_decode_str;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::passfile;
+
 /// What may stand behind the `?` of a URL.
-const PARAMETERS: [&str; 10] = [
+const PARAMETERS: [&str; 11] = [
     "sslmode",
     "sslrootcert",
     "sslcert",
@@ -15,9 +19,13 @@ const PARAMETERS: [&str; 10] = [
     "user",
     "application_name",
     "options",
+    PASSFILE,
 ];
 /// Those of them that do not say which database is meant, and without which it may not be opened.
-const KEPT: [&str; 6] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "options"];
+const KEPT: [&str; 7] =
+    ["sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "options", PASSFILE];
+/// The one that the driver does not know.
+const PASSFILE: &str = "passfile";
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 400;
 
@@ -58,7 +66,7 @@ impl PgAddress {
             let known = PARAMETERS.join(", ");
             return Err(refused(format!("`{unknown}` is no parameter of such a URL; there are {known}")));
         }
-        let options: PgConnectOptions = url.parse().map_err(|error| match error {
+        let options: PgConnectOptions = without_passfile(url).parse().map_err(|error| match error {
             // The driver's own words may quote what it could not read.
             sqlx::Error::Configuration(_) => refused(
                 "it is not a URL such as `postgresql://user@host:5432/database?sslmode=verify-full`"
@@ -71,6 +79,7 @@ impl PgAddress {
         if !named {
             return Err(refused("it names no database".to_owned()));
         }
+        let options = with_password(options, url).map_err(refused)?;
         let location = shown(&options, url);
         Ok(Self { options, location })
     }
@@ -101,10 +110,34 @@ fn name(pair: &str) -> &str {
     pair.split('=').next().unwrap_or(pair)
 }
 
+/// A URL that the driver understands.
+fn without_passfile(url: &str) -> String {
+    let Some((head, _)) = url.split_once('?') else { return url.to_owned() };
+    let others: Vec<&str> = query(url).filter(|pair| name(pair) != PASSFILE).collect();
+    format!("{head}?{}", others.join("&"))
+}
+
+/// With the password of the password file, where neither URL nor environment has one.
+fn with_password(options: PgConnectOptions, url: &str) -> Result<PgConnectOptions, String> {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    if user.contains(':') || std::env::var_os("PGPASSWORD").is_some() {
+        return Ok(options);
+    }
+    let named = query(url).find_map(|pair| pair.strip_prefix(PASSFILE)?.strip_prefix('='));
+    let named = named.map(|path| percent_decode_str(path).decode_utf8().map(|path| PathBuf::from(&*path)));
+    let named = named.transpose().map_err(|_| format!("`{PASSFILE}` is no name of a file"))?;
+    Ok(match passfile::find(named, &options)? {
+        Some(password) => options.password(&password),
+        None => options,
+    })
+}
+
 /// As a URL that opens the same database, without a password.
 fn shown(options: &PgConnectOptions, url: &str) -> String {
-    let host = match options.get_socket() {
-        Some(folder) => folder.display().to_string().replace('%', "%25").replace('/', "%2F"),
+    let host = match socket(options) {
+        Some(folder) => folder.replace('%', "%25").replace('/', "%2F"),
         None => options.get_host().to_owned(),
     };
     let database = options.get_database().unwrap_or_default();
@@ -115,6 +148,12 @@ fn shown(options: &PgConnectOptions, url: &str) -> String {
     let kept = query(url).filter(|pair| KEPT.contains(&name(pair))).collect::<Vec<_>>().join("&");
     let kept = if kept.is_empty() { kept } else { format!("?{kept}") };
     format!("postgresql://{}@{host}{port}/{database}{kept}", options.get_username())
+}
+
+/// The folder of the socket; `PGHOST` may name it as a host.
+pub(crate) fn socket(options: &PgConnectOptions) -> Option<String> {
+    let named = || Some(options.get_host()).filter(|host| host.starts_with('/')).map(str::to_owned);
+    options.get_socket().map(|folder| folder.display().to_string()).or_else(named)
 }
 
 /// A URL that may not be one, without what may be a password.

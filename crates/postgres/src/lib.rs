@@ -17,6 +17,7 @@
 
 mod address;
 mod failure;
+mod passfile;
 
 pub use address::{PgAddress, PgAddressError};
 pub use failure::PgFailure;

@@ -29,5 +29,5 @@ mod scratch;
 pub use clock::ManualClock;
 pub use ids::SeededIds;
 #[cfg(unix)]
-pub use postgres::{PG_GUARDED, PG_SUPERUSER, PgCluster, PgDurability};
+pub use postgres::{PG_GUARDED, PG_SUPERUSER, PgCluster, PgDurability, SmallDisk};
 pub use scratch::Scratch;

@@ -12,6 +12,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+mod disk;
+
+pub use disk::SmallDisk;
+
+/// Why tests do nothing.
+const WITHOUT: &str = "this machine has no PostgreSQL";
+
 /// Who owns every database of a [`PgCluster`]. Local connections need no password.
 pub const PG_SUPERUSER: &str = "elspeth";
 /// A role in this group, or of this name, needs its password.
@@ -56,7 +63,7 @@ impl PgCluster {
         static SHARED: OnceLock<Option<PgCluster>> = OnceLock::new();
         let cluster = SHARED.get_or_init(|| Self::start(PgDurability::None));
         if cluster.is_none() {
-            note_skipped();
+            note_skipped(WITHOUT);
         }
         cluster.as_ref()
     }
@@ -69,9 +76,15 @@ impl PgCluster {
     pub fn own(durability: PgDurability) -> Option<Self> {
         let cluster = Self::start(durability);
         if cluster.is_none() {
-            note_skipped();
+            note_skipped(WITHOUT);
         }
         cluster
+    }
+
+    /// Whether the machine has PostgreSQL.
+    #[must_use]
+    pub fn is_possible() -> bool {
+        binary("postgres").is_some()
     }
 
     /// The same for a program that is no test: nothing is noted where there is none.
@@ -331,16 +344,16 @@ fn built_in() -> Option<PathBuf> {
 }
 
 /// Says that this test did nothing, here and in the list that `cargo xtask ci` shows.
-fn note_skipped() {
+fn note_skipped(why: &str) {
     let name = match std::thread::current().name() {
         // A runner that starts a process for each test tells it by the first argument which.
         None | Some("main") => std::env::args().nth(1).unwrap_or_else(|| "a test".to_owned()),
         Some(name) => name.to_owned(),
     };
-    eprintln!("skipped: {name}: this machine has no PostgreSQL");
+    eprintln!("skipped: {name}: {why}");
     let Some(folder) = built_in() else { return };
     let list = fs::OpenOptions::new().create(true).append(true).open(folder.join("skipped-postgresql.txt"));
-    let noted = list.and_then(|mut list| writeln!(list, "{name}"));
+    let noted = list.and_then(|mut list| writeln!(list, "{name} ({why})"));
     noted.expect("the build's folder can be written");
 }
 

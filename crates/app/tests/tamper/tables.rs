@@ -65,8 +65,9 @@ impl Table {
         records: Vec<Record>,
         samples: usize,
     ) -> Self {
-        // Each kind of entry is another record.
-        let samples = if ["registry", "heads"].contains(&name.as_str()) { samples * 4 } else { samples };
+        // Each kind of entry is another record, and each run was made otherwise.
+        let samples =
+            if ["registry", "heads", "runs"].contains(&name.as_str()) { samples * 4 } else { samples };
         let samples = sample(&records, samples);
         Self { dialect, name, columns, samples, records }
     }

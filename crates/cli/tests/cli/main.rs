@@ -3,6 +3,7 @@
 #[macro_use]
 mod support;
 mod exporting;
+mod full_server;
 mod postgresql;
 mod purging;
 mod receipts;

@@ -1,8 +1,10 @@
 //! What cannot be opened is refused with one clear error.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use elspeth_landscape::LandscapeError;
 use elspeth_landscape_sql::Landscape;
-use elspeth_testkit::{PG_GUARDED, PG_SUPERUSER, PgCluster, PgDurability};
+use elspeth_testkit::{PG_GUARDED, PG_SUPERUSER, PgCluster, PgDurability, Scratch};
 
 use crate::{Database, block_on};
 
@@ -32,6 +34,33 @@ fn a_wrong_password_is_refused_and_not_shown() {
     assert!(!right.location().contains("right"), "{}", right.location());
     let empty = block_on(right.reader()).err().unwrap().to_string();
     assert!(empty.ends_with("it is empty: no run was recorded in it"), "{empty}");
+}
+
+#[test]
+fn a_password_file_that_others_may_read_is_refused() {
+    let Some(cluster) = PgCluster::own(PgDurability::None) else { return };
+    let (url, scratch) = (cluster.fresh(), Scratch::new());
+    cluster.psql(
+        "postgres",
+        &format!("CREATE ROLE {PG_GUARDED}; CREATE ROLE clerk LOGIN PASSWORD 'ri:ght' IN ROLE {PG_GUARDED}"),
+    );
+    let file = scratch.write("passwords", "elsewhere:*:*:*:other\nlocalhost:*:*:clerk:ri\\:ght\n");
+    let url = cluster.url_as("clerk", name(&url));
+    let named = format!("{url}?passfile={}", file.display());
+    let let_read = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    let_read(0o640);
+    let error = Landscape::at(&named).unwrap_err().to_string();
+    assert!(error.contains("others may read or change it; let only its owner: chmod 600"), "{error}");
+    let_read(0o600);
+    let landscape = Landscape::at(&named).unwrap();
+    assert_eq!(landscape.location(), named);
+    let empty = block_on(landscape.reader()).err().unwrap().to_string();
+    assert!(empty.ends_with("it is empty: no run was recorded in it"), "{empty}");
+    scratch.write("passwords", "*:*:*:somebody:else\n");
+    let error = block_on(refused(&named)).to_string();
+    assert!(error.contains("no password") || error.contains("password authentication failed"), "{error}");
+    let missing = Landscape::at(&format!("{url}?passfile=/nowhere/passwords")).unwrap_err().to_string();
+    assert!(missing.contains("there is no password file /nowhere/passwords"), "{missing}");
 }
 
 #[test]
