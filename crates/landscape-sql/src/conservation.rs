@@ -132,15 +132,31 @@ const OUTSIDE: &str = "SELECT r.row_index FROM rows r WHERE r.run_no = ?1
     AND NOT EXISTS (SELECT 1 FROM epochs e WHERE e.run_no = ?1
         AND r.row_index BETWEEN e.first_row AND e.last_row)";
 
+/// Whether tokens came of tokens or of releases, or say so. Where none did, nothing can break the rules about these.
+const THERE_ARE_FAMILIES: &str = "SELECT EXISTS (SELECT 1 FROM token_parents WHERE run_no = ?1)
+    OR EXISTS (SELECT 1 FROM tokens WHERE run_no = ?1 AND (token >= 36028797018963968 OR group_no IS NOT NULL))
+    OR EXISTS (SELECT 1 FROM token_outcomes WHERE run_no = ?1 AND (outcome IN (2, 3, 4) OR group_no IS NOT NULL))";
+/// The same of batches.
+const THERE_ARE_BATCHES: &str = "SELECT EXISTS (SELECT 1 FROM batches WHERE run_no = ?1)
+    OR EXISTS (SELECT 1 FROM batch_members WHERE run_no = ?1) OR EXISTS (SELECT 1 FROM batch_outputs WHERE run_no = ?1)
+    OR EXISTS (SELECT 1 FROM releases WHERE run_no = ?1)
+    OR EXISTS (SELECT 1 FROM token_outcomes WHERE run_no = ?1 AND (outcome = 5 OR batch_no IS NOT NULL))";
+
 fn each(db: Db<'_>, run_no: i64) -> Result<Vec<Broken>, DbError> {
     let mut found = Vec::new();
     for rule in RULES {
         let breaches = if rule.text == "every row belongs to an epoch" { OUTSIDE } else { rule.breaches };
         found.push(Broken { text: rule.text, names: rule.names, numbers: numbers(db, breaches, run_no)? });
     }
-    for rule in FAMILY_RULES.iter().chain(BATCH_RULES) {
-        let numbers = numbers(db, rule.breaches, run_no)?;
-        found.push(Broken { text: rule.text, names: Names::Token, numbers });
+    for (rules, there_are) in [(FAMILY_RULES, THERE_ARE_FAMILIES), (BATCH_RULES, THERE_ARE_BATCHES)] {
+        let there_are = db.first(there_are, values![run_no], |row| row.get::<bool>(0))?;
+        if there_are != Some(true) {
+            continue;
+        }
+        for rule in rules {
+            let numbers = numbers(db, rule.breaches, run_no)?;
+            found.push(Broken { text: rule.text, names: Names::Token, numbers });
+        }
     }
     found.retain(|broken| !broken.numbers.is_empty());
     Ok(found)

@@ -337,6 +337,9 @@ CREATE TABLE bodies (
     UNIQUE (run_no, epoch)
 );
 
+-- Blocks are compressed already.
+ALTER TABLE bodies ALTER COLUMN block SET STORAGE EXTERNAL;
+
 -- Purges of runs' bodies: recorded before anything is deleted, done when nothing of it is left. `older_than_days` is null
 -- when the age did not matter.
 CREATE TABLE purges (
