@@ -87,14 +87,18 @@ impl RunPlan {
 pub(crate) fn source_record(source: &dyn Source) -> SourceRecord {
     let identity = source.identity();
     let resolution = source.field_resolution();
+    let mut stored = serde_json::json!({
+        "location": identity.location,
+        "size_bytes": identity.size_bytes,
+        "read_bytes": identity.read_bytes,
+        "content_hash": identity.content_hash.map(|h| h.to_string()),
+    });
+    let snapshots = source.snapshots();
+    if !snapshots.is_empty() {
+        stored["snapshots"] = serde_json::json!(snapshots);
+    }
     SourceRecord {
-        identity: serde_json::json!({
-            "location": identity.location,
-            "size_bytes": identity.size_bytes,
-            "read_bytes": identity.read_bytes,
-            "content_hash": identity.content_hash.map(|h| h.to_string()),
-        })
-        .to_string(),
+        identity: stored.to_string(),
         field_resolution: serde_json::json!(resolution.fields).to_string(),
         contract: contract_json(&source.contract()),
     }

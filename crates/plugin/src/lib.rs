@@ -87,5 +87,6 @@ pub use registry::{BatchFactory, Registry, SinkFactory, SourceFactory, Transform
 pub use sink::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Target, Written};
 pub use source::{
     InvalidRecord, RawRecord, ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition,
+    SourceSnapshot,
 };
 pub use transform::{Transform, TransformContext, TransformOutput, TransformResult};

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use elspeth_canonical::{ContentHash, HashVersion};
@@ -37,6 +38,12 @@ pub trait Source: Send {
 
     /// What was read so far: for the record, and to recognise a changed source when continuing.
     fn identity(&self) -> SourceIdentity;
+
+    /// The states of a database that the rows came from, in their order: one, or one more for each time that reading began
+    /// anew in the midst. Known after `open`.
+    fn snapshots(&self) -> Vec<SourceSnapshot> {
+        Vec::new()
+    }
 
     /// How headers became field names; known after `open`.
     fn field_resolution(&self) -> FieldResolution {
@@ -95,6 +102,15 @@ pub struct SourceIdentity {
     pub read_bytes: u64,
     /// Hash of the bytes read so far (the run's digest over the raw bytes).
     pub content_hash: Option<ContentHash>,
+}
+
+/// A state of a database that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceSnapshot {
+    /// The records that were read before it: it was read from the one behind them on.
+    pub from_record: u64,
+    /// What the database says of it, by name.
+    pub facts: BTreeMap<String, String>,
 }
 
 /// The source itself failed.

@@ -5,7 +5,7 @@
 //!
 //! | kind | plugins |
 //! |---|---|
-//! | source | `csv`, `json`, `null` |
+//! | source | `csv`, `json`, `database`, `null` |
 //! | transform | `passthrough`, `field_mapper`, `truncate`, `keyword_filter`, `json_explode` |
 //! | aggregation | `batch_stats`, `batch_replicate` |
 //! | sink | `csv`, `json`, `database` |
@@ -45,6 +45,7 @@ mod contracts;
 mod database_place;
 mod delimiter;
 mod json_format;
+mod row_chain;
 mod schema_option;
 mod sinks;
 mod sources;
@@ -58,6 +59,7 @@ use elspeth_plugin::Registry;
 pub fn builtin() -> Registry {
     let mut registry = Registry::new();
     registry.add_source(sources::csv::info(), sources::csv::make);
+    registry.add_source(sources::database::info(), sources::database::make);
     registry.add_source(sources::json::info(), sources::json::make);
     registry.add_source(sources::null::info(), sources::null::make);
     registry.add_transform(transforms::passthrough::info(), transforms::passthrough::make);

@@ -1,12 +1,11 @@
 //! The `database` sink: rows into a table of a SQLite file or of a PostgreSQL server.
 //!
 //! One transaction for each epoch, together with a marker row in `_elspeth_epochs`, so that an epoch that is written again
-//! after a stop changes nothing. The artifact's hash is over the rows as they came ([`chain`]), since a database may store
+//! after a stop changes nothing. The artifact's hash is over the rows as they came ([`crate::row_chain`]), since a database may store
 //! them in many ways. Fields become columns of their names; see [`column`] for the types, and [`table`] for who may
 //! change columns.
 
 mod blocking;
-mod chain;
 mod column;
 mod dialect;
 mod insert;

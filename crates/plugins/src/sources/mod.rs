@@ -3,6 +3,7 @@
 mod border;
 pub(crate) mod csv;
 mod csv_records;
+pub(crate) mod database;
 pub(crate) mod json;
 mod json_array;
 mod json_keys;

@@ -23,6 +23,7 @@ fn all_plugins_describe_themselves_and_refuse_unknown_options() {
         names,
         [
             "source/csv",
+            "source/database",
             "source/json",
             "source/null",
             "transform/field_mapper",
@@ -315,4 +316,41 @@ fn the_database_sink_conforms_on_a_server() {
             check_table_sink(scratch.path(), make, contents, &epochs);
         }
     }
+}
+
+/// Keys of several columns, values of all sorts, and rows that break a schema.
+const CLAIMS: &str = "CREATE TABLE claims (part TEXT, id INTEGER, amount DOUBLE PRECISION, note TEXT, PRIMARY KEY (part, id));
+    INSERT INTO claims VALUES ('b', 1, 2.5, 'x'), ('a', 20, 7, NULL), ('a', 3, NULL, 'two\nlines'), ('B', 5, 1e16, '\u{20ac}'),
+        ('a', -1, -0.5, ''), ('_', 9, 3, 'y'), ('\u{e9}', 0, 0, 'z'), ('', 7, 1, 'w');";
+
+fn check_database_source(url: &str) {
+    let fields = json!(["part: str", "id: int", "amount: float"]);
+    for options in [
+        json!({"query": "SELECT * FROM claims", "key": ["part", "id"]}),
+        json!({"query": "SELECT * FROM claims", "key": ["id", "part"], "fetch_size": 3, "field_mapping": {"note": "remark"}}),
+        json!({
+            "query": "SELECT * FROM claims -- all", "key": ["part", "id"], "fetch_size": 1,
+            "schema": {"mode": "flexible", "fields": fields}, "on_validation_failure": "discard",
+        }),
+        json!({"query": "WITH few AS (SELECT id FROM claims WHERE id > 3) SELECT id FROM few ORDER BY id DESC;", "key": "id"}),
+        json!({"query": "SELECT * FROM claims WHERE id > 1000", "key": "id"}),
+    ] {
+        let mut options = options;
+        options["url"] = json!(url);
+        check_source(|| source("database", &options));
+    }
+}
+
+#[test]
+fn the_database_source_conforms() {
+    let scratch = Scratch::new();
+    crate::sqlite::execute(&scratch.join("claims.db"), CLAIMS);
+    check_database_source(&format!("sqlite:///{}", scratch.join("claims.db").display()));
+}
+
+#[test]
+fn the_database_source_conforms_on_a_server() {
+    let Some(server) = Server::shared() else { return };
+    server.execute(CLAIMS);
+    check_database_source(&server.url);
 }

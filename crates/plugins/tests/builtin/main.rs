@@ -15,6 +15,8 @@ mod csv_input;
 #[cfg(test)]
 mod csv_output;
 #[cfg(test)]
+mod database_input;
+#[cfg(test)]
 mod database_output;
 #[cfg(test)]
 mod database_server;

@@ -7,9 +7,9 @@ use elspeth_contracts::{EpochNo, ErrorReason, RunId};
 use elspeth_plugin::{Refusal, SinkError};
 use serde::{Deserialize, Serialize};
 
-use super::chain::StoredChain;
 use super::dialect::Dialect;
 use super::store::{Cell, Found, Store};
+use crate::row_chain::StoredChain;
 
 /// The table of markers; `epoch` is -1 for a run that published without having written.
 const CREATE_IN_FILE: &str = "CREATE TABLE IF NOT EXISTS _elspeth_epochs (

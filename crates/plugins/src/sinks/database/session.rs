@@ -12,13 +12,13 @@ use elspeth_plugin::{Produced, Refusal, SinkContext, SinkError, SinkPosition, Si
 use elspeth_value::Row;
 use serde::{Deserialize, Serialize};
 
-use super::chain::{Chain, StoredChain};
 use super::column::quoted;
 use super::insert::{Admitted, Texts, insert};
 use super::markers::{Marker, Owner, State};
 use super::store::{ForeignKeys, Found, Store};
 use super::table::{Table, check_fit};
 use super::{IfExists, Settings};
+use crate::row_chain::{Chain, StoredChain};
 use crate::sinks::{check_row, parse_position};
 
 /// See the module's documentation.
@@ -74,7 +74,11 @@ impl Session {
             Some(position) => {
                 let position: Position = parse_position(position)?;
                 check_position(&mut store, &owner, &position).await?;
-                (Chain::load(&position.chain, context.hash_version)?, position.epoch.map(EpochNo))
+                let chain = Chain::load(&position.chain, context.hash_version);
+                let chain = chain.map_err(|why| {
+                    SinkError::new(format!("cannot go on with the table: {why}")).with_help("start a new run")
+                })?;
+                (chain, position.epoch.map(EpochNo))
             }
         };
         let last = owner.last(&mut store).await?;

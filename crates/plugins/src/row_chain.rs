@@ -1,25 +1,24 @@
-//! What was written, as one hash that can go on after a stop without reading anything back.
+//! Rows that were written to a database or read from one, as one hash that can go on after a stop without reading anything back.
 //!
 //! Of no rows it is the hash of no bytes. Each row makes a new one of it: the hash of the 32 bytes of the hash so far and of
-//! the row's canonical JSON as the sink was given it. It depends on rows and their order alone, so that anybody who has the
+//! the row's canonical JSON. It depends on rows and their order alone, so that anybody who has the
 //! rows as canonical JSON lines can compute it again. The size is that of those lines, line ends included.
 
 use elspeth_canonical::{ContentHash, HashVersion};
-use elspeth_plugin::SinkError;
 use serde::{Deserialize, Serialize};
 
 /// See the module's documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chain {
+pub(crate) struct Chain {
     version: HashVersion,
-    pub(super) hash: ContentHash,
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
+    pub(crate) hash: ContentHash,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
 }
 
 /// The same as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct StoredChain {
+pub(crate) struct StoredChain {
     rows: u64,
     bytes: u64,
     content_hash: String,
@@ -28,18 +27,18 @@ pub(super) struct StoredChain {
 
 impl StoredChain {
     /// Whether there is a row in it.
-    pub(super) fn has_rows(&self) -> bool {
+    pub(crate) fn has_rows(&self) -> bool {
         self.rows > 0
     }
 }
 
 impl Chain {
-    pub(super) fn new(version: HashVersion) -> Self {
+    pub(crate) fn new(version: HashVersion) -> Self {
         Self { version, hash: version.hash(b""), rows: 0, bytes: 0 }
     }
 
     /// Adds a row's canonical bytes.
-    pub(super) fn add(&mut self, canonical: &[u8]) {
+    pub(crate) fn add(&mut self, canonical: &[u8]) {
         let mut hasher = self.version.hasher();
         hasher.update(self.hash.as_bytes());
         hasher.update(canonical);
@@ -48,7 +47,7 @@ impl Chain {
         self.bytes += canonical.len() as u64 + 1;
     }
 
-    pub(super) fn stored(&self) -> StoredChain {
+    pub(crate) fn stored(&self) -> StoredChain {
         StoredChain {
             rows: self.rows,
             bytes: self.bytes,
@@ -59,14 +58,16 @@ impl Chain {
 
     /// # Errors
     /// It was made with another digest, or is none.
-    pub(super) fn load(stored: &StoredChain, version: HashVersion) -> Result<Self, SinkError> {
+    pub(crate) fn load(stored: &StoredChain, version: HashVersion) -> Result<Self, String> {
         if stored.hash_version != version.name() {
-            let message = format!("what is in the table was hashed with {}", stored.hash_version);
-            return Err(SinkError::new(message).with_help("start a new run"));
+            return Err(format!(
+                "its rows were hashed with {}, and now {} is asked for",
+                stored.hash_version,
+                version.name()
+            ));
         }
         let hash = stored.content_hash.parse();
-        let hash =
-            hash.map_err(|e| SinkError::new(format!("the sink's recorded position cannot be read: {e}")))?;
+        let hash = hash.map_err(|e| format!("its recorded position cannot be read: {e}"))?;
         Ok(Self { version, hash, rows: stored.rows, bytes: stored.bytes })
     }
 }
