@@ -2,6 +2,9 @@
 
 #[macro_use]
 mod support;
+// What its tests share counts as test code too.
+#[cfg(test)]
+mod databases;
 mod exporting;
 mod full_server;
 mod postgresql;

@@ -36,7 +36,7 @@ use super::parse_position;
 use crate::database_place::Place;
 use crate::schema_option::{SchemaOption, options_schema};
 
-/// Rows that may be asked for at once.
+/// The most rows of a batch.
 const MOST_FETCHED: u32 = 100_000;
 
 /// Options of the `database` source.
@@ -50,8 +50,9 @@ struct DatabaseSourceOptions {
     /// The column of the query, or the columns, that say which row is which. Each key comes once and is never null. Whole
     /// numbers, texts (in the order of their bytes), UUIDs, days or moments.
     key: Key,
-    /// Rows that are asked for at once.
+    /// Rows of a batch; a few batches are in memory.
     #[serde(default = "thousand")]
+    #[schemars(range(min = 1, max = 100000))]
     fetch_size: u32,
     /// Renames fields, by their normalised names.
     #[serde(default)]
