@@ -4,9 +4,12 @@
 //! run the `xtask-floor` program writes the same record through the raw C API. What is shown are medians. Generated
 //! data, settings and databases are under `target/bench/`.
 
+mod check;
+mod counts;
 mod data;
 mod measure;
 mod pipelines;
+mod profile;
 mod servers;
 mod table;
 
@@ -44,10 +47,28 @@ pub(crate) struct Options {
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
+    /// Instead, show where the CPU time of a row goes, by a program that is built for it
+    #[arg(long, conflicts_with_all = ["proofs", "json", "check"])]
+    profile: bool,
+    /// Instead, compare the instructions of each pipeline with the figures in xtask/counts.toml
+    #[arg(long)]
+    check: bool,
+    /// Write what was counted into that file
+    #[arg(long, requires = "check")]
+    accept: bool,
 }
 
+pub(crate) use check::run_in_ci as check_in_ci;
+
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error> {
+    if options.check {
+        return check::run(workspace, options.accept);
+    }
     let target = Metadata::load(workspace)?.target_directory;
+    let looking = match options.profile {
+        true => Some(profile::build(workspace, &target)?),
+        false => None,
+    };
     build(workspace)?;
     let folder = target.join("bench");
     fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
@@ -61,7 +82,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
         true => Some(build_unproven(workspace, &target.join("unproven"))?),
         false => None,
     };
-    let bench = Bench { binaries: target.join("release"), unproven, folder, runs: options.runs };
+    let bench =
+        Bench { binaries: target.join("release"), unproven, folder, runs: options.runs, profile: None };
+    if let Some(program) = looking {
+        return profile::run(&bench, &program, &options.rows, &options.pipelines);
+    }
     let mut report = Report { validate_seconds: bench.validate()?, cases: Vec::new() };
     for rows in &options.rows {
         data::write(&bench.input(*rows), *rows)?;

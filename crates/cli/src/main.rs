@@ -18,5 +18,8 @@ fn main() -> ExitCode {
     let args = args::Args::parse();
     elspeth_app::silence_plugin_panics();
     let code = commands::dispatch(args.command).unwrap_or_else(|error| diagnostics::print_error(&error));
+    if let Err(error) = elspeth_phases::report() {
+        eprintln!("the profile cannot be written: {error}");
+    }
     ExitCode::from(code)
 }

@@ -7,6 +7,7 @@ use elspeth_contracts::{
 use elspeth_executors::{Arrival, Settled, SinkWork, Spilled, pending_bytes};
 use elspeth_landscape::{DecidedEpoch, SinkIntent};
 use elspeth_payload::{BlockBuilder, FilesystemStore};
+use elspeth_phases::{Phase, within};
 use elspeth_plugin::SourcePosition;
 
 use crate::EngineError;
@@ -117,7 +118,8 @@ pub(crate) fn assemble(
     }
     decided.intents = sinks.iter().map(intent).collect::<io::Result<_>>()?;
     decided.pending = pending_bytes(&sinks, &settled)?;
-    decided.bodies = bodies.finish_into(store).map_err(|error| EngineError::Bodies(error.into()))?;
+    let bodies = within(Phase::Record, || bodies.finish_into(store));
+    decided.bodies = bodies.map_err(|error| EngineError::Bodies(error.into()))?;
     Ok(EpochWork { decided, sinks, settled })
 }
 

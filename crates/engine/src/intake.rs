@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use elspeth_canonical::HashVersion;
 use elspeth_executors::{Pause, RetryPolicy, caught};
+use elspeth_phases::{Phase, within};
 use elspeth_plugin::{ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition};
 
 use crate::EpochBounds;
@@ -79,7 +80,7 @@ impl Intake<'_> {
         let mut attempts = 1;
         loop {
             let mut items = Vec::with_capacity(max);
-            let result = caught("source", || self.source.read(max, &mut items))
+            let result = within(Phase::Sense, || caught("source", || self.source.read(max, &mut items)))
                 .unwrap_or_else(|reason| Err(SourceError::new(reason.message)));
             match result {
                 Ok(progress) => return Ok(Read { items, progress, attempts }),

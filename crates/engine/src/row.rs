@@ -7,6 +7,7 @@ use elspeth_contracts::{
 };
 use elspeth_executors::{Arrival, Cause, Settled};
 use elspeth_payload::BodyKey;
+use elspeth_phases::{Phase, enter};
 use elspeth_plugin::{InvalidRecord, RawRecord, SourceItem};
 use elspeth_telemetry::TokenTag;
 use elspeth_value::{Row, Value};
@@ -102,6 +103,7 @@ impl Walker<'_> {
 
     /// Ends the content leaf of the row whose records begin at `marks`.
     fn close_row(&mut self, out: &mut ChunkOutput, marks: &Marks) {
+        let _canonical = enter(Phase::Canonical);
         if out.tokens.len() > marks.tokens + 1 {
             out.sort_from(marks);
         }

@@ -1,6 +1,7 @@
 //! The pool that walks rows.
 
 use crossbeam_channel::{Receiver, Sender};
+use elspeth_phases::{Phase, enter};
 
 use crate::chunk::{ChunkInput, ChunkOutput, ChunkWork};
 use crate::drive::Pipeline;
@@ -12,6 +13,7 @@ const MAX_CHUNK_ROWS: usize = 128;
 
 /// Walks chunks until there are no more.
 pub(crate) fn work(pipeline: &Pipeline, chunks: &Receiver<ChunkInput>, results: &Sender<ChunkOutput>) {
+    let _decide = enter(Phase::Decide);
     let mut walker = Walker::new(pipeline);
     for ChunkInput { index, work } in chunks {
         let mut out = ChunkOutput { index, ..ChunkOutput::default() };

@@ -9,6 +9,7 @@ use elspeth_contracts::{Clock, EpochNo, Outcome, RowIndex, Step, TokenKey, Token
 use elspeth_faults::{Act, around};
 use elspeth_graph::{Destination, ExecutionGraph, NodeSpec};
 use elspeth_landscape::ActedEpoch;
+use elspeth_phases::{Phase, within};
 use elspeth_plugin::{Sink, SinkContext, SinkError, SinkPosition};
 use elspeth_telemetry::Spans;
 use elspeth_value::Row;
@@ -258,8 +259,9 @@ impl SinkDeck {
         let written: Vec<_> = std::thread::scope(|scope| {
             let mut pairs = pairs.into_iter();
             let first = pairs.next();
-            let others: Vec<_> =
-                pairs.map(|(deck, work)| scope.spawn(|| deck.write(epoch, work, around))).collect();
+            let others: Vec<_> = pairs
+                .map(|(deck, work)| scope.spawn(|| within(Phase::Act, || deck.write(epoch, work, around))))
+                .collect();
             let first = first.map(|(deck, work)| deck.write(epoch, work, around));
             let others =
                 others.into_iter().map(|thread| thread.join().expect("plugin panics are caught inside"));

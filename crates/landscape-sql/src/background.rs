@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
+use elspeth_phases::{Phase, within};
 use rusqlite::Connection;
 
 use crate::census::{Stretch, Tally};
@@ -47,7 +48,8 @@ impl BackgroundCount {
 
     fn begin((path, run_no): (PathBuf, i64)) -> Self {
         let (orders, inbox) = channel();
-        let thread = std::thread::spawn(move || count(&connect::counter(&path)?, run_no, &inbox));
+        let count = move || within(Phase::Record, || count(&connect::counter(&path)?, run_no, &inbox));
+        let thread = std::thread::spawn(count);
         Self { told: 0, orders, thread }
     }
 

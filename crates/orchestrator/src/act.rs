@@ -12,6 +12,7 @@ use elspeth_faults::{Act, around};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::integrity::{ActedDigest, TreesAhead};
 use elspeth_landscape::{ActedEpoch, Corruption, Durability, LandscapeError};
+use elspeth_phases::{Phase, enter, within};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -136,6 +137,7 @@ fn serve(
         if failed || given_up.load(Ordering::Relaxed) {
             continue;
         }
+        let acting = enter(Phase::Act);
         let result = match order.task {
             Task::Open => deck.open().map(|()| ActedEpoch::default()).map_err(RunError::Act),
             Task::Act(EpochWork { decided, sinks, settled }, durable) => {
@@ -149,6 +151,7 @@ fn serve(
             }
             Task::Publish(epoch) => around(Act::Publish, || deck.publish(epoch)).map_err(RunError::Act),
         };
+        drop(acting);
         let (send_digest, digest) = oneshot::channel();
         let acted = result.map(|epoch| Acted { epoch: Arc::new(epoch), digest });
         let epoch = acted.as_ref().ok().map(|acted| Arc::clone(&acted.epoch));
@@ -158,10 +161,13 @@ fn serve(
             failed = true;
             continue;
         };
-        let mut digest = ActedDigest::of(version, &epoch);
-        if let Ok(digest) = &mut digest {
-            digest.grow(&mut trees);
-        }
+        let digest = within(Phase::Hash, || {
+            let mut digest = ActedDigest::of(version, &epoch);
+            if let Ok(digest) = &mut digest {
+                digest.grow(&mut trees);
+            }
+            digest
+        });
         let _ = send_digest.send(digest);
     }
 }

@@ -11,6 +11,7 @@ use elspeth_executors::{DeckContext, Dispatcher, Policies, SinkDeck, caught};
 use elspeth_faults::{Act, Point, reach};
 use elspeth_landscape::integrity::{DecidedDigest, TreesAhead};
 use elspeth_landscape::{Durability, LandscapeError, LandscapeWriter, Recorder, RunSeal, SourceRecord};
+use elspeth_phases::{Phase, enter, within};
 use elspeth_plugin::{SinkContext, SinkPosition, Source, SourceError, SourcePosition};
 use tokio::sync::mpsc;
 
@@ -73,6 +74,7 @@ pub(crate) async fn to_the_end(
     entry: Entry,
     (stop, observer): (&Arc<AtomicBool>, &mut dyn RunObserver),
 ) -> Result<RunEnd, RunError> {
+    let _record = enter(Phase::Record);
     let (run_id, clock) = (plan.run_id, Arc::clone(&plan.clock));
     let outcome = epochs(plan, &mut recorder, &mut course, entry, (stop, observer)).await;
     let (status, error) = match outcome {
@@ -355,9 +357,13 @@ fn start_threads(
     let (source, start, stop) = (plan.source, entry.start, Arc::clone(stop));
     let version = plan.hash_version;
     let engine = std::thread::spawn(move || {
+        let _decide = enter(Phase::Decide);
         drive(&pipeline, source, start, &stop, |work| {
-            let mut digest = DecidedDigest::of(version, &work.decided);
-            digest.grow(&mut trees);
+            let digest = within(Phase::Hash, || {
+                let mut digest = DecidedDigest::of(version, &work.decided);
+                digest.grow(&mut trees);
+                digest
+            });
             sender.blocking_send(Decided { work, digest }).is_ok()
         })
     });

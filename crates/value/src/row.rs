@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use compact_str::CompactString;
 use elspeth_canonical::{CanonicalError, ContentHash, HashVersion, compare_keys, write_str};
+use elspeth_phases::{Phase, within};
 
 use crate::{Map, Value};
 
@@ -241,7 +242,7 @@ impl Row {
         scratch: &mut Vec<u8>,
     ) -> Result<ContentHash, CanonicalError> {
         scratch.clear();
-        self.write_canonical(scratch)?;
-        Ok(version.hash(scratch))
+        within(Phase::Canonical, || self.write_canonical(scratch))?;
+        Ok(within(Phase::Hash, || version.hash(scratch)))
     }
 }

@@ -13,6 +13,7 @@ use crate::command;
 use crate::error::Error;
 
 /// Where everything is, and how often it is measured.
+#[derive(Clone)]
 pub(super) struct Bench {
     /// The release binaries.
     pub(super) binaries: PathBuf,
@@ -20,6 +21,8 @@ pub(super) struct Bench {
     pub(super) unproven: Option<PathBuf>,
     pub(super) folder: PathBuf,
     pub(super) runs: u32,
+    /// The file into which a program that looks writes what it saw.
+    pub(super) profile: Option<PathBuf>,
 }
 
 /// What `xtask-floor measure` tells.
@@ -139,14 +142,22 @@ impl Bench {
         let settings = write_settings((pipeline, durable), &self.input(rows), folder)?;
         let output = folder.join("stdout");
         let usage = self.measure(&output, program, &["run", "-s", &text(&settings), "-x", "--json"])?;
-        let events = fs::read_to_string(&output).map_err(Error::io(&output))?;
-        let last = events.lines().last().unwrap_or_default();
-        let completed: Completed = parse("the end of `elspeth run --json`", last.as_bytes())?;
-        if completed.status != "completed" || completed.rows.processed != rows {
-            let detail = format!("status {}, {} of {rows} rows", completed.status, completed.rows.processed);
-            return Err(Error::format("the run", detail));
-        }
+        let events = fs::read(&output).map_err(Error::io(&output))?;
+        completed(&events, rows)?;
         Ok(usage)
+    }
+
+    /// A run that writes its profile into the file `report`; gives its CPU time in seconds.
+    pub(super) fn run_profiled(
+        &self,
+        program: &Path,
+        pipeline: Pipeline,
+        rows: u64,
+        (folder, report): (&Path, &Path),
+    ) -> Result<f64, Error> {
+        let bench = Self { profile: Some(report.to_path_buf()), ..self.clone() };
+        let usage = bench.run_pipeline(program, (pipeline, true), rows, folder)?;
+        Ok(usage.user_seconds + usage.system_seconds)
     }
 
     /// How long `elspeth verify` takes for the record that a run left, in seconds.
@@ -159,6 +170,7 @@ impl Bench {
     fn measure(&self, output: &Path, program: &Path, arguments: &[&str]) -> Result<Usage, Error> {
         let mut command = self.floor_program();
         command.arg("measure").arg(output).arg(program).args(arguments);
+        command.envs(self.profile.as_ref().map(|file| ("ELSPETH_PROFILE", file)));
         let usage: Usage = parse("xtask-floor measure", &command::output(&mut command)?)?;
         if usage.exit_code == Some(0) {
             return Ok(usage);
@@ -178,7 +190,18 @@ impl Bench {
     }
 }
 
-fn write_settings(
+/// What a run told must end with the word that it processed all of `rows`.
+pub(super) fn completed(events: &[u8], rows: u64) -> Result<(), Error> {
+    let last = events.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let completed: Completed = parse("the end of `elspeth run --json`", last)?;
+    if completed.status == "completed" && completed.rows.processed == rows {
+        return Ok(());
+    }
+    let detail = format!("status {}, {} of {rows} rows", completed.status, completed.rows.processed);
+    Err(Error::format("the run", detail))
+}
+
+pub(super) fn write_settings(
     (pipeline, durable): (Pipeline, bool),
     input: &Path,
     folder: &Path,

@@ -5,7 +5,7 @@ use std::process::Command;
 use super::{Outcome, deny, examples, postgresql, programs, python};
 use crate::error::Error;
 use crate::workspace::Workspace;
-use crate::{command, docs, kill_test, layers, schema, static_build, tidy};
+use crate::{bench, command, docs, kill_test, layers, schema, static_build, tidy};
 
 pub(super) struct Step {
     pub(super) title: &'static str,
@@ -34,6 +34,7 @@ pub(super) fn steps() -> Vec<Step> {
         built("python", python::run),
         step("static", static_build::run_in_ci),
         built("kill-test", |workspace| kill_test::run_in_ci(workspace).into()),
+        step("instructions", bench::check_in_ci),
         Step { title: "postgresql", needs: Some("tests"), run: postgresql::run },
     ]
 }

@@ -1,4 +1,5 @@
 use elspeth_canonical::{ContentHash, HashVersion, Texts};
+use elspeth_phases::{Phase, within};
 
 use super::encode::UNPROVEN;
 
@@ -48,7 +49,7 @@ impl LeafBatch {
     }
 
     fn hash(&mut self) {
-        self.hashes.extend(self.version.hash_all(&self.waiting));
+        self.hashes.extend(within(Phase::Hash, || self.version.hash_all(&self.waiting)));
         self.waiting.clear();
     }
 }
