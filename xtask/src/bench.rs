@@ -5,7 +5,6 @@
 //! data, settings and databases are under `target/bench/`.
 
 mod check;
-mod concurrency;
 mod counts;
 mod data;
 mod measure;
@@ -51,9 +50,6 @@ pub(crate) struct Options {
     /// Instead, show where the CPU time of a row goes, by a program that is built for it
     #[arg(long, conflicts_with_all = ["proofs", "json", "check"])]
     profile: bool,
-    /// Instead, run transforms that compute on one core and on two, and transforms that wait, many at once
-    #[arg(long, conflicts_with_all = ["proofs", "json", "check", "profile"])]
-    concurrency: bool,
     /// Instead, compare the instructions of each pipeline with the figures in xtask/counts.toml
     #[arg(long)]
     check: bool,
@@ -67,9 +63,6 @@ pub(crate) use check::run_in_ci as check_in_ci;
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error> {
     if options.check {
         return check::run(workspace, options.accept);
-    }
-    if options.concurrency {
-        return concurrency::run(workspace, options.runs);
     }
     let target = Metadata::load(workspace)?.target_directory;
     let looking = match options.profile {
