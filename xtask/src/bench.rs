@@ -48,7 +48,7 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
     /// Instead, show where the CPU time of a row goes, by a program that is built for it
-    #[arg(long, conflicts_with_all = ["proofs", "json", "check"])]
+    #[arg(long, conflicts_with_all = ["proofs", "json", "check", "postgres"])]
     profile: bool,
     /// Instead, compare the instructions of each pipeline with the figures in xtask/counts.toml
     #[arg(long)]
