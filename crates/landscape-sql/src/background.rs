@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use elspeth_phases::{Phase, within};
 use rusqlite::Connection;
 
-use crate::census::{Stretch, Tally};
 use crate::connect;
+use crate::tally::{Stretch, Tally};
 
 /// Rows of which one stretch has at least. The fewer, the less is left at the end of a run; the more, the less often the
 /// counting begins.

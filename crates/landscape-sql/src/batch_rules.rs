@@ -169,8 +169,9 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::census::{Census, Stretch, Tally};
+    use crate::census::Census;
     use crate::connect;
+    use crate::tally::{Stretch, Tally};
 
     /// Rows 0 to 3. Row 0 is forked (tokens 1, 2) and merged again (token 3). Rows 1 and 2 are batch 0, which fails once,
     /// consumes row 1, refuses row 2 and makes two tokens. Row 3 goes on from batch 1 and is expanded there.

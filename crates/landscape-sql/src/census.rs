@@ -1,53 +1,11 @@
 //! The numbers of a run that show whether its records agree with each other.
 //!
-//! Most of them are sums over the rows, so that they can be taken a [`Stretch`] of rows at a time, while the run goes on.
-
-use std::collections::BTreeMap;
+//! Most of them are sums over the rows, see [`Tally`].
 
 use elspeth_contracts::Outcome;
-use rusqlite::{Connection, Row, named_params, params};
+use rusqlite::Connection;
 
-use crate::families::Families;
-
-/// Closed numbers of outcomes, see [`Outcome`].
-const OUTCOME_CODES: usize = 10;
-/// How many low bits of a token's number tell it from others of its row.
-const ORDINAL_BITS: u32 = 20;
-
-const ROWS: &str =
-    "SELECT count(*) FROM rows WHERE run_no = :run AND row_index BETWEEN :first_row AND :last_row";
-
-/// All of them, those that are a row's first, those in groups, and those in the group of another token.
-const TOKENS: &str = "SELECT count(*),
-    count(*) FILTER (WHERE token & 1048575 = 0 AND token < 1 << 55), count(group_no),
-    count(*) FILTER (WHERE group_no <> token)
-    FROM tokens WHERE run_no = :run AND token BETWEEN :first AND :last";
-
-/// Both tables are in token order, so they are merged, not searched.
-const WITHOUT_OUTCOME: &str =
-    "SELECT count(*) FROM (SELECT token FROM tokens WHERE run_no = :run AND token BETWEEN :first AND :last
-    EXCEPT SELECT token FROM token_outcomes
-        WHERE run_no = :run AND token BETWEEN :first AND :last AND terminal = 1 ORDER BY 1)";
-
-/// All, those at sinks, those at sinks by the outcomes that may be there, then those of each outcome. Counting with filters
-/// takes half the time of grouping.
-const OUTCOMES: &str = "SELECT count(*), count(sink),
-    count(sink) FILTER (WHERE outcome = 0), count(sink) FILTER (WHERE outcome = 1),
-    count(sink) FILTER (WHERE outcome = 6), count(sink) FILTER (WHERE outcome = 7),
-    count(*) FILTER (WHERE outcome = 0), count(*) FILTER (WHERE outcome = 1),
-    count(*) FILTER (WHERE outcome = 2), count(*) FILTER (WHERE outcome = 3),
-    count(*) FILTER (WHERE outcome = 4), count(*) FILTER (WHERE outcome = 5),
-    count(*) FILTER (WHERE outcome = 6), count(*) FILTER (WHERE outcome = 7),
-    count(*) FILTER (WHERE outcome = 8), count(*) FILTER (WHERE outcome = 9)
-    FROM token_outcomes WHERE run_no = :run AND token BETWEEN :first AND :last";
-
-/// Counted here: for a number of each step SQLite would sort them all.
-const SINK_STATES: &str = "SELECT step, status = 2 FROM sink_states
-    WHERE run_no = :run AND token BETWEEN :first AND :last";
-
-const ARRIVALS: &str = "SELECT count(*) FROM token_outcomes o CROSS JOIN sink_states s
-    WHERE o.run_no = :run AND o.token BETWEEN :first AND :last AND o.terminal = 1 AND o.sink IS NOT NULL
-    AND s.run_no = :run AND s.token = o.token AND s.step = o.sink AND s.status = 2";
+use crate::tally::Tally;
 
 /// Epochs with rows: their rows, the first and the last, and how many of them do not follow on the one before, or have
 /// not as many rows as lie between their first and last.
@@ -66,152 +24,6 @@ const ENDS: &str = "SELECT (SELECT min(row_index) FROM rows WHERE run_no = ?1),
         OR EXISTS (SELECT 1 FROM tokens WHERE run_no = ?1 AND token >= 1 << 55),
     EXISTS (SELECT 1 FROM batches WHERE run_no = ?1) OR EXISTS (SELECT 1 FROM batch_members WHERE run_no = ?1)
         OR EXISTS (SELECT 1 FROM batch_outputs WHERE run_no = ?1)";
-
-/// How many records there are. The second text is for a database of one run, which has them counted by its pages.
-const TOTALS: [&str; 2] = [
-    "SELECT (SELECT count(*) FROM rows WHERE run_no = ?1), (SELECT count(*) FROM tokens WHERE run_no = ?1),
-    (SELECT count(*) FROM token_outcomes WHERE run_no = ?1), (SELECT count(*) FROM sink_states WHERE run_no = ?1),
-    (SELECT count(*) FROM token_parents WHERE run_no = ?1)",
-    "SELECT (SELECT count(*) FROM rows), (SELECT count(*) FROM tokens), (SELECT count(*) FROM token_outcomes),
-    (SELECT count(*) FROM sink_states), (SELECT count(*) FROM token_parents)",
-];
-
-/// Rows `from..to`, with the tokens that they were made into. The first stretch of a run begins at 0, the last one ends at
-/// `i64::MAX`; these also have whatever should not be there at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stretch {
-    pub(crate) from: i64,
-    pub(crate) to: i64,
-}
-
-impl Stretch {
-    /// The whole run.
-    pub(crate) const ALL: Self = Self { from: 0, to: i64::MAX };
-
-    fn rows(self) -> (i64, i64) {
-        (if self.from == 0 { i64::MIN } else { self.from }, self.to - i64::from(self.to != i64::MAX))
-    }
-
-    fn tokens(self) -> (i64, i64) {
-        let (first, last) = self.rows();
-        let end = if last == i64::MAX { last } else { ((last + 1) << ORDINAL_BITS) - 1 };
-        (if first == i64::MIN { first } else { first << ORDINAL_BITS }, end)
-    }
-}
-
-/// What was counted over some rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    rows: i64,
-    tokens: i64,
-    firsts: i64,
-    in_groups: i64,
-    grouped: i64,
-    families: Families,
-    without_outcome: i64,
-    outcomes: i64,
-    by_outcome: [i64; OUTCOME_CODES],
-    /// Outcomes that name a sink.
-    at_sinks: i64,
-    /// The same of the outcomes 0, 1, 6 and 7, which may.
-    at_sinks_by: [i64; 4],
-    /// States at sinks, whatever their status.
-    sink_states: i64,
-    completed: BTreeMap<i64, i64>,
-    /// Completed states at the sink that the token's outcome names.
-    arrivals: i64,
-}
-
-impl Tally {
-    /// Counts one stretch; all numbers are of one moment.
-    pub(crate) fn of(connection: &Connection, run_no: i64, stretch: Stretch) -> rusqlite::Result<Self> {
-        if !connection.is_autocommit() {
-            return Self::now(connection, run_no, stretch);
-        }
-        let moment = connection.unchecked_transaction()?;
-        let tally = Self::now(&moment, run_no, stretch)?;
-        moment.commit()?;
-        Ok(tally)
-    }
-
-    fn now(connection: &Connection, run_no: i64, stretch: Stretch) -> rusqlite::Result<Self> {
-        let ((first_row, last_row), (first, last)) = (stretch.rows(), stretch.tokens());
-        let mut tally = Self::default();
-        let rows = named_params! { ":run": run_no, ":first_row": first_row, ":last_row": last_row };
-        tally.rows = connection.prepare_cached(ROWS)?.query_row(rows, |row| row.get(0))?;
-        let range = named_params! { ":run": run_no, ":first": first, ":last": last };
-        connection.prepare_cached(TOKENS)?.query_row(range, |row| tally.read_tokens(row))?;
-        tally.without_outcome =
-            connection.prepare_cached(WITHOUT_OUTCOME)?.query_row(range, |row| row.get(0))?;
-        connection.prepare_cached(OUTCOMES)?.query_row(range, |row| tally.read_outcomes(row))?;
-        tally.arrivals = connection.prepare_cached(ARRIVALS)?.query_row(range, |row| row.get(0))?;
-        tally.families = Families::of(connection, run_no, (first, last))?;
-        let mut states = connection.prepare_cached(SINK_STATES)?;
-        let mut states = states.query(range)?;
-        while let Some(row) = states.next()? {
-            tally.sink_states += 1;
-            *tally.completed.entry(row.get(0)?).or_default() += row.get::<_, i64>(1)?;
-        }
-        Ok(tally)
-    }
-
-    fn read_tokens(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        (self.tokens, self.firsts) = (row.get(0)?, row.get(1)?);
-        (self.in_groups, self.grouped) = (row.get(2)?, row.get(3)?);
-        Ok(())
-    }
-
-    fn read_outcomes(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        (self.outcomes, self.at_sinks) = (row.get(0)?, row.get(1)?);
-        for (at, number) in self.at_sinks_by.iter_mut().chain(&mut self.by_outcome).enumerate() {
-            *number = row.get(2 + at)?;
-        }
-        Ok(())
-    }
-
-    /// Whether every token has come to its end, so that counting again later would give the same.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.without_outcome == 0
-    }
-
-    /// Adds what was counted over other rows.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.rows += other.rows;
-        self.tokens += other.tokens;
-        self.firsts += other.firsts;
-        self.in_groups += other.in_groups;
-        self.grouped += other.grouped;
-        self.families.add(&other.families);
-        self.without_outcome += other.without_outcome;
-        self.outcomes += other.outcomes;
-        self.at_sinks += other.at_sinks;
-        self.sink_states += other.sink_states;
-        self.arrivals += other.arrivals;
-        let ours = self.by_outcome.iter_mut().chain(&mut self.at_sinks_by);
-        ours.zip(other.by_outcome.iter().chain(&other.at_sinks_by))
-            .for_each(|(ours, theirs)| *ours += theirs);
-        for (sink, states) in &other.completed {
-            *self.completed.entry(*sink).or_default() += states;
-        }
-    }
-
-    /// Whether these are all records that there are. Stretches that were counted while the run went on could have got
-    /// records after that; then they have to be counted again.
-    pub(crate) fn is_of_everything(&self, connection: &Connection, run_no: i64) -> rusqlite::Result<bool> {
-        let runs: i64 =
-            connection
-                .query_row("SELECT count(*) FROM (SELECT 1 FROM runs LIMIT 2)", (), |row| row.get(0))?;
-        let counted = [self.rows, self.tokens, self.outcomes, self.sink_states, self.families.links()];
-        let read = |row: &Row<'_>| {
-            let totals: [i64; 5] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
-            Ok(totals == counted)
-        };
-        match runs {
-            1 => connection.query_row(TOTALS[1], (), read),
-            _ => connection.query_row(TOTALS[0], params![run_no], read),
-        }
-    }
-}
 
 /// All numbers of a run.
 #[derive(Debug)]
@@ -335,19 +147,5 @@ impl Census {
     /// Completed states at a sink.
     pub(crate) fn at_sink(&self, step: i64) -> i64 {
         self.tally.completed.get(&step).copied().unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stretches_that_follow_each_other_leave_no_number_out() {
-        let (first, next) = (Stretch { from: 0, to: 4096 }, Stretch { from: 4096, to: i64::MAX });
-        assert_eq!((first.rows(), next.rows()), ((i64::MIN, 4095), (4096, i64::MAX)));
-        assert_eq!(first.tokens(), (i64::MIN, (4096 << 20) - 1));
-        assert_eq!(next.tokens(), (4096 << 20, i64::MAX));
-        assert_eq!(Stretch::ALL.tokens(), (i64::MIN, i64::MAX));
     }
 }

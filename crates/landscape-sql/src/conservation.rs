@@ -9,8 +9,9 @@ use rusqlite::Connection;
 
 use crate::background::Counted;
 use crate::batch_rules::{BATCH_RULES, FAMILIES, FAMILY_RULES, TreeRule};
-use crate::census::{Census, Stretch, Tally};
+use crate::census::Census;
 use crate::db::{Db, DbError, values};
+use crate::tally::{Stretch, Tally};
 
 /// What the ids of a rule's breaches are.
 #[derive(Debug, Clone, Copy)]

@@ -1,50 +1,85 @@
 //! Links between parents and children, counted a stretch at a time.
 
 use elspeth_contracts::Outcome;
-use rusqlite::{Connection, named_params};
+use rusqlite::Row;
 
 use crate::census::Census;
+use crate::tally::{End, Kin, OfToken};
 
-const LINKS: &str =
-    "SELECT count(*) FROM token_parents WHERE run_no = :run AND token BETWEEN :first AND :last";
+/// A link from a token to one of its parents.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Link {
+    token: i64,
+    parent: i64,
+    ordinal: i64,
+}
 
-/// Good links of forks and expansions, those of them whose parent is of another row, good links of merges, and the
-/// parents that were forked or expanded.
-const GOOD: &str = "SELECT coalesce(sum(family), 0), coalesce(sum(family AND parent >> 20 <> token >> 20), 0),
-        coalesce(sum(merge), 0), count(DISTINCT CASE WHEN family THEN parent END)
-    FROM (SELECT p.token, p.parent,
-            p.ordinal = 0 AND t.group_no = p.parent AND o.outcome IN (2, 3) AND o.group_no = p.parent AS family,
-            t.group_no = p.token AND o.outcome = 4 AND o.group_no = p.token AS merge
-        FROM token_parents p CROSS JOIN tokens t CROSS JOIN token_outcomes o
-        WHERE p.run_no = :run AND p.token BETWEEN :first AND :last AND t.run_no = :run AND t.token = p.token
-            AND o.run_no = :run AND o.token = p.parent AND o.terminal = 1)";
+impl OfToken for Link {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { token: row.get(0)?, parent: row.get(1)?, ordinal: row.get(2)? })
+    }
+
+    fn token(&self) -> i64 {
+        self.token
+    }
+}
+
+impl Link {
+    /// Whether the child is one of those into which its parent was forked or expanded.
+    fn is_of_family(&self, group: Option<i64>, parent: End) -> bool {
+        self.ordinal == 0
+            && group == Some(self.parent)
+            && (parent.is(Outcome::Forked) || parent.is(Outcome::Expanded))
+            && parent.group == Some(self.parent)
+    }
+
+    /// Whether the parent was merged into the child.
+    fn is_of_merge(&self, group: Option<i64>, parent: End) -> bool {
+        let child = Some(self.token);
+        group == child && parent.is(Outcome::Coalesced) && parent.group == child
+    }
+}
 
 /// What was counted over the links of some children.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Families {
     links: i64,
+    /// Good links of forks and expansions, and those of them whose parent is of another row.
     of_families: i64,
     abroad: i64,
     of_merges: i64,
+    /// Parents that were forked or expanded.
     parents: i64,
 }
 
 impl Families {
-    /// Counts the links of the tokens from `first` to `last`.
-    pub(crate) fn of(
-        connection: &Connection,
-        run_no: i64,
-        (first, last): (i64, i64),
-    ) -> rusqlite::Result<Self> {
-        let range = named_params! { ":run": run_no, ":first": first, ":last": last };
-        let links: i64 = connection.prepare_cached(LINKS)?.query_row(range, |row| row.get(0))?;
-        if links == 0 {
-            return Ok(Self::default());
+    /// Counts the links of the tokens of one row. `end_abroad` says what became of a parent of another row.
+    pub(crate) fn count(
+        &mut self,
+        kin: &Kin,
+        end_abroad: impl Fn(i64) -> rusqlite::Result<Option<End>>,
+    ) -> rusqlite::Result<()> {
+        self.links += i64::try_from(kin.links.len()).expect("a length fits 63 bits");
+        let mut parents = Vec::new();
+        for link in &kin.links {
+            let Some(child) = kin.token(link.token) else { continue };
+            let at_home = kin.end_at(link.parent);
+            let parent = match at_home {
+                Some(at) => Some(kin.end(at)),
+                None => end_abroad(link.parent)?,
+            };
+            let Some(parent) = parent else { continue };
+            if link.is_of_family(child.group, parent) {
+                self.of_families += 1;
+                self.abroad += i64::from(at_home.is_none());
+                parents.push(link.parent);
+            }
+            self.of_merges += i64::from(link.is_of_merge(child.group, parent));
         }
-        connection.prepare_cached(GOOD)?.query_row(range, |row| {
-            let (of_families, abroad) = (row.get(0)?, row.get(1)?);
-            Ok(Self { links, of_families, abroad, of_merges: row.get(2)?, parents: row.get(3)? })
-        })
+        parents.sort_unstable();
+        parents.dedup();
+        self.parents += i64::try_from(parents.len()).expect("a length fits 63 bits");
+        Ok(())
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -58,6 +93,11 @@ impl Families {
     /// Links, good or not.
     pub(crate) fn links(&self) -> i64 {
         self.links
+    }
+
+    #[cfg(test)]
+    pub(crate) fn numbers(&self) -> [i64; 5] {
+        [self.links, self.of_families, self.abroad, self.of_merges, self.parents]
     }
 
     /// Whether the numbers show that every link is a good one, and that every one of the `grouped` children, every forked

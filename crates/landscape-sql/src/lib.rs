@@ -71,6 +71,7 @@ mod sqlite_landscape;
 mod stored;
 mod tables;
 mod taking;
+mod tally;
 mod views;
 mod writer;
 
