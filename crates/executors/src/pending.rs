@@ -3,7 +3,7 @@
 //! Beside the intents (which tokens each sink gets, in order) commit A keeps what the tokens' outcomes will be. Rows are not
 //! in it: they are in the bodies.
 
-use std::io::{self, Read as _};
+use std::io::{self, BufWriter, Read as _};
 
 use elspeth_contracts::{EpochNo, Outcome, RowIndex, Step, TokenKey, TokenOutcomeRecord};
 use elspeth_landscape::{Carried, Corruption, SinkIntent};
@@ -17,6 +17,8 @@ use crate::{Arrival, Cause, Settled, SinkWork, Spilled};
 const FORM: u8 = 1;
 /// More than any epoch needs; bytes that claim to hold more are damaged.
 const LARGEST: u64 = 1 << 32;
+/// Bytes that are compressed at once.
+const BUFFER: usize = 1 << 15;
 
 /// As it is read.
 #[derive(Deserialize)]
@@ -90,8 +92,10 @@ struct PendingCause {
 pub fn pending_bytes(work: &[SinkWork], settled: &[Settled]) -> io::Result<Vec<u8>> {
     let deciding = Deciding { arrivals: work, settled };
     let encoder = zstd::stream::write::Encoder::new(vec![FORM], 1).expect("level 1 exists");
-    let encoder = postcard::to_io(&deciding, encoder).map_err(io::Error::other)?;
-    encoder.finish()
+    // The fields come one by one, and each write to the encoder has its price.
+    let buffered = BufWriter::with_capacity(BUFFER, encoder);
+    let buffered = postcard::to_io(&deciding, buffered).map_err(io::Error::other)?;
+    buffered.into_inner()?.finish()
 }
 
 /// The work of an epoch as it was decided, to be filled with what its tokens carry: for each sink in the order of the intents,
