@@ -143,7 +143,8 @@ impl Run<'_> {
         if let Some(hash) = identity.content_hash {
             self.version(&hash, &mut facets);
         }
-        vec![json!({"namespace": "file", "name": identity.location, "facets": facets})]
+        let (namespace, name) = read_from(&identity.location);
+        vec![json!({"namespace": namespace, "name": name, "facets": facets})]
     }
 
     fn outputs(&self) -> Vec<Value> {
@@ -190,6 +191,15 @@ impl Run<'_> {
     }
 }
 
+/// A server's database is named in the server, a file in the file system.
+fn read_from(location: &str) -> (&str, &str) {
+    let address = location.find('?').map_or(location, |end| &location[..end]);
+    match address.rfind('/') {
+        Some(slash) if address.contains("://") => (&location[..slash], &location[slash + 1..]),
+        Some(_) | None => ("file", location),
+    }
+}
+
 /// A table is named in its database, a file in the file system.
 fn place(artifact: &ArtifactRecord) -> (&str, &str) {
     match artifact.path.rsplit_once('#') {
@@ -203,4 +213,25 @@ fn uuid(run: &RunRecord) -> String {
     let hex = format!("{:032x}", run.run_id.ulid().0);
     let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
     parts.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_databases_are_named_where_they_are() {
+        for (location, namespace, name) in [
+            ("data/in.csv", "file", "data/in.csv"),
+            ("data/in.csv?x", "file", "data/in.csv?x"),
+            ("postgresql://u@h:1/claims", "postgresql://u@h:1", "claims"),
+            (
+                "postgresql://u@h/claims?sslrootcert=/etc/db.pem",
+                "postgresql://u@h",
+                "claims?sslrootcert=/etc/db.pem",
+            ),
+        ] {
+            assert_eq!(read_from(location), (namespace, name));
+        }
+    }
 }
