@@ -99,8 +99,10 @@ fn output_option(targets: &[Target]) -> &'static str {
     if targets.iter().any(|target| target.table.is_some()) { "url" } else { "path" }
 }
 
-fn path_option(node: &SettingPath) -> SettingPath {
-    node.child("options").child("path")
+/// Where the source names its file: a database has a URL.
+fn input_option(settings: &Settings) -> SettingPath {
+    let option = if settings.source.options.contains_key("url") { "url" } else { "path" };
+    SettingPath::new("source").child("options").child(option)
 }
 
 /// One path for all ways to name a file: absolute, without `.` and `..`, links followed as far as they exist.
@@ -150,7 +152,7 @@ fn differ_in_case(a: &Path, b: &Path) -> bool {
 pub fn preflight(loaded: &Loaded) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for path in loaded.plugins.source.paths() {
-        let at = path_option(&SettingPath::new("source"));
+        let at = input_option(&loaded.settings);
         if let Err(error) = std::fs::File::open(&path).and_then(|file| file.metadata()).and_then(readable) {
             let message = format!("cannot read `{}`: {error}", path.display());
             findings.push(

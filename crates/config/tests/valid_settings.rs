@@ -288,6 +288,10 @@ fn preflight_finds_what_validation_does_not_look_at() {
     let shown: Vec<String> = found.iter().map(|d| format!("{} {}", d.code, d.setting)).collect();
     assert_eq!(shown, ["unreadable-input source.options.path", "unwritable-output sinks.low.options.path"]);
     assert!(found.iter().all(|d| d.line.is_some()));
+    let url = format!("url: sqlite:///{}\n    query: SELECT 1 AS id\n    key: id", path("input.db"));
+    let database = text.replace("plugin: csv\n  on_success", "plugin: database\n  on_success");
+    let found = preflight(&loaded(&database.replace(&format!("path: {}", path("input.csv")), &url)));
+    assert_eq!(found[0].setting.to_string(), "source.options.url");
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names, ["file"], "nothing was created");
 }
