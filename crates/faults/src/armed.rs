@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -84,10 +85,15 @@ fn die() -> ! {
     }
 }
 
+/// Longer than it takes to stop all threads.
+const STOPPING: Duration = Duration::from_millis(100);
+
 /// All threads stand still until somebody sends SIGCONT.
 fn stop() {
     let stopped = kill_process(getpid(), Signal::STOP);
     stopped.unwrap_or_else(|error| refuse(&format!("cannot stop this process: {error}")));
+    // Another thread may be the one that gets the signal; it stops this one too, but not at once.
+    std::thread::park_timeout(STOPPING);
 }
 
 impl Armed {

@@ -5,9 +5,10 @@
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use elspeth_faults::{Act, Call, VARIABLE, around, io, write_all};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 const FOLDER: &str = "FAULTS_TEST_FOLDER";
 
@@ -53,9 +54,27 @@ fn in_a_process() {
 }
 
 fn process(folder: &Folder, order: &str) -> Output {
+    command(folder, order).output().expect("a test can start itself")
+}
+
+fn command(folder: &Folder, order: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("a test knows where it is"));
     command.args(["--exact", "in_a_process", "--nocapture"]).env(FOLDER, &folder.0).env(VARIABLE, order);
-    command.output().expect("a test can start itself")
+    command
+}
+
+#[test]
+fn a_process_that_stops_at_a_point_goes_on_when_it_is_told_to() {
+    let folder = Folder::new("stopped");
+    let mut child = command(&folder, "stop:before-file-write:2").stdout(Stdio::null()).spawn().unwrap();
+    let process = Pid::from_child(&child);
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    let stopped = waitid(WaitId::Pid(process), options).unwrap().unwrap();
+    assert!(stopped.stopped(), "{stopped:?}");
+    assert_eq!(folder.read("lines"), "first\n");
+    kill_process(process, Signal::CONT).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(folder.read("lines") + &folder.read("done"), "first\nother\nthird\ndone");
 }
 
 #[test]

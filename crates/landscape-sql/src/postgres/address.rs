@@ -54,8 +54,9 @@ impl Address {
             Synchronous::Full => "on",
             Synchronous::Off => "off",
         };
+        // Our statements are short, so that compiling them costs more than it gives.
         let settings = format!(
-            "SET lock_timeout = {patience}; SET synchronous_commit = {synchronous}; SET client_min_messages = warning"
+            "SET jit = off; SET lock_timeout = {patience}; SET synchronous_commit = {synchronous}; SET client_min_messages = warning"
         );
         session.batch(settings)?;
         Ok(session)
