@@ -130,3 +130,38 @@ pub(crate) fn report() -> io::Result<()> {
     let lines = Phase::ALL.iter().zip(seen.sums).map(|(phase, ns)| format!("{} {ns}\n", phase.name()));
     fs::write(path, lines.collect::<String>())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use crate::{Phase, within};
+
+    use super::*;
+
+    /// Uses the processor until this thread has had it for so long.
+    fn work_for(ms: u64) {
+        let file = File::open("/proc/thread-self/schedstat").unwrap();
+        let (from, started) = (cpu_ns(&file).unwrap(), Instant::now());
+        while cpu_ns(&file).unwrap() - from < ms * 1_000_000 {
+            std::thread::yield_now();
+            assert!(started.elapsed() < Duration::from_secs(60), "this thread gets no time");
+        }
+    }
+
+    #[test]
+    fn time_is_booked_under_the_innermost_phase() {
+        let worker = std::thread::spawn(|| {
+            within(Phase::Decide, || {
+                work_for(40);
+                within(Phase::Hash, || work_for(200));
+            });
+        });
+        worker.join().unwrap();
+        let sums = seen().as_ref().unwrap().sums.map(|ns| ns / 1_000_000);
+        let [sense, decide, _, hash, ..] = sums;
+        assert_eq!(sense, 0);
+        assert!(hash >= 150 && decide < hash, "{sums:?}");
+        assert!((200..400).contains(&(decide + hash)), "{sums:?}");
+    }
+}

@@ -27,6 +27,7 @@ pub(super) fn steps() -> Vec<Step> {
         step("build", build),
         built("tests", tests),
         built("doc-tests", doc_tests),
+        step("phases", phases),
         step("docs", |workspace| docs::run(workspace).into()),
         built("schema", |workspace| schema::check(workspace).into()),
         built("examples", |workspace| examples::run(workspace).into()),
@@ -74,6 +75,12 @@ fn doc_tests(workspace: &Workspace) -> Outcome {
     let mut closing = Vec::new();
     let result = command::run_keeping(&mut cargo, is_closing_line, &mut closing);
     outcome(result, &closing)
+}
+
+/// What only `cargo xtask bench --profile` builds otherwise.
+fn phases(workspace: &Workspace) -> Outcome {
+    let arguments = ["test", "-p", "elspeth-phases", "--features", "looking"];
+    command::run(command::cargo(workspace).args(arguments)).into()
 }
 
 fn has_nextest(workspace: &Workspace) -> bool {
