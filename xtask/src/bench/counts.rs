@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 /// Where the numbers are.
 pub(super) const FILE: &str = "xtask/counts.toml";
 /// How many more instructions are a regression; runs of one program differ by a fifth of that at most.
-const TOLERANCE: f64 = 0.03;
+const TOLERANCE_PERCENT: u64 = 3;
 const HEADER: &str = "# Instructions of each reference pipeline with 5,000 rows, in thousands, by environment
 # (docs/performance.md). Written by `cargo xtask bench --check --accept`.
 ";
@@ -91,7 +91,7 @@ impl Counts {
         for (pipeline, now) in counted {
             let before = known.and_then(|set| set.instructions.get(pipeline)).copied();
             let line = line(pipeline, before, *now);
-            if before.is_none_or(|before| share(before, *now) > TOLERANCE) {
+            if before.is_none_or(|before| now * 100 > before * (100 + TOLERANCE_PERCENT)) {
                 findings.push(line.clone());
             }
             lines.push(line);
@@ -101,15 +101,15 @@ impl Counts {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of instructions are far below 2^53")]
-fn share(before: u64, now: u64) -> f64 {
-    now as f64 / before as f64 - 1.0
+fn percent_more(before: u64, now: u64) -> f64 {
+    100.0 * (now as f64 / before as f64 - 1.0)
 }
 
 fn line(pipeline: &str, before: Option<u64>, now: u64) -> String {
     let Some(before) = before else { return format!("{pipeline}: {now}k instructions, not known before") };
-    let share = share(before, now);
-    let remark = if share < -TOLERANCE { ", worth accepting" } else { "" };
-    format!("{pipeline}: {now}k instructions, {:+.1}% of {before}k{remark}", 100.0 * share)
+    let fewer = now * 100 < before * (100 - TOLERANCE_PERCENT);
+    let remark = if fewer { ", worth accepting" } else { "" };
+    format!("{pipeline}: {now}k instructions, {:+.1}% against {before}k{remark}", percent_more(before, now))
 }
 
 impl std::fmt::Display for Environment {
@@ -143,11 +143,11 @@ mod tests {
         assert_eq!(counts().compare(&here, &counted(103_000)).findings, [""; 0]);
         assert_eq!(
             counts().compare(&here, &counted(104_000)).findings,
-            ["route: 104000k instructions, +4.0% of 100000k"]
+            ["route: 104000k instructions, +4.0% against 100000k"]
         );
         let fewer = counts().compare(&here, &counted(90_000));
         assert_eq!(fewer.findings, [""; 0]);
-        assert_eq!(fewer.lines, ["route: 90000k instructions, -10.0% of 100000k, worth accepting"]);
+        assert_eq!(fewer.lines, ["route: 90000k instructions, -10.0% against 100000k, worth accepting"]);
     }
 
     #[test]
