@@ -4,6 +4,7 @@
 mod bad_data;
 mod exporting;
 mod journal;
+mod lost_sinks;
 mod outcomes;
 mod promises;
 mod resuming;
