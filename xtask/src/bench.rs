@@ -5,6 +5,7 @@
 //! data, settings and databases are under `target/bench/`.
 
 mod check;
+mod concurrency;
 mod counts;
 mod data;
 mod measure;
@@ -50,6 +51,9 @@ pub(crate) struct Options {
     /// Instead, show where the CPU time of a row goes, by a program that is built for it
     #[arg(long, conflicts_with_all = ["proofs", "json", "check", "postgres"])]
     profile: bool,
+    /// Instead, run transforms that compute on one core and on two, and transforms that wait, many at once
+    #[arg(long, conflicts_with_all = ["proofs", "json", "check", "profile", "postgres"])]
+    concurrency: bool,
     /// Instead, compare the instructions of each pipeline with the figures in xtask/counts.toml
     #[arg(long)]
     check: bool,
@@ -63,6 +67,9 @@ pub(crate) use check::run_in_ci as check_in_ci;
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error> {
     if options.check {
         return check::run(workspace, options.accept);
+    }
+    if options.concurrency {
+        return concurrency::run(workspace, options.runs);
     }
     let target = Metadata::load(workspace)?.target_directory;
     let looking = match options.profile {
