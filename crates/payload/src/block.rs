@@ -29,6 +29,8 @@ const HEAD: usize = 9;
 const LEVEL: i32 = 1;
 /// Content longer than this is compressed as it comes.
 const STREAMED: usize = 8 << 20;
+/// Content up to this length is decompressed at once.
+const AT_ONCE: usize = 4 << 20;
 /// Level 1 uses windows of 2^19 bytes; a frame that asks for more than this was not written here.
 const WINDOW_LOG: u32 = 20;
 
@@ -172,6 +174,9 @@ fn decompress(block: &[u8]) -> Result<Vec<u8>, PayloadError> {
         return Err(damaged(format!("its format is {}, but this program knows {FORMAT}", head[0])));
     }
     let length = u64::from_le_bytes(head[1..].try_into().expect("the head has eight more bytes"));
+    if let Some(content) = decompress_at_once(frame, length) {
+        return Ok(content);
+    }
     let mut decoder =
         zstd::stream::read::Decoder::with_buffer(frame).map_err(|error| damaged(error.to_string()))?;
     decoder.window_log_max(WINDOW_LOG).map_err(|error| damaged(error.to_string()))?;
@@ -185,6 +190,13 @@ fn decompress(block: &[u8]) -> Result<Vec<u8>, PayloadError> {
     } else {
         Err(damaged("its length is not the declared one"))
     }
+}
+
+/// The content of a sound frame that is declared to be short enough to make room for all of it.
+fn decompress_at_once(frame: &[u8], length: u64) -> Option<Vec<u8>> {
+    let length = usize::try_from(length).ok().filter(|length| *length <= AT_ONCE)?;
+    let content = zstd::bulk::Decompressor::new().ok()?.decompress(frame, length).ok()?;
+    (content.len() == length).then_some(content)
 }
 
 impl Block {

@@ -50,6 +50,7 @@ impl<'a> Cells<'a> {
         self.row.name(at)
     }
 
+    #[inline]
     fn value(&self, at: usize) -> Read<ValueRef<'_>> {
         self.row.value(at).map_err(|error| self.corrupt(format!("`{}`: {error}", self.name(at))))
     }
@@ -68,6 +69,7 @@ impl<'a> Cells<'a> {
         self.corrupt(format!("`{}` is {number}, out of its range", self.name(at)))
     }
 
+    #[inline]
     pub(crate) fn int(&self, at: usize) -> Read<i64> {
         match self.value(at)? {
             ValueRef::Integer(number) => Ok(number),
@@ -75,6 +77,7 @@ impl<'a> Cells<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn maybe_int(&self, at: usize) -> Read<Option<i64>> {
         match self.value(at)? {
             ValueRef::Null => Ok(None),
@@ -83,19 +86,23 @@ impl<'a> Cells<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn unsigned(&self, at: usize) -> Read<u64> {
         self.int(at).map(i64::cast_unsigned)
     }
 
+    #[inline]
     pub(crate) fn maybe_unsigned(&self, at: usize) -> Read<Option<u64>> {
         Ok(self.maybe_int(at)?.map(i64::cast_unsigned))
     }
 
+    #[inline]
     pub(crate) fn number<T: TryFrom<i64>>(&self, at: usize) -> Read<T> {
         let number = self.int(at)?;
         T::try_from(number).map_err(|_| self.out_of_range(at, number))
     }
 
+    #[inline]
     pub(crate) fn maybe_number<T: TryFrom<i64>>(&self, at: usize) -> Read<Option<T>> {
         let Some(number) = self.maybe_int(at)? else { return Ok(None) };
         T::try_from(number).map(Some).map_err(|_| self.out_of_range(at, number))
@@ -131,6 +138,7 @@ impl<'a> Cells<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn maybe_hash(&self, at: usize) -> Read<Option<ContentHash>> {
         match self.value(at)? {
             ValueRef::Null => Ok(None),
@@ -142,10 +150,12 @@ impl<'a> Cells<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn hash(&self, at: usize) -> Read<ContentHash> {
         self.maybe_hash(at)?.ok_or_else(|| self.odd(at, ValueRef::Null))
     }
 
+    #[inline]
     pub(crate) fn code<E>(&self, at: usize, from: fn(i64) -> Result<E, UnknownCode>) -> Read<E> {
         from(self.int(at)?).map_err(|unknown| self.corrupt(format!("`{}`: {unknown}", self.name(at))))
     }
@@ -161,6 +171,7 @@ impl<'a> Cells<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn token(&self, at: usize) -> Read<TokenKey> {
         let number = self.int(at)?;
         TokenKey::from_u64(number.cast_unsigned()).ok_or_else(|| self.out_of_range(at, number))
@@ -178,12 +189,14 @@ impl<'a> Cells<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn maybe_step(&self, at: usize) -> Read<Option<Step>> {
         let Some(number) = self.maybe_int(at)? else { return Ok(None) };
         let step = u16::try_from(number).ok().and_then(Step::new);
         step.map(Some).ok_or_else(|| self.out_of_range(at, number))
     }
 
+    #[inline]
     pub(crate) fn step(&self, at: usize) -> Read<Step> {
         self.maybe_step(at)?.ok_or_else(|| self.odd(at, ValueRef::Null))
     }
