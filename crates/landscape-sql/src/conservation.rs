@@ -143,9 +143,40 @@ const THERE_ARE_BATCHES: &str = "SELECT EXISTS (SELECT 1 FROM batches WHERE run_
     OR EXISTS (SELECT 1 FROM releases WHERE run_no = ?1)
     OR EXISTS (SELECT 1 FROM token_outcomes WHERE run_no = ?1 AND (outcome = 5 OR batch_no IS NOT NULL))";
 
+/// Which of the rules about tokens, from "every row has a token" on, hold by numbers alone: a join for two rules each takes a third
+/// of the time of asking for what breaks them.
+const HELD: &str = "WITH r AS (SELECT count(*) AS n, min(row_index) AS lowest, max(row_index) AS highest
+        FROM rows WHERE run_no = ?1),
+    t AS (SELECT count(*) AS n, count(*) FILTER (WHERE token & 1048575 = 0) AS firsts, min(token) >> 20 AS lowest,
+        max(token) >> 20 AS highest FROM tokens WHERE run_no = ?1 AND token < 36028797018963968),
+    released AS (SELECT count(*) AS n FROM tokens WHERE run_no = ?1 AND token >= 36028797018963968),
+    o AS (SELECT count(*) AS n, count(sink) FILTER (WHERE terminal = 1) AS at_sinks,
+        count(*) FILTER (WHERE outcome IN (0, 1) AND sink IS NULL) AS nowhere,
+        count(sink) FILTER (WHERE outcome NOT IN (0, 1, 6, 7)) AS elsewhere FROM token_outcomes WHERE run_no = ?1),
+    ended AS (SELECT count(*) AS n FROM tokens t JOIN token_outcomes o ON o.token = t.token
+        WHERE t.run_no = ?1 AND o.run_no = ?1 AND o.terminal = 1),
+    completed AS (SELECT count(*) AS n FROM sink_states WHERE run_no = ?1 AND status = 2),
+    arrived AS (SELECT count(*) AS n FROM token_outcomes o WHERE o.run_no = ?1 AND o.terminal = 1 AND EXISTS
+        (SELECT 1 FROM sink_states s WHERE s.run_no = ?1 AND s.token = o.token AND s.step = o.sink AND s.status = 2))
+    SELECT r.n = t.firsts AND (r.n = 0 OR r.highest - r.lowest + 1 = r.n AND t.lowest = r.lowest AND t.highest = r.highest),
+        ended.n = t.n + released.n, ended.n = t.n + released.n AND ended.n = o.n, o.nowhere = 0,
+        arrived.n = o.at_sinks, arrived.n = o.at_sinks AND completed.n = arrived.n AND o.elsewhere = 0
+    FROM r, t, released, o, ended, completed, arrived";
+/// Rules that come before those.
+const OF_EPOCHS: usize = 2;
+
+fn held(db: Db<'_>, run_no: i64) -> Result<[bool; RULES.len()], DbError> {
+    let mut held = [false; RULES.len()];
+    let answers = db.first(HELD, values![run_no], |row| {
+        (0..RULES.len() - OF_EPOCHS).map(|at| row.get::<bool>(at)).collect::<Result<Vec<_>, DbError>>()
+    })?;
+    held[OF_EPOCHS..].copy_from_slice(&answers.unwrap_or_else(|| vec![false; RULES.len() - OF_EPOCHS]));
+    Ok(held)
+}
+
 fn each(db: Db<'_>, run_no: i64) -> Result<Vec<Broken>, DbError> {
     let mut found = Vec::new();
-    for rule in RULES {
+    for (rule, _) in RULES.iter().zip(held(db, run_no)?).filter(|(_, held)| !held) {
         let breaches = if rule.text == "every row belongs to an epoch" { OUTSIDE } else { rule.breaches };
         found.push(Broken { text: rule.text, names: rule.names, numbers: numbers(db, breaches, run_no)? });
     }

@@ -32,8 +32,8 @@ const NUMBERS: [(&str, &str); 5] = [
         "arrivals",
         "SELECT count(*), (SELECT count(*) FROM sink_states WHERE run_no = 1 AND token BETWEEN :first AND :last),
         (SELECT count(*) FROM sink_states WHERE run_no = 1 AND token BETWEEN :first AND :last AND step = 5 AND status = 2)
-        FROM token_outcomes o CROSS JOIN sink_states s WHERE o.run_no = 1 AND o.token BETWEEN :first AND :last
-        AND o.terminal = 1 AND s.run_no = 1 AND s.token = o.token AND s.step = o.sink AND s.status = 2",
+        FROM token_outcomes o WHERE o.run_no = 1 AND o.token BETWEEN :first AND :last AND o.terminal = 1 AND EXISTS
+        (SELECT 1 FROM sink_states s WHERE s.run_no = 1 AND s.token = o.token AND s.step = o.sink AND s.status = 2)",
     ),
 ];
 

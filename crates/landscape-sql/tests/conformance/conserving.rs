@@ -1,6 +1,6 @@
 //! Conservation: each rule is broken once, and nothing else is found.
 
-use elspeth_contracts::{NodeStateStatus, Outcome};
+use elspeth_contracts::{NodeStateRecord, NodeStateStatus, Outcome};
 use elspeth_landscape::{ActedEpoch, DecidedEpoch};
 
 use super::sample::*;
@@ -85,6 +85,16 @@ pub(crate) async fn an_outcome_at_a_sink_without_completed_state_there_is_found(
     acted.sink_states.remove(2);
     let expected =
         [("a token whose outcome names a sink has a completed state there".to_owned(), tokens(&[0, 2]))];
+    assert_eq!(broken(store, vec![(decided, acted)]).await, expected);
+}
+
+pub(crate) async fn a_token_that_completed_twice_stands_in_for_no_other(store: &dyn Store) {
+    let (decided, mut acted) = plain_epoch(0, 0..3);
+    acted.sink_states.remove(2);
+    let again = NodeStateRecord { attempt: 1, ..acted.sink_states[0].clone() };
+    acted.sink_states.insert(1, again);
+    let expected =
+        [("a token whose outcome names a sink has a completed state there".to_owned(), tokens(&[2]))];
     assert_eq!(broken(store, vec![(decided, acted)]).await, expected);
 }
 

@@ -133,6 +133,7 @@ macro_rules! every_conformance_test {
                 a_row_without_token_is_found,
                 a_completed_token_without_sink_is_found,
                 an_outcome_at_a_sink_without_completed_state_there_is_found,
+                a_token_that_completed_twice_stands_in_for_no_other,
                 a_completed_state_at_another_sink_than_the_outcome_says_is_found,
                 a_completed_state_at_a_sink_without_outcome_there_is_found,
                 a_failed_token_that_names_a_sink_it_reached_is_found,
