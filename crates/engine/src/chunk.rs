@@ -115,13 +115,13 @@ impl ChunkOutput {
 
     /// Puts the records since `marks` in key order: tokens take turns in a walk.
     pub(crate) fn sort_from(&mut self, marks: &Marks) {
-        self.tokens[marks.tokens..].sort_by_key(|r| r.token);
-        self.parents[marks.parents..].sort_by_key(|r| (r.token, r.ordinal));
         // Keys are unique, and a stable sort would need memory of its own.
+        self.tokens[marks.tokens..].sort_unstable_by_key(|r| r.token);
+        self.parents[marks.parents..].sort_unstable_by_key(|r| (r.token, r.ordinal));
         self.states[marks.states..].sort_unstable_by_key(|r| (r.token, r.step, r.attempt));
-        self.contexts[marks.contexts..].sort_by_key(|r| (r.token, r.step, r.attempt));
-        self.routing[marks.routing..].sort_by_key(|r| (r.token, r.step, r.attempt, r.ordinal));
-        self.transform_errors[marks.errors..].sort_by_key(|r| (r.token, r.step, r.attempt));
+        self.contexts[marks.contexts..].sort_unstable_by_key(|r| (r.token, r.step, r.attempt));
+        self.routing[marks.routing..].sort_unstable_by_key(|r| (r.token, r.step, r.attempt, r.ordinal));
+        self.transform_errors[marks.errors..].sort_unstable_by_key(|r| (r.token, r.step, r.attempt));
     }
 
     /// Everything since `marks`, of one release with these members.

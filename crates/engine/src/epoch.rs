@@ -125,15 +125,15 @@ pub(crate) fn assemble(
 
 /// Releases are walked after the rows, but their records stand among those of the rows.
 fn in_order(decided: &mut DecidedEpoch) {
-    decided.batches.sort_by_key(|r| (r.batch_no, r.attempt));
-    decided.batch_outputs.sort_by_key(|r| (r.batch_no, r.ordinal));
-    decided.tokens.sort_by_key(|r| r.token);
-    decided.token_parents.sort_by_key(|r| (r.token, r.ordinal));
     // Keys are unique, and a stable sort would need memory of its own.
+    decided.batches.sort_unstable_by_key(|r| (r.batch_no, r.attempt));
+    decided.batch_outputs.sort_unstable_by_key(|r| (r.batch_no, r.ordinal));
+    decided.tokens.sort_unstable_by_key(|r| r.token);
+    decided.token_parents.sort_unstable_by_key(|r| (r.token, r.ordinal));
     decided.states.sort_unstable_by_key(|r| (r.token, r.step, r.attempt));
-    decided.contexts.sort_by_key(|r| (r.token, r.step, r.attempt));
-    decided.routing.sort_by_key(|r| (r.token, r.step, r.attempt, r.ordinal));
-    decided.transform_errors.sort_by_key(|r| (r.token, r.step, r.attempt));
+    decided.contexts.sort_unstable_by_key(|r| (r.token, r.step, r.attempt));
+    decided.routing.sort_unstable_by_key(|r| (r.token, r.step, r.attempt, r.ordinal));
+    decided.transform_errors.sort_unstable_by_key(|r| (r.token, r.step, r.attempt));
 }
 
 /// A single large batch is one chunk, and need not be in memory twice.
