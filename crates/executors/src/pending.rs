@@ -3,30 +3,21 @@
 //! Beside the intents (which tokens each sink gets, in order) commit A keeps what the tokens' outcomes will be. Rows are not
 //! in it: they are in the bodies.
 
-use std::io::{self, BufWriter, Read as _};
+use std::io::{self, BufWriter};
 
-use elspeth_contracts::{EpochNo, Outcome, RowIndex, Step, TokenKey, TokenOutcomeRecord};
+use elspeth_contracts::{EpochNo, Outcome, TokenKey};
+use elspeth_landscape::pending::{
+    FORM, Pending, PendingArrival, PendingCause, PendingOutcome, error, stored_error,
+};
 use elspeth_landscape::{Carried, Corruption, SinkIntent};
 use serde::ser::SerializeSeq as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 use crate::{Arrival, Cause, Settled, SinkWork, Spilled};
 
-/// The form of the bytes, which begin with it.
-const FORM: u8 = 1;
-/// More than any epoch needs; bytes that claim to hold more are damaged.
-const LARGEST: u64 = 1 << 32;
 /// Bytes that are compressed at once.
 const BUFFER: usize = 1 << 15;
-
-/// As it is read.
-#[derive(Deserialize)]
-struct Pending {
-    /// For each intent, an entry for each of its tokens.
-    arrivals: Vec<Vec<PendingArrival>>,
-    settled: Vec<PendingOutcome>,
-}
 
 /// As it is written: one entry after the other, for a batch can settle millions of tokens.
 #[derive(Serialize)]
@@ -46,43 +37,19 @@ struct OfSink<'a>(&'a SinkWork);
 impl Serialize for OfSink<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0.spilled.is_empty() {
-            return serializer.collect_seq(self.0.arrivals.iter().map(PendingArrival::of));
+            return serializer.collect_seq(self.0.arrivals.iter().map(stored_arrival));
         }
         let mut list = serializer.serialize_seq(usize::try_from(self.0.len()).ok())?;
         for arrival in self.0.without_rows() {
             let arrival = arrival.map_err(serde::ser::Error::custom)?;
-            list.serialize_element(&PendingArrival::of(&arrival))?;
+            list.serialize_element(&stored_arrival(&arrival))?;
         }
         list.end()
     }
 }
 
 fn each_outcome<S: Serializer>(settled: &&[Settled], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(settled.iter().map(PendingOutcome::of))
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct PendingArrival {
-    outcome: u8,
-    error_at: Option<(u16, u8)>,
-    cause: PendingCause,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PendingOutcome {
-    token: u64,
-    outcome: u8,
-    sink: Option<u16>,
-    group: Option<u64>,
-    batch_no: Option<u64>,
-    error_at: Option<(u16, u8)>,
-    cause: PendingCause,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct PendingCause {
-    row: u64,
-    after: bool,
+    serializer.collect_seq(settled.iter().map(stored_settled))
 }
 
 /// The bytes to keep with commit A; `work` is in the order of its intents.
@@ -129,13 +96,14 @@ impl PendingWork {
     /// # Errors
     /// [`Corruption`] when they do not belong together.
     pub fn read(epoch: EpochNo, intents: Vec<SinkIntent>, bytes: &[u8]) -> Result<Self, Corruption> {
-        let pending = decode(bytes).map_err(|error| corrupt(epoch, &format!("cannot be read: {error}")))?;
+        let pending =
+            Pending::read(bytes).map_err(|error| corrupt(epoch, &format!("cannot be read: {error}")))?;
         let fits = pending.arrivals.len() == intents.len()
             && pending.arrivals.iter().zip(&intents).all(|(a, intent)| a.len() == intent.tokens.len());
         if !fits {
             return Err(corrupt(epoch, MISFIT));
         }
-        let settled: Option<Vec<_>> = pending.settled.iter().map(PendingOutcome::settled).collect();
+        let settled: Option<Vec<_>> = pending.settled.iter().map(settled).collect();
         let settled = settled.ok_or_else(|| corrupt(epoch, IMPOSSIBLE))?;
         let work = |intent: &SinkIntent| SinkWork {
             sink: intent.sink,
@@ -175,7 +143,7 @@ impl PendingWork {
             work.spilled.take(std::mem::take(&mut work.arrivals))?;
         }
         let arrivals = tokens.iter().zip(arrivals).zip(carried);
-        let arrivals = arrivals.map(|((token, arrival), carried)| arrival.arrival(*token, carried));
+        let arrivals = arrivals.map(|((token, stored), carried)| arrival(&stored, *token, carried));
         let arrivals: Option<Vec<_>> = arrivals.collect();
         work.arrivals.extend(arrivals.ok_or_else(|| corrupt(epoch, IMPOSSIBLE))?);
         *taken += more;
@@ -201,85 +169,42 @@ fn corrupt(epoch: EpochNo, what: &str) -> Corruption {
     Corruption { table: "checkpoints", id: epoch.0.to_string(), what: format!("its pending work {what}") }
 }
 
-fn decode(bytes: &[u8]) -> io::Result<Pending> {
-    let Some((&FORM, packed)) = bytes.split_first() else {
-        return Err(io::Error::other("it has a form that this version does not know"));
-    };
-    let mut plain = Vec::new();
-    zstd::stream::read::Decoder::new(packed)?.take(LARGEST).read_to_end(&mut plain)?;
-    postcard::from_bytes(&plain).map_err(io::Error::other)
+fn stored_arrival(arrival: &Arrival) -> PendingArrival {
+    let Arrival { outcome, error_at, cause, token: _, row: _, input_hash: _ } = arrival;
+    PendingArrival { outcome: outcome.code(), error_at: stored_error(*error_at), cause: stored_cause(*cause) }
 }
 
-impl PendingArrival {
-    fn of(arrival: &Arrival) -> Self {
-        let Arrival { outcome, error_at, cause, token: _, row: _, input_hash: _ } = arrival;
-        Self { outcome: outcome.code(), error_at: stored_error(*error_at), cause: PendingCause::of(*cause) }
-    }
-
-    fn arrival(&self, token: TokenKey, carried: Carried) -> Option<Arrival> {
-        Some(Arrival {
-            token,
-            row: carried.row,
-            outcome: Outcome::from_code(i64::from(self.outcome)).ok()?,
-            error_at: error(self.error_at)?,
-            input_hash: carried.fresh.then_some(carried.hash),
-            cause: self.cause.cause()?,
-        })
-    }
+fn arrival(stored: &PendingArrival, token: TokenKey, carried: Carried) -> Option<Arrival> {
+    Some(Arrival {
+        token,
+        row: carried.row,
+        outcome: Outcome::from_code(i64::from(stored.outcome)).ok()?,
+        error_at: error(stored.error_at)?,
+        input_hash: carried.fresh.then_some(carried.hash),
+        cause: cause(&stored.cause)?,
+    })
 }
 
-impl PendingOutcome {
-    fn of(Settled { cause, outcome }: &Settled) -> Self {
-        let TokenOutcomeRecord { token, outcome, sink, group, batch_no, error_at } = outcome;
-        Self {
-            token: token.get(),
-            outcome: outcome.code(),
-            sink: sink.map(Step::get),
-            group: *group,
-            batch_no: *batch_no,
-            error_at: stored_error(*error_at),
-            cause: PendingCause::of(*cause),
-        }
-    }
-
-    fn settled(&self) -> Option<Settled> {
-        let outcome = TokenOutcomeRecord {
-            token: TokenKey::from_u64(self.token)?,
-            outcome: Outcome::from_code(i64::from(self.outcome)).ok()?,
-            sink: match self.sink {
-                Some(sink) => Some(Step::new(sink)?),
-                None => None,
-            },
-            group: self.group,
-            batch_no: self.batch_no,
-            error_at: error(self.error_at)?,
-        };
-        Some(Settled { cause: self.cause.cause()?, outcome })
-    }
+fn stored_settled(Settled { cause, outcome }: &Settled) -> PendingOutcome {
+    PendingOutcome::of(outcome, stored_cause(*cause))
 }
 
-impl PendingCause {
-    const fn of(Cause { row, after }: Cause) -> Self {
-        Self { row: row.get(), after }
-    }
-
-    fn cause(&self) -> Option<Cause> {
-        Some(Cause { row: RowIndex::new(self.row)?, after: self.after })
-    }
+fn settled(stored: &PendingOutcome) -> Option<Settled> {
+    Some(Settled { cause: cause(&stored.cause)?, outcome: stored.record()? })
 }
 
-fn stored_error(at: Option<(Step, u8)>) -> Option<(u16, u8)> {
-    at.map(|(step, attempt)| (step.get(), attempt))
+const fn stored_cause(Cause { row, after }: Cause) -> PendingCause {
+    PendingCause { row: row.get(), after }
 }
 
-/// `None` when it names a step that cannot be.
-fn error(stored: Option<(u16, u8)>) -> Option<Option<(Step, u8)>> {
-    stored.map_or(Some(None), |(step, attempt)| Some(Some((Step::new(step)?, attempt))))
+fn cause(stored: &PendingCause) -> Option<Cause> {
+    stored.row().map(|(row, after)| Cause { row, after })
 }
 
 #[cfg(test)]
 mod tests {
     use elspeth_canonical::HashVersion;
+    use elspeth_contracts::{RowIndex, Step, TokenOutcomeRecord};
     use elspeth_value::{Row, Value};
 
     use super::*;

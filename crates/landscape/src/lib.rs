@@ -53,6 +53,7 @@ mod failures;
 pub mod integrity;
 pub mod journal;
 pub mod lineage;
+pub mod pending;
 pub mod purge;
 mod recorder;
 pub mod registry;

@@ -78,7 +78,12 @@ impl Points<'_> {
         loop {
             let kill = kills.next();
             match (place.go_on(kill)?, kill) {
-                (Ended::Killed, Some(kill)) => taken.killed.push(*kill),
+                (Ended::Killed, Some(kill)) => {
+                    taken.killed.push(*kill);
+                    if let Some(accusation) = place.accused()? {
+                        return Ok(Err(accusation));
+                    }
+                }
                 (Ended::LivedOn, Some(kill)) => {
                     taken.killed.push(*kill);
                     taken.lived_on += 1;

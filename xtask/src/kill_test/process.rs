@@ -23,6 +23,8 @@ const GLANCE: Duration = Duration::from_millis(1);
 const KILLED: i32 = 9;
 const ASKED: i32 = 15;
 const INTERRUPTED: i32 = 3;
+/// The exit code of `verify` for a record that was changed.
+const TAMPERED: i32 = 5;
 
 /// The key that signs heads here: the example of Go's `sumdb/note`, which everybody knows.
 const SIGNING_KEY: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
@@ -80,6 +82,18 @@ impl Place<'_> {
 
     /// What `elspeth verify` finds wrong with the run, trusting the key and nothing else.
     pub(super) fn wrong(&self) -> Result<Option<String>, Error> {
+        let (code, said) = self.verified()?;
+        Ok((code != Some(0)).then_some(said))
+    }
+
+    /// What `verify` says of a run that was killed, when it takes that for tampering.
+    pub(super) fn accused(&self) -> Result<Option<String>, Error> {
+        let (code, said) = self.verified()?;
+        Ok((code == Some(TAMPERED)).then(|| format!("a run that was killed is accused: {said}")))
+    }
+
+    /// Exit code and words of `verify`.
+    fn verified(&self) -> Result<(Option<i32>, String), Error> {
         let mut command = Command::new(self.binary);
         self.kept.tell(&mut command);
         let output = command
@@ -95,9 +109,8 @@ impl Place<'_> {
             ])
             .output()
             .map_err(|source| Error::Start { command: crate::command::shown(&command), source })?;
-        let said =
-            || [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Ok((!output.status.success()).then(|| format!("`elspeth verify`: {}", said().concat())))
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok((output.status.code(), format!("`elspeth verify`: {}", said.concat())))
     }
 
     fn command(&self) -> Command {

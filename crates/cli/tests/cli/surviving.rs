@@ -118,3 +118,48 @@ fn promise_survive_any_stop() {
         }
     }
 }
+
+/// A merge of branches that came with different rows, whose branches are lost one by one: what fails in one epoch came in
+/// another.
+const ACROSS: &str = r#"
+source: {plugin: csv, on_success: rows, options: {path: numbers.csv, on_validation_failure: discard, schema: {mode: fixed, fields: ["n: int"]}}}
+gates:
+  - {name: split, input: rows, condition: "True", routes: {"true": fork, "false": gone}, fork_to: [quick, slow]}
+  - {name: wanted, input: sat, condition: "row['n'] % 2 == 0", routes: {"true": slow_done, "false": gone}}
+transforms:
+  - {name: checked, plugin: passthrough, input: quick, on_success: quick_done, on_error: discard, options: {schema: {mode: observed}}}
+aggregations:
+  - {name: sitting, plugin: batch_replicate, input: slow, on_success: sat, on_error: gone, trigger: {count: 5}, output_mode: passthrough, options: {schema: {mode: observed}, copies_field: none, include_copy_index: false}}
+coalesce:
+  - {name: both, branches: {quick: quick_done, slow: slow_done}, policy: require_all, merge: union, on_success: merged}
+sinks:
+  merged: {plugin: json, on_write_failure: discard, options: {path: merged.jsonl, schema: {mode: observed}}}
+  gone: {plugin: csv, on_write_failure: discard, options: {path: gone.csv, schema: {mode: observed}}}
+landscape: {url: "sqlite:///across.db"}
+"#;
+
+/// What was decided and not acted on is where it was decided, though its outcomes are not recorded yet.
+#[test]
+fn a_killed_run_is_not_taken_for_tampered_with() {
+    let cli = Cli::triage();
+    cli.write("across.yaml", ACROSS);
+    let numbers: String = (0..40).map(|n| format!("{n}\n")).collect();
+    cli.write("numbers.csv", &format!("n\n{numbers}"));
+    let run = ["run", "-s", "across.yaml", "-x"];
+    for nth in 1..=8 {
+        for name in ["across.db", "across.db-wal", "across.db-shm"] {
+            let _ = std::fs::remove_file(cli.path(name));
+        }
+        let killed = perform(&cli, &run, Some(&format!("kill:after-file-sync:{nth}")));
+        assert_eq!(killed.status.signal(), Some(9), "after-file-sync:{nth}");
+        let said = cli.say(&["verify", "latest", "-d", "across.db"]);
+        assert_eq!(said.code, 1, "after-file-sync:{nth}: {}", said.out);
+        let resumed = perform(&cli, &["resume", "latest", "-s", "across.yaml", "-x"], None);
+        assert!(
+            resumed.status.success(),
+            "after-file-sync:{nth}: {}",
+            String::from_utf8_lossy(&resumed.stderr)
+        );
+        assert_eq!(cli.say(&["verify", "latest", "-d", "across.db"]).code, 0);
+    }
+}

@@ -5,11 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use elspeth_contracts::{BatchMemberRecord, EpochNo, ReleaseRecord, RowIndex, Step, TokenKey, TokenOrigin};
+use elspeth_contracts::{
+    BatchMemberRecord, EpochNo, Outcome, ReleaseRecord, RowIndex, Step, TokenKey, TokenOrigin,
+};
 
 use super::scan::{EpochRecord, RecordScan, TokenRange};
 use super::{Bad, Check, Ledger};
 use crate::LandscapeError;
+use crate::pending::{Pending, PendingOutcome};
 
 /// Tokens that lie no further apart are read together: another query costs more than records of other epochs.
 const GAP: u64 = 64 << 20;
@@ -82,6 +85,9 @@ impl Places {
         let mut places = Self { rows, releases, moves: Vec::new(), members, epochs: records.len() };
         let mut epochs: Vec<Epoch> = records.into_iter().map(Epoch::of).collect();
         places.read_moves(scan, crossing)?;
+        if crossing {
+            places.read_pending(scan, &epochs)?;
+        }
         places.share_members(&mut epochs, ledger);
         places.fill(&mut epochs, ledger);
         Ok((places, epochs))
@@ -169,6 +175,31 @@ impl Places {
         moves.sort_unstable();
         moves.dedup();
         self.moves = moves;
+        Ok(())
+    }
+
+    /// Outcomes of epochs that were decided and not acted on are in their checkpoints yet. What cannot be read there is found
+    /// when that is verified by its hash.
+    fn read_pending(&mut self, scan: &mut dyn RecordScan, epochs: &[Epoch]) -> Result<(), LandscapeError> {
+        let open: Vec<EpochNo> =
+            epochs.iter().map(|e| &e.record).filter(|e| e.acted_at.is_none()).map(|e| e.epoch).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let checkpoints = scan.continuation()?.checkpoints.into_iter();
+        for checkpoint in checkpoints.filter(|checkpoint| open.contains(&checkpoint.epoch)) {
+            let Ok(pending) = Pending::read(&checkpoint.pending) else { continue };
+            let failed = pending.settled.iter().filter_map(PendingOutcome::record);
+            let failed = failed.filter(|outcome| outcome.outcome == Outcome::Failed);
+            let moves = failed.filter_map(|outcome| {
+                let release = self.release(outcome.batch_no?)?;
+                Some(Move { token: outcome.token, step: release.step, release: release.number })
+            });
+            let moves: Vec<Move> = moves.collect();
+            self.moves.extend(moves);
+        }
+        self.moves.sort_unstable();
+        self.moves.dedup();
         Ok(())
     }
 
