@@ -46,8 +46,7 @@ fn forks_coalesces_and_aggregations_are_in_the_graph() {
     let step = |name: &str| graph.named(name).unwrap().step;
     let NodeSpec::Gate { routes, fork, .. } = &graph.named("split").unwrap().spec else { panic!("a gate") };
     assert_eq!(routes[0].to, RouteTo::Fork);
-    let branches: Vec<_> =
-        fork.iter().map(|b| (b.name.as_str(), graph.edge(b.edge).to, b.coalesce)).collect();
+    let branches: Vec<_> = fork.iter().map(|b| (&*b.name, graph.edge(b.edge).to, b.coalesce)).collect();
     let joined = step("joined");
     assert_eq!(
         branches,

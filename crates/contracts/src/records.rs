@@ -1,5 +1,7 @@
 //! What one record holds. Field names are the column names of the tables of the same name.
 
+use std::sync::Arc;
+
 use elspeth_canonical::ContentHash;
 
 use crate::{
@@ -69,7 +71,7 @@ pub struct TokenRecord {
     /// Its number.
     pub token: TokenKey,
     /// The fork branch it travels.
-    pub branch: Option<String>,
+    pub branch: Option<Arc<str>>,
     /// Ties the children of one fork, expansion or join together: of a child the number of its parent, of a merged token
     /// its own.
     pub group: Option<u64>,

@@ -57,7 +57,7 @@ pub(crate) struct ChunkOutput {
     pub(crate) arrivals: Vec<(Step, Arrival)>,
     /// More of them, by sink.
     pub(crate) spilled: BTreeMap<Step, Spilled>,
-    pub(crate) settled: Vec<Settled>,
+    pub(crate) settled: Settled,
     /// For nodes that wait across rows.
     pub(crate) signals: Vec<Signal>,
     /// Time that the worker spent on it.

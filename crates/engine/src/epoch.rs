@@ -38,7 +38,7 @@ pub struct EpochWork {
     /// What each sink writes, in sink order.
     pub sinks: Vec<SinkWork>,
     /// Outcomes of tokens that reach no sink.
-    pub settled: Vec<Settled>,
+    pub settled: Settled,
 }
 
 /// What is known of an epoch before its rows were walked.
@@ -64,7 +64,7 @@ pub(crate) fn assemble(
     store: &FilesystemStore,
 ) -> Result<EpochWork, EngineError> {
     let mut bodies = BlockBuilder::default();
-    let mut settled = Vec::new();
+    let mut settled = Settled::default();
     let mut sinks: Vec<SinkWork> = Vec::new();
     let mut decided = DecidedEpoch {
         epoch: frame.number,
@@ -91,7 +91,7 @@ pub(crate) fn assemble(
         decided.transform_errors.extend(chunk.transform_errors);
         decided.row_leaves.extend(chunk.leaves);
         bodies.add(chunk.bodies);
-        append(&mut settled, chunk.settled);
+        settled.append(chunk.settled);
         for (sink, arrival) in chunk.arrivals {
             at(&mut sinks, sink).arrivals.push(arrival);
         }

@@ -9,7 +9,7 @@ use elspeth_contracts::{
     StateContextRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
     TransformErrorRecord,
 };
-use elspeth_executors::{MergedRow, Settled};
+use elspeth_executors::MergedRow;
 use elspeth_graph::{ForkBranch, NodeSpec};
 use elspeth_payload::BodyKey;
 use elspeth_value::Row;
@@ -58,7 +58,7 @@ impl Walker<'_> {
             });
             bear(
                 &[parent],
-                TokenRecord { token, branch: Some(branch.name.clone()), group: Some(parent.get()) },
+                TokenRecord { token, branch: Some(Arc::clone(&branch.name)), group: Some(parent.get()) },
                 out,
             );
             let frames = self.frames_of(branch, &traveller);
@@ -81,7 +81,7 @@ impl Walker<'_> {
         let NodeSpec::Coalesce { branches, .. } = &graph.node(coalesce).spec else {
             unreachable!("the graph's builder lets branches feed coalesces");
         };
-        let position = branches.iter().position(|name| *name == branch.name);
+        let position = branches.iter().position(|name| **name == *branch.name);
         let position = position.expect("the graph's builder knows the branches of a coalesce");
         let branch = u16::try_from(position).expect("a gate has fewer branches than a graph has edges");
         Some(Arc::new(Frame { fork: parent.token, coalesce, branch, outer }))
@@ -193,7 +193,7 @@ impl Walker<'_> {
         let hash = merged.row.content_hash(version, &mut self.scratch.canonical).map_err(|error| {
             ErrorReason::new(FailureKind::Unhashable, format!("merged row cannot be hashed: {error}"))
         })?;
-        let key = walk.births(1)?.pop().expect("one was asked for");
+        let key = walk.births(1)?.next().expect("one was asked for");
         Ok((merged, hash, key))
     }
 
@@ -267,7 +267,7 @@ impl Walker<'_> {
                 },
                 error_at: Some((step, 0)),
             };
-            out.settled.push(Settled { cause: walk.cause, outcome });
+            out.settled.push(walk.cause, outcome);
             ended.push((part.token, part.frames));
         }
         for (token, frames) in ended {
@@ -313,5 +313,5 @@ fn bear(parents: &[TokenKey], record: TokenRecord, out: &mut ChunkOutput) {
 fn settle_parent(token: TokenKey, outcome: Outcome, group: u64, walk: &Walk, out: &mut ChunkOutput) {
     let outcome =
         TokenOutcomeRecord { token, outcome, sink: None, group: Some(group), batch_no: None, error_at: None };
-    out.settled.push(Settled { cause: walk.cause, outcome });
+    out.settled.push(walk.cause, outcome);
 }

@@ -10,7 +10,7 @@ use elspeth_contracts::{
     NodeStateStatus, Outcome, ReleaseRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenRecord,
     TriggerType,
 };
-use elspeth_executors::{BatchRows, BatchVisit, Cause, FailedAttempt, Flushed, RawHash, Settled};
+use elspeth_executors::{BatchRows, BatchVisit, Cause, FailedAttempt, Flushed, RawHash};
 use elspeth_graph::{NodeSpec, OutputMode};
 use elspeth_landscape::integrity::Members as Records;
 use elspeth_payload::BodyKey;
@@ -204,7 +204,6 @@ impl Walker<'_> {
         let Flush { batch_no, last, members } = flush;
         let count = usize::try_from(members.len()).unwrap_or_default();
         out.states.reserve_exact(count);
-        out.settled.reserve_exact(count);
         let mut rows = (!quarantined.is_empty()).then(|| members.rows());
         let mut failed = Vec::new();
         for (position, member) in (0..).zip(members.each()) {
@@ -220,7 +219,7 @@ impl Walker<'_> {
                         batch_no: Some(batch_no),
                         error_at: None,
                     };
-                    out.settled.push(Settled { cause: walk.cause, outcome });
+                    out.settled.push(walk.cause, outcome);
                     self.leave((member.token, &member.frames), &|_| false, walk, out);
                 }
                 Some(reason) => {

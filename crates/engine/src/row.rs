@@ -5,7 +5,7 @@ use elspeth_contracts::{
     ErrorReason, FailureKind, Outcome, RowIndex, RowRecord, Step, TokenKey, TokenOrigin, TokenRecord,
     ValidationErrorRecord,
 };
-use elspeth_executors::{Arrival, Cause, Settled};
+use elspeth_executors::{Arrival, Cause};
 use elspeth_payload::BodyKey;
 use elspeth_phases::{Phase, enter};
 use elspeth_plugin::{InvalidRecord, RawRecord, SourceItem};
@@ -96,7 +96,7 @@ impl Walker<'_> {
                 let outcome = Outcome::Quarantined;
                 out.arrive(sink, Arrival { token, row, outcome, error_at, input_hash: None, cause });
             }
-            None => out.settled.push(Settled { cause, outcome: discarded(token, error_at) }),
+            None => out.settled.push(cause, discarded(token, error_at)),
         }
         out.validation_errors.push(ValidationErrorRecord { row_index, reason, destination });
     }

@@ -10,7 +10,7 @@ use elspeth_contracts::{
     EdgeNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, NodeType, Outcome,
     RoutingEventRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TransformErrorRecord,
 };
-use elspeth_executors::{Arrival, Cause, FailedAttempt, Scratch, Settled, Verdict, Visit};
+use elspeth_executors::{Arrival, Cause, FailedAttempt, Scratch, Verdict, Visit};
 use elspeth_graph::{Destination, Node, NodeSpec};
 use elspeth_landscape::integrity::{LeafBatch, LeafEncoder};
 use elspeth_payload::BodyKey;
@@ -67,19 +67,24 @@ impl Walk {
     }
 
     /// Numbers for so many new tokens; none when an origin cannot have as many.
-    pub(crate) fn births(&mut self, count: usize) -> Result<Vec<TokenKey>, ErrorReason> {
-        let ordinals = self.next..self.next.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-        let key = |ordinal| match self.origin {
-            TokenOrigin::Row(row) => TokenKey::of_row(row, ordinal),
-            TokenOrigin::Batch(number) => TokenKey::of_batch(number, ordinal),
-        };
-        let end = ordinals.end;
-        let Some(keys) = ordinals.map(key).collect::<Option<Vec<_>>>() else {
+    pub(crate) fn births(
+        &mut self,
+        count: usize,
+    ) -> Result<impl Iterator<Item = TokenKey> + use<>, ErrorReason> {
+        let (origin, first) = (self.origin, self.next);
+        let end = first.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        if end > TokenKey::ORDINAL_LIMIT {
             let message = format!("a row, or a batch, can become at most {} tokens", TokenKey::ORDINAL_LIMIT);
             return Err(ErrorReason::new(FailureKind::LimitExceeded, message));
-        };
+        }
         self.next = end;
-        Ok(keys)
+        Ok((first..end).map(move |ordinal| {
+            let key = match origin {
+                TokenOrigin::Row(row) => TokenKey::of_row(row, ordinal),
+                TokenOrigin::Batch(number) => TokenKey::of_batch(number, ordinal),
+            };
+            key.expect("the last of them is within the limit, and the first exists")
+        }))
     }
 }
 
@@ -253,7 +258,7 @@ impl<'a> Walker<'a> {
         let next = match on_error {
             Destination::Sink(edge) => Some(Travel { traveller, edge, error_at }),
             Destination::Discard => {
-                out.settled.push(Settled { cause: walk.cause, outcome: discarded(token, error_at) });
+                out.settled.push(walk.cause, discarded(token, error_at));
                 None
             }
         };

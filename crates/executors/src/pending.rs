@@ -5,7 +5,7 @@
 
 use std::io::{self, BufWriter};
 
-use elspeth_contracts::{EpochNo, Outcome, TokenKey};
+use elspeth_contracts::{EpochNo, Outcome, TokenKey, TokenOutcomeRecord};
 use elspeth_landscape::pending::{
     FORM, Pending, PendingArrival, PendingCause, PendingOutcome, error, stored_error,
 };
@@ -25,7 +25,7 @@ struct Deciding<'a> {
     #[serde(serialize_with = "each_sink")]
     arrivals: &'a [SinkWork],
     #[serde(serialize_with = "each_outcome")]
-    settled: &'a [Settled],
+    settled: &'a Settled,
 }
 
 fn each_sink<S: Serializer>(work: &&[SinkWork], serializer: S) -> Result<S::Ok, S::Error> {
@@ -48,15 +48,17 @@ impl Serialize for OfSink<'_> {
     }
 }
 
-fn each_outcome<S: Serializer>(settled: &&[Settled], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(settled.iter().map(stored_settled))
+fn each_outcome<S: Serializer>(settled: &&Settled, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut list = serializer.serialize_seq(Some(settled.len()))?;
+    settled.iter().try_for_each(|outcome| list.serialize_element(&stored_settled(outcome)))?;
+    list.end()
 }
 
 /// The bytes to keep with commit A; `work` is in the order of its intents.
 ///
 /// # Errors
 /// When arrivals that are in a file cannot be read.
-pub fn pending_bytes(work: &[SinkWork], settled: &[Settled]) -> io::Result<Vec<u8>> {
+pub fn pending_bytes(work: &[SinkWork], settled: &Settled) -> io::Result<Vec<u8>> {
     let deciding = Deciding { arrivals: work, settled };
     let encoder = zstd::stream::write::Encoder::new(vec![FORM], 1).expect("level 1 exists");
     // The fields come one by one, and each write to the encoder has its price.
@@ -72,7 +74,7 @@ pub struct PendingWork {
     epoch: EpochNo,
     /// For each intent, what is not taken yet.
     arrivals: Vec<(SinkIntent, usize, std::vec::IntoIter<PendingArrival>)>,
-    settled: Vec<Settled>,
+    settled: Settled,
     work: Vec<SinkWork>,
 }
 
@@ -103,7 +105,7 @@ impl PendingWork {
         if !fits {
             return Err(corrupt(epoch, MISFIT));
         }
-        let settled: Option<Vec<_>> = pending.settled.iter().map(settled).collect();
+        let settled: Option<Settled> = pending.settled.iter().map(settled).collect();
         let settled = settled.ok_or_else(|| corrupt(epoch, IMPOSSIBLE))?;
         let work = |intent: &SinkIntent| SinkWork {
             sink: intent.sink,
@@ -154,7 +156,7 @@ impl PendingWork {
     ///
     /// # Errors
     /// [`Corruption`] when not everything that was wanted was taken.
-    pub fn finish(self) -> Result<(Vec<SinkWork>, Vec<Settled>), Corruption> {
+    pub fn finish(self) -> Result<(Vec<SinkWork>, Settled), Corruption> {
         match self.wanted(1) {
             [] => Ok((self.work, self.settled)),
             _ => Err(corrupt(self.epoch, MISFIT)),
@@ -185,12 +187,12 @@ fn arrival(stored: &PendingArrival, token: TokenKey, carried: Carried) -> Option
     })
 }
 
-fn stored_settled(Settled { cause, outcome }: &Settled) -> PendingOutcome {
-    PendingOutcome::of(outcome, stored_cause(*cause))
+fn stored_settled((cause, outcome): (Cause, TokenOutcomeRecord)) -> PendingOutcome {
+    PendingOutcome::of(&outcome, stored_cause(cause))
 }
 
-fn settled(stored: &PendingOutcome) -> Option<Settled> {
-    Some(Settled { cause: cause(&stored.cause)?, outcome: stored.record()? })
+fn settled(stored: &PendingOutcome) -> Option<(Cause, TokenOutcomeRecord)> {
+    Some((cause(&stored.cause)?, stored.record()?))
 }
 
 const fn stored_cause(Cause { row, after }: Cause) -> PendingCause {
@@ -204,7 +206,7 @@ fn cause(stored: &PendingCause) -> Option<Cause> {
 #[cfg(test)]
 mod tests {
     use elspeth_canonical::HashVersion;
-    use elspeth_contracts::{RowIndex, Step, TokenOutcomeRecord};
+    use elspeth_contracts::{RowIndex, Step};
     use elspeth_value::{Row, Value};
 
     use super::*;
@@ -229,7 +231,7 @@ mod tests {
         Arrival { token, row: carried.row.clone(), outcome: Outcome::Routed, error_at, input_hash, cause }
     }
 
-    fn work() -> (Vec<SinkWork>, Vec<Settled>, Vec<Carried>) {
+    fn work() -> (Vec<SinkWork>, Settled, Vec<Carried>) {
         let rows = vec![carried(1, false), carried(2, true), carried(3, false)];
         let first =
             vec![arrival(token(3, 0), &rows[0], None), arrival(token(3, 1), &rows[1], Some((step(2), 4)))];
@@ -242,7 +244,7 @@ mod tests {
             batch_no: Some(6),
             error_at: Some((Step::SOURCE, 0)),
         };
-        let settled = vec![Settled { cause: Cause::default(), outcome }];
+        let settled = [(Cause::default(), outcome)].into_iter().collect();
         let work = [(5, first), (6, second)].map(|(sink, arrivals)| SinkWork {
             sink: step(sink),
             arrivals,
@@ -263,7 +265,7 @@ mod tests {
         intents: &[SinkIntent],
         bytes: &[u8],
         mut carried: Vec<Carried>,
-    ) -> Result<(Vec<SinkWork>, Vec<Settled>), Corruption> {
+    ) -> Result<(Vec<SinkWork>, Settled), Corruption> {
         let mut pending = PendingWork::read(epoch, intents.to_vec(), bytes)?;
         while !pending.wanted(1).is_empty() && !carried.is_empty() {
             pending.take(vec![carried.remove(0)]).unwrap();
@@ -277,7 +279,7 @@ mod tests {
         let of = |token: &TokenKey| carried(i64::from(token.ordinal()), false);
         let arrivals: Vec<_> = tokens.iter().map(|token| arrival(*token, &of(token), None)).collect();
         let work = [SinkWork { sink: step(5), arrivals, spilled: Spilled::default() }];
-        let bytes = pending_bytes(&work, &[]).unwrap();
+        let bytes = pending_bytes(&work, &Settled::default()).unwrap();
         let mut pending = PendingWork::read(EpochNo(1), intents(&work), &bytes).unwrap();
         while !pending.wanted(5_000).is_empty() {
             let page = pending.wanted(5_000).iter().map(of).collect();
@@ -285,7 +287,7 @@ mod tests {
         }
         let (again, _) = pending.finish().unwrap();
         assert!(again[0].spilled.len() > 20_000 && again[0].arrivals.len() <= KEPT);
-        assert_eq!(pending_bytes(&again, &[]).unwrap(), bytes);
+        assert_eq!(pending_bytes(&again, &Settled::default()).unwrap(), bytes);
         let found: Vec<_> = again[0].without_rows().map(|arrival| arrival.unwrap().token).collect();
         assert_eq!(found, tokens);
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use elspeth_canonical::ContentHash;
-use elspeth_contracts::{Clock, EpochNo, Outcome, RowIndex, Step, TokenKey, TokenOutcomeRecord};
+use elspeth_contracts::{Clock, EpochNo, Outcome, RowIndex, Step, TokenKey};
 use elspeth_faults::{Act, around};
 use elspeth_graph::{Destination, ExecutionGraph, NodeSpec};
 use elspeth_landscape::ActedEpoch;
@@ -15,7 +15,7 @@ use elspeth_telemetry::Spans;
 use elspeth_value::Row;
 use thiserror::Error;
 
-use crate::{Pause, RetryPolicy, Spilled, caught};
+use crate::{Pause, RetryPolicy, Settled, Spilled, caught};
 use one::{Deck, Times, Wrote};
 
 /// A token that has reached a sink.
@@ -42,15 +42,6 @@ pub struct Cause {
     pub row: RowIndex,
     /// Whether it happens after that row instead, as the last one read: by a timer, or at the end of the source.
     pub after: bool,
-}
-
-/// The outcome of a token that reaches no sink.
-#[derive(Debug)]
-pub struct Settled {
-    /// What brought it about.
-    pub cause: Cause,
-    /// What became of the token.
-    pub outcome: TokenOutcomeRecord,
 }
 
 /// What one sink is to write for one epoch, in canonical order.
@@ -183,7 +174,7 @@ impl SinkDeck {
         &mut self,
         epoch: EpochNo,
         work: Vec<SinkWork>,
-        settled: Vec<Settled>,
+        settled: Settled,
         graph: &ExecutionGraph,
     ) -> Result<ActedEpoch, ActError> {
         let mut acted = Acting { settled, ..Acting::of(epoch) };
@@ -202,13 +193,9 @@ impl SinkDeck {
             batch.arrivals.sort_by_key(|a| (a.cause, a.token));
         }
         self.write(epoch, late, graph, &mut acted)?;
-        let Acting { epoch: mut acted, mut settled } = acted;
-        let key = |settled: &Settled| (settled.cause, settled.outcome.token);
-        if !settled.is_sorted_by_key(key) {
-            settled.sort_by_key(key);
-        }
-        acted.outcomes = settled.into_iter().map(|settled| settled.outcome).collect();
-        acted.sink_states.sort_by_key(|s| (s.token, s.step));
+        let Acting { epoch: mut acted, settled } = acted;
+        acted.outcomes = settled.into_canonical();
+        acted.sink_states.sort_unstable_by_key(|s| (s.token, s.step));
         acted.transform_errors.sort_by_key(|e| (e.token, e.step));
         acted.routing.sort_by_key(|r| (r.token, r.step));
         Ok(acted)
@@ -280,12 +267,12 @@ impl SinkDeck {
 /// What the sinks have done so far with an epoch.
 struct Acting {
     epoch: ActedEpoch,
-    settled: Vec<Settled>,
+    settled: Settled,
 }
 
 impl Acting {
     fn of(epoch: EpochNo) -> Self {
-        Self { epoch: ActedEpoch { epoch, ..ActedEpoch::default() }, settled: Vec::new() }
+        Self { epoch: ActedEpoch { epoch, ..ActedEpoch::default() }, settled: Settled::default() }
     }
 
     /// Adds what another sink did.
@@ -296,7 +283,7 @@ impl Acting {
         self.epoch.operations.extend(epoch.operations);
         self.epoch.artifacts.extend(epoch.artifacts);
         self.epoch.sinks.extend(epoch.sinks);
-        append(&mut self.settled, settled);
+        self.settled.append(settled);
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use elspeth_canonical::ContentHash;
@@ -133,7 +134,7 @@ pub enum RouteTo {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForkBranch {
     /// Its name, and the label of its edge.
-    pub name: String,
+    pub name: Arc<str>,
     /// Where the child goes first, by a copy edge.
     pub edge: EdgeNo,
     /// The coalesce it feeds, directly or through other nodes.

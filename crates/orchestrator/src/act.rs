@@ -161,13 +161,7 @@ fn serve(
             failed = true;
             continue;
         };
-        let digest = within(Phase::Hash, || {
-            let mut digest = ActedDigest::of(version, &epoch);
-            if let Ok(digest) = &mut digest {
-                digest.grow(&mut trees);
-            }
-            digest
-        });
+        let digest = within(Phase::Hash, || ActedDigest::growing(version, &epoch, &mut trees));
         let _ = send_digest.send(digest);
     }
 }

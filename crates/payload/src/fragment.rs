@@ -58,7 +58,7 @@ pub struct BodyFragment {
 }
 
 /// Encoded entries of one fragment that are kept as they are; more are compressed meanwhile, so many at a time.
-const PLAIN: usize = 4 << 20;
+const PLAIN: usize = 1 << 20;
 
 /// Entries as a frame of zstd, and how long they are without it.
 #[derive(Debug)]
@@ -133,7 +133,8 @@ impl BodyFragment {
     /// Compresses what has come together, if that is much.
     fn relieve(&mut self) {
         if self.bytes.len() >= PLAIN {
-            let frame = zstd::bulk::compress(&self.bytes, 1).expect("memory takes what is compressed");
+            let mut frame = zstd::bulk::compress(&self.bytes, 1).expect("memory takes what is compressed");
+            frame.shrink_to_fit();
             self.packed.push(Packed { frame, length: self.bytes.len() });
             self.bytes.clear();
         }

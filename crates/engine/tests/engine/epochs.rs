@@ -133,7 +133,8 @@ fn a_gate_that_cannot_be_evaluated_quarantines_its_row() {
     let (epochs, end) = run(&pipeline, rows);
     end.unwrap();
     assert!(epochs[0].sinks.is_empty());
-    assert_eq!(epochs[0].settled[0].outcome.outcome, Outcome::Quarantined);
+    let outcomes: Vec<_> = epochs[0].settled.iter().map(|(_, record)| record.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Quarantined]);
     assert_eq!(epochs[0].decided.transform_errors[0].reason.kind, FailureKind::GateError);
 }
 

@@ -162,7 +162,7 @@ fn a_merge_is_decided_by_its_timer_and_what_comes_later_is_late() {
     let kinds: Vec<_> = errors.iter().map(|error| error.reason.kind).collect();
     assert_eq!(kinds, [FailureKind::LateArrivalAfterMerge]);
     let outcomes: Vec<_> =
-        epochs.iter().flat_map(|epoch| &epoch.settled).map(|s| s.outcome.outcome).collect();
+        epochs.iter().flat_map(|epoch| epoch.settled.iter()).map(|(_, record)| record.outcome).collect();
     assert_eq!(outcomes, [Outcome::Forked, Outcome::Coalesced, Outcome::Failed]);
 }
 

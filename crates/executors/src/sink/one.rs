@@ -14,7 +14,7 @@ use elspeth_plugin::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPositi
 use elspeth_telemetry::{Granularity, NodeTag, OpenSpan, Spans, TokenTag};
 use elspeth_value::{Row, Value};
 
-use super::{ActError, Acting, Arrival, DeckContext, Settled, SinkWork};
+use super::{ActError, Acting, Arrival, DeckContext, SinkWork};
 use crate::{Pause, RetryPolicy, caught};
 
 /// A sink with where it is.
@@ -65,7 +65,6 @@ impl Deck {
             self.write_part((sink, arrivals, &span), surroundings, &mut tries, &mut wrote)?
         } else {
             wrote.acting.epoch.sink_states.reserve_exact(tokens);
-            wrote.acting.settled.reserve_exact(tokens);
             let part = if self.sink.takes_parts() { PART } else { usize::MAX };
             let mut all = spilled.with_rows(arrivals).peekable();
             loop {
@@ -170,7 +169,7 @@ impl Deck {
                         error_at: arrival.error_at,
                         ..TokenOutcomeRecord::at_sink(arrival.token, arrival.outcome, sink)
                     };
-                    acted.settled.push(Settled { cause: arrival.cause, outcome });
+                    acted.settled.push(arrival.cause, outcome);
                 }
                 Some(refusal) => {
                     acted.epoch.sink_states.push(times.state(&arrival, sink, NodeStateStatus::Failed));
@@ -219,7 +218,7 @@ impl Deck {
                 batch_no: None,
                 error_at: Some((sink, 0)),
             };
-            acted.settled.push(Settled { cause, outcome });
+            acted.settled.push(cause, outcome);
         }
         next
     }

@@ -157,7 +157,7 @@ fn node_spec(kind: NodeKind, ports: &PortEdges, joins: Joins) -> NodeSpec {
             let on_error = divert(routes.len() + fork_to.len());
             let branches = (routes.len()..).zip(fork_to).zip(joins.feeds);
             let branch = |((port, branch), coalesce): ((usize, Ref), Option<Step>)| ForkBranch {
-                name: branch.name,
+                name: branch.name.into(),
                 edge: onward(port),
                 coalesce,
             };

@@ -71,7 +71,7 @@ fn render_node(graph: &ExecutionGraph, node: &Node) -> Value {
 fn render_branch(graph: &ExecutionGraph, branch: &ForkBranch) -> Value {
     let name = |step: Step| &graph.node(step).name;
     json!({
-        "branch": branch.name,
+        "branch": branch.name.as_ref(),
         "to": name(graph.edge(branch.edge).to),
         "coalesce": branch.coalesce.map(name),
     })

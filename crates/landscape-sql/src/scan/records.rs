@@ -59,7 +59,7 @@ pub(crate) const TOKENS: Table<TokenRecord> = Table {
     read: |cells| {
         Ok(TokenRecord {
             token: cells.token(0)?,
-            branch: cells.maybe_text(1)?,
+            branch: cells.maybe_text(1)?.map(Into::into),
             group: cells.maybe_unsigned(2)?,
         })
     },

@@ -48,7 +48,7 @@ impl Tokens {
     pub(crate) fn read(stored: &Stored<'_>) -> Result<TokenRecord, LandscapeError> {
         Ok(TokenRecord {
             token: stored.token("token")?,
-            branch: stored.maybe_text("branch")?,
+            branch: stored.maybe_text("branch")?.map(Into::into),
             group: stored.maybe_unsigned("group_no")?,
         })
     }

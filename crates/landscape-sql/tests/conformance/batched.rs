@@ -89,7 +89,7 @@ pub(crate) fn second_epoch() -> (DecidedEpoch, ActedEpoch) {
 
 fn fork(decided: &mut DecidedEpoch, parent: TokenKey, children: [TokenKey; 2]) {
     for (token, branch) in children.into_iter().zip(["left", "right"]) {
-        let (branch, group) = (Some(branch.to_owned()), Some(parent.get()));
+        let (branch, group) = (Some(branch.into()), Some(parent.get()));
         decided.tokens.push(TokenRecord { token, branch, group });
         decided.token_parents.push(TokenParentRecord { token, parent, ordinal: 0 });
     }

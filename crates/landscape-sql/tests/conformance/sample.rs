@@ -251,7 +251,7 @@ fn eventful_decisions() -> DecidedEpoch {
 }
 
 fn branch_of(token: TokenKey, parent: TokenKey, branch: &str) -> TokenRecord {
-    TokenRecord { token, branch: Some(branch.to_owned()), group: Some(parent.get()) }
+    TokenRecord { token, branch: Some(branch.into()), group: Some(parent.get()) }
 }
 
 fn eventful_acts() -> ActedEpoch {

@@ -110,13 +110,13 @@ pub struct TokenLine {
 
 impl From<TokenRecord> for TokenLine {
     fn from(TokenRecord { token, branch, group }: TokenRecord) -> Self {
-        Self { token, branch, group_no: group.map(Group) }
+        Self { token, branch: branch.map(|name| name.to_string()), group_no: group.map(Group) }
     }
 }
 
 impl From<TokenLine> for TokenRecord {
     fn from(TokenLine { token, branch, group_no }: TokenLine) -> Self {
-        Self { token, branch, group: group_no.map(|group| group.0) }
+        Self { token, branch: branch.map(Into::into), group: group_no.map(|group| group.0) }
     }
 }
 

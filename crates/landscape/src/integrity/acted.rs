@@ -7,11 +7,31 @@ use super::encode::{Record, in_key_order};
 use super::{LeafBatch, LeafEncoder};
 use crate::{ActedEpoch, Corruption};
 
+/// Leaves that are given at once.
+const PART: usize = 1 << 14;
+
 /// The leaves of an epoch's acts, in the order of its outcomes.
 pub(crate) fn acted_leaves(version: HashVersion, acted: &ActedEpoch) -> Result<Vec<ContentHash>, Corruption> {
     let mut leaves = LeafBatch::with_room(version, acted.outcomes.len());
     each_act(&mut LeafEncoder::new(version), acted, |leaf, _| leaf.finish_later(&mut leaves))?;
     Ok(leaves.take())
+}
+
+/// Gives the same leaves some at a time, for an epoch that has too many of them for the memory.
+pub(crate) fn acted_leaves_in_parts(
+    version: HashVersion,
+    acted: &ActedEpoch,
+    mut give: impl FnMut(&[ContentHash]),
+) -> Result<(), Corruption> {
+    let mut leaves = LeafBatch::new(version);
+    each_act(&mut LeafEncoder::new(version), acted, |leaf, _| {
+        leaf.finish_later(&mut leaves);
+        if leaves.hashed() >= PART {
+            give(&leaves.take());
+        }
+    })?;
+    give(&leaves.take());
+    Ok(())
 }
 
 /// Gives each act to the encoder, in the order of the epoch's outcomes, for `close` to end it.

@@ -33,32 +33,39 @@ impl TreesAhead {
 /// Leaves that come next in a tree.
 #[derive(Debug, Clone)]
 pub(super) struct Leaves {
-    hashes: Vec<ContentHash>,
+    /// `None` where they are too many to be kept; a tree has grown by them then.
+    hashes: Option<Vec<ContentHash>>,
     /// A tree before and after them.
     grown: Option<(MerkleTree, MerkleTree)>,
 }
 
 impl Leaves {
     pub(super) const fn new(hashes: Vec<ContentHash>) -> Self {
-        Self { hashes, grown: None }
+        Self { hashes: Some(hashes), grown: None }
+    }
+
+    /// Leaves that are not kept: `tree` has grown by them from `before`.
+    pub(super) fn gone_into(before: MerkleTree, tree: &MerkleTree) -> Self {
+        Self { hashes: None, grown: Some((before, tree.clone())) }
     }
 
     pub(super) fn hashes(&self) -> &[ContentHash] {
-        &self.hashes
+        self.hashes.as_deref().unwrap_or_default()
     }
 
     /// Appends them to a tree that the commit is expected to have.
     pub(super) fn grow(&mut self, tree: &mut MerkleTree) {
         let before = tree.clone();
-        tree.extend(&self.hashes);
+        tree.extend(self.hashes());
         self.grown = Some((before, tree.clone()));
     }
 
-    /// Appends them to the tree that the commit has.
-    pub(super) fn append_to(&self, tree: &mut MerkleTree) {
-        match &self.grown {
-            Some((before, after)) if before == tree => tree.clone_from(after),
-            Some(_) | None => tree.extend(&self.hashes),
+    /// Appends them to the tree that the commit has; `anew` does where that is another one than grew, and they are not kept.
+    pub(super) fn append_to(&self, tree: &mut MerkleTree, anew: impl FnOnce(&mut MerkleTree)) {
+        match (&self.grown, &self.hashes) {
+            (Some((before, after)), _) if before == tree => tree.clone_from(after),
+            (_, Some(hashes)) => tree.extend(hashes),
+            (_, None) => anew(tree),
         }
     }
 }
@@ -75,8 +82,23 @@ mod tests {
 
     fn tree(of: std::ops::Range<u8>) -> MerkleTree {
         let mut tree = MerkleTree::new(VERSION);
-        leaves(of).append_to(&mut tree);
+        leaves(of).append_to(&mut tree, kept);
         tree
+    }
+
+    fn kept(_: &mut MerkleTree) {
+        panic!("the leaves are there");
+    }
+
+    #[test]
+    fn leaves_that_are_not_kept_are_made_again_where_the_forecast_does_not_count() {
+        let next = Leaves::gone_into(tree(0..5), &tree(0..12));
+        let mut committed = tree(0..5);
+        next.append_to(&mut committed, kept);
+        assert_eq!(committed, tree(0..12));
+        let mut other = tree(1..5);
+        next.append_to(&mut other, |other| leaves(5..12).append_to(other, kept));
+        assert_eq!(other, tree(1..12));
     }
 
     #[test]
@@ -85,9 +107,9 @@ mod tests {
         first.grow(&mut ahead);
         next.grow(&mut ahead);
         let mut committed = MerkleTree::new(VERSION);
-        first.append_to(&mut committed);
+        first.append_to(&mut committed, kept);
         assert_eq!(committed, tree(0..5));
-        next.append_to(&mut committed);
+        next.append_to(&mut committed, kept);
         assert_eq!(committed, tree(0..12));
     }
 
@@ -97,10 +119,10 @@ mod tests {
         given_up.grow(&mut ahead);
         next.grow(&mut ahead);
         let mut committed = MerkleTree::new(VERSION);
-        next.append_to(&mut committed);
+        next.append_to(&mut committed, kept);
         assert_eq!(committed, tree(0..5));
         let mut of_as_many = tree(30..35);
-        next.append_to(&mut of_as_many);
+        next.append_to(&mut of_as_many, kept);
         assert_ne!(of_as_many, ahead);
     }
 }

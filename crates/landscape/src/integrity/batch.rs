@@ -42,6 +42,11 @@ impl LeafBatch {
         self.hashes.push(hash);
     }
 
+    /// How many leaves are hashed; the last ones may wait.
+    pub(super) const fn hashed(&self) -> usize {
+        self.hashes.len()
+    }
+
     /// The leaves in the order in which they came; the batch is empty then.
     pub fn take(&mut self) -> Vec<ContentHash> {
         self.hash();

@@ -6,7 +6,7 @@ use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{EdgeRecord, EpochNo, Micros, NodeRecord, Outcome, RunId, Step};
 use serde::{Deserialize, Serialize};
 
-use super::acted::acted_leaves;
+use super::acted::{acted_leaves, acted_leaves_in_parts};
 use super::ahead::{Leaves, TreesAhead};
 use super::encode::Encoder;
 use super::{Continuing, EpochHashes, GoingOn, MerkleTree, TreeState, continuation, intents_hash};
@@ -19,6 +19,9 @@ const RECORDS: &[u8] = b"elspeth-records-v1\0";
 const LINK: &[u8] = b"elspeth-link-v1\0";
 const CONTENT_ROOT: &[u8] = b"elspeth-content-root-v1\0";
 const RECORD_ROOT: &[u8] = b"elspeth-record-root-v1\0";
+
+/// Leaves of acts that are kept for one commit.
+const MOST_LEAVES: usize = 1 << 16;
 
 const DECIDED: u8 = 0;
 const ACTED: u8 = 1;
@@ -179,9 +182,12 @@ impl ActedDigest {
     /// # Errors
     /// [`Corruption`] when it tells of tokens without outcome.
     pub fn of(version: HashVersion, acted: &ActedEpoch) -> Result<Self, Corruption> {
-        let leaves = Leaves::new(acted_leaves(version, acted)?);
+        Ok(Self::with(version, acted, Leaves::new(acted_leaves(version, acted)?)))
+    }
+
+    fn with(version: HashVersion, acted: &ActedEpoch, leaves: Leaves) -> Self {
         let positions = continuation::positions(version, &acted.sinks);
-        Ok(Self { epoch: acted.epoch, digest: acted_digest(version, acted), positions, leaves })
+        Self { epoch: acted.epoch, digest: acted_digest(version, acted), positions, leaves }
     }
 
     /// The same, when all that is left of where the sinks went on from are hashes.
@@ -195,12 +201,27 @@ impl ActedDigest {
         &self.positions
     }
 
-    /// Grows the trees by this epoch, so that its commit need not.
-    pub fn grow(&mut self, trees: &mut TreesAhead) {
-        self.leaves.grow(&mut trees.acted);
+    /// The same, and `trees` grow by this epoch, so that its commit need not. The leaves of a large epoch are not kept.
+    ///
+    /// # Errors
+    /// As [`ActedDigest::of`]; the trees are as before then.
+    pub fn growing(
+        version: HashVersion,
+        acted: &ActedEpoch,
+        trees: &mut TreesAhead,
+    ) -> Result<Self, Corruption> {
+        if acted.outcomes.len() <= MOST_LEAVES {
+            let mut digest = Self::of(version, acted)?;
+            digest.leaves.grow(&mut trees.acted);
+            return Ok(digest);
+        }
+        let mut tree = trees.acted.clone();
+        acted_leaves_in_parts(version, acted, |leaves| tree.extend(leaves))?;
+        let leaves = Leaves::gone_into(std::mem::replace(&mut trees.acted, tree), &trees.acted);
+        Ok(Self::with(version, acted, leaves))
     }
 
-    /// The leaves of what became of its tokens.
+    /// The leaves of what became of its tokens; none where [`ActedDigest::growing`] kept none.
     pub(crate) fn leaves(&self) -> &[ContentHash] {
         self.leaves.hashes()
     }
@@ -259,7 +280,10 @@ impl RecorderState {
         let mut next = self.clone();
         if let Some((acted, hashed)) = acted {
             next.link_acted(hashed, now);
-            hashed.leaves.append_to(&mut next.acts.acted);
+            hashed.leaves.append_to(&mut next.acts.acted, |tree| {
+                acted_leaves_in_parts(self.version, acted, |leaves| tree.extend(leaves))
+                    .expect("the digest is of the same acts");
+            });
             next.acts.keep_artifacts(acted);
             next.acts.records += acted.records();
         }
@@ -268,8 +292,9 @@ impl RecorderState {
             let half = (DECIDED, staged.epoch, Some(now));
             of.chain = link(self.version, of.chain, half, staged.digest, went_on.as_bytes());
             of.epochs = staged.epoch.0 + 1;
-            staged.leaves.append_to(&mut of.decided);
-            staged.release_leaves.append_to(&mut of.released);
+            let kept = |_: &mut MerkleTree| unreachable!("leaves of decisions are kept");
+            staged.leaves.append_to(&mut of.decided, kept);
+            staged.release_leaves.append_to(&mut of.released, kept);
             of.records += staged.records;
         }
         next

@@ -15,7 +15,7 @@ use super::golden::{
     VERSION, acted, after, artifact, chain, decided, decided_leaf, hash, output, published, release_leaf,
     seal, start, state, step, token,
 };
-use super::{DecidedDigest, LeafEncoder, RecorderState, Registered};
+use super::{ActedDigest, DecidedDigest, LeafEncoder, RecorderState, Registered};
 use crate::{ActedEpoch, DecidedEpoch};
 
 fn committed(decided: &DecidedEpoch, acted: &ActedEpoch) -> RecorderState {
@@ -37,7 +37,7 @@ fn each_change_of_content_moves_leaf_and_chain() {
         |e| e.rows[0].source_data_hash = hash(1),
         |e| e.rows[0].valid = false,
         |e| e.tokens[1].branch = None,
-        |e| e.tokens[1].branch = Some("lef".to_owned()),
+        |e| e.tokens[1].branch = Some("lef".into()),
         |e| e.tokens[1].group = Some(10),
         |e| e.tokens.truncate(1),
         |e| e.token_parents[0].parent = token(3, 1),
@@ -220,6 +220,26 @@ fn leaves_of_acts_are_in_the_order_of_the_outcomes_whatever_that_of_what_led_to_
     let reversed = chain_of(&act);
     act.outcomes.reverse();
     assert_eq!(chain_of(&act), reversed, "the chain has them by token");
+}
+
+#[test]
+fn many_acts_are_committed_like_few() {
+    let mut act = ActedEpoch { epoch: decided().epoch, ..ActedEpoch::default() };
+    for row in 0..70_000 {
+        act.sink_states.push(row_state(row, 4, 1));
+        act.outcomes.push(TokenOutcomeRecord::at_sink(token(row, 0), Outcome::Completed, step(4)));
+    }
+    let begun = RecorderState::new(&Registered::of_start(&start()));
+    let before = after(&begun, None, Some(&DecidedDigest::of(VERSION, &decided())), Micros(10));
+    let mut ahead = before.trees();
+    let digest = ActedDigest::growing(VERSION, &act, &mut ahead).unwrap();
+    assert!(digest.leaves().is_empty(), "they need not be in memory");
+    let expected = after(&before, Some(&act), None, Micros(20));
+    let committed = before.after(Some((&act, &digest)), None, Micros(20));
+    assert_eq!(committed, expected);
+    assert_eq!(ahead, expected.trees());
+    let elsewhere = ActedDigest::growing(VERSION, &act, &mut expected.trees()).unwrap();
+    assert_eq!(before.after(Some((&act, &elsewhere)), None, Micros(20)), expected);
 }
 
 #[test]

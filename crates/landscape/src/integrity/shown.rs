@@ -123,7 +123,7 @@ fn of_tokens() -> Vec<(String, String)> {
     let (token, (at, attempt)) = (token(), STATE);
     vec![
         (
-            shown(&TokenRecord { token, branch: Some("b".to_owned()), group: Some(released().get()) }),
+            shown(&TokenRecord { token, branch: Some("b".into()), group: Some(released().get()) }),
             r#"{"branch":"b","group":"r5.2","record":"token","token":"3.1"}"#.to_owned(),
         ),
         (
@@ -342,7 +342,7 @@ proptest! {
         reason in reasons(),
         outcome in prop::sample::select(Outcome::ALL),
     ) {
-        shown(&TokenRecord { token, branch: text.clone(), group: group.map(TokenKey::get) });
+        shown(&TokenRecord { token, branch: text.as_deref().map(Into::into), group: group.map(TokenKey::get) });
         shown(&RoutingEventRecord { token, step: at, attempt, ordinal, edge: EdgeNo(ordinal), reason: text });
         shown(&TransformErrorRecord { token, step: at, attempt, reason, destination: sink });
         let group = group.map(TokenKey::get);

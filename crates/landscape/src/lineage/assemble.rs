@@ -54,7 +54,7 @@ impl Assembly<'_> {
         let states = self.token.states.iter().zip(&flow.passages);
         Ok(LineageToken {
             token_id: self.run_id.token_id(self.token.token.token),
-            branch: self.token.token.branch.clone(),
+            branch: self.token.token.branch.as_deref().map(str::to_owned),
             parents: self.parents(),
             made_by: self.made_by()?,
             batches: self.memberships()?,

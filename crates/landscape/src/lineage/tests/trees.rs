@@ -95,7 +95,7 @@ fn child_of(parents: &[TokenKey], token: TokenFacts) -> TokenFacts {
 }
 
 fn branch(name: &str, parent: TokenKey, token: TokenFacts) -> TokenFacts {
-    let record = TokenRecord { token: token.key(), branch: Some(name.to_owned()), group: Some(parent.get()) };
+    let record = TokenRecord { token: token.key(), branch: Some(name.into()), group: Some(parent.get()) };
     TokenFacts { token: record, ..child_of(&[parent], token) }
 }
 
