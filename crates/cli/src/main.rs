@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod allocator;
 mod args;
 mod commands;
 mod diagnostics;
@@ -15,6 +16,7 @@ mod progress;
 mod summary;
 
 fn main() -> ExitCode {
+    allocator::give_back();
     let args = args::Args::parse();
     elspeth_app::silence_plugin_panics();
     let code = commands::dispatch(args.command).unwrap_or_else(|error| diagnostics::print_error(&error));

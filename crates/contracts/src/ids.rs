@@ -6,6 +6,7 @@
 //! and can be turned back into the number without a lookup.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -109,7 +110,7 @@ impl RunId {
     /// The public id of a token.
     #[must_use]
     pub fn token_id(self, token: TokenKey) -> TokenId {
-        TokenId(self.combine(KIND_TOKEN, u128::from(token.0)))
+        TokenId(self.combine(KIND_TOKEN, u128::from(token.get())))
     }
 
     /// The public id of a node state.
@@ -128,7 +129,7 @@ impl RunId {
     #[must_use]
     pub fn parse_token_id(self, id: TokenId) -> Option<TokenKey> {
         let number = self.separate(KIND_TOKEN, id.0)?;
-        u64::try_from(number).ok().filter(|n| *n < 1 << (ROW_BITS + ORDINAL_BITS)).map(TokenKey)
+        u64::try_from(number).ok().filter(|n| *n < 1 << (ROW_BITS + ORDINAL_BITS)).map(TokenKey::of)
     }
 
     /// The row that this run gave `id` to; `None` if the id is not one of this run.
@@ -183,9 +184,43 @@ impl RowIndex {
 
 /// A token's number within its run: the row (or the batch) it came from, and its ordinal there.
 ///
-/// Ordered as tokens are recorded: by row, then by ordinal.
+/// Ordered as tokens are recorded: by row, then by ordinal. An `Option` of it is no larger than itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TokenKey(u64);
+pub struct TokenKey(OneMore);
+
+/// A number from 0, kept as the one after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct OneMore(NonZeroU64);
+
+impl OneMore {
+    /// `number` is not the last of all.
+    const fn new(number: u64) -> Self {
+        Self(NonZeroU64::new(number + 1).expect("one more than a number is not 0"))
+    }
+
+    const fn get(self) -> u64 {
+        self.0.get() - 1
+    }
+}
+
+/// The number of a release, as an outcome tells it: of the batch that absorbed the token, or of a merge that failed. An
+/// `Option` of it is no larger than itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReleaseNo(OneMore);
+
+impl ReleaseNo {
+    /// `None` if no release can have that number.
+    #[must_use]
+    pub const fn new(number: u64) -> Option<Self> {
+        if number < BATCH_ORIGIN { Some(Self(OneMore::new(number))) } else { None }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+}
 
 /// What a token came from; the walk in which it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,7 +240,7 @@ impl TokenOrigin {
             Self::Batch(batch) => BATCH_ORIGIN | batch,
         };
         let first = slot << ORDINAL_BITS;
-        (TokenKey(first), TokenKey(first | (TokenKey::ORDINAL_LIMIT as u64 - 1)))
+        (TokenKey::of(first), TokenKey::of(first | (TokenKey::ORDINAL_LIMIT as u64 - 1)))
     }
 }
 
@@ -213,17 +248,25 @@ impl TokenKey {
     /// The most tokens that one row or one batch can have (2^20).
     pub const ORDINAL_LIMIT: u32 = 1 << ORDINAL_BITS;
 
+    const fn of(number: u64) -> Self {
+        Self(OneMore::new(number))
+    }
+
     /// The `ordinal`-th token of a row; 0 is the row itself.
     #[must_use]
     pub const fn of_row(row: RowIndex, ordinal: u32) -> Option<Self> {
-        if ordinal < Self::ORDINAL_LIMIT { Some(Self(row.0 << ORDINAL_BITS | ordinal as u64)) } else { None }
+        if ordinal < Self::ORDINAL_LIMIT {
+            Some(Self::of(row.0 << ORDINAL_BITS | ordinal as u64))
+        } else {
+            None
+        }
     }
 
     /// The `ordinal`-th token that batch number `batch` produced.
     #[must_use]
     pub const fn of_batch(batch: u64, ordinal: u32) -> Option<Self> {
         if ordinal < Self::ORDINAL_LIMIT && batch < BATCH_ORIGIN {
-            Some(Self((BATCH_ORIGIN | batch) << ORDINAL_BITS | ordinal as u64))
+            Some(Self::of((BATCH_ORIGIN | batch) << ORDINAL_BITS | ordinal as u64))
         } else {
             None
         }
@@ -232,27 +275,27 @@ impl TokenKey {
     /// The stored number; `None` if no token can have it.
     #[must_use]
     pub const fn from_u64(number: u64) -> Option<Self> {
-        if number < 1 << (ROW_BITS + ORDINAL_BITS) { Some(Self(number)) } else { None }
+        if number < 1 << (ROW_BITS + ORDINAL_BITS) { Some(Self::of(number)) } else { None }
     }
 
     /// The number as it is stored.
     #[must_use]
     pub const fn get(self) -> u64 {
-        self.0
+        self.0.get()
     }
 
     /// Its ordinal within its row or batch.
     #[must_use]
     pub const fn ordinal(self) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "masked to 20 bits")]
-        let ordinal = (self.0 & (Self::ORDINAL_LIMIT as u64 - 1)) as u32;
+        let ordinal = (self.get() & (Self::ORDINAL_LIMIT as u64 - 1)) as u32;
         ordinal
     }
 
     /// What it came from.
     #[must_use]
     pub const fn origin(self) -> TokenOrigin {
-        let slot = self.0 >> ORDINAL_BITS;
+        let slot = self.get() >> ORDINAL_BITS;
         if slot & BATCH_ORIGIN == 0 {
             TokenOrigin::Row(RowIndex(slot))
         } else {
@@ -315,7 +358,7 @@ pub struct StateKey {
 
 impl StateKey {
     fn number(self) -> u128 {
-        u128::from(self.token.0) << (STEP_BITS + ATTEMPT_BITS)
+        u128::from(self.token.get()) << (STEP_BITS + ATTEMPT_BITS)
             | u128::from(self.step.0) << ATTEMPT_BITS
             | u128::from(self.attempt)
     }
@@ -373,6 +416,7 @@ mod tests {
             prop_assert_eq!((first.ordinal(), last.ordinal()), (0, TokenKey::ORDINAL_LIMIT - 1));
             prop_assert_eq!((first.origin(), last.origin()), (key.origin(), key.origin()));
             prop_assert_eq!(TokenKey::from_u64(key.get()), Some(key));
+            prop_assert_eq!(ReleaseNo::new(batch).map(ReleaseNo::get), Some(batch));
         }
     }
 

@@ -6,7 +6,7 @@ use elspeth_canonical::ContentHash;
 
 use crate::{
     BatchStatus, CallStatus, CallType, Determinism, EdgeMode, EdgeNo, EpochNo, ErrorReason, NodeId,
-    NodeStateStatus, NodeType, OperationKind, OperationStatus, Outcome, RowIndex, Step, TokenKey,
+    NodeStateStatus, NodeType, OperationKind, OperationStatus, Outcome, ReleaseNo, RowIndex, Step, TokenKey,
     TriggerType,
 };
 
@@ -74,7 +74,7 @@ pub struct TokenRecord {
     pub branch: Option<Arc<str>>,
     /// Ties the children of one fork, expansion or join together: of a child the number of its parent, of a merged token
     /// its own.
-    pub group: Option<u64>,
+    pub group: Option<TokenKey>,
 }
 
 impl TokenRecord {
@@ -287,9 +287,9 @@ pub struct TokenOutcomeRecord {
     /// The sink it reached.
     pub sink: Option<Step>,
     /// The fork, expansion, join group.
-    pub group: Option<u64>,
+    pub group: Option<TokenKey>,
     /// The batch that absorbed it; of a branch that waited across rows for a merge which failed, the release that told so.
-    pub batch_no: Option<u64>,
+    pub batch_no: Option<ReleaseNo>,
     /// The step and attempt whose error ended its path, for quarantined, diverted, failed and error-routed tokens.
     pub error_at: Option<(Step, u8)>,
 }
@@ -299,6 +299,12 @@ impl TokenOutcomeRecord {
     #[must_use]
     pub const fn at_sink(token: TokenKey, outcome: Outcome, sink: Step) -> Self {
         Self { token, outcome, sink: Some(sink), group: None, batch_no: None, error_at: None }
+    }
+
+    /// The number of the batch or release, when it tells one.
+    #[must_use]
+    pub fn release(&self) -> Option<u64> {
+        self.batch_no.map(ReleaseNo::get)
     }
 }
 

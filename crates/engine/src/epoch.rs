@@ -171,7 +171,10 @@ fn intent(work: &SinkWork) -> io::Result<SinkIntent> {
     if work.spilled.is_empty() {
         return Ok(SinkIntent { sink: work.sink, tokens: work.arrivals.iter().map(|a| a.token).collect() });
     }
-    let tokens = work.without_rows().map(|arrival| Ok(arrival?.token)).collect::<io::Result<_>>()?;
+    let mut tokens = Vec::with_capacity(usize::try_from(work.len()).unwrap_or_default());
+    for arrival in work.without_rows() {
+        tokens.push(arrival?.token);
+    }
     Ok(SinkIntent { sink: work.sink, tokens })
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use elspeth_canonical::{ContentHash, to_canonical_vec};
 use elspeth_contracts::{
-    EdgeNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, Outcome, RoutingEventRecord,
-    StateContextRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
-    TransformErrorRecord,
+    EdgeNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, Outcome, ReleaseNo,
+    RoutingEventRecord, StateContextRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord,
+    TokenParentRecord, TokenRecord, TransformErrorRecord,
 };
 use elspeth_executors::MergedRow;
 use elspeth_graph::{ForkBranch, NodeSpec};
@@ -58,7 +58,7 @@ impl Walker<'_> {
             });
             bear(
                 &[parent],
-                TokenRecord { token, branch: Some(Arc::clone(&branch.name)), group: Some(parent.get()) },
+                TokenRecord { token, branch: Some(Arc::clone(&branch.name)), group: Some(parent) },
                 out,
             );
             let frames = self.frames_of(branch, &traveller);
@@ -67,7 +67,7 @@ impl Walker<'_> {
                 Traveller { token, row: traveller.row.clone(), hash: traveller.hash, fresh: true, frames };
             children.push(Travel { traveller: child, edge, error_at: None });
         }
-        settle_parent(parent, Outcome::Forked, parent.get(), walk, out);
+        settle_parent(parent, Outcome::Forked, parent, walk, out);
         self.leave((parent, &traveller.frames), &|_| false, walk, out);
         walk.stack.extend(children.into_iter().rev());
         None
@@ -120,12 +120,12 @@ impl Walker<'_> {
         out.states.push(state);
         let mut children = Vec::with_capacity(rows.len());
         for ((row, hash), token) in rows.into_iter().zip(keys) {
-            bear(&[parent], TokenRecord { token, branch: None, group: Some(parent.get()) }, out);
+            bear(&[parent], TokenRecord { token, branch: None, group: Some(parent) }, out);
             out.bodies.push_row(BodyKey { token, step }, &row);
             let child = Traveller { token, row, hash, fresh: true, frames: None };
             children.push(Travel { traveller: child, edge, error_at: None });
         }
-        settle_parent(parent, Outcome::Expanded, parent.get(), walk, out);
+        settle_parent(parent, Outcome::Expanded, parent, walk, out);
         // The graph's builder lets no expansion stand between a fork and its coalesce.
         self.leave((parent, &traveller.frames), &|_| false, walk, out);
         walk.stack.extend(children.into_iter().rev());
@@ -209,12 +209,12 @@ impl Walker<'_> {
             unreachable!("branches only meet at a coalesce");
         };
         let parents: Vec<_> = resolution.arrived.iter().map(|(_, w)| w.traveller.token).collect();
-        bear(&parents, TokenRecord { token, branch: None, group: Some(token.get()) }, out);
+        bear(&parents, TokenRecord { token, branch: None, group: Some(token) }, out);
         out.bodies.push_row(BodyKey { token, step }, &row);
         let mut frames = None;
         for (place, (_, waiting)) in resolution.arrived.into_iter().enumerate() {
             let part = self.close(waiting, (step, NodeStateStatus::Completed), out);
-            settle_parent(part.token, Outcome::Coalesced, token.get(), walk, out);
+            settle_parent(part.token, Outcome::Coalesced, token, walk, out);
             if place == 0 {
                 frames = part.frames;
             } else {
@@ -262,7 +262,7 @@ impl Walker<'_> {
                 group: None,
                 // Nothing is born of a merge that fails, so nothing else would say which release it was.
                 batch_no: match walk.origin {
-                    TokenOrigin::Batch(number) => Some(number),
+                    TokenOrigin::Batch(number) => ReleaseNo::new(number),
                     TokenOrigin::Row(_) => None,
                 },
                 error_at: Some((step, 0)),
@@ -310,7 +310,7 @@ fn bear(parents: &[TokenKey], record: TokenRecord, out: &mut ChunkOutput) {
     }));
 }
 
-fn settle_parent(token: TokenKey, outcome: Outcome, group: u64, walk: &Walk, out: &mut ChunkOutput) {
+fn settle_parent(token: TokenKey, outcome: Outcome, group: TokenKey, walk: &Walk, out: &mut ChunkOutput) {
     let outcome =
         TokenOutcomeRecord { token, outcome, sink: None, group: Some(group), batch_no: None, error_at: None };
     out.settled.push(walk.cause, outcome);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
     BatchOutputRecord, BatchRecord, BatchStatus, EpochNo, ErrorReason, FailureKind, NodeStateRecord,
-    NodeStateStatus, Outcome, ReleaseRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenRecord,
-    TriggerType,
+    NodeStateStatus, Outcome, ReleaseNo, ReleaseRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord,
+    TokenRecord, TriggerType,
 };
 use elspeth_executors::{BatchRows, BatchVisit, Cause, FailedAttempt, Flushed, RawHash};
 use elspeth_graph::{NodeSpec, OutputMode};
@@ -216,7 +216,7 @@ impl Walker<'_> {
                         outcome: Outcome::ConsumedInBatch,
                         sink: None,
                         group: None,
-                        batch_no: Some(batch_no),
+                        batch_no: ReleaseNo::new(batch_no),
                         error_at: None,
                     };
                     out.settled.push(walk.cause, outcome);

@@ -206,7 +206,7 @@ fn cause(stored: &PendingCause) -> Option<Cause> {
 #[cfg(test)]
 mod tests {
     use elspeth_canonical::HashVersion;
-    use elspeth_contracts::{RowIndex, Step};
+    use elspeth_contracts::{ReleaseNo, RowIndex, Step};
     use elspeth_value::{Row, Value};
 
     use super::*;
@@ -240,8 +240,8 @@ mod tests {
             token: token(4, 0),
             outcome: Outcome::ConsumedInBatch,
             sink: None,
-            group: Some(5),
-            batch_no: Some(6),
+            group: Some(token(4, 1)),
+            batch_no: ReleaseNo::new(6),
             error_at: Some((Step::SOURCE, 0)),
         };
         let settled = [(Cause::default(), outcome)].into_iter().collect();

@@ -101,7 +101,7 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
-    use elspeth_contracts::{Outcome, RowIndex, Step};
+    use elspeth_contracts::{Outcome, ReleaseNo, RowIndex, Step};
     use proptest::prelude::*;
 
     use super::*;
@@ -110,7 +110,10 @@ mod tests {
         let token = (0u64..4, 0u32..3).prop_map(|(row, ordinal)| {
             TokenKey::of_row(RowIndex::new(row).unwrap(), ordinal).expect("small numbers")
         });
-        let ends = prop_oneof![Just((Outcome::ConsumedInBatch, Some(1))), Just((Outcome::Completed, None))];
+        let ends = prop_oneof![
+            Just((Outcome::ConsumedInBatch, ReleaseNo::new(1))),
+            Just((Outcome::Completed, None))
+        ];
         (0u64..3, any::<bool>(), token, ends).prop_map(|(row, after, token, (outcome, batch_no))| {
             let sink = Step::new(3).unwrap();
             let cause = Cause { row: RowIndex::new(row).unwrap(), after };
@@ -145,7 +148,7 @@ mod tests {
             outcome: Outcome::ConsumedInBatch,
             sink: None,
             group: None,
-            batch_no: Some(4),
+            batch_no: ReleaseNo::new(4),
             error_at: None,
         };
         let settled: Settled = (0..1000).map(|row| (Cause::default(), of(row))).collect();

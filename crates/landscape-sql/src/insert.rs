@@ -119,6 +119,16 @@ impl<'c> Values<'c> {
         self.add(ValueRef::Blob(bytes))
     }
 
+    /// One that is not copied where values are kept.
+    pub(crate) fn long_blob(&mut self, bytes: Vec<u8>) -> &mut Self {
+        if let Target::Kept(values) = &mut self.target {
+            self.bound += 1;
+            values.push(Value::Blob(bytes));
+            return self;
+        }
+        self.blob(&bytes)
+    }
+
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         self.add(ValueRef::Text(text.as_bytes()))
     }

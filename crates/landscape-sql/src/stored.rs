@@ -1,7 +1,9 @@
 //! Reading our own record back: fully trusted, so whatever cannot be is corruption.
 
 use elspeth_canonical::ContentHash;
-use elspeth_contracts::{EdgeNo, EpochNo, ErrorReason, Micros, RowIndex, Step, TokenKey, UnknownCode};
+use elspeth_contracts::{
+    EdgeNo, EpochNo, ErrorReason, Micros, ReleaseNo, RowIndex, Step, TokenKey, UnknownCode,
+};
 use elspeth_landscape::{Corruption, LandscapeError};
 use rusqlite::types::ValueRef;
 use sqlx::{Decode, Row as _, Sqlite, Type};
@@ -168,6 +170,18 @@ impl<'r> Stored<'r> {
         let value = self.unsigned(column)?;
         TokenKey::from_u64(value)
             .ok_or_else(|| self.corrupt(format!("`{column}` is {value}, which no token can have")))
+    }
+
+    pub(crate) fn maybe_token(&self, column: &str) -> Result<Option<TokenKey>, LandscapeError> {
+        self.maybe_int(column)?.map(|_| self.token(column)).transpose()
+    }
+
+    pub(crate) fn maybe_release(&self, column: &str) -> Result<Option<ReleaseNo>, LandscapeError> {
+        let Some(value) = self.maybe_unsigned(column)? else { return Ok(None) };
+        let release = ReleaseNo::new(value);
+        release
+            .map(Some)
+            .ok_or_else(|| self.corrupt(format!("`{column}` is {value}, which no release can have")))
     }
 
     pub(crate) fn row_index(&self, column: &str) -> Result<RowIndex, LandscapeError> {

@@ -31,7 +31,7 @@ mod target;
 
 pub use attest::{Attestation, attest};
 pub use error::ExportError;
-pub use field::{Atom, Bytes, Group, token_text};
+pub use field::{Atom, Bytes, token_text};
 pub use files::{ExportFiles, describe};
 pub(crate) use half::{Half, Halves};
 pub use line::{Kind, Line};

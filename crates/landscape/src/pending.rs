@@ -4,7 +4,7 @@
 
 use std::io::{self, Read as _};
 
-use elspeth_contracts::{Outcome, RowIndex, Step, TokenKey, TokenOutcomeRecord};
+use elspeth_contracts::{Outcome, ReleaseNo, RowIndex, Step, TokenKey, TokenOutcomeRecord};
 use serde::{Deserialize, Serialize};
 
 /// The form of the bytes, which begin with it.
@@ -79,13 +79,13 @@ impl PendingOutcome {
     /// What will be stored.
     #[must_use]
     pub fn of(outcome: &TokenOutcomeRecord, cause: PendingCause) -> Self {
-        let TokenOutcomeRecord { token, outcome, sink, group, batch_no, error_at } = outcome;
+        let TokenOutcomeRecord { token, outcome: end, sink, group, batch_no: _, error_at } = outcome;
         Self {
             token: token.get(),
-            outcome: outcome.code(),
+            outcome: end.code(),
             sink: sink.map(Step::get),
-            group: *group,
-            batch_no: *batch_no,
+            group: group.map(TokenKey::get),
+            batch_no: outcome.release(),
             error_at: stored_error(*error_at),
             cause,
         }
@@ -101,8 +101,14 @@ impl PendingOutcome {
                 Some(sink) => Some(Step::new(sink)?),
                 None => None,
             },
-            group: self.group,
-            batch_no: self.batch_no,
+            group: match self.group {
+                Some(group) => Some(TokenKey::from_u64(group)?),
+                None => None,
+            },
+            batch_no: match self.batch_no {
+                Some(number) => Some(ReleaseNo::new(number)?),
+                None => None,
+            },
             error_at: error(self.error_at)?,
         })
     }

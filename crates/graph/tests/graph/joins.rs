@@ -52,8 +52,8 @@ fn fork_of<'a>(graph: &'a ExecutionGraph, gate: &str) -> Vec<(&'a str, &'a str, 
     fork.iter()
         .map(|branch| {
             let edge = graph.edge(branch.edge);
-            assert_eq!((edge.mode, &edge.label), (EdgeMode::Copy, &branch.name));
-            (branch.name.as_str(), name(edge.to), branch.coalesce.map(name))
+            assert_eq!((edge.mode, edge.label.as_str()), (EdgeMode::Copy, &*branch.name));
+            (&*branch.name, name(edge.to), branch.coalesce.map(name))
         })
         .collect()
 }

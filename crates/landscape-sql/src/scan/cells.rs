@@ -2,7 +2,8 @@
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    EdgeNo, EpochNo, ErrorReason, Micros, RowIndex, RunId, Step, TokenKey, TokenOrigin, UnknownCode,
+    EdgeNo, EpochNo, ErrorReason, Micros, ReleaseNo, RowIndex, RunId, Step, TokenKey, TokenOrigin,
+    UnknownCode,
 };
 use elspeth_landscape::{Corruption, LandscapeError};
 use rusqlite::types::ValueRef;
@@ -92,11 +93,6 @@ impl<'a> Cells<'a> {
     }
 
     #[inline]
-    pub(crate) fn maybe_unsigned(&self, at: usize) -> Read<Option<u64>> {
-        Ok(self.maybe_int(at)?.map(i64::cast_unsigned))
-    }
-
-    #[inline]
     pub(crate) fn number<T: TryFrom<i64>>(&self, at: usize) -> Read<T> {
         let number = self.int(at)?;
         T::try_from(number).map_err(|_| self.out_of_range(at, number))
@@ -175,6 +171,16 @@ impl<'a> Cells<'a> {
     pub(crate) fn token(&self, at: usize) -> Read<TokenKey> {
         let number = self.int(at)?;
         TokenKey::from_u64(number.cast_unsigned()).ok_or_else(|| self.out_of_range(at, number))
+    }
+
+    pub(crate) fn maybe_token(&self, at: usize) -> Read<Option<TokenKey>> {
+        let Some(number) = self.maybe_int(at)? else { return Ok(None) };
+        TokenKey::from_u64(number.cast_unsigned()).map(Some).ok_or_else(|| self.out_of_range(at, number))
+    }
+
+    pub(crate) fn maybe_release(&self, at: usize) -> Read<Option<ReleaseNo>> {
+        let Some(number) = self.maybe_int(at)? else { return Ok(None) };
+        ReleaseNo::new(number.cast_unsigned()).map(Some).ok_or_else(|| self.out_of_range(at, number))
     }
 
     pub(crate) fn row_index(&self, at: usize) -> Read<RowIndex> {

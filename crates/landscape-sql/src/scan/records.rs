@@ -60,7 +60,7 @@ pub(crate) const TOKENS: Table<TokenRecord> = Table {
         Ok(TokenRecord {
             token: cells.token(0)?,
             branch: cells.maybe_text(1)?.map(Into::into),
-            group: cells.maybe_unsigned(2)?,
+            group: cells.maybe_token(2)?,
         })
     },
 };
@@ -209,8 +209,8 @@ fn outcome(cells: &Cells<'_>) -> Read<TokenOutcomeRecord> {
         token: cells.token(0)?,
         outcome,
         sink: cells.maybe_step(3)?,
-        group: cells.maybe_unsigned(4)?,
-        batch_no: cells.maybe_unsigned(5)?,
+        group: cells.maybe_token(4)?,
+        batch_no: cells.maybe_release(5)?,
         error_at,
     })
 }

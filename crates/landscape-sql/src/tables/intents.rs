@@ -29,7 +29,7 @@ impl Intents {
     pub(crate) fn insert(group: &mut Group, run_no: i64, epoch: EpochNo, intents: &[SinkIntent]) {
         for intent in intents {
             let values = group.then(Self::INSERT);
-            values.int(run_no).unsigned(epoch.0).step(intent.sink).blob(&packed(intent));
+            values.int(run_no).unsigned(epoch.0).step(intent.sink).long_blob(packed(intent));
         }
     }
 
@@ -40,5 +40,7 @@ impl Intents {
 
 /// Eight bytes a token, the most significant first.
 fn packed(intent: &SinkIntent) -> Vec<u8> {
-    intent.tokens.iter().flat_map(|token| token.get().to_be_bytes()).collect()
+    let mut bytes = Vec::with_capacity(intent.tokens.len() * 8);
+    intent.tokens.iter().for_each(|token| bytes.extend(token.get().to_be_bytes()));
+    bytes
 }

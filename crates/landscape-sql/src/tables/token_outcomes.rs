@@ -41,10 +41,10 @@ impl Table for TokenOutcomes {
             values.maybe_step(step).maybe_int(attempt.map(i64::from));
         }
         if shape & HAS_GROUP != 0 {
-            values.maybe_int(record.group.map(u64::cast_signed));
+            values.maybe_int(record.group.map(|group| group.get().cast_signed()));
         }
         if shape & HAS_BATCH != 0 {
-            values.maybe_int(record.batch_no.map(u64::cast_signed));
+            values.maybe_int(record.batch_no.map(|number| number.get().cast_signed()));
         }
     }
 }
@@ -77,8 +77,8 @@ impl TokenOutcomes {
             token: stored.token("token")?,
             outcome,
             sink: stored.maybe_step("sink")?,
-            group: stored.maybe_unsigned("group_no")?,
-            batch_no: stored.maybe_unsigned("batch_no")?,
+            group: stored.maybe_token("group_no")?,
+            batch_no: stored.maybe_release("batch_no")?,
             error_at,
         })
     }

@@ -27,7 +27,7 @@ impl Table for Tokens {
             values.maybe_text(record.branch.as_deref());
         }
         if shape & HAS_GROUP != 0 {
-            values.maybe_int(record.group.map(u64::cast_signed));
+            values.maybe_int(record.group.map(|group| group.get().cast_signed()));
         }
     }
 }
@@ -49,7 +49,7 @@ impl Tokens {
         Ok(TokenRecord {
             token: stored.token("token")?,
             branch: stored.maybe_text("branch")?.map(Into::into),
-            group: stored.maybe_unsigned("group_no")?,
+            group: stored.maybe_token("group_no")?,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use elspeth_contracts::{
     BatchMemberRecord, BatchOutputRecord, BatchRecord, BatchStatus, EpochNo, NodeStateRecord, Outcome,
-    ReleaseRecord, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TriggerType,
+    ReleaseNo, ReleaseRecord, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TriggerType,
 };
 use elspeth_landscape::{ActedEpoch, DecidedEpoch};
 
@@ -89,7 +89,7 @@ pub(crate) fn second_epoch() -> (DecidedEpoch, ActedEpoch) {
 
 fn fork(decided: &mut DecidedEpoch, parent: TokenKey, children: [TokenKey; 2]) {
     for (token, branch) in children.into_iter().zip(["left", "right"]) {
-        let (branch, group) = (Some(branch.into()), Some(parent.get()));
+        let (branch, group) = (Some(branch.into()), Some(parent));
         decided.tokens.push(TokenRecord { token, branch, group });
         decided.token_parents.push(TokenParentRecord { token, parent, ordinal: 0 });
     }
@@ -108,9 +108,9 @@ fn outcome(token: TokenKey, outcome: Outcome) -> TokenOutcomeRecord {
 }
 
 fn consumed(token: TokenKey, batch_no: u64) -> TokenOutcomeRecord {
-    TokenOutcomeRecord { batch_no: Some(batch_no), ..outcome(token, Outcome::ConsumedInBatch) }
+    TokenOutcomeRecord { batch_no: ReleaseNo::new(batch_no), ..outcome(token, Outcome::ConsumedInBatch) }
 }
 
 fn forked(token: TokenKey) -> TokenOutcomeRecord {
-    TokenOutcomeRecord { group: Some(token.get()), ..outcome(token, Outcome::Forked) }
+    TokenOutcomeRecord { group: Some(token), ..outcome(token, Outcome::Forked) }
 }

@@ -72,7 +72,7 @@ pub(crate) async fn children_are_found_where_they_were_made(store: &dyn Store) {
     let reader = store.reader().await;
     let children = async |parent: TokenKey, origin| -> Vec<TokenKey> {
         let found: Vec<TokenRecord> = reader.children(run_no, parent, origin).await.unwrap();
-        assert!(found.iter().all(|child| child.group == Some(parent.get())));
+        assert!(found.iter().all(|child| child.group == Some(parent)));
         found.iter().map(|child| child.token).collect()
     };
     assert_eq!(children(released(0, 1), TokenOrigin::Batch(0)).await, [released(0, 2), released(0, 3)]);

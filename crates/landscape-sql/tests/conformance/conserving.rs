@@ -132,7 +132,7 @@ pub(crate) async fn a_failed_token_that_names_a_sink_it_reached_is_found(store: 
 pub(crate) async fn a_forked_token_without_children_in_its_group_is_found(store: &dyn Store) {
     let (mut decided, acted) = eventful_epoch();
     for child in &mut decided.tokens {
-        child.group = child.group.map(|_| 5);
+        child.group = child.group.map(|_| token(5));
     }
     let children = [1, 2].map(|ordinal| run_id('A').token_id(child(0, ordinal)).to_string());
     let expected = [

@@ -251,7 +251,7 @@ fn eventful_decisions() -> DecidedEpoch {
 }
 
 fn branch_of(token: TokenKey, parent: TokenKey, branch: &str) -> TokenRecord {
-    TokenRecord { token, branch: Some(branch.into()), group: Some(parent.get()) }
+    TokenRecord { token, branch: Some(branch.into()), group: Some(parent) }
 }
 
 fn eventful_acts() -> ActedEpoch {
@@ -260,7 +260,7 @@ fn eventful_acts() -> ActedEpoch {
         token,
         outcome,
         sink: sink.map(step),
-        group: (outcome == Outcome::Forked).then_some(token.get()),
+        group: (outcome == Outcome::Forked).then_some(token),
         batch_no: None,
         error_at,
     };

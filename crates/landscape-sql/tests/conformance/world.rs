@@ -179,9 +179,7 @@ impl World {
     }
 
     fn bear(&mut self, parents: &[TokenKey], key: TokenKey) {
-        self.decided
-            .tokens
-            .push(TokenRecord { group: parents.first().map(|p| p.get()), ..TokenRecord::plain(key) });
+        self.decided.tokens.push(TokenRecord { group: parents.first().copied(), ..TokenRecord::plain(key) });
         let parents = (0..).zip(parents.iter().copied());
         let parents = parents.map(|(ordinal, parent)| TokenParentRecord { token: key, parent, ordinal });
         self.decided.token_parents.extend(parents);

@@ -1,7 +1,7 @@
 //! Writing, and reading back what was written.
 
 use elspeth_contracts::{
-    EpochNo, ExportStatus, Micros, NodeStateStatus, OperationKind, Outcome, RunStatus, Step,
+    EpochNo, ExportStatus, Micros, NodeStateStatus, OperationKind, Outcome, ReleaseNo, RunStatus, Step,
     TokenOutcomeRecord,
 };
 use elspeth_landscape::{ActedEpoch, LandscapeError, RunRef};
@@ -202,8 +202,12 @@ fn outcome_of(index: u64) -> TokenOutcomeRecord {
 }
 
 pub(crate) async fn a_terminal_outcome_may_follow_buffered(store: &dyn Store) {
-    let buffered =
-        TokenOutcomeRecord { outcome: Outcome::Buffered, sink: None, batch_no: Some(7), ..outcome_of(0) };
+    let buffered = TokenOutcomeRecord {
+        outcome: Outcome::Buffered,
+        sink: None,
+        batch_no: ReleaseNo::new(7),
+        ..outcome_of(0)
+    };
     let (decided, _) = plain_epoch(0, 0..1);
     let first = ActedEpoch { epoch: EpochNo(0), outcomes: vec![buffered.clone()], ..ActedEpoch::default() };
     let (mut writer, run_no) = recorded(store, 'A', vec![(decided, first)]).await;
@@ -213,7 +217,7 @@ pub(crate) async fn a_terminal_outcome_may_follow_buffered(store: &dyn Store) {
     let consumed = TokenOutcomeRecord {
         outcome: Outcome::ConsumedInBatch,
         sink: None,
-        batch_no: Some(7),
+        batch_no: ReleaseNo::new(7),
         ..outcome_of(0)
     };
     let then = ActedEpoch { epoch: EpochNo(0), outcomes: vec![consumed.clone()], ..ActedEpoch::default() };

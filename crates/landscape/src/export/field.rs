@@ -285,34 +285,6 @@ fn token_of(text: &str) -> Result<TokenKey, String> {
     token.ok_or_else(|| format!("`{text}` is no token, such as `3.0` or `r2.1`"))
 }
 
-/// A group: the number of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Group(pub u64);
-
-/// Written as the token that it is the number of, since programs that read JSON may not have 64 bits.
-impl Field for Group {
-    fn atom(&self) -> Atom<'_> {
-        match TokenKey::from_u64(self.0) {
-            Some(token) => Atom::Text(Cow::Owned(token_text(token))),
-            None => Atom::Unsigned(self.0),
-        }
-    }
-
-    fn of_json(value: Value) -> Result<Self, String> {
-        match value {
-            Value::String(text) => token_of(&text).map(|token| Self(token.get())),
-            other => u64::of_json(other).map(Self),
-        }
-    }
-
-    fn of_cell(cell: &str) -> Result<Self, String> {
-        match cell.parse() {
-            Ok(number) => Ok(Self(number)),
-            Err(_) => token_of(cell).map(|token| Self(token.get())),
-        }
-    }
-}
-
 /// RFC 3339 with microseconds; a number of microseconds where no calendar has the moment.
 impl Field for Micros {
     fn atom(&self) -> Atom<'_> {

@@ -3,11 +3,11 @@
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{
     ArtifactRecord, EpochNo, ErrorReason, ExportStatus, Grade, Micros, OperationKind, OperationRecord,
-    OperationStatus, Outcome, PurgeStatus, RowIndex, RunId, RunStatus, Step, TokenKey, TokenOutcomeRecord,
-    TokenRecord,
+    OperationStatus, Outcome, PurgeStatus, ReleaseNo, RowIndex, RunId, RunStatus, Step, TokenKey,
+    TokenOutcomeRecord, TokenRecord,
 };
 
-use super::field::{Bytes, Group};
+use super::field::Bytes;
 use crate::verify::{Effect, EpochRecord, PurgeRecord};
 use crate::{Resumption, ResumptionRecord, RunRecord, SourceRecord};
 
@@ -105,18 +105,18 @@ impl RunLine {
 pub struct TokenLine {
     pub token: TokenKey,
     pub branch: Option<String>,
-    pub group_no: Option<Group>,
+    pub group_no: Option<TokenKey>,
 }
 
 impl From<TokenRecord> for TokenLine {
     fn from(TokenRecord { token, branch, group }: TokenRecord) -> Self {
-        Self { token, branch: branch.map(|name| name.to_string()), group_no: group.map(Group) }
+        Self { token, branch: branch.map(|name| name.to_string()), group_no: group }
     }
 }
 
 impl From<TokenLine> for TokenRecord {
     fn from(TokenLine { token, branch, group_no }: TokenLine) -> Self {
-        Self { token, branch: branch.map(Into::into), group: group_no.map(|group| group.0) }
+        Self { token, branch: branch.map(Into::into), group: group_no }
     }
 }
 
@@ -129,7 +129,7 @@ pub struct OutcomeLine {
     pub sink: Option<Step>,
     pub error_step: Option<Step>,
     pub error_attempt: Option<u8>,
-    pub group_no: Option<Group>,
+    pub group_no: Option<TokenKey>,
     pub batch_no: Option<u64>,
 }
 
@@ -141,8 +141,8 @@ impl From<TokenOutcomeRecord> for OutcomeLine {
             sink: record.sink,
             error_step: record.error_at.map(|(step, _)| step),
             error_attempt: record.error_at.map(|(_, attempt)| attempt),
-            group_no: record.group.map(Group),
-            batch_no: record.batch_no,
+            group_no: record.group,
+            batch_no: record.release(),
         }
     }
 }
@@ -162,8 +162,11 @@ impl TryFrom<OutcomeLine> for TokenOutcomeRecord {
             token: line.token,
             outcome: line.outcome,
             sink: line.sink,
-            group: line.group_no.map(|group| group.0),
-            batch_no: line.batch_no,
+            group: line.group_no,
+            batch_no: match line.batch_no {
+                Some(number) => Some(ReleaseNo::new(number).ok_or("`batch_no` is no number of a release")?),
+                None => None,
+            },
             error_at,
         })
     }

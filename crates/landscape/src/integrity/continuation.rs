@@ -39,15 +39,18 @@ pub(crate) fn intents_hash<'a>(
     version: HashVersion,
     intents: impl ExactSizeIterator<Item = &'a SinkIntent>,
 ) -> ContentHash {
-    let mut out = Encoder::default();
+    let mut out = Encoder::digesting(version);
     out.raw(INTENTS);
     out.count(intents.len());
     for SinkIntent { sink, tokens } in intents {
         out.u16(sink.get());
         out.u64(tokens.len() as u64);
-        tokens.iter().for_each(|token| out.u64(token.get()));
+        for token in tokens {
+            out.u64(token.get());
+            out.relieve();
+        }
     }
-    version.hash(out.bytes())
+    out.digest(version)
 }
 
 /// Where the sinks that wrote go on: for each, by step, the step and the hash of its position.

@@ -84,7 +84,7 @@ impl Encoder {
     }
 
     /// Hashes what has come together, if that is too much to keep.
-    fn relieve(&mut self) {
+    pub(super) fn relieve(&mut self) {
         if self.bytes.len() < KEPT {
             return;
         }
@@ -234,7 +234,7 @@ impl Record for TokenRecord {
     fn content(&self, out: &mut Encoder) {
         out.u64(self.token.get());
         out.optional(self.branch.as_deref(), Encoder::text);
-        out.optional(self.group, Encoder::u64);
+        out.optional(self.group.map(TokenKey::get), Encoder::u64);
     }
 }
 
@@ -395,8 +395,8 @@ impl Record for TokenOutcomeRecord {
         out.u64(self.token.get());
         out.u8(self.outcome.code());
         out.optional(self.sink, Encoder::step);
-        out.optional(self.group, Encoder::u64);
-        out.optional(self.batch_no, Encoder::u64);
+        out.optional(self.group.map(TokenKey::get), Encoder::u64);
+        out.optional(self.release(), Encoder::u64);
         out.optional(self.error_at, |out, (step, attempt)| {
             out.step(step);
             out.u8(attempt);

@@ -84,7 +84,7 @@ pub(super) fn decided() -> DecidedEpoch {
         rows: vec![RowRecord { row_index, source_data_hash: hash(0x11), read_us: 5, valid: true }],
         tokens: vec![
             TokenRecord::plain(first),
-            TokenRecord { token: second, branch: Some("left".into()), group: Some(9) },
+            TokenRecord { token: second, branch: Some("left".into()), group: Some(token(0, 9)) },
             TokenRecord::plain(output()),
         ],
         token_parents: vec![TokenParentRecord { token: second, parent: first, ordinal: 0 }],

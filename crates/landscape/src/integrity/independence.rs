@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    BatchRecord, BatchStatus, EpochNo, Micros, NodeStateRecord, NodeStateStatus, Outcome, RowIndex,
-    RowRecord, RunStatus, TokenKey, TokenOutcomeRecord, TokenRecord, TriggerType,
+    BatchRecord, BatchStatus, EpochNo, Micros, NodeStateRecord, NodeStateStatus, Outcome, ReleaseNo,
+    RowIndex, RowRecord, RunStatus, TokenKey, TokenOutcomeRecord, TokenRecord, TriggerType,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ fn each_change_of_content_moves_leaf_and_chain() {
         |e| e.rows[0].valid = false,
         |e| e.tokens[1].branch = None,
         |e| e.tokens[1].branch = Some("lef".into()),
-        |e| e.tokens[1].group = Some(10),
+        |e| e.tokens[1].group = Some(token(0, 10)),
         |e| e.tokens.truncate(1),
         |e| e.token_parents[0].parent = token(3, 1),
         |e| e.token_parents[0].ordinal = 1,
@@ -359,7 +359,7 @@ fn of_batch(row: u64, batch_no: u64) -> impl Iterator<Item = TokenOutcomeRecord>
         outcome: Outcome::ConsumedInBatch,
         sink: None,
         group: None,
-        batch_no: Some(batch_no),
+        batch_no: ReleaseNo::new(batch_no),
         error_at: None,
     };
     let output = TokenKey::of_batch(batch_no, 0).unwrap();

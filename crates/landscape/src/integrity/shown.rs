@@ -6,8 +6,8 @@ use elspeth_contracts::{
     ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, BatchStatus, CallRecord, CallStatus,
     CallType, Determinism, EdgeMode, EdgeNo, EdgeRecord, EpochNo, ErrorReason, FailureKind, NodeId,
     NodeRecord, NodeStateRecord, NodeStateStatus, NodeType, OperationKind, OperationRecord, OperationStatus,
-    Outcome, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord, StateContextRecord, Step, TokenKey,
-    TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord, TriggerType,
+    Outcome, ReleaseNo, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord, StateContextRecord, Step,
+    TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord, TriggerType,
     ValidationErrorRecord,
 };
 use elspeth_proof::{Form, Kind};
@@ -123,7 +123,7 @@ fn of_tokens() -> Vec<(String, String)> {
     let (token, (at, attempt)) = (token(), STATE);
     vec![
         (
-            shown(&TokenRecord { token, branch: Some("b".into()), group: Some(released().get()) }),
+            shown(&TokenRecord { token, branch: Some("b".into()), group: Some(released()) }),
             r#"{"branch":"b","group":"r5.2","record":"token","token":"3.1"}"#.to_owned(),
         ),
         (
@@ -169,8 +169,8 @@ fn of_tokens() -> Vec<(String, String)> {
                 token,
                 outcome: Outcome::Diverted,
                 sink: Some(step(8)),
-                group: Some(released().get()),
-                batch_no: Some(5),
+                group: Some(released()),
+                batch_no: ReleaseNo::new(5),
                 error_at: Some((step(at), attempt)),
             }),
             r#"{"batch_no":5,"error_at":{"attempt":2,"step":7},"group":"r5.2","outcome":"diverted","record":"token_outcome","sink":8,"token":"3.1"}"#
@@ -342,11 +342,10 @@ proptest! {
         reason in reasons(),
         outcome in prop::sample::select(Outcome::ALL),
     ) {
-        shown(&TokenRecord { token, branch: text.as_deref().map(Into::into), group: group.map(TokenKey::get) });
+        shown(&TokenRecord { token, branch: text.as_deref().map(Into::into), group });
         shown(&RoutingEventRecord { token, step: at, attempt, ordinal, edge: EdgeNo(ordinal), reason: text });
         shown(&TransformErrorRecord { token, step: at, attempt, reason, destination: sink });
-        let group = group.map(TokenKey::get);
-        shown(&TokenOutcomeRecord { token, outcome, sink, group, batch_no: group.map(|it| it >> 20), error_at });
+        shown(&TokenOutcomeRecord { token, outcome, sink, group, batch_no: group.and_then(|it| ReleaseNo::new(it.get() >> 20)), error_at });
         shown(&NodeStateRecord {
             token,
             step: at,

@@ -75,8 +75,8 @@ impl Assembly<'_> {
             outcome: outcome.outcome,
             sink: outcome.sink.map(|sink| self.name(sink)).transpose()?,
             error,
-            group: outcome.group,
-            batch: outcome.batch_no.filter(|_| outcome.outcome == Outcome::ConsumedInBatch),
+            group: outcome.group.map(|group| group.get()),
+            batch: outcome.release().filter(|_| outcome.outcome == Outcome::ConsumedInBatch),
         }))
     }
 

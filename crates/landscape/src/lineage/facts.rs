@@ -88,7 +88,7 @@ impl TokenFacts {
     /// The token that it was merged into.
     pub(super) fn merged_into(&self) -> Option<TokenKey> {
         let outcome = self.outcome.as_ref().filter(|outcome| outcome.outcome == Outcome::Coalesced)?;
-        outcome.group.and_then(TokenKey::from_u64)
+        outcome.group
     }
 
     /// A sink that refused it comes before the one that took it, whichever has the smaller number.

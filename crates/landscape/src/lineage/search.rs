@@ -139,7 +139,7 @@ impl<'a> Search<'a> {
         while self.facts.tokens.len() < MOST_ON_THE_WAY {
             let consumed = self.facts.tokens.values().filter_map(|token| token.outcome.as_ref());
             let consumed = consumed.filter(|outcome| outcome.outcome == Outcome::ConsumedInBatch);
-            let Some(batch) = consumed.filter_map(|o| o.batch_no).find(|batch| !passed.contains(batch))
+            let Some(batch) = consumed.filter_map(|o| o.release()).find(|batch| !passed.contains(batch))
             else {
                 break;
             };

@@ -206,14 +206,14 @@ fn every_attempt_is_shown_and_the_error_edge_gets_what_came_in() {
 fn forked() -> Vec<TokenFacts> {
     let done = NodeStateStatus::Completed;
     let child = |ordinal: u32, branch: &str| TokenFacts {
-        token: TokenRecord { token: token(ordinal), branch: Some(branch.into()), group: Some(1) },
+        token: TokenRecord { token: token(ordinal), branch: Some(branch.into()), group: Some(token(1)) },
         parents: vec![TokenParentRecord { token: token(ordinal), parent: token(0), ordinal: 0 }],
         ..plain_token(ordinal)
     };
     let root = TokenFacts {
         states: vec![state(0, SOURCE, done), state(0, QUALITY, done)],
         outcome: Some(TokenOutcomeRecord {
-            group: Some(1),
+            group: Some(token(1)),
             sink: None,
             ..TokenOutcomeRecord::at_sink(token(0), Outcome::Forked, step(APPROVED))
         }),

@@ -139,13 +139,10 @@ fn families(gathered: &Gathered) -> bool {
     };
     let linked = parents.iter().all(|link| {
         let (Some(child), Some(end)) = (token(link.token), outcome(link.parent)) else { return false };
-        let merged = child.group == Some(child.token.get());
+        let merged = child.group == Some(child.token);
         match end.outcome {
             Outcome::Forked | Outcome::Expanded => {
-                !merged
-                    && child.group == Some(link.parent.get())
-                    && end.group == child.group
-                    && link.ordinal == 0
+                !merged && child.group == Some(link.parent) && end.group == child.group && link.ordinal == 0
             }
             Outcome::Coalesced => merged && end.group == child.group,
             Outcome::Completed

@@ -169,7 +169,7 @@ impl Places {
                 TokenOrigin::Row(_) => {}
             })?;
             scan.failed_merges(&mut |outcome| {
-                outcome.batch_no.into_iter().for_each(|number| add(outcome.token, number));
+                outcome.release().into_iter().for_each(|number| add(outcome.token, number));
             })?;
         }
         moves.sort_unstable();
@@ -192,7 +192,7 @@ impl Places {
             let failed = pending.settled.iter().filter_map(PendingOutcome::record);
             let failed = failed.filter(|outcome| outcome.outcome == Outcome::Failed);
             let moves = failed.filter_map(|outcome| {
-                let release = self.release(outcome.batch_no?)?;
+                let release = self.release(outcome.release()?)?;
                 Some(Move { token: outcome.token, step: release.step, release: release.number })
             });
             let moves: Vec<Move> = moves.collect();

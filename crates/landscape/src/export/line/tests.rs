@@ -6,7 +6,7 @@ use elspeth_contracts::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::export::{Bytes, Group};
+use crate::export::Bytes;
 
 fn run() -> RunId {
     "01JZ0000000000000000000000".parse().unwrap()
@@ -61,7 +61,7 @@ fn operation(error: Option<ErrorReason>) -> Line {
 proptest! {
     #[test]
     fn every_text_comes_back(branch in proptest::option::of(any::<String>()), group in proptest::option::of(0u64..1 << 56)) {
-        let group_no = group.map(Group);
+        let group_no = group.and_then(TokenKey::from_u64);
         assert_comes_back(&Line::Token(TokenLine { token: token(7, 1), branch, group_no }));
     }
 

@@ -87,16 +87,15 @@ const RULES: &[Rule] = &[
         Found::Tokens(childless.map(|end| end.token).collect())
     }),
     ("a child of a fork or expansion names its parent as its group", |records| {
-        let links: BTreeSet<_> =
-            records.parents.iter().map(|link| (link.token.get(), link.parent.get())).collect();
+        let links: BTreeSet<_> = records.parents.iter().map(|link| (link.token, link.parent)).collect();
         let odd = records.tokens.iter().filter(|token| {
-            let (own, group) = (token.token.get(), token.group);
+            let (own, group) = (token.token, token.group);
             group.is_some_and(|group| group != own && !links.contains(&(own, group)))
         });
         Found::Tokens(odd.map(|token| token.token).collect())
     }),
     ("a token with children of a fork or expansion was forked or expanded", |records| {
-        let of_families = records.links().filter(|(parent, child)| child.group == Some(parent.get()));
+        let of_families = records.links().filter(|(parent, child)| child.group == Some(*parent));
         let was = |parent: TokenKey| {
             records.end(parent).is_some_and(|end| matches!(end.outcome, Outcome::Forked | Outcome::Expanded))
         };
@@ -104,7 +103,7 @@ const RULES: &[Rule] = &[
         Found::Tokens(odd.into_iter().collect())
     }),
     ("a token that a merged one came from was coalesced into it", |records| {
-        let merged = records.links().filter(|(_, child)| child.group == Some(child.token.get()));
+        let merged = records.links().filter(|(_, child)| child.group == Some(child.token));
         let was = |parent: TokenKey, child: &TokenRecord| {
             records
                 .end(parent)
@@ -165,7 +164,7 @@ const RULES: &[Rule] = &[
         let consumed = records.ended(|outcome| outcome == Outcome::ConsumedInBatch);
         let members: BTreeSet<_> = records.members.iter().map(|m| (m.token, m.batch_no)).collect();
         let is_sound = |end: &&TokenOutcomeRecord| {
-            end.batch_no.is_some_and(|number| {
+            end.release().is_some_and(|number| {
                 members.contains(&(end.token, number)) && records.completed(number).is_some()
             })
         };
@@ -176,7 +175,7 @@ const RULES: &[Rule] = &[
         for member in &records.members {
             let Some(batch) = records.completed(member.batch_no) else { continue };
             let consumed = records.end(member.token).is_some_and(|end| {
-                end.outcome == Outcome::ConsumedInBatch && end.batch_no == Some(member.batch_no)
+                end.outcome == Outcome::ConsumedInBatch && end.release() == Some(member.batch_no)
             });
             if !consumed && !records.went_on(member.token, batch.step) {
                 odd.push(member.token);

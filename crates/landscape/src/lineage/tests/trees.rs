@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use elspeth_contracts::{
     BatchMemberRecord, BatchOutputRecord, BatchRecord, BatchStatus, EdgeMode, EdgeNo, EdgeRecord, EpochNo,
-    ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, NodeType, Outcome, ReleaseRecord,
+    ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus, NodeType, Outcome, ReleaseNo, ReleaseRecord,
     RoutingEventRecord, StateContextRecord, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord,
     TransformErrorRecord, TriggerType,
 };
@@ -95,13 +95,13 @@ fn child_of(parents: &[TokenKey], token: TokenFacts) -> TokenFacts {
 }
 
 fn branch(name: &str, parent: TokenKey, token: TokenFacts) -> TokenFacts {
-    let record = TokenRecord { token: token.key(), branch: Some(name.into()), group: Some(parent.get()) };
+    let record = TokenRecord { token: token.key(), branch: Some(name.into()), group: Some(parent) };
     TokenFacts { token: record, ..child_of(&[parent], token) }
 }
 
 /// A token that ended with others in a group.
 fn grouped(how: Outcome, group: TokenKey, token: TokenFacts) -> TokenFacts {
-    let outcome = TokenOutcomeRecord { group: Some(group.get()), ..outcome(token.key(), how) };
+    let outcome = TokenOutcomeRecord { group: Some(group), ..outcome(token.key(), how) };
     TokenFacts { outcome: Some(outcome), ..token }
 }
 
@@ -332,7 +332,8 @@ fn release(number: u64, at: u16, epoch: u64) -> ReleaseRecord {
 
 /// Row 41 is the second member of batch 3.
 fn consumed() -> Facts {
-    let outcome = TokenOutcomeRecord { batch_no: Some(3), ..outcome(token(0), Outcome::ConsumedInBatch) };
+    let outcome =
+        TokenOutcomeRecord { batch_no: ReleaseNo::new(3), ..outcome(token(0), Outcome::ConsumedInBatch) };
     let mut facts = subject(vec![TokenFacts {
         outcome: Some(outcome),
         memberships: vec![member(3, 1, token(0))],

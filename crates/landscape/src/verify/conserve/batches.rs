@@ -44,7 +44,7 @@ fn all_members(
         decided.batches.iter().flat_map(|batch| known.places.members_of(batch.batch_no)).map(place).collect();
     members.sort_unstable();
     let consumed = outcomes.iter().filter(|outcome| outcome.outcome == Outcome::ConsumedInBatch);
-    consumed.map(|outcome| (outcome.token, outcome.batch_no)).eq(members)
+    consumed.map(|outcome| (outcome.token, outcome.release())).eq(members)
 }
 
 /// Tokens that were born here ended here, but for those that a batch consumes, which may be later; and nothing else ended here.
