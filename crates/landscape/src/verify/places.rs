@@ -113,7 +113,7 @@ impl Places {
             let passed = step.is_none_or(|step| m.step < step || inclusive && m.step == step);
             m.token < token || m.token == token && passed
         };
-        match self.moves[..self.moves.partition_point(before)].last() {
+        match self.moves[..partition_near(&self.moves, self.guess(token), before)].last() {
             Some(last) if last.token == token => TokenOrigin::Batch(last.release),
             Some(_) | None => token.origin(),
         }
@@ -136,11 +136,26 @@ impl Places {
 
     /// The releases that let a token go, in their order on its way.
     pub(super) fn releases_of(&self, token: TokenKey) -> impl Iterator<Item = u64> + '_ {
-        let from = self.moves.partition_point(|m| m.token < token);
+        let from = partition_near(&self.moves, self.guess(token), |m| m.token < token);
         self.moves[from..].iter().take_while(move |m| m.token == token).map(|m| m.release)
     }
 
+    /// Where a token's moves are, if they are spread evenly: mostly all tokens of some rows wait, or one of so many.
+    fn guess(&self, token: TokenKey) -> usize {
+        let (Some(first), Some(last)) = (self.moves.first(), self.moves.last()) else { return 0 };
+        let from_first = |token: TokenKey| token.get().saturating_sub(first.token.get());
+        let all = u128::from(from_first(last.token)).max(1);
+        let at = u128::from(from_first(token)) * self.moves.len() as u128 / all;
+        usize::try_from(at).unwrap_or(usize::MAX)
+    }
+
     pub(super) fn release(&self, number: u64) -> Option<&ReleaseRecord> {
+        // Where none is missing, a number tells its place.
+        let first = self.releases.first()?.number;
+        let near = usize::try_from(number.checked_sub(first)?).ok().and_then(|at| self.releases.get(at));
+        if near.is_some_and(|release| release.number == number) {
+            return near;
+        }
         let at = self.releases.binary_search_by_key(&number, |release| release.number).ok()?;
         Some(&self.releases[at])
     }
@@ -265,6 +280,30 @@ impl Places {
     }
 }
 
+/// As [`slice::partition_point`], and sooner where the place is near `guess`.
+fn partition_near<T>(list: &[T], guess: usize, before: impl Fn(&T) -> bool) -> usize {
+    let guess = guess.min(list.len());
+    let (mut low, mut high, mut step) = (guess, guess, 1);
+    if list.get(guess).is_some_and(&before) {
+        while list.get(high).is_some_and(&before) {
+            low = high + 1;
+            high = high.saturating_add(step).min(list.len());
+            step *= 2;
+        }
+    } else {
+        while low > 0 {
+            high = low;
+            low = low.saturating_sub(step);
+            step *= 2;
+            if before(&list[low]) {
+                low += 1;
+                break;
+            }
+        }
+    }
+    low + list[low..high].partition_point(before)
+}
+
 /// Ranges that lie near each other are one; rows and releases never are.
 fn joined(ranges: Vec<TokenRange>) -> Vec<TokenRange> {
     let mut joined: Vec<TokenRange> = Vec::new();
@@ -299,6 +338,26 @@ impl Epoch {
         match self.members.last_mut() {
             Some(last) if last.from + last.count == position => last.count += 1,
             Some(_) | None => self.members.push(Taken { from: position, count: 1 }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::partition_near;
+
+    proptest! {
+        #[test]
+        fn a_guess_changes_nothing_but_the_time(
+            mut list in prop::collection::vec(0u32..60, 0..80),
+            guess in 0usize..100,
+            at in 0u32..61,
+        ) {
+            list.sort_unstable();
+            let expected = list.partition_point(|it| *it < at);
+            prop_assert_eq!(partition_near(&list, guess, |it| *it < at), expected);
         }
     }
 }
