@@ -2,12 +2,16 @@
 //!
 //! A fingerprint tells whether two runs used the same secret, and nothing else to someone without the key.
 
+mod blot;
+
 use std::ops::Range;
 
 use elspeth_graph::SettingPath;
 use serde_json::{Map, Value};
 
 use crate::finding::Finding;
+
+pub(crate) use blot::blotted;
 
 /// The variable that holds the key of fingerprints.
 pub const KEY_VARIABLE: &str = "ELSPETH_FINGERPRINT_KEY";

@@ -59,6 +59,19 @@ fn three_mistakes_give_three_errors_with_their_places() {
 }
 
 #[test]
+fn an_error_quotes_its_line_without_the_secrets_in_it() {
+    let cli = Cli::triage();
+    let mut secret =
+        include_str!("data/triage.yaml").replace("sqlite:///out/audit.db", "postgresql://me:hunter2@db/x");
+    secret.push_str("unknown: {api_key: hunter2} # next to\npassword: hunter2\n");
+    cli.write("triage.yaml", &secret);
+    let said = cli.say(&["validate", "-s", "triage.yaml"]);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.err.contains("unknown: {api_key: *******} # next to"), "{}", said.err);
+    assert!(!said.err.contains("hunter2"), "{}", said.err);
+}
+
+#[test]
 fn plugins_are_listed_and_shown() {
     let cli = Cli::triage();
     let list = cli.say(&["plugins"]).out;

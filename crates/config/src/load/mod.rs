@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::finding::{Finding, Locator};
 use crate::marks::Marks;
 use crate::schema::{Checked, check, json_schema};
-use crate::secrets::{FingerprintKey, KEY_VARIABLE, hide, only_fingerprints};
+use crate::secrets::{FingerprintKey, KEY_VARIABLE, blotted, hide, only_fingerprints};
 use crate::{
     DatabaseUrl, Diagnostic, Environment, Settings, Signing, SourceText, export, files, signing, unavailable,
     variables, yaml,
@@ -151,7 +151,7 @@ fn read_text(
     registry: &Registry,
 ) -> Result<Loaded, Vec<Diagnostic>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let source = SourceText { name: name.to_owned(), text: text.to_owned() };
+    let source = SourceText { name: name.to_owned(), text: blotted(text) };
     let locator = Locator { source: Some(Arc::new(source)), marks: Marks::read(text), ..Locator::default() };
     let mut loading = Loading { locator, origin, registry, errors: Vec::new(), warnings: Vec::new() };
     let result = loading.run(text, environment);
