@@ -82,6 +82,7 @@ pub(crate) fn unended(error: RunError, location: &str) -> AppError {
         | RunError::Changed { .. }
         | RunError::Budget { .. }
         | RunError::Plan(_)
+        | RunError::Stopped
         | RunError::Internal(_) => AppError::Run(error),
     }
 }

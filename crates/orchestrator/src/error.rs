@@ -40,6 +40,9 @@ pub enum RunError {
         /// What the settings allow.
         limit: String,
     },
+    /// It was stopped while its source was being opened.
+    #[error("stopped while the source was being opened; nothing was recorded")]
+    Stopped,
     /// The plan lacks an instance.
     #[error(transparent)]
     Plan(#[from] MissingPlugin),
@@ -63,7 +66,7 @@ impl RunError {
     #[must_use]
     pub fn reason(&self) -> ErrorReason {
         let kind = match self {
-            Self::Source(_) => FailureKind::SourceFailed,
+            Self::Source(_) | Self::Stopped => FailureKind::SourceFailed,
             Self::Act(_) => FailureKind::SinkFailed,
             Self::Record(_) | Self::Bodies(_) | Self::EndNotRecorded { .. } => FailureKind::RecordFailed,
             Self::Changed { .. } => FailureKind::SourceFailed,
@@ -86,7 +89,7 @@ impl RunError {
             Self::Changed { .. } => Some("resume it with the settings it began with, or start a new run"),
             Self::Bodies(kept) => kept.help,
             Self::EndNotRecorded { before, .. } => before.as_ref().and_then(|before| before.help()),
-            Self::Record(_) | Self::Plan(_) | Self::Internal(_) => None,
+            Self::Record(_) | Self::Stopped | Self::Plan(_) | Self::Internal(_) => None,
         }
     }
 
@@ -99,6 +102,7 @@ impl RunError {
             Self::Source(_)
             | Self::Act(_)
             | Self::Bodies(_)
+            | Self::Stopped
             | Self::Record(_)
             | Self::Changed { .. }
             | Self::Budget { .. } => false,

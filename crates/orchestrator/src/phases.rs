@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ const IDLE: Duration = Duration::from_millis(250);
 
 /// How often the owner of a run that waits for its source shows that it lives, and looks whether it should stop.
 const PULSE: Duration = Duration::from_secs(1);
+
+/// How often a run whose source is being opened looks whether it should stop.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How many epochs may be decided and committed while the sinks have yet to act on them.
 const BEHIND: usize = 2;
@@ -56,7 +60,7 @@ pub async fn run(
     stop: Arc<AtomicBool>,
     observer: &mut dyn RunObserver,
 ) -> Result<RunEnd, RunError> {
-    open_source(plan.source.as_mut(), plan.hash_version, None)?;
+    plan.source = open_source(plan.source, plan.hash_version, None, &stop)?;
     let start = plan.start();
     let recorder = Recorder::begin(writer, &start).await?.with_heads_every(plan.heads_every);
     observer.started(plan.run_id);
@@ -118,14 +122,30 @@ pub(crate) struct Entry {
     pub(crate) pending: VecDeque<EpochWork>,
 }
 
+/// Opens the source on a thread of its own: it may wait for input that never comes, and a run can be stopped then, too. The
+/// thread ends with the process in that case.
 pub(crate) fn open_source(
-    source: &mut dyn Source,
+    mut source: Box<dyn Source>,
     version: HashVersion,
-    position: Option<&SourcePosition>,
-) -> Result<(), RunError> {
-    caught("source", || source.open(version, position))
-        .unwrap_or_else(|reason| Err(SourceError::new(reason.message)))
-        .map_err(RunError::Source)
+    position: Option<SourcePosition>,
+    stop: &AtomicBool,
+) -> Result<Box<dyn Source>, RunError> {
+    let (sender, opened) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let result = caught("source", || source.open(version, position.as_ref()))
+            .unwrap_or_else(|reason| Err(SourceError::new(reason.message)));
+        drop(sender.send(result.map(|()| source)));
+    });
+    loop {
+        match opened.recv_timeout(LOOK) {
+            Ok(result) => return result.map_err(RunError::Source),
+            Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => return Err(RunError::Stopped),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(RunError::Internal("the source's thread ended".to_owned()));
+            }
+        }
+    }
 }
 
 async fn end(

@@ -11,7 +11,7 @@ use elspeth_landscape::{
     Carried, Corruption, DecidedEpoch, LandscapeError, LandscapeReader, LandscapeWriter, Page, PendingEpoch,
     Recorder, ResumePoint, Resumption, RunRecord, SinkProgress, SourceRecord, TakeUp, carried,
 };
-use elspeth_plugin::{SinkPosition, SourcePosition};
+use elspeth_plugin::{SinkPosition, Source, SourcePosition};
 use serde::de::DeserializeOwned;
 
 use crate::phases::{Course, Entry, open_source, to_the_end};
@@ -37,7 +37,13 @@ pub async fn resume(
 ) -> Result<RunEnd, RunError> {
     same_graph(&plan, seen)?;
     let point = reader.resume_point(seen.run_no).await?;
-    open_at(&mut plan, seen, &point)?;
+    if plan.accept_changed_source {
+        plan.source.accept_changes();
+    }
+    plan.source = open_source(plan.source, plan.hash_version, position(&point)?, &stop)?;
+    if !plan.accept_changed_source {
+        same_source(plan.source.as_ref(), seen)?;
+    }
     let record = Record { reader, run: seen, plan: &plan };
     let open = record.still_open(&point).await?;
     let mut pending = VecDeque::new();
@@ -104,21 +110,18 @@ fn same_graph(plan: &RunPlan, run: &RunRecord) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Opens the source where the last commit says, if it is the one that was read.
-fn open_at(plan: &mut RunPlan, run: &RunRecord, point: &ResumePoint) -> Result<(), RunError> {
-    let position = match &point.checkpoint {
-        Some(checkpoint) => Some(SourcePosition(stored(&checkpoint.source_position, "source_position")?)),
-        None => None,
-    };
-    if plan.accept_changed_source {
-        plan.source.accept_changes();
+/// Where the source is to be read on, by the last commit.
+fn position(point: &ResumePoint) -> Result<Option<SourcePosition>, RunError> {
+    match &point.checkpoint {
+        Some(checkpoint) => Ok(Some(SourcePosition(stored(&checkpoint.source_position, "source_position")?))),
+        None => Ok(None),
     }
-    open_source(plan.source.as_mut(), plan.hash_version, position.as_ref())?;
-    if plan.accept_changed_source {
-        return Ok(());
-    }
+}
+
+/// The source is the one that was read.
+fn same_source(source: &dyn Source, run: &RunRecord) -> Result<(), RunError> {
     let before: serde_json::Value = stored(&run.source.identity, "source_identity")?;
-    let now = plan.source.identity();
+    let now = source.identity();
     let size = (before["size_bytes"].as_u64(), now.size_bytes);
     if let (Some(was), Some(is)) = size
         && was != is

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails its test, with the place")]
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -160,4 +160,22 @@ fn where_a_run_would_go_on_is_told() {
     {
         assert!(told.contains(part), "{part}: {told}");
     }
+}
+
+#[test]
+fn a_source_that_never_begins_does_not_keep_a_run_from_being_stopped() {
+    let cli = Cli::triage();
+    assert!(Command::new("mkfifo").arg(cli.path("many.csv")).status().unwrap().success());
+    cli.write("quick.yaml", SETTINGS);
+    let mut command = cli.command(&["run", "-s", "quick.yaml", "-x"]);
+    let process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // Comes back when the other end is being opened, too.
+    let silent = std::fs::OpenOptions::new().write(true).open(cli.path("many.csv")).unwrap();
+    let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let output = process.wait_with_output().unwrap();
+    drop(silent);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("stopped while the source was being opened; nothing was recorded"), "{said}");
 }
