@@ -188,14 +188,13 @@ impl RowIndex {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenKey(OneMore);
 
-/// A number from 0, kept as the one after it.
+/// A number from 0, kept as the one after it. The last of all is no number of anything, and taken for the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct OneMore(NonZeroU64);
 
 impl OneMore {
-    /// `number` is not the last of all.
     const fn new(number: u64) -> Self {
-        Self(NonZeroU64::new(number + 1).expect("one more than a number is not 0"))
+        Self(NonZeroU64::new(number.saturating_add(1)).expect("one more than a number is not 0"))
     }
 
     const fn get(self) -> u64 {
@@ -417,6 +416,14 @@ mod tests {
             prop_assert_eq!((first.origin(), last.origin()), (key.origin(), key.origin()));
             prop_assert_eq!(TokenKey::from_u64(key.get()), Some(key));
             prop_assert_eq!(ReleaseNo::new(batch).map(ReleaseNo::get), Some(batch));
+        }
+    }
+
+    #[test]
+    fn origins_that_a_damaged_record_may_name_have_tokens_too() {
+        for batch in [BATCH_ORIGIN, u64::MAX] {
+            let (first, last) = TokenOrigin::Batch(batch).tokens();
+            assert!(first <= last);
         }
     }
 
