@@ -244,7 +244,10 @@ fn children_carry_on_what_their_parent_had_and_stand_below_it() {
         tokens[2]["states"][0]["input"]["amount"], 2500.0,
         "one child does not change the other's row"
     );
-    assert_eq!(tokens[0]["outcome"], json!({"outcome": "forked", "sink": null, "error": null, "group": 1}));
+    assert_eq!(
+        tokens[0]["outcome"],
+        json!({"outcome": "forked", "sink": null, "error": null, "group": token(1).get()})
+    );
 
     let text = lineage.to_text();
     let line = |start: &str| {
