@@ -55,7 +55,8 @@ impl Settled {
             return outcomes;
         }
         let mut keyed: Vec<_> = self.iter().collect();
-        keyed.sort_by_key(|(cause, outcome)| (*cause, outcome.token));
+        // A token ends once, and a stable sort would need memory of its own.
+        keyed.sort_unstable_by_key(|(cause, outcome)| (*cause, outcome.token));
         keyed.into_iter().map(|(_, outcome)| outcome).collect()
     }
 }
