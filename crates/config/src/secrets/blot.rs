@@ -8,7 +8,7 @@ use super::{Inside, UserInfo, is_secret};
 /// The text with every secret blotted out. Lines, columns and bytes stay what they were.
 pub(crate) fn blotted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    // How far the key of a text over several lines is indented, while its lines come.
+    // How far the key of a secret is indented, while lines come that may go on with it.
     let mut block: Option<usize> = None;
     for line in text.split_inclusive('\n') {
         let content = line.trim_end_matches(['\n', '\r']);
@@ -30,7 +30,7 @@ fn blot(secret: &str, out: &mut String) {
     out.extend(secret.chars().map(|c| ['*', '·', '•', '🞄'][c.len_utf8() - 1]));
 }
 
-/// Writes a line to `out`; whether it begins a secret of several lines.
+/// Writes a line to `out`; whether deeper lines behind it may go on with a secret.
 fn line_without_secrets(line: &str, out: &mut String) -> bool {
     let mut rest = line;
     while let Some(colon) = rest.find(':') {
@@ -57,16 +57,25 @@ fn line_without_secrets(line: &str, out: &mut String) -> bool {
             continue;
         }
         out.push_str(&tail[..tail.len() - value.len()]);
-        if value.starts_with(['|', '>']) {
+        if value.is_empty() || value.starts_with(['|', '>', '#']) {
             out.push_str(value);
             return true;
         }
-        let length = value_length(value);
-        match value[..length].contains("${") || value.starts_with(['{', '[']) {
+        if value.starts_with(['{', '[']) {
+            rest = value;
+            continue;
+        }
+        let flow = line[..line.len() - value.len()].contains(['{', '[']);
+        let length = value_length(value, flow);
+        match is_variable(&value[..length]) {
             true => out.push_str(&value[..length]),
             false => blot(&value[..length], out),
         }
         rest = &value[length..];
+        if !flow && (rest.is_empty() || rest.trim_start().starts_with('#')) {
+            out.push_str(rest);
+            return true;
+        }
     }
     out.push_str(rest);
     false
@@ -74,22 +83,50 @@ fn line_without_secrets(line: &str, out: &mut String) -> bool {
 
 /// The bytes of the password of a URL whose `://` stands at a place of the line.
 fn url_around(line: &str, colon: usize) -> Option<(usize, usize)> {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'');
     let start = line[..colon].rfind(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)));
     let start = start.map_or(0, |at| at + line[at..].chars().next().map_or(1, char::len_utf8));
+    // In quotes it ends with them; a password may hold anything else by mistake.
+    let quote = line[..start].chars().next_back().filter(|c| matches!(c, '"' | '\''));
+    let ends = |c: char| quote.map_or(c.is_whitespace(), |quote| c == quote);
     let end = line[colon..].find(ends).map_or(line.len(), |at| colon + at);
     let password = UserInfo::of(&line[start..end])?.password;
     let inside = &line[start + password.start..start + password.end];
-    (!inside.contains("${")).then_some((start + password.start, start + password.end))
+    (!is_variable(inside)).then_some((start + password.start, start + password.end))
 }
 
-/// How long a value is that begins here: a text in quotes, or up to what ends a plain one.
-fn value_length(value: &str) -> usize {
-    if let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
-        return value[1..].find(quote).map_or(value.len(), |at| at + 2);
+/// Whether it is no more than `${NAME}`, without a default.
+fn is_variable(value: &str) -> bool {
+    let name = value.trim_matches(['"', '\'']).strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}
+
+/// How long a value is that begins here: a text in quotes, or up to what ends a plain one, which only brackets around it make
+/// end within the line.
+fn value_length(value: &str, flow: bool) -> usize {
+    match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => quoted_length(value, quote),
+        _ => {
+            let ends: &[&str] = if flow { &[", ", "}", "]", " #"] } else { &[" #"] };
+            // A variable has a bracket of its own.
+            let from = value.strip_prefix("${").and_then(|rest| rest.find('}')).map_or(0, |at| at + 3);
+            let end = ends.iter().filter_map(|end| value[from..].find(end)).min();
+            end.map_or(value.trim_end().len(), |at| from + at)
+        }
     }
-    let end = [", ", "}", " #"].iter().filter_map(|end| value.find(end)).min();
-    end.unwrap_or(value.trim_end().len())
+}
+
+/// Up to the quote that closes it: not one behind a backslash in double quotes, nor a doubled one in single quotes.
+fn quoted_length(value: &str, quote: char) -> usize {
+    let mut characters = value.char_indices().skip(1).peekable();
+    while let Some((at, character)) = characters.next() {
+        let doubled = |next: Option<&(usize, char)>| quote == '\'' && next.is_some_and(|(_, c)| *c == quote);
+        if quote == '"' && character == '\\' || character == quote && doubled(characters.peek()) {
+            characters.next();
+        } else if character == quote {
+            return at + 1;
+        }
+    }
+    value.len()
 }
 
 #[cfg(test)]
@@ -108,7 +145,19 @@ mod tests {
             ("private_key: |\n  a\n\n  b\nn: c\n", "private_key: |\n  *\n\n  *\nn: c\n"),
             ("password: ${PW}", "password: ${PW}"),
             ("url: postgresql://u:${PW}@h/d", "url: postgresql://u:${PW}@h/d"),
-            ("password:\n  x: 1\n", "password:\n  x: 1\n"),
+            ("password: ${PW:-hunter2}", "password: **************"),
+            ("url: https://u:${PW:-x}@h", "url: https://u:********@h"),
+            ("o: {password: ${PW}, n: 1}", "o: {password: ${PW}, n: 1}"),
+            ("o: {password: ${PW:-x}, n: 1}", "o: {password: ********, n: 1}"),
+            ("password:\n  hunter2\nn: 1\n", "password:\n  *******\nn: 1\n"),
+            ("password: # why\n  x\n", "password: # why\n  *\n"),
+            ("password: hun\n  ter2\nn: 1\n", "password: ***\n  ****\nn: 1\n"),
+            ("password: \"hun\n  ter2\"\nn: 1\n", "password: ****\n  *****\nn: 1\n"),
+            ("password: a}b, c\n", "password: ******\n"),
+            (r#"password: "a\"b" # c"#, "password: ****** # c"),
+            ("password: 'a''b' # c", "password: ****** # c"),
+            ("url: 'https://u:a b@h' # c", "url: 'https://u:***@h' # c"),
+            ("credentials: {user: me, password: x}", "credentials: {user: me, password: *}"),
             ("passwort: ü # token: ü", "passwort: ü # token: ·"),
             ("max_tokens: 5\r\n", "max_tokens: 5\r\n"),
         ];
