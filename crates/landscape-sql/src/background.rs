@@ -67,7 +67,8 @@ impl Default for Counted {
     }
 }
 
-/// Counts the rows up to each number that comes. A stretch whose tokens are not all done gets a second try with the next.
+/// Counts the rows up to each number that comes. What is left of a stretch from the first row that is still under way gets
+/// a second try with the next.
 fn count(connection: &Connection, run_no: i64, inbox: &Receiver<i64>) -> rusqlite::Result<Counted> {
     let (mut tally, mut again) = (Tally::default(), Vec::new());
     let (mut from, mut waiting) = (0, None);
@@ -84,17 +85,14 @@ fn count(connection: &Connection, run_no: i64, inbox: &Receiver<i64>) -> rusqlit
     Ok(Counted { tally, again })
 }
 
-/// Gives the stretch back when it is not finished.
+/// Gives back what is left of the stretch.
 fn count_one(
     connection: &Connection,
     run_no: i64,
     stretch: Stretch,
     tally: &mut Tally,
 ) -> rusqlite::Result<Option<Stretch>> {
-    let counted = Tally::of(connection, run_no, stretch)?;
-    if counted.is_finished() {
-        tally.add(&counted);
-        return Ok(None);
-    }
-    Ok(Some(stretch))
+    let (counted, left) = Tally::of_finished(connection, run_no, stretch)?;
+    tally.add(&counted);
+    Ok(left)
 }

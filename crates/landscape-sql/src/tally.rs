@@ -207,6 +207,11 @@ impl Kin {
         self.ends[at]
     }
 
+    /// Whether a token has not come to its end.
+    fn is_under_way(&self) -> bool {
+        self.tokens.iter().any(|of| self.end_at(of.token).is_none())
+    }
+
     fn arrivals_of(&self, token: i64) -> impl Iterator<Item = &Arrival> {
         let from = self.arrivals.partition_point(|arrival| arrival.token < token);
         self.arrivals[from..].iter().take_while(move |arrival| arrival.token == token)
@@ -249,20 +254,44 @@ pub(crate) struct Tally {
 impl Tally {
     /// Counts one stretch; all numbers are of one moment.
     pub(crate) fn of(connection: &Connection, run_no: i64, stretch: Stretch) -> rusqlite::Result<Self> {
-        if !connection.is_autocommit() {
-            return Self::now(connection, run_no, stretch);
-        }
-        let moment = connection.unchecked_transaction()?;
-        let tally = Self::now(&moment, run_no, stretch)?;
-        moment.commit()?;
-        Ok(tally)
+        Self::of_one_moment(connection, run_no, stretch, |_| false).map(|(tally, _)| tally)
     }
 
-    fn now(connection: &Connection, run_no: i64, stretch: Stretch) -> rusqlite::Result<Self> {
-        let ((first_row, last_row), (first, last)) = (stretch.rows(), stretch.tokens());
+    /// Counts a stretch up to the first row of which a token has not come to its end, and gives back what is left from
+    /// there. Counting the others again later would give the same.
+    pub(crate) fn of_finished(
+        connection: &Connection,
+        run_no: i64,
+        stretch: Stretch,
+    ) -> rusqlite::Result<(Self, Option<Stretch>)> {
+        let (tally, to) = Self::of_one_moment(connection, run_no, stretch, Kin::is_under_way)?;
+        Ok((tally, (to < stretch.to).then_some(Stretch { from: to, ..stretch })))
+    }
+
+    fn of_one_moment(
+        connection: &Connection,
+        run_no: i64,
+        stretch: Stretch,
+        ends_at: impl Fn(&Kin) -> bool,
+    ) -> rusqlite::Result<(Self, i64)> {
+        if !connection.is_autocommit() {
+            return Self::now(connection, run_no, stretch, ends_at);
+        }
+        let moment = connection.unchecked_transaction()?;
+        let counted = Self::now(&moment, run_no, stretch, ends_at)?;
+        moment.commit()?;
+        Ok(counted)
+    }
+
+    /// What was counted, and up to which row.
+    fn now(
+        connection: &Connection,
+        run_no: i64,
+        mut stretch: Stretch,
+        ends_at: impl Fn(&Kin) -> bool,
+    ) -> rusqlite::Result<(Self, i64)> {
+        let (first, last) = stretch.tokens();
         let mut tally = Self::default();
-        let rows = named_params! { ":run": run_no, ":first_row": first_row, ":last_row": last_row };
-        tally.rows = connection.prepare_cached(ROWS)?.query_row(rows, |row| row.get(0))?;
         let range = named_params! { ":run": run_no, ":first": first, ":last": last };
         let mut statements = [
             connection.prepare_cached(TOKENS)?,
@@ -279,15 +308,23 @@ impl Tally {
         loop {
             let row = tokens.row().min(ends.row()).min(arrivals.row()).min(links.row());
             if row == i64::MAX {
-                return Ok(tally);
+                break;
             }
             tokens.take(row, &mut kin.tokens)?;
             ends.take(row, &mut kin.ends)?;
             arrivals.take(row, &mut kin.arrivals)?;
             links.take(row, &mut kin.links)?;
+            if ends_at(&kin) {
+                stretch.to = row;
+                break;
+            }
             tally.count(&kin);
             tally.families.count(&kin, |token| end_abroad(connection, run_no, token))?;
         }
+        let (first_row, last_row) = stretch.rows();
+        let rows = named_params! { ":run": run_no, ":first_row": first_row, ":last_row": last_row };
+        tally.rows = connection.prepare_cached(ROWS)?.query_row(rows, |row| row.get(0))?;
+        Ok((tally, stretch.to))
     }
 
     /// Counts the tokens of a row, what became of them and where they arrived.
@@ -319,11 +356,6 @@ impl Tally {
         for arrival in &kin.arrivals {
             *self.completed.entry(arrival.sink).or_default() += i64::from(arrival.completed);
         }
-    }
-
-    /// Whether every token has come to its end, so that counting again later would give the same.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.without_outcome == 0
     }
 
     /// Adds what was counted over other rows.

@@ -47,6 +47,9 @@ const LINKS: &str = "SELECT (SELECT count(*) FROM token_parents WHERE run_no = 1
         WHERE p.run_no = 1 AND p.token BETWEEN :first AND :last AND t.run_no = 1 AND t.token = p.token
             AND o.run_no = 1 AND o.token = p.parent AND o.terminal = 1)";
 
+const FIRST_UNDER_WAY: &str = "SELECT min(token) >> 20 FROM (SELECT token FROM tokens WHERE run_no = 1
+    EXCEPT SELECT token FROM token_outcomes WHERE run_no = 1 AND terminal = 1)";
+
 fn asked(connection: &Connection, sql: &str, (first, last): (i64, i64)) -> Vec<i64> {
     let mut statement = connection.prepare(sql).unwrap();
     let columns = statement.column_count();
@@ -137,6 +140,12 @@ proptest! {
         let whole = Tally::of(&connection, 1, Stretch::ALL).unwrap();
         prop_assert_eq!(whole.families.numbers(), sum.families.numbers());
         prop_assert_eq!(whole, sum);
+        let (finished, left) = Tally::of_finished(&connection, 1, Stretch::ALL).unwrap();
+        prop_assert_eq!(finished.without_outcome, 0);
+        let under_way: Option<i64> = connection.query_row(FIRST_UNDER_WAY, (), |row| row.get(0)).unwrap();
+        prop_assert_eq!(left, under_way.map(|from| Stretch { from, to: i64::MAX }));
+        let counted = Tally::of(&connection, 1, Stretch { from: 0, to: under_way.unwrap_or(i64::MAX) }).unwrap();
+        prop_assert_eq!(finished, counted);
     }
 }
 
