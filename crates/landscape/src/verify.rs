@@ -8,6 +8,7 @@
 //! by as many threads as the machine has cores.
 
 mod artifacts;
+mod aside;
 mod bodies;
 mod conserve;
 mod entered;
@@ -32,6 +33,7 @@ use elspeth_payload::LargeBodies;
 use elspeth_proof::{Digest, Hash};
 use serde::{Serialize, Serializer};
 
+use aside::Aside;
 use bodies::{BodyCount, Kept, Looked};
 use conserve::Tally;
 use entered::{Entered, Told};
@@ -357,30 +359,35 @@ impl Verifier<'_> {
         // Batches that go on with their members, and merges, are left to SQL; looking at them here as well would be in vain.
         let consuming = !coalesces(nodes) && scan.count(Counted::BatchOutputs)? > 0;
         let by_hand = run.status == RunStatus::Completed && (known.places.is_simple() || consuming);
-        let account = std::thread::scope(|scope| {
+        let rows = epochs_sound.then(|| epochs.iter().map(|epoch| epoch.record.row_count).sum());
+        let beside = |scan: &mut dyn RecordScan| Aside::read(scan, self.subject, rows);
+        let seen = std::thread::scope(|scope| {
             // Counting in SQL takes as long as a good part of the hashing, and needs nothing of it.
             let account = || threads::scan(&opened)?.account(run.status);
             let counting = (!by_hand).then(|| scope.spawn(account));
-            threads::each(&opened, scan, (&known, &epochs), looked, |at, mut examined| {
-                counted.add(examined.counted);
-                bodies.add(examined.bodies);
-                tally.add(examined.tally.take().unwrap_or_else(Tally::unknown));
-                let found = std::mem::take(&mut examined.bad);
-                if let Some(witness) = &mut witness {
-                    witness.epoch(at, &examined);
-                }
-                let sound = fold.add(&epochs[at], &mut examined, ledger);
-                found.into_iter().for_each(|(check, bad)| ledger.bad(check, bad.judged(!sound)));
-            })?;
-            match counting {
+            let aside =
+                threads::each(&opened, scan, (&known, &epochs), looked, beside, |at, mut examined| {
+                    counted.add(examined.counted);
+                    bodies.add(examined.bodies);
+                    tally.add(examined.tally.take().unwrap_or_else(Tally::unknown));
+                    let found = std::mem::take(&mut examined.bad);
+                    if let Some(witness) = &mut witness {
+                        witness.epoch(at, &examined);
+                    }
+                    let sound = fold.add(&epochs[at], &mut examined, ledger);
+                    found.into_iter().for_each(|(check, bad)| ledger.bad(check, bad.judged(!sound)));
+                })?;
+            let account = match counting {
                 Some(counting) => counting.join().unwrap_or_else(|_| Err(changed_meanwhile())),
                 None if tally.open || !ledger.is_sound() => account(),
                 None => {
                     let summary = Some(tally.counters(&known).kept());
                     Ok(Account { breaches: Vec::new(), summary })
                 }
-            }
+            };
+            Ok((account, aside))
         });
+        let (account, aside) = seen.unwrap_or_else(|error| (Err(error), beside(scan)));
         let (written, records) = (std::mem::take(&mut fold.written), fold.records);
         let trees = std::mem::take(&mut fold.asked);
         let continuation = scan.continuation()?;
@@ -411,10 +418,10 @@ impl Verifier<'_> {
         if let Some(registry) = self.subject.registry {
             registry.tell(entered.last, ledger);
         }
-        let rows = || epochs.iter().map(|epoch| epoch.record.row_count).sum();
-        self.strays(scan, (epochs_sound.then(rows), counted), ledger)?;
-        self.kept(scan, (kept, bodies), ledger)?;
-        artifacts::check(scan, run, artifacts, ledger)?;
+        let mut aside = aside?;
+        aside.strays(counted, ledger);
+        Self::kept(aside.blocks, (kept, bodies), ledger);
+        artifacts::check(scan, run, (artifacts, aside.files), ledger)?;
         if cfg!(debug_assertions)
             && by_hand
             && consuming
@@ -437,38 +444,6 @@ impl Verifier<'_> {
         Ok(records)
     }
 
-    /// Records that no epoch has, and what SQL has to be asked for.
-    fn strays(
-        &self,
-        scan: &mut dyn RecordScan,
-        (rows, counted): (Option<u64>, Numbers),
-        ledger: &mut Ledger,
-    ) -> Result<(), LandscapeError> {
-        if let Some(rows) = rows
-            && let Some(stray) = scan.beyond(rows)?
-        {
-            ledger.bad(Check::Records, stray.into());
-        }
-        let tables = [
-            (Counted::Batches, "batches", counted.batches),
-            (Counted::BatchOutputs, "batch_outputs", counted.outputs),
-            (Counted::Operations, "operations", counted.operations),
-            (Counted::Artifacts, "artifacts", counted.artifacts),
-            (Counted::OfReleased, "tokens", counted.of_released),
-        ];
-        for (table, name, known) in tables {
-            let stored = scan.count(table)?;
-            if stored != known {
-                let what = format!("{} of its records are of no epoch or release", stored.abs_diff(known));
-                ledger.bad(Check::Records, Bad::among(name, "of the run").what(what));
-            }
-        }
-        if let Some(orphan) = scan.orphan()? {
-            ledger.bad(Check::Database, orphan.into());
-        }
-        Ok(())
-    }
-
     fn conservation(&self, account: Account, kept: Option<String>, ledger: &mut Ledger) {
         let run = self.subject.run;
         if run.status != RunStatus::Completed {
@@ -487,13 +462,7 @@ impl Verifier<'_> {
     }
 
     /// Blocks of epochs that do not exist, and what is told of those that were looked at.
-    fn kept(
-        &self,
-        scan: &mut dyn RecordScan,
-        (kept, bodies): (Kept, BodyCount),
-        ledger: &mut Ledger,
-    ) -> Result<(), LandscapeError> {
-        let blocks = scan.blocks()?.len() as u64;
+    fn kept(blocks: u64, (kept, bodies): (Kept, BodyCount), ledger: &mut Ledger) {
         if blocks > bodies.blocks - bodies.purged {
             let what = "there are bodies of epochs that do not exist";
             ledger.bad(Check::Bodies, Bad::among("bodies", "of the run").what(what));
@@ -507,7 +476,6 @@ impl Verifier<'_> {
             Kept::Elsewhere => ledger.note(Check::Bodies, "the run came here without them"),
             Kept::All => ledger.note(Check::Bodies, format!("{} have their hashes", bodies.checked)),
         }
-        Ok(())
     }
 }
 

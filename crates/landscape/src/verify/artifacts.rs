@@ -17,11 +17,22 @@ use crate::{LandscapeError, RunRecord};
 const FILE: &str = "file";
 const CHUNK: usize = 1 << 16;
 
-/// Compares every file that a completed run published. `artifacts` are the newest of each path.
+/// Size and hash of a file; nothing where there is none.
+pub(super) type OnDisk = io::Result<Option<(u64, ContentHash)>>;
+
+/// Reads every file that a completed run published; nothing for what is no file.
+pub(super) fn read(run: &RunRecord, artifacts: Option<&[ArtifactRecord]>) -> Vec<Option<OnDisk>> {
+    let published = artifacts.filter(|_| run.status == RunStatus::Completed).unwrap_or_default();
+    let is_file = |artifact: &&ArtifactRecord| artifact.artifact_type == FILE;
+    let read = |file: &ArtifactRecord| on_disk(Path::new(&file.path), run.hash_version);
+    published.iter().map(|artifact| Some(artifact).filter(is_file).map(read)).collect()
+}
+
+/// Compares every file that a completed run published with what was `read`. `artifacts` are the newest of each path.
 pub(super) fn check(
     scan: &mut dyn RecordScan,
     run: &RunRecord,
-    artifacts: Option<&[ArtifactRecord]>,
+    (artifacts, read): (Option<&[ArtifactRecord]>, Vec<Option<OnDisk>>),
     ledger: &mut Ledger,
 ) -> Result<(), LandscapeError> {
     let Some(artifacts) = artifacts else {
@@ -33,16 +44,11 @@ pub(super) fn check(
         return Ok(());
     }
     let (mut same, mut elsewhere) = (0, 0);
-    for artifact in artifacts {
-        if artifact.artifact_type != FILE {
-            elsewhere += 1;
-            continue;
-        }
-        match on_disk(Path::new(&artifact.path), run.hash_version) {
-            Ok(Some((size, hash))) if (size, hash) == (artifact.size_bytes, artifact.content_hash) => {
-                same += 1
-            }
-            found => match scan.later_writer(&artifact.path)? {
+    for (artifact, read) in artifacts.iter().zip(read) {
+        match read {
+            None => elsewhere += 1,
+            Some(Ok(Some(found))) if found == (artifact.size_bytes, artifact.content_hash) => same += 1,
+            Some(found) => match scan.later_writer(&artifact.path)? {
                 Some(later) => {
                     ledger.note(
                         Check::Artifacts,
@@ -62,7 +68,7 @@ pub(super) fn check(
     Ok(())
 }
 
-fn differs(artifact: &ArtifactRecord, found: io::Result<Option<(u64, ContentHash)>>, ledger: &mut Ledger) {
+fn differs(artifact: &ArtifactRecord, found: OnDisk, ledger: &mut Ledger) {
     let ArtifactRecord { path, size_bytes, content_hash, .. } = artifact;
     match found {
         Ok(Some((size, hash))) => {
@@ -78,8 +84,7 @@ fn differs(artifact: &ArtifactRecord, found: io::Result<Option<(u64, ContentHash
     }
 }
 
-/// Size and hash of a file; nothing where there is none.
-fn on_disk(path: &Path, version: HashVersion) -> io::Result<Option<(u64, ContentHash)>> {
+fn on_disk(path: &Path, version: HashVersion) -> OnDisk {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -123,7 +123,11 @@ impl Places {
     pub(super) fn epoch(&self, walk: TokenOrigin) -> Option<usize> {
         match walk {
             TokenOrigin::Row(row) => {
-                let after = self.rows.partition_point(|(first, _, _)| *first <= row.get());
+                let (_, rows, _) = self.rows.last()?;
+                // Epochs are mostly of the same size.
+                let guess = u128::from(row.get()) * self.rows.len() as u128 / u128::from((*rows).max(1));
+                let guess = usize::try_from(guess).unwrap_or(usize::MAX);
+                let after = partition_near(&self.rows, guess, |(first, _, _)| *first <= row.get());
                 let (_, end, at) = self.rows[..after].last()?;
                 (row.get() < *end).then_some(*at)
             }
@@ -177,7 +181,8 @@ impl Places {
             moves.extend(self.release(number).map(|r| Move { token, step: r.step, release: number }));
         };
         self.members.iter().for_each(|member| add(member.token, member.batch_no));
-        if crossing {
+        // Where nothing was released, nothing of it can name one that was.
+        if crossing && !self.releases.is_empty() {
             scan.merged(&mut |parent| match parent.token.origin() {
                 // A child of a fork or an expansion in a release has its parent there, too.
                 TokenOrigin::Batch(number) => add(parent.parent, number),

@@ -1,6 +1,8 @@
 //! Epochs are looked at by several threads, each with a scan of its own, and come back in their order.
 
-use std::sync::mpsc::sync_channel;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 
 use super::bodies::Looked;
 use super::changed_meanwhile;
@@ -12,8 +14,8 @@ use crate::{LandscapeError, RunRecord};
 
 /// More threads than these wait for each other.
 const MOST: usize = 8;
-/// Examined epochs of one thread that wait for their turn.
-const AHEAD: usize = 2;
+/// Epochs for each thread that are examined or wait for their turn.
+const AHEAD: usize = 4;
 
 /// What threads open their scans with.
 pub(super) struct Opened<'a> {
@@ -26,48 +28,101 @@ pub(super) struct Opened<'a> {
 /// Fewer epochs are examined sooner than a thread begins.
 const FEW: usize = 24;
 
-/// Examines every epoch, and hands each over in order.
-pub(super) fn each(
+type Given = (usize, Result<Examined, LandscapeError>);
+
+/// Examines every epoch, and hands each over in order. What is to be done `beside` it has the own scan; its result is
+/// given back.
+pub(super) fn each<T: Send>(
     opened: &Opened<'_>,
     own: &mut dyn RecordScan,
     (known, epochs): (&Known<'_>, &[Epoch]),
     looked: Looked<'_>,
+    beside: impl FnOnce(&mut dyn RecordScan) -> T + Send,
     mut take: impl FnMut(usize, Examined),
-) -> Result<(), LandscapeError> {
+) -> Result<T, LandscapeError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     if cores == 1 || epochs.len() < FEW {
         for (at, epoch) in epochs.iter().enumerate() {
             take(at, examine(own, known, (at, epoch), looked)?);
         }
-        return Ok(());
+        return Ok(beside(own));
     }
-    let threads = cores.min(MOST).min(epochs.len());
+    let threads = cores.min(MOST);
+    let (orders, inbox) = channel();
+    let inbox = Mutex::new(inbox);
+    let (sender, results) = channel();
     std::thread::scope(|scope| {
-        let mut results = Vec::with_capacity(threads);
-        for first in 0..threads {
-            let (sender, receiver) = sync_channel(AHEAD);
-            results.push(receiver);
+        // Threads end when there can be no more orders, which is when this is left, however that may be.
+        let orders = orders;
+        for _ in 0..threads {
+            let (sender, inbox) = (sender.clone(), &inbox);
             scope.spawn(move || {
                 let mut scan = match scan(opened) {
                     Ok(scan) => scan,
-                    Err(error) => return drop(sender.send(Err(error))),
+                    Err(error) => return drop(sender.send((0, Err(error)))),
                 };
-                for at in (first..epochs.len()).step_by(threads) {
-                    let examined = examine(scan.as_mut(), known, (at, &epochs[at]), looked);
-                    let failed = examined.is_err();
-                    // Nobody takes any more where another epoch could not be read.
-                    if sender.send(examined).is_err() || failed {
-                        return;
-                    }
+                while let Some(hand) = Hand::take(inbox, &sender) {
+                    let examined = examine(scan.as_mut(), known, (hand.at, &epochs[hand.at]), looked);
+                    hand.give(examined);
                 }
             });
         }
+        let beside = scope.spawn(move || beside(own));
+        let order = |at: usize| orders.send(at).expect("the inbox outlives the orders");
+        let ahead = (threads * AHEAD).min(epochs.len());
+        (0..ahead).for_each(order);
+        let mut waiting = BTreeMap::new();
         for at in 0..epochs.len() {
-            let examined = results[at % threads].recv().unwrap_or_else(|_| Err(changed_meanwhile()))?;
+            let examined = in_turn(at, &results, &mut waiting)?;
+            if at + ahead < epochs.len() {
+                order(at + ahead);
+            }
             take(at, examined);
         }
-        Ok(())
+        drop(orders);
+        Ok(beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+/// The epoch whose turn it is; others that come wait.
+fn in_turn(
+    at: usize,
+    results: &Receiver<Given>,
+    waiting: &mut BTreeMap<usize, Examined>,
+) -> Result<Examined, LandscapeError> {
+    loop {
+        if let Some(examined) = waiting.remove(&at) {
+            return Ok(examined);
+        }
+        let (of, examined) = results.recv().map_err(|_| changed_meanwhile())?;
+        waiting.insert(of, examined?);
+    }
+}
+
+/// An epoch that a thread has in hand. Dropped, it is given back as one that could not be examined, so that nobody waits
+/// for it.
+struct Hand<'a> {
+    at: usize,
+    sender: Option<&'a Sender<Given>>,
+}
+
+impl<'a> Hand<'a> {
+    /// The next epoch of which nobody has taken care; none when there are no more.
+    fn take(inbox: &Mutex<Receiver<usize>>, sender: &'a Sender<Given>) -> Option<Self> {
+        let at = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()?;
+        Some(Self { at, sender: Some(sender) })
+    }
+
+    fn give(mut self, examined: Result<Examined, LandscapeError>) {
+        // Nobody takes any more where another epoch could not be read.
+        let _ = self.sender.take().map(|sender| sender.send((self.at, examined)));
+    }
+}
+
+impl Drop for Hand<'_> {
+    fn drop(&mut self) {
+        let _ = self.sender.take().map(|sender| sender.send((self.at, Err(changed_meanwhile()))));
+    }
 }
 
 /// A scan that sees what all others do.
