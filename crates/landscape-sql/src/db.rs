@@ -15,7 +15,7 @@ use crate::error::{WriteFailed, is_lost, postgres_error, write_error};
 use crate::landscape::Scratch;
 use crate::postgres::Session;
 
-pub(crate) use row::{Row, plain};
+pub(crate) use row::{Args, Row, plain};
 pub(crate) use value::{Bind, values};
 
 /// Why a database did not do what was asked.

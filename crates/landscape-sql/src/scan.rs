@@ -2,12 +2,15 @@
 
 mod cells;
 mod export;
+mod gathered;
 mod log;
 mod records;
 
 use elspeth_contracts::{
-    BatchMemberRecord, EpochNo, Grade, Micros, PurgeStatus, ReleaseRecord, RowIndex, RunId, RunStatus,
-    TokenKey, TokenOutcomeRecord, TokenParentRecord,
+    BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EpochNo, Grade, Micros, NodeStateRecord,
+    PurgeStatus, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord, RunId, RunStatus,
+    StateContextRecord, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord,
+    ValidationErrorRecord,
 };
 use elspeth_landscape::registry::Entry;
 use elspeth_landscape::verify::{
@@ -22,6 +25,7 @@ use crate::error::WriteFailed;
 use crate::landscape::Landscape;
 use crate::{conservation, counters};
 use cells::{Cells, first_released};
+use gathered::Gathered;
 use log::LogScan;
 use records::Table;
 
@@ -55,7 +59,9 @@ impl ScanSource for Scans {
 impl Scans {
     fn scan_of(&self, run: &RunRecord) -> Result<Scan, LandscapeError> {
         let (connection, location) = (self.landscape.snapshot()?, self.landscape.location());
-        Ok(Scan { connection, location, run_no: run.run_no, run_id: run.run_id })
+        let ranges = Ranges::new(connection.db(), (run.run_id, run.run_no));
+        let ranges = ranges.map_err(|error| error.told(verifying(&location)))?;
+        Ok(Scan { connection, location, run_no: run.run_no, run_id: run.run_id, ranges })
     }
 }
 
@@ -64,11 +70,55 @@ struct Scan {
     location: String,
     run_no: i64,
     run_id: RunId,
+    ranges: Ranges,
+}
+
+/// Tables of which a scan reads ranges.
+struct Ranges {
+    rows: Gathered<RowRecord>,
+    validation_errors: Gathered<ValidationErrorRecord>,
+    tokens: Gathered<TokenRecord>,
+    parents: Gathered<TokenParentRecord>,
+    states: Gathered<NodeStateRecord>,
+    sink_states: Gathered<NodeStateRecord>,
+    contexts: Gathered<StateContextRecord>,
+    routing: Gathered<RoutingEventRecord>,
+    calls: Gathered<CallRecord>,
+    transform_errors: Gathered<TransformErrorRecord>,
+    outcomes: Gathered<TokenOutcomeRecord>,
+    batches: Gathered<BatchRecord>,
+    outputs: Gathered<BatchOutputRecord>,
+    members: Gathered<BatchMemberRecord>,
+}
+
+impl Ranges {
+    fn new(db: Db<'_>, run: (RunId, i64)) -> Result<Self, DbError> {
+        Ok(Self {
+            rows: Gathered::new(db, &records::ROWS, run)?,
+            validation_errors: Gathered::new(db, &records::VALIDATION_ERRORS, run)?,
+            tokens: Gathered::new(db, &records::TOKENS, run)?,
+            parents: Gathered::new(db, &records::TOKEN_PARENTS, run)?,
+            states: Gathered::new(db, &records::NODE_STATES, run)?,
+            sink_states: Gathered::new(db, &records::SINK_STATES, run)?,
+            contexts: Gathered::new(db, &records::STATE_CONTEXTS, run)?,
+            routing: Gathered::new(db, &records::ROUTING_EVENTS, run)?,
+            calls: Gathered::new(db, &records::CALLS, run)?,
+            transform_errors: Gathered::new(db, &records::TRANSFORM_ERRORS, run)?,
+            outcomes: Gathered::new(db, &records::TOKEN_OUTCOMES, run)?,
+            batches: Gathered::new(db, &records::BATCHES, run)?,
+            outputs: Gathered::new(db, &records::BATCH_OUTPUTS, run)?,
+            members: Gathered::new(db, &records::MEMBERS, run)?,
+        })
+    }
+}
+
+fn verifying(location: &str) -> String {
+    format!("verifying audit database {location}")
 }
 
 impl Scan {
     fn failed(&self, error: WriteFailed) -> LandscapeError {
-        error.told(|| format!("verifying audit database {}", self.location))
+        error.told(|| verifying(&self.location))
     }
 
     /// Reads every record that a table's query gives.
@@ -92,6 +142,16 @@ impl Scan {
         out: &mut Vec<R>,
     ) -> Result<(), LandscapeError> {
         self.each(table, values, |record| out.push(record))
+    }
+
+    /// Reads the records of a range of a table.
+    fn range<R: Send + 'static>(
+        &self,
+        table: impl Fn(&Ranges) -> &Gathered<R>,
+        range: (i64, i64),
+        out: &mut Vec<R>,
+    ) -> Result<(), LandscapeError> {
+        table(&self.ranges).read(self.connection.db(), range, out).map_err(|error| self.failed(error))
     }
 
     /// Reads a list by an own query.
@@ -171,11 +231,15 @@ impl RecordScan for Scan {
     }
 
     fn members(&mut self, each: &mut dyn FnMut(BatchMemberRecord)) -> Result<(), LandscapeError> {
-        self.each(&records::MEMBERS, values![self.run_no], each)
+        let mut members = Vec::new();
+        self.range(|ranges| &ranges.members, (i64::MIN, i64::MAX), &mut members)?;
+        members.into_iter().for_each(each);
+        Ok(())
     }
 
     fn merged(&mut self, each: &mut dyn FnMut(TokenParentRecord)) -> Result<(), LandscapeError> {
-        self.each(&records::TOKEN_PARENTS, values![self.run_no, first_released(), i64::MAX], each)
+        let merged = self.ranges.parents.each(self.connection.db(), (first_released(), i64::MAX), each);
+        merged.map_err(|error| self.failed(error))
     }
 
     fn failed_merges(&mut self, each: &mut dyn FnMut(TokenOutcomeRecord)) -> Result<(), LandscapeError> {
@@ -187,32 +251,28 @@ impl RecordScan for Scan {
         (first, last): (RowIndex, RowIndex),
         out: &mut RowRecords,
     ) -> Result<(), LandscapeError> {
-        let (first, last) = (first.get().cast_signed(), last.get().cast_signed());
-        let range: &[&dyn Bind] = &[&self.run_no, &first, &last];
-        self.read(&records::ROWS, range, &mut out.rows)?;
-        self.read(&records::VALIDATION_ERRORS, range, &mut out.validation_errors)
+        let range = (first.get().cast_signed(), last.get().cast_signed());
+        self.range(|ranges| &ranges.rows, range, &mut out.rows)?;
+        self.range(|ranges| &ranges.validation_errors, range, &mut out.validation_errors)
     }
 
     fn tokens(&mut self, tokens: TokenRange, out: &mut TokenRecords) -> Result<(), LandscapeError> {
-        let TokenRange { first, last } = tokens;
-        let (first, last) = (first.get().cast_signed(), last.get().cast_signed());
-        let range: &[&dyn Bind] = &[&self.run_no, &first, &last];
-        self.read(&records::TOKENS, range, &mut out.tokens)?;
-        self.read(&records::TOKEN_PARENTS, range, &mut out.parents)?;
-        self.read(&records::NODE_STATES, range, &mut out.states)?;
-        self.read(&records::SINK_STATES, range, &mut out.sink_states)?;
-        self.read(&records::STATE_CONTEXTS, range, &mut out.contexts)?;
-        self.read(&records::ROUTING_EVENTS, range, &mut out.routing)?;
-        self.read(&records::CALLS, range, &mut out.calls)?;
-        self.read(&records::TRANSFORM_ERRORS, range, &mut out.transform_errors)?;
-        self.read(&records::TOKEN_OUTCOMES, range, &mut out.outcomes)
+        let range = (tokens.first.get().cast_signed(), tokens.last.get().cast_signed());
+        self.range(|ranges| &ranges.tokens, range, &mut out.tokens)?;
+        self.range(|ranges| &ranges.parents, range, &mut out.parents)?;
+        self.range(|ranges| &ranges.states, range, &mut out.states)?;
+        self.range(|ranges| &ranges.sink_states, range, &mut out.sink_states)?;
+        self.range(|ranges| &ranges.contexts, range, &mut out.contexts)?;
+        self.range(|ranges| &ranges.routing, range, &mut out.routing)?;
+        self.range(|ranges| &ranges.calls, range, &mut out.calls)?;
+        self.range(|ranges| &ranges.transform_errors, range, &mut out.transform_errors)?;
+        self.range(|ranges| &ranges.outcomes, range, &mut out.outcomes)
     }
 
     fn batches(&mut self, (first, last): (u64, u64), out: &mut BatchRecords) -> Result<(), LandscapeError> {
-        let (first, last) = (first.cast_signed(), last.cast_signed());
-        let range: &[&dyn Bind] = &[&self.run_no, &first, &last];
-        self.read(&records::BATCHES, range, &mut out.batches)?;
-        self.read(&records::BATCH_OUTPUTS, range, &mut out.outputs)
+        let range = (first.cast_signed(), last.cast_signed());
+        self.range(|ranges| &ranges.batches, range, &mut out.batches)?;
+        self.range(|ranges| &ranges.outputs, range, &mut out.outputs)
     }
 
     fn effects(&mut self, epoch: EpochNo) -> Result<Effects, LandscapeError> {

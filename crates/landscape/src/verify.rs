@@ -18,6 +18,7 @@ mod fold;
 mod gather;
 mod leaves;
 mod ledger;
+mod near;
 mod places;
 mod refer;
 mod registry;

@@ -1,5 +1,6 @@
 //! What queries give.
 
+use rusqlite::functions::Context;
 use rusqlite::types::{FromSql, FromSqlError, Type, ValueRef};
 use sqlx::postgres::{PgRow, PgValueRef};
 use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _};
@@ -9,7 +10,14 @@ use super::DbError;
 /// One record.
 pub(crate) enum Row<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
+    Args(Args<'a>),
     Postgres(&'a PgRow),
+}
+
+/// A record that SQLite hands to a function.
+pub(crate) struct Args<'a> {
+    pub(crate) context: &'a Context<'a>,
+    pub(crate) columns: &'static [&'static str],
 }
 
 impl Row<'_> {
@@ -17,6 +25,7 @@ impl Row<'_> {
     #[inline]
     pub(crate) fn value(&self, at: usize) -> Result<ValueRef<'_>, DbError> {
         match self {
+            Self::Args(args) => Ok(args.context.get_raw(at)),
             Self::Sqlite(row) => Ok(row.get_ref(at)?),
             Self::Postgres(row) => Ok(plain(row.try_get_raw(at)?)?),
         }
@@ -26,6 +35,7 @@ impl Row<'_> {
     pub(crate) fn name(&self, at: usize) -> &str {
         match self {
             Self::Sqlite(row) => row.as_ref().column_name(at).unwrap_or("?"),
+            Self::Args(args) => args.columns[at],
             Self::Postgres(row) => row.try_column(at).map_or("?", |column| column.name()),
         }
     }
@@ -33,7 +43,7 @@ impl Row<'_> {
     pub(crate) fn get<T: FromSql>(&self, at: usize) -> Result<T, DbError> {
         match self {
             Self::Sqlite(row) => Ok(row.get(at)?),
-            Self::Postgres(_) => {
+            Self::Args(_) | Self::Postgres(_) => {
                 T::column_result(self.value(at)?).map_err(|error| self.conversion(at, error))
             }
         }

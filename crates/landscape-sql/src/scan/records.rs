@@ -13,6 +13,15 @@ use super::cells::Cells;
 
 type Read<T> = Result<T, LandscapeError>;
 
+/// How those records of a table are read whose first part of the key is in a range: rows, tokens or batches.
+pub(crate) struct Ranged<R: 'static> {
+    pub(crate) name: &'static str,
+    /// How many of the columns are the key.
+    pub(crate) key: usize,
+    pub(crate) columns: &'static [&'static str],
+    pub(crate) read: fn(&Cells<'_>) -> Read<R>,
+}
+
 /// How the records of a table are read.
 pub(crate) struct Table<R: 'static> {
     pub(crate) name: &'static str,
@@ -22,11 +31,10 @@ pub(crate) struct Table<R: 'static> {
     pub(crate) read: fn(&Cells<'_>) -> Read<R>,
 }
 
-pub(crate) const ROWS: Table<RowRecord> = Table {
+pub(crate) static ROWS: Ranged<RowRecord> = Ranged {
     name: "rows",
     key: 1,
-    sql: "SELECT row_index, source_data_hash, read_us, valid FROM rows
-        WHERE run_no = ?1 AND row_index BETWEEN ?2 AND ?3 ORDER BY row_index",
+    columns: &["row_index", "source_data_hash", "read_us", "valid"],
     read: |cells| {
         Ok(RowRecord {
             row_index: cells.row_index(0)?,
@@ -37,11 +45,10 @@ pub(crate) const ROWS: Table<RowRecord> = Table {
     },
 };
 
-pub(crate) const VALIDATION_ERRORS: Table<ValidationErrorRecord> = Table {
+pub(crate) static VALIDATION_ERRORS: Ranged<ValidationErrorRecord> = Ranged {
     name: "validation_errors",
     key: 1,
-    sql: "SELECT row_index, destination, reason FROM validation_errors
-        WHERE run_no = ?1 AND row_index BETWEEN ?2 AND ?3 ORDER BY row_index",
+    columns: &["row_index", "destination", "reason"],
     read: |cells| {
         Ok(ValidationErrorRecord {
             row_index: cells.row_index(0)?,
@@ -51,11 +58,10 @@ pub(crate) const VALIDATION_ERRORS: Table<ValidationErrorRecord> = Table {
     },
 };
 
-pub(crate) const TOKENS: Table<TokenRecord> = Table {
+pub(crate) static TOKENS: Ranged<TokenRecord> = Ranged {
     name: "tokens",
     key: 1,
-    sql: "SELECT token, branch, group_no FROM tokens
-        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token",
+    columns: &["token", "branch", "group_no"],
     read: |cells| {
         Ok(TokenRecord {
             token: cells.token(0)?,
@@ -65,29 +71,46 @@ pub(crate) const TOKENS: Table<TokenRecord> = Table {
     },
 };
 
-pub(crate) const TOKEN_PARENTS: Table<TokenParentRecord> = Table {
+pub(crate) static TOKEN_PARENTS: Ranged<TokenParentRecord> = Ranged {
     name: "token_parents",
     key: 2,
-    sql: "SELECT token, ordinal, parent FROM token_parents
-        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, ordinal",
+    columns: &["token", "ordinal", "parent"],
     read: |cells| {
         Ok(TokenParentRecord { token: cells.token(0)?, ordinal: cells.number(1)?, parent: cells.token(2)? })
     },
 };
 
-pub(crate) const NODE_STATES: Table<NodeStateRecord> = Table {
+pub(crate) static NODE_STATES: Ranged<NodeStateRecord> = Ranged {
     name: "node_states",
     key: 3,
-    sql: "SELECT token, step, attempt, status, input_hash, output_hash, started_us, duration_us, waited_us
-        FROM node_states WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt",
+    columns: &[
+        "token",
+        "step",
+        "attempt",
+        "status",
+        "input_hash",
+        "output_hash",
+        "started_us",
+        "duration_us",
+        "waited_us",
+    ],
     read: state,
 };
 
-pub(crate) const SINK_STATES: Table<NodeStateRecord> = Table {
+pub(crate) static SINK_STATES: Ranged<NodeStateRecord> = Ranged {
     name: "sink_states",
     key: 3,
-    sql: "SELECT token, step, attempt, status, input_hash, output_hash, started_us, duration_us, waited_us
-        FROM sink_states WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt",
+    columns: &[
+        "token",
+        "step",
+        "attempt",
+        "status",
+        "input_hash",
+        "output_hash",
+        "started_us",
+        "duration_us",
+        "waited_us",
+    ],
     read: state,
 };
 
@@ -105,11 +128,10 @@ fn state(cells: &Cells<'_>) -> Read<NodeStateRecord> {
     })
 }
 
-pub(crate) const STATE_CONTEXTS: Table<StateContextRecord> = Table {
+pub(crate) static STATE_CONTEXTS: Ranged<StateContextRecord> = Ranged {
     name: "state_contexts",
     key: 3,
-    sql: "SELECT token, step, attempt, context FROM state_contexts
-        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt",
+    columns: &["token", "step", "attempt", "context"],
     read: |cells| {
         Ok(StateContextRecord {
             token: cells.token(0)?,
@@ -120,11 +142,10 @@ pub(crate) const STATE_CONTEXTS: Table<StateContextRecord> = Table {
     },
 };
 
-pub(crate) const ROUTING_EVENTS: Table<RoutingEventRecord> = Table {
+pub(crate) static ROUTING_EVENTS: Ranged<RoutingEventRecord> = Ranged {
     name: "routing_events",
     key: 4,
-    sql: "SELECT token, step, attempt, ordinal, edge, reason FROM routing_events
-        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt, ordinal",
+    columns: &["token", "step", "attempt", "ordinal", "edge", "reason"],
     read: |cells| {
         Ok(RoutingEventRecord {
             token: cells.token(0)?,
@@ -137,12 +158,22 @@ pub(crate) const ROUTING_EVENTS: Table<RoutingEventRecord> = Table {
     },
 };
 
-pub(crate) const CALLS: Table<CallRecord> = Table {
+pub(crate) static CALLS: Ranged<CallRecord> = Ranged {
     name: "calls",
     key: 4,
-    sql: "SELECT token, step, attempt, call_index, call_no, call_type, status, request_hash, response_hash, error,
-        latency_us FROM calls
-        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt, call_index",
+    columns: &[
+        "token",
+        "step",
+        "attempt",
+        "call_index",
+        "call_no",
+        "call_type",
+        "status",
+        "request_hash",
+        "response_hash",
+        "error",
+        "latency_us",
+    ],
     read: |cells| {
         Ok(CallRecord {
             token: cells.token(0)?,
@@ -160,11 +191,10 @@ pub(crate) const CALLS: Table<CallRecord> = Table {
     },
 };
 
-pub(crate) const TRANSFORM_ERRORS: Table<TransformErrorRecord> = Table {
+pub(crate) static TRANSFORM_ERRORS: Ranged<TransformErrorRecord> = Ranged {
     name: "transform_errors",
     key: 3,
-    sql: "SELECT token, step, attempt, destination, reason FROM transform_errors
-        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, step, attempt",
+    columns: &["token", "step", "attempt", "destination", "reason"],
     read: |cells| {
         Ok(TransformErrorRecord {
             token: cells.token(0)?,
@@ -176,11 +206,10 @@ pub(crate) const TRANSFORM_ERRORS: Table<TransformErrorRecord> = Table {
     },
 };
 
-pub(crate) const TOKEN_OUTCOMES: Table<TokenOutcomeRecord> = Table {
+pub(crate) static TOKEN_OUTCOMES: Ranged<TokenOutcomeRecord> = Ranged {
     name: "token_outcomes",
     key: 2,
-    sql: "SELECT token, terminal, outcome, sink, group_no, batch_no, error_step, error_attempt FROM token_outcomes
-        WHERE run_no = ?1 AND token BETWEEN ?2 AND ?3 ORDER BY token, terminal",
+    columns: &["token", "terminal", "outcome", "sink", "group_no", "batch_no", "error_step", "error_attempt"],
     read: outcome,
 };
 
@@ -215,11 +244,10 @@ fn outcome(cells: &Cells<'_>) -> Read<TokenOutcomeRecord> {
     })
 }
 
-pub(crate) const BATCHES: Table<BatchRecord> = Table {
+pub(crate) static BATCHES: Ranged<BatchRecord> = Ranged {
     name: "batches",
     key: 2,
-    sql: "SELECT batch_no, attempt, step, status, trigger_type, reason FROM batches
-        WHERE run_no = ?1 AND batch_no BETWEEN ?2 AND ?3 ORDER BY batch_no, attempt",
+    columns: &["batch_no", "attempt", "step", "status", "trigger_type", "reason"],
     read: |cells| {
         Ok(BatchRecord {
             batch_no: cells.unsigned(0)?,
@@ -232,11 +260,10 @@ pub(crate) const BATCHES: Table<BatchRecord> = Table {
     },
 };
 
-pub(crate) const BATCH_OUTPUTS: Table<BatchOutputRecord> = Table {
+pub(crate) static BATCH_OUTPUTS: Ranged<BatchOutputRecord> = Ranged {
     name: "batch_outputs",
     key: 2,
-    sql: "SELECT batch_no, ordinal, token FROM batch_outputs
-        WHERE run_no = ?1 AND batch_no BETWEEN ?2 AND ?3 ORDER BY batch_no, ordinal",
+    columns: &["batch_no", "ordinal", "token"],
     read: |cells| {
         Ok(BatchOutputRecord {
             batch_no: cells.unsigned(0)?,
@@ -246,12 +273,8 @@ pub(crate) const BATCH_OUTPUTS: Table<BatchOutputRecord> = Table {
     },
 };
 
-pub(crate) const MEMBERS: Table<BatchMemberRecord> = Table {
-    name: "batch_members",
-    key: 2,
-    sql: "SELECT batch_no, ordinal, token FROM batch_members WHERE run_no = ?1 ORDER BY batch_no, ordinal",
-    read: member,
-};
+pub(crate) static MEMBERS: Ranged<BatchMemberRecord> =
+    Ranged { name: "batch_members", key: 2, columns: &["batch_no", "ordinal", "token"], read: member };
 
 fn member(cells: &Cells<'_>) -> Read<BatchMemberRecord> {
     Ok(BatchMemberRecord { batch_no: cells.unsigned(0)?, ordinal: cells.number(1)?, token: cells.token(2)? })

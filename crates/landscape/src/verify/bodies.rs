@@ -1,11 +1,12 @@
 //! Bodies: each that hashes were taken over is there, and has its hash; no other is.
 
 use elspeth_canonical::{ContentHash, Texts};
-use elspeth_contracts::{NodeStateRecord, Step, TokenKey};
+use elspeth_contracts::{NodeStateRecord, Step, TokenKey, TokenRecord};
 use elspeth_payload::{Block, BodyKey, LargeBodies};
 
 use super::Bad;
 use super::gather::{Gathered, Known};
+use super::near::Near;
 use super::places::{Epoch, Moment};
 use super::scan::{RecordScan, TokenRange, TokenRecords};
 use crate::LandscapeError;
@@ -68,7 +69,14 @@ pub(super) fn check(
     looked: Looked<'_>,
     bad: &mut Vec<Bad>,
 ) -> Result<BodyCount, LandscapeError> {
-    let mut wanted = Wants { known, gathered, list: Vec::new() };
+    let mut wanted = Wants {
+        known,
+        gathered,
+        tokens: Near::new(&gathered.decided.tokens),
+        states: Near::new(&gathered.decided.states),
+        sink_states: Near::new(&gathered.acted.sink_states),
+        list: Vec::new(),
+    };
     wanted.rows();
     wanted.outputs();
     wanted.born(scan)?;
@@ -195,6 +203,9 @@ impl<'a> Compare<'a> {
 struct Wants<'a> {
     known: &'a Known<'a>,
     gathered: &'a Gathered,
+    tokens: Near<'a, TokenRecord>,
+    states: Near<'a, NodeStateRecord>,
+    sink_states: Near<'a, NodeStateRecord>,
     list: Vec<(BodyKey, Wanted)>,
 }
 
@@ -228,9 +239,8 @@ impl Wants<'_> {
             }
         }
         for parent in gathered.decided.token_parents.iter().filter(|parent| parent.ordinal == 0) {
-            let tokens = &gathered.decided.tokens;
-            let Ok(at) = tokens.binary_search_by_key(&parent.token, |t| t.token) else { continue };
-            if tokens[at].branch.is_none()
+            let Some(born) = self.tokens.find(&parent.token, |t| t.token) else { continue };
+            if born.branch.is_none()
                 && let Some(step) = self.made_at(parent.token, parent.parent)
             {
                 let told = self.told(scan, parent.token)?;
@@ -242,9 +252,8 @@ impl Wants<'_> {
 
     /// The node where its parent ended.
     fn made_at(&self, token: TokenKey, parent: TokenKey) -> Option<Step> {
-        let states = &self.gathered.decided.states;
-        let after = states.partition_point(|state| state.token <= parent);
-        let last = states[..after].last().filter(|state| state.token == parent)?;
+        let states = self.states.from(&parent, |state| state.token);
+        let last = states.iter().take_while(|state| state.token == parent).last()?;
         // What its parent did in a walk of another epoch is no part of its birth.
         let here = self.known.places.walk(parent, Moment::Visit(last.step));
         (here == token.origin()).then_some(last.step)
@@ -255,11 +264,7 @@ impl Wants<'_> {
         scan: &mut dyn RecordScan,
         token: TokenKey,
     ) -> Result<(&'static str, Option<ContentHash>), LandscapeError> {
-        let first = |states: &[NodeStateRecord]| {
-            let at = states.partition_point(|state| state.token < token);
-            states.get(at).filter(|state| state.token == token).cloned()
-        };
-        if let Some(state) = first(&self.gathered.decided.states) {
+        if let Some(state) = self.states.find(&token, |state| state.token) {
             return Ok(("node_states", state.input_hash));
         }
         if let Some(state) = self.first_at_sink(token) {
@@ -279,9 +284,8 @@ impl Wants<'_> {
 
     /// A sink that refused it comes before its failsink, whichever has the smaller number; only the first tells the hash.
     fn first_at_sink(&self, token: TokenKey) -> Option<Option<ContentHash>> {
-        let states = &self.gathered.acted.sink_states;
-        let from = states.partition_point(|state| state.token < token);
-        let mut of_token = states[from..].iter().take_while(|state| state.token == token).peekable();
+        let states = self.sink_states.from(&token, |state| state.token);
+        let mut of_token = states.iter().take_while(|state| state.token == token).peekable();
         of_token.peek()?;
         Some(of_token.find_map(|state| state.input_hash))
     }

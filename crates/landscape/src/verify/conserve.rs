@@ -7,10 +7,11 @@ mod batches;
 use std::collections::BTreeMap;
 
 use elspeth_contracts::{
-    FailureKind, NodeStateStatus, NodeType, Outcome, Step, TokenKey, TokenOutcomeRecord, TokenRecord,
+    FailureKind, NodeStateStatus, NodeType, Outcome, Step, TokenKey, TokenOutcomeRecord,
 };
 
 use super::gather::{Gathered, Known};
+use super::near::Near;
 use crate::Counters;
 
 /// Counters of some epochs.
@@ -129,16 +130,12 @@ fn arrivals(gathered: &Gathered, outcomes: &[&TokenOutcomeRecord], tally: &mut T
 fn families(gathered: &Gathered) -> bool {
     let Gathered { decided, acted, .. } = gathered;
     let parents = &decided.token_parents;
-    let outcome = |token: TokenKey| -> Option<&TokenOutcomeRecord> {
-        let at = acted.outcomes.binary_search_by_key(&token, |outcome| outcome.token).ok()?;
-        Some(&acted.outcomes[at])
-    };
-    let token = |token: TokenKey| -> Option<&TokenRecord> {
-        let at = decided.tokens.binary_search_by_key(&token, |record| record.token).ok()?;
-        Some(&decided.tokens[at])
-    };
+    let (outcomes, tokens) = (Near::new(&acted.outcomes), Near::new(&decided.tokens));
     let linked = parents.iter().all(|link| {
-        let (Some(child), Some(end)) = (token(link.token), outcome(link.parent)) else { return false };
+        let child = tokens.find(&link.token, |token| token.token);
+        let Some((child, end)) = child.zip(outcomes.find(&link.parent, |outcome| outcome.token)) else {
+            return false;
+        };
         let merged = child.group == Some(child.token);
         match end.outcome {
             Outcome::Forked | Outcome::Expanded => {

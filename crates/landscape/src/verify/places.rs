@@ -9,6 +9,7 @@ use elspeth_contracts::{
     BatchMemberRecord, EpochNo, Outcome, ReleaseRecord, RowIndex, Step, TokenKey, TokenOrigin,
 };
 
+use super::near::partition_near;
 use super::scan::{EpochRecord, RecordScan, TokenRange};
 use super::{Bad, Check, Ledger};
 use crate::LandscapeError;
@@ -285,30 +286,6 @@ impl Places {
     }
 }
 
-/// As [`slice::partition_point`], and sooner where the place is near `guess`.
-fn partition_near<T>(list: &[T], guess: usize, before: impl Fn(&T) -> bool) -> usize {
-    let guess = guess.min(list.len());
-    let (mut low, mut high, mut step) = (guess, guess, 1);
-    if list.get(guess).is_some_and(&before) {
-        while list.get(high).is_some_and(&before) {
-            low = high + 1;
-            high = high.saturating_add(step).min(list.len());
-            step *= 2;
-        }
-    } else {
-        while low > 0 {
-            high = low;
-            low = low.saturating_sub(step);
-            step *= 2;
-            if before(&list[low]) {
-                low += 1;
-                break;
-            }
-        }
-    }
-    low + list[low..high].partition_point(before)
-}
-
 /// Ranges that lie near each other are one; rows and releases never are.
 fn joined(ranges: Vec<TokenRange>) -> Vec<TokenRange> {
     let mut joined: Vec<TokenRange> = Vec::new();
@@ -343,26 +320,6 @@ impl Epoch {
         match self.members.last_mut() {
             Some(last) if last.from + last.count == position => last.count += 1,
             Some(_) | None => self.members.push(Taken { from: position, count: 1 }),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::partition_near;
-
-    proptest! {
-        #[test]
-        fn a_guess_changes_nothing_but_the_time(
-            mut list in prop::collection::vec(0u32..60, 0..80),
-            guess in 0usize..100,
-            at in 0u32..61,
-        ) {
-            list.sort_unstable();
-            let expected = list.partition_point(|it| *it < at);
-            prop_assert_eq!(partition_near(&list, guess, |it| *it < at), expected);
         }
     }
 }

@@ -1,14 +1,21 @@
 //! What records say of each other, where no hash is needed to see that it cannot be.
 
-use elspeth_contracts::{NodeStateRecord, NodeType, Step, TokenKey};
+use elspeth_contracts::{NodeStateRecord, NodeType, Step, TokenKey, TokenRecord};
 
 use super::Bad;
 use super::gather::{Gathered, Known};
+use super::near::Near;
 use super::places::Epoch;
 
 /// Records of an epoch that refer to what does not exist.
 pub(super) fn check(known: &Known<'_>, epoch: &Epoch, gathered: &Gathered, bad: &mut Vec<Bad>) {
-    let refer = Refer { known, gathered };
+    let refer = Refer {
+        known,
+        gathered,
+        tokens: Near::new(&gathered.decided.tokens),
+        states: Near::new(&gathered.decided.states),
+        sink_states: Near::new(&gathered.acted.sink_states),
+    };
     rows(epoch, gathered, known, bad);
     refer.states(bad);
     refer.details(bad);
@@ -50,16 +57,18 @@ fn rows(epoch: &Epoch, gathered: &Gathered, known: &Known<'_>, bad: &mut Vec<Bad
 struct Refer<'a> {
     known: &'a Known<'a>,
     gathered: &'a Gathered,
+    tokens: Near<'a, TokenRecord>,
+    states: Near<'a, NodeStateRecord>,
+    sink_states: Near<'a, NodeStateRecord>,
 }
 
 impl Refer<'_> {
     /// Whether the token is one of this epoch, or born before: then it is not looked for here.
     fn has_token(&self, token: TokenKey) -> bool {
         let places = &self.known.places;
-        let tokens = &self.gathered.decided.tokens;
         let born = places.epoch(token.origin()).map(|at| at as u64);
         born != Some(self.gathered.decided.epoch.0) && born.is_some()
-            || tokens.binary_search_by_key(&token, |t| t.token).is_ok()
+            || self.tokens.find(&token, |t| t.token).is_some()
     }
 
     fn states(&self, bad: &mut Vec<Bad>) {
@@ -96,12 +105,12 @@ impl Refer<'_> {
     /// Whether there is such a state; the source's follows from the row.
     fn has_state(&self, (token, step, attempt): (TokenKey, Step, u8)) -> bool {
         let states = match self.known.is(step, NodeType::Sink) {
-            true => &self.gathered.acted.sink_states,
-            false => &self.gathered.decided.states,
+            true => &self.sink_states,
+            false => &self.states,
         };
         let key = |s: &NodeStateRecord| (s.token, s.step, s.attempt);
         step == Step::SOURCE && attempt == 0 && self.has_token(token)
-            || states.binary_search_by_key(&(token, step, attempt), key).is_ok()
+            || states.find(&(token, step, attempt), key).is_some()
     }
 
     fn details(&self, bad: &mut Vec<Bad>) {
