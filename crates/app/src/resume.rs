@@ -175,7 +175,7 @@ pub fn resume(
         let store = (&reader as &dyn elspeth_landscape::LandscapeReader, writer);
         let end = elspeth_orchestrator::resume(plan, &seen, store, stop, observer).await;
         let end = end.map_err(|error| unended(error, &location(&url)))?;
-        report_of(Ended { end, database: &database, location: location(&url), kept, epilogue }).await
+        report_of(Ended { end, database: &database, location: location(&url), kept, epilogue }, None).await
     })?;
     let losses = telemetry::losses(guard);
     report.map(|report| report.warned(losses))

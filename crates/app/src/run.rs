@@ -28,9 +28,10 @@ pub fn run(
     let (plan, guard) = prepared.into_plan(RandomIds.next_run_id())?;
     let report = block_on(async {
         let (writer, kept) = keeping(database.writer().await?, journal.as_deref(), None)?;
-        let end = elspeth_orchestrator::run(plan, writer, stop, observer).await;
+        let run = elspeth_orchestrator::run(plan, writer, stop, observer);
+        let (end, reader) = tokio::join!(run, database.reader_ahead());
         let end = end.map_err(|error| unended(error, &location))?;
-        report_of(Ended { end, database: &database, location, kept, epilogue }).await
+        report_of(Ended { end, database: &database, location, kept, epilogue }, reader).await
     })?;
     let losses = telemetry::losses(guard);
     report.map(|report| report.warned(losses))
@@ -45,9 +46,10 @@ pub(crate) struct Ended<'a> {
     pub(crate) epilogue: Option<Epilogue>,
 }
 
-/// The report of a run that ended, from its record.
+/// The report of a run that ended, from its record; by a reader that is open already, if there is one.
 pub(crate) async fn report_of(
     Ended { end, database, location, kept, epilogue }: Ended<'_>,
+    reader: Option<elspeth_landscape_sql::Reader>,
 ) -> Result<RunReport, AppError> {
     let exported = match epilogue.filter(|_| end.status == RunStatus::Completed) {
         Some(epilogue) => {
@@ -55,7 +57,11 @@ pub(crate) async fn report_of(
         }
         None => None,
     };
-    let reader = Reader { store: Box::new(database.reader().await?), location };
+    let store = match reader {
+        Some(reader) => reader,
+        None => database.reader().await?,
+    };
+    let reader = Reader { store: Box::new(store), location };
     let record = reader.run(&end.run_id.to_string()).await?;
     let mut report = report::report(&reader, &record).await?;
     if let Some(error) = end.error {

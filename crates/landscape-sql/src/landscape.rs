@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elspeth_contracts::ExportStatus;
-use elspeth_landscape::{LandscapeError, LandscapeWriter, RunRecord};
+use elspeth_landscape::{LandscapeError, LandscapeReader as _, LandscapeWriter, RunRecord, RunRef};
 use elspeth_proof::SecretKey;
 
 use crate::asking::Source;
@@ -144,6 +144,20 @@ impl Landscape {
                 let source = Source::Postgres(landscape.address.reader()?);
                 Ok(Reader::new(source, self.location(), None))
             }
+        }
+    }
+
+    /// Opens it for asking before there is anything to ask, where that saves time later: a connection to SQLite reads the
+    /// whole schema first. A session with a server could be gone by then.
+    pub async fn reader_ahead(&self) -> Option<Reader> {
+        match self {
+            Self::Sqlite(landscape) => {
+                let reader = landscape.reader().await.ok()?;
+                // Whatever the answer is, then the schema is known.
+                let _ = reader.run(&RunRef::Latest).await;
+                Some(reader)
+            }
+            Self::Postgres(_) => None,
         }
     }
 
