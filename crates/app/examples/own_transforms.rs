@@ -60,6 +60,8 @@ impl Transform for Waiting {
     }
 }
 
+/// Never inlined, so that what is measured is what is done.
+#[inline(never)]
 fn sum(rounds: u64) -> i64 {
     (0..rounds).fold(0, |sum, n| black_box(sum ^ n.wrapping_mul(0x9E37_79B9))).cast_signed()
 }
