@@ -67,6 +67,7 @@ pub(super) fn each<T: Send>(
                 }
             });
         }
+        drop(sender);
         let beside = scope.spawn(move || beside(own));
         let order = |at: usize| orders.send(at).expect("the inbox outlives the orders");
         let ahead = (threads * AHEAD).min(epochs.len());
@@ -114,14 +115,18 @@ impl<'a> Hand<'a> {
     }
 
     fn give(mut self, examined: Result<Examined, LandscapeError>) {
-        // Nobody takes any more where another epoch could not be read.
-        let _ = self.sender.take().map(|sender| sender.send((self.at, examined)));
+        if let Some(sender) = self.sender.take() {
+            // Nobody takes any more where another epoch could not be read.
+            let _ = sender.send((self.at, examined));
+        }
     }
 }
 
 impl Drop for Hand<'_> {
     fn drop(&mut self) {
-        let _ = self.sender.take().map(|sender| sender.send((self.at, Err(changed_meanwhile()))));
+        if let Some(sender) = self.sender.take() {
+            let _ = sender.send((self.at, Err(changed_meanwhile())));
+        }
     }
 }
 
