@@ -9,12 +9,15 @@ use crate::{ExecutionGraph, Node};
 const FOOT: f64 = 34.0;
 /// Half the height of a cylinder's lid.
 const LID: f64 = 5.0;
+/// Left and right of the legend.
+const MARGIN: f64 = 28.0;
 const FONT: &str = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif";
 
 pub(super) fn render(graph: &ExecutionGraph) -> String {
     let layout = layout(graph);
-    let legend = if has_copies(graph) { 590.0 } else { 430.0 };
-    let (width, height) = (layout.width.max(legend), layout.height + FOOT);
+    let height = layout.height + FOOT;
+    let (foot, legend) = foot(graph, height);
+    let width = layout.width.max(legend);
     let mut out = String::new();
     head(&mut out, graph, width, height);
     for way in &layout.ways {
@@ -29,7 +32,7 @@ pub(super) fn render(graph: &ExecutionGraph) -> String {
             ItemKind::Bend => {}
         }
     }
-    foot(&mut out, graph, height);
+    out.push_str(&foot);
     out.push_str("</svg>\n");
     out
 }
@@ -197,9 +200,11 @@ fn cylinder(item: &Item) -> String {
     )
 }
 
-fn foot(out: &mut String, graph: &ExecutionGraph, height: f64) {
+/// The legend, and how wide a picture has to be for it.
+fn foot(graph: &ExecutionGraph, height: f64) -> (String, f64) {
+    let mut out = String::new();
     let y = height - 16.0;
-    let mut x = 28.0;
+    let mut x = MARGIN;
     let copies = has_copies(graph).then_some((EdgeMode::Copy, "copies of a fork"));
     let others = [(EdgeMode::Move, "rows"), (EdgeMode::Divert, "errors and refused rows")];
     for (mode, words) in others.into_iter().chain(copies) {
@@ -218,12 +223,15 @@ fn foot(out: &mut String, graph: &ExecutionGraph, height: f64) {
         x += 62.0 + 6.0 * words.len() as f64;
     }
     let hash = graph.topology_hash().to_string();
+    let words = format!("topology {}", &hash[..12]);
     put!(
         out,
-        r##"<text x="{x:.1}" y="{:.1}" font-size="{SMALL_SIZE}" fill="#94a3b8">topology {}</text>"##,
-        y + 3.5,
-        &hash[..12]
+        r##"<text x="{x:.1}" y="{:.1}" font-size="{SMALL_SIZE}" fill="#94a3b8">{words}</text>"##,
+        y + 3.5
     );
+    // The widest of the fonts has letters of three fifths of their size.
+    let right = x + SMALL_SIZE * 0.62 * words.len() as f64;
+    (out, right + MARGIN)
 }
 
 fn escaped(text: &str) -> String {

@@ -37,17 +37,39 @@ fn chain(length: usize) -> ExecutionGraph {
 
 /// The boxes behind labels: left, top, right, bottom.
 fn label_boxes(svg: &str) -> Vec<[f64; 4]> {
-    let number = |line: &str, name: &str| {
-        let start = line.find(&format!(" {name}=\"")).expect("the attribute") + name.len() + 3;
-        line[start..].split('"').next().and_then(|n| n.parse::<f64>().ok()).expect("a number")
-    };
     svg.lines()
         .filter(|line| line.starts_with("<rect x=") && line.contains("fill=\"#ffffff\""))
         .map(|line| {
-            let (x, y) = (number(line, "x"), number(line, "y"));
-            [x, y, x + number(line, "width"), y + number(line, "height")]
+            let (x, y) = (attribute(line, "x"), attribute(line, "y"));
+            [x, y, x + attribute(line, "width"), y + attribute(line, "height")]
         })
         .collect()
+}
+
+/// The value of an attribute of an element in one line.
+fn attribute(line: &str, name: &str) -> f64 {
+    let start = line.find(&format!(" {name}=\"")).expect("the attribute") + name.len() + 3;
+    line[start..].split('"').next().and_then(|n| n.parse::<f64>().ok()).expect("a number")
+}
+
+#[test]
+fn the_legend_lies_within_the_narrowest_picture() {
+    let forked = built(vec![
+        source("raw", "errors"),
+        fork("twice", "raw", &["a", "b"], "errors"),
+        coalesce("once", &["a", "b"], Some("out")),
+        sink("out"),
+        sink("errors"),
+    ]);
+    for graph in [built(vec![source("out", "discard"), sink("out")]), forked] {
+        let svg = graph.to_svg();
+        let width = attribute(&svg, "width");
+        let last = svg.lines().rfind(|line| line.starts_with("<text")).expect("a legend");
+        let words = last.split(['>', '<']).nth(2).expect("words");
+        assert!(words.starts_with("topology "), "{last}");
+        let right = attribute(last, "x") + 0.6 * attribute(last, "font-size") * words.len() as f64;
+        assert!(right + 8.0 < width, "{right} of {width}");
+    }
 }
 
 #[test]
