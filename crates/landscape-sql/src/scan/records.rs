@@ -80,39 +80,24 @@ pub(crate) static TOKEN_PARENTS: Ranged<TokenParentRecord> = Ranged {
     },
 };
 
-pub(crate) static NODE_STATES: Ranged<NodeStateRecord> = Ranged {
-    name: "node_states",
-    key: 3,
-    columns: &[
-        "token",
-        "step",
-        "attempt",
-        "status",
-        "input_hash",
-        "output_hash",
-        "started_us",
-        "duration_us",
-        "waited_us",
-    ],
-    read: state,
-};
+/// Columns of both tables of states.
+const STATE: &[&str] = &[
+    "token",
+    "step",
+    "attempt",
+    "status",
+    "input_hash",
+    "output_hash",
+    "started_us",
+    "duration_us",
+    "waited_us",
+];
 
-pub(crate) static SINK_STATES: Ranged<NodeStateRecord> = Ranged {
-    name: "sink_states",
-    key: 3,
-    columns: &[
-        "token",
-        "step",
-        "attempt",
-        "status",
-        "input_hash",
-        "output_hash",
-        "started_us",
-        "duration_us",
-        "waited_us",
-    ],
-    read: state,
-};
+pub(crate) static NODE_STATES: Ranged<NodeStateRecord> =
+    Ranged { name: "node_states", key: 3, columns: STATE, read: state };
+
+pub(crate) static SINK_STATES: Ranged<NodeStateRecord> =
+    Ranged { name: "sink_states", key: 3, columns: STATE, read: state };
 
 fn state(cells: &Cells<'_>) -> Read<NodeStateRecord> {
     Ok(NodeStateRecord {

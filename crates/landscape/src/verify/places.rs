@@ -182,7 +182,7 @@ impl Places {
             moves.extend(self.release(number).map(|r| Move { token, step: r.step, release: number }));
         };
         self.members.iter().for_each(|member| add(member.token, member.batch_no));
-        // Where nothing was released, nothing of it can name one that was.
+        // Without a release there is none that a merge across rows could have been in.
         if crossing && !self.releases.is_empty() {
             scan.merged(&mut |parent| match parent.token.origin() {
                 // A child of a fork or an expansion in a release has its parent there, too.
