@@ -10,12 +10,11 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 
 use crate::error::{forbids_writing, write_error};
+use crate::fresh;
 use crate::schema::{self, Found};
 
 /// Compiled statements that a writer keeps: the texts of one run's inserts are far fewer.
 const WRITER_STATEMENTS: usize = 400;
-/// Bytes of a page; larger pages mean fewer of them to log for each epoch.
-const PAGE_SIZE: u32 = 8192;
 /// Pages in the write-ahead log after which it is copied into the database (32 MiB).
 const CHECKPOINT_PAGES: u32 = 4096;
 
@@ -57,6 +56,7 @@ pub(crate) fn writer(
     let synchronous = synchronous.pragma();
     let failed = |error| write_error(format!("opening audit database {}", path.display()), &error);
     create_parent(path)?;
+    fresh::publish(path);
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
@@ -65,7 +65,7 @@ pub(crate) fn writer(
     let location = path.display().to_string();
     let found = schema::found(&connection, &location)?;
     if let Found::Nothing = found {
-        connection.pragma_update(None, "page_size", PAGE_SIZE).map_err(failed)?;
+        connection.pragma_update(None, "page_size", schema::PAGE_SIZE).map_err(failed)?;
     }
     connection
         .execute_batch(&format!(

@@ -1,5 +1,7 @@
 //! Versions of the schema: what a file is, and how it becomes what this program writes.
 
+use std::ops::RangeInclusive;
+
 use elspeth_contracts::{Clock as _, SystemClock};
 use elspeth_faults::{Act, around};
 use elspeth_landscape::LandscapeError;
@@ -10,6 +12,9 @@ use ulid::Ulid;
 use crate::error::{WriteFailed, write_error};
 use crate::tables::Registry;
 use crate::views::{self, Dialect};
+
+/// Bytes of a page; larger pages mean fewer of them to log for each epoch.
+pub(crate) const PAGE_SIZE: u32 = 8192;
 
 /// Marks a database file as an audit record: "ELSP" in SQLite's `application_id`.
 const APPLICATION_ID: i64 = 0x454c_5350;
@@ -94,6 +99,21 @@ pub(crate) fn migrate(connection: &Connection, location: &str) -> Result<(), Lan
         Err(_) => connection.execute_batch("ROLLBACK"),
     };
     result.and(ended.map_err(failed))
+}
+
+/// Where the header of a database file says what it takes to write and to read it, and the number for a write-ahead log.
+/// See <https://www.sqlite.org/fileformat2.html#file_format_version_numbers>.
+const FORMATS: RangeInclusive<usize> = 18..=19;
+const WITH_LOG: u8 = 2;
+
+/// The file of a database that has nothing yet and keeps a write-ahead log.
+pub(crate) fn empty_file() -> rusqlite::Result<Vec<u8>> {
+    let connection = Connection::open_in_memory()?;
+    // Saying what the version is anyway makes SQLite write the first page.
+    connection.execute_batch(&format!("PRAGMA page_size = {PAGE_SIZE}; PRAGMA user_version = 0"))?;
+    let mut file = connection.serialize("main")?.to_vec();
+    file[FORMATS].fill(WITH_LOG);
+    Ok(file)
 }
 
 /// The first entry of the database's log, which names it.

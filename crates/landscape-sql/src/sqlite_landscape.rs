@@ -182,7 +182,8 @@ impl SqliteLandscape {
     /// As [`SqliteLandscape::writer`]; also when there is no such file.
     pub async fn reader(&self) -> Result<Reader, LandscapeError> {
         let options = connect::reader(&self.path, self.patience)?;
-        let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options);
+        let pool = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
+        let pool = pool.connect_lazy_with(options);
         Ok(Reader::new(Source::Sqlite(pool), self.location.to_string(), self.scratch.clone()))
     }
 

@@ -16,7 +16,9 @@ macro_rules! view {
 
 /// Every view: its name and its query, each after those that it uses.
 pub(crate) const ALL: &[(&str, &str)] = &[
+    view!("base32_pairs"),
     view!("all_states"),
+    view!("traced_states"),
     view!("open_batches"),
     view!("v_runs"),
     view!("v_nodes"),
@@ -124,9 +126,7 @@ fn meaning((word, dialect): (&str, Dialect), arguments: &[&str]) -> String {
         ("by_row", [table]) => by_row(table),
         ("first_released", [""]) => BATCH_TOKENS.to_owned(),
         ("input", [state]) => input(state),
-        ("output", [state]) => {
-            format!("CASE {state}.status WHEN 2 THEN coalesce({state}.output_hash, {}) END", input(state))
-        }
+        ("base32_pairs", [""]) => base32_pairs(),
         _ => panic!("no meaning for `${word}` with {} arguments", arguments.len()),
     }
 }
@@ -138,8 +138,8 @@ fn time(micros: &str) -> String {
 }
 
 /// The ten characters of the run's time, then the run's random part combined with kind and number by exclusive or, as
-/// sixteen characters of Crockford's base 32. Both halves are named once: each connection parses the text of all views
-/// when it opens the database.
+/// sixteen characters of Crockford's base 32. Both halves are named once, and digits come in pairs: each connection parses
+/// the text of all views when it opens the database.
 fn public_id((run, dialect): (&str, Dialect), kind: u64, high: &str, low: &str) -> String {
     let high = exclusive_or(&format!("{run}.id_high"), &format!("({} | {high})", kind << 36));
     let low = exclusive_or(&format!("{run}.id_low"), &format!("({low} & {HALF})"));
@@ -147,8 +147,7 @@ fn public_id((run, dialect): (&str, Dialect), kind: u64, high: &str, low: &str) 
         return format!("substr({run}.run_id, 1, 10) || elspeth_base32({high}) || elspeth_base32({low})");
     }
     format!(
-        "(SELECT time || {} || {} FROM (SELECT substr({run}.run_id, 1, 10) AS time,
-        '0123456789ABCDEFGHJKMNPQRSTVWXYZ' AS digits, {high} AS high, {low} AS low))",
+        "(SELECT time || {} || {} FROM (SELECT substr({run}.run_id, 1, 10) AS time, {high} AS high, {low} AS low), base32_pairs)",
         base32("high"),
         base32("low")
     )
@@ -158,11 +157,17 @@ fn exclusive_or(a: &str, b: &str) -> String {
     format!("(({a} | {b}) - ({a} & {b}))")
 }
 
-/// Eight of the `digits` for a number of 40 bits.
+/// Eight digits for a number of 40 bits, with `pairs` from the view of them.
 fn base32(number: &str) -> String {
-    let digit = |shift: u8| format!("substr(digits, 1 + ({number} >> {shift} & 31), 1)");
-    let digits: Vec<String> = (0..8).rev().map(|place| digit(place * 5)).collect();
-    digits.join(" || ")
+    let pair = |shift: u8| format!("substr(pairs, 1 + 2 * ({number} >> {shift} & 1023), 2)");
+    [30, 20, 10, 0].map(pair).join(" || ")
+}
+
+/// The two digits of every number below 1024, one after the other.
+fn base32_pairs() -> String {
+    const DIGITS: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let pairs = DIGITS.chars().flat_map(|high| DIGITS.chars().flat_map(move |low| [high, low]));
+    format!("'{}'", pairs.collect::<String>())
 }
 
 /// The records of a table that has tokens, with their run and row. Rows come first, so that asking for one row is

@@ -9,8 +9,8 @@ SELECT
     n.plugin,
     s.attempt,
     $name(NodeStateStatus, s.status) AS status,
-    $hex($input(s)) AS input_hash,
-    $hex($output(s)) AS output_hash,
+    $hex(s.came_with) AS input_hash,
+    $hex(CASE s.status WHEN 2 THEN coalesce(s.output_hash, s.came_with) END) AS output_hash,
     (SELECT $joined(e.label || ' -> ' || b.name, ', ')
      FROM routing_events g
      JOIN edges e ON e.run_no = g.run_no AND e.edge = g.edge
@@ -25,7 +25,7 @@ SELECT
     k.name AS outcome_sink,
     s.run_no,
     s.token
-FROM all_states s
+FROM traced_states s
 JOIN tokens t ON t.run_no = s.run_no AND t.token = s.token
 LEFT JOIN nodes n ON n.run_no = s.run_no AND n.step = s.step
 LEFT JOIN transform_errors x

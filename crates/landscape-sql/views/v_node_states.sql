@@ -8,8 +8,8 @@ SELECT
     $name(NodeType, n.node_type) AS node_type,
     s.attempt,
     $name(NodeStateStatus, s.status) AS status,
-    $hex($input(s)) AS input_hash,
-    $hex($output(s)) AS output_hash,
+    $hex(s.came_with) AS input_hash,
+    $hex(CASE s.status WHEN 2 THEN coalesce(s.output_hash, s.came_with) END) AS output_hash,
     $time(s.run_started_at + s.started_us) AS started_at,
     s.duration_us,
     s.waited_us,
@@ -18,7 +18,7 @@ SELECT
     c.context,
     s.run_no,
     s.token
-FROM all_states s
+FROM traced_states s
 LEFT JOIN nodes n ON n.run_no = s.run_no AND n.step = s.step
 LEFT JOIN state_contexts c
     ON c.run_no = s.run_no AND c.token = s.token AND c.step = s.step AND c.attempt = s.attempt

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::finding::{Finding, Locator};
 use crate::marks::Marks;
-use crate::schema::{Checked, check, json_schema};
+use crate::schema::{Checked, check, named_plugins, with_options, without_options};
 use crate::secrets::{FingerprintKey, KEY_VARIABLE, blotted, hide, only_fingerprints};
 use crate::{
     DatabaseUrl, Diagnostic, Environment, Settings, Signing, SourceText, export, files, signing, unavailable,
@@ -193,7 +193,7 @@ impl Loading<'_> {
                 return None;
             }
         };
-        let schema = json_schema(self.registry);
+        let schema = without_options();
         match self.origin {
             Origin::Written => self.apply_environment(&mut value, &schema, environment),
             Origin::Recorded => {
@@ -201,6 +201,8 @@ impl Loading<'_> {
                 branches_as_written(&mut value);
             }
         }
+        let named = named_plugins(&value);
+        let schema = with_options(schema, self.registry, |info| named.contains(info.name));
         let checked = check(&schema, &mut value);
         let settings = self.typed(value)?;
         self.pipeline(settings, checked, environment)

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use elspeth_contracts::Determinism;
 use elspeth_plugin::{PluginInfo, PluginKind, Registry};
 use schemars::generate::SchemaSettings;
@@ -13,8 +15,26 @@ const INVALID: &str = "on_validation_failure";
 /// The JSON Schema (2020-12) of settings files, with the options of every plugin that the registry knows.
 #[must_use]
 pub fn json_schema(registry: &Registry) -> Value {
+    with_options(without_options(), registry, |_| true)
+}
+
+/// The same without options of plugins.
+pub(crate) fn without_options() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut root = generator.into_root_schema_for::<Settings>().to_value();
+    if let Some(exporter) = root.pointer_mut("/$defs/ExporterSettings") {
+        exporter["allOf"] = exporter_options();
+    }
+    root
+}
+
+/// Adds what the plugins are called, and the options of those that are `wanted`: to check a file that names two of them
+/// takes no more.
+pub(crate) fn with_options(
+    mut root: Value,
+    registry: &Registry,
+    wanted: impl Fn(&PluginInfo) -> bool,
+) -> Value {
     let places = [
         ("SourceSettings", PluginKind::Source),
         ("TransformSettings", PluginKind::Transform),
@@ -24,7 +44,8 @@ pub fn json_schema(registry: &Registry) -> Value {
     for (definition, kind) in places {
         let infos: Vec<&PluginInfo> = registry.infos().filter(|info| info.kind == kind).collect();
         let mut definitions = Map::new();
-        let parts: Vec<Value> = infos.iter().map(|info| condition(info, &mut definitions)).collect();
+        let described = infos.iter().filter(|info| wanted(info));
+        let parts: Vec<Value> = described.map(|info| condition(info, &mut definitions)).collect();
         name_plugins(&mut root, definition, kind, &infos);
         if let Some(node) = root.pointer_mut(&format!("/$defs/{definition}"))
             && !parts.is_empty()
@@ -35,10 +56,24 @@ pub fn json_schema(registry: &Registry) -> Value {
             all.extend(definitions);
         }
     }
-    if let Some(exporter) = root.pointer_mut("/$defs/ExporterSettings") {
-        exporter["allOf"] = exporter_options();
-    }
     root
+}
+
+/// The names that stand anywhere where a plugin is named.
+pub(crate) fn named_plugins(settings: &Value) -> HashSet<String> {
+    fn collect(value: &Value, names: &mut HashSet<String>) {
+        match value {
+            Value::Object(map) => {
+                names.extend(map.get("plugin").and_then(Value::as_str).map(str::to_owned));
+                map.values().for_each(|item| collect(item, names));
+            }
+            Value::Array(list) => list.iter().for_each(|item| collect(item, names)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut names = HashSet::new();
+    collect(settings, &mut names);
+    names
 }
 
 /// The options of the telemetry exporters that there are.

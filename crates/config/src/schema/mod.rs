@@ -7,3 +7,4 @@ mod words;
 
 pub(crate) use check::{Checked, check};
 pub use compose::json_schema;
+pub(crate) use compose::{named_plugins, with_options, without_options};

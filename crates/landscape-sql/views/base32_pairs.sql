@@ -1,0 +1,1 @@
+SELECT $base32_pairs() AS pairs

@@ -1,0 +1,1 @@
+SELECT s.*, $input(s) AS came_with FROM all_states s
