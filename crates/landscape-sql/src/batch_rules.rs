@@ -21,24 +21,24 @@ pub(crate) const FAMILIES: &str = "SELECT l.links = l.of_families + l.of_merges
         AND l.parents = (SELECT count(*) FROM token_outcomes WHERE run_no = ?1 AND outcome IN (2, 3))
         AND l.of_merges = (SELECT count(*) FROM token_outcomes WHERE run_no = ?1 AND outcome = 4)
     FROM (SELECT (SELECT count(*) FROM token_parents WHERE run_no = ?1) AS links,
-            coalesce(sum(family), 0) AS of_families, coalesce(sum(merge), 0) AS of_merges,
+            count(CASE WHEN family THEN 1 END) AS of_families, count(CASE WHEN merge THEN 1 END) AS of_merges,
             count(DISTINCT CASE WHEN family THEN parent END) AS parents
         FROM (SELECT p.parent,
                 p.ordinal = 0 AND t.group_no = p.parent AND o.outcome IN (2, 3) AND o.group_no = p.parent AS family,
                 t.group_no = p.token AND o.outcome = 4 AND o.group_no = p.token AS merge
             FROM token_parents p CROSS JOIN tokens t CROSS JOIN token_outcomes o
             WHERE p.run_no = ?1 AND t.run_no = ?1 AND t.token = p.token
-                AND o.run_no = ?1 AND o.token = p.parent AND o.terminal = 1)) l";
+                AND o.run_no = ?1 AND o.token = p.parent AND o.terminal = 1) x) l";
 
 /// One pass over members: each was consumed by its batch's last attempt, which was completed, or went on, or failed
 /// there; and as many tokens were consumed at all.
 const MEMBERS: &str = "SELECT (SELECT count(*) FROM batch_members WHERE run_no = ?1) = l.members
         AND l.members = l.consumed + l.went_on
         AND l.consumed = (SELECT count(*) FROM token_outcomes WHERE run_no = ?1 AND outcome = 5)
-    FROM (SELECT count(*) AS members, coalesce(sum(consumed), 0) AS consumed, coalesce(sum(CASE WHEN NOT consumed THEN
-            EXISTS (SELECT 1 FROM node_states s WHERE s.run_no = ?1 AND s.token = x.token
+    FROM (SELECT count(*) AS members, count(CASE WHEN consumed THEN 1 END) AS consumed, count(CASE WHEN NOT consumed AND
+            (EXISTS (SELECT 1 FROM node_states s WHERE s.run_no = ?1 AND s.token = x.token
                 AND (s.step > x.step OR s.step = x.step AND s.status = 3))
-            OR EXISTS (SELECT 1 FROM sink_states s WHERE s.run_no = ?1 AND s.token = x.token) END), 0) AS went_on
+            OR EXISTS (SELECT 1 FROM sink_states s WHERE s.run_no = ?1 AND s.token = x.token)) THEN 1 END) AS went_on
         FROM (SELECT m.token, b.step, b.status = 2 AND o.outcome = 5 AND o.batch_no IS m.batch_no AS consumed
             FROM batches b CROSS JOIN batch_members m CROSS JOIN token_outcomes o
             WHERE b.run_no = ?1 AND b.attempt = (SELECT max(l.attempt) FROM batches l

@@ -185,10 +185,7 @@ fn each(db: Db<'_>, run_no: i64) -> Result<Vec<Broken>, DbError> {
         if there_are != Some(true) {
             continue;
         }
-        for rule in rules {
-            let numbers = numbers(db, rule.breaches, run_no)?;
-            found.push(Broken { text: rule.text, names: Names::Token, numbers });
-        }
+        found.extend(broken_trees(db, run_no, rules, None)?);
     }
     found.retain(|broken| !broken.numbers.is_empty());
     Ok(found)
@@ -229,10 +226,10 @@ fn broken(connection: &Connection, run_no: i64, census: &Census) -> Result<Vec<B
     }
     if census.has_families() {
         let known = census.families_hold().then_some((FAMILIES, true));
-        found.extend(broken_trees(connection, run_no, FAMILY_RULES, known)?);
+        found.extend(broken_trees(connection.into(), run_no, FAMILY_RULES, known)?);
     }
     if census.has_batches() {
-        found.extend(broken_trees(connection, run_no, BATCH_RULES, None)?);
+        found.extend(broken_trees(connection.into(), run_no, BATCH_RULES, None)?);
     }
     found.retain(|broken| !broken.numbers.is_empty());
     Ok(found)
@@ -240,7 +237,7 @@ fn broken(connection: &Connection, run_no: i64, census: &Census) -> Result<Vec<B
 
 /// `known` is the answer to a question of theirs that need not be asked.
 fn broken_trees(
-    connection: &Connection,
+    db: Db<'_>,
     run_no: i64,
     rules: &[TreeRule],
     known: Option<(&'static str, bool)>,
@@ -250,14 +247,14 @@ fn broken_trees(
         if let Some(question) = rule.held {
             let answer = match asked.iter().find(|(of, _)| *of == question) {
                 Some((_, answer)) => *answer,
-                None => connection.query_row(question, [run_no], |row| row.get(0))?,
+                None => db.first(question, values![run_no], |row| row.get::<bool>(0))? == Some(true),
             };
             asked.push((question, answer));
             if answer {
                 continue;
             }
         }
-        let numbers = numbers(connection.into(), rule.breaches, run_no)?;
+        let numbers = numbers(db, rule.breaches, run_no)?;
         found.push(Broken { text: rule.text, names: Names::Token, numbers });
     }
     Ok(found)

@@ -22,9 +22,10 @@ const BUFFERED: &str = "WITH RECURSIVE batch(n) AS (
         UNION ALL
         SELECT (SELECT min(m.batch_no) FROM batch_members m WHERE m.run_no = ?1 AND m.batch_no > batch.n)
         FROM batch WHERE batch.n IS NOT NULL),
+    unflushed(n) AS MATERIALIZED (SELECT batch.n FROM batch WHERE batch.n IS NOT NULL AND NOT EXISTS
+        (SELECT 1 FROM batches b WHERE b.run_no = ?1 AND b.batch_no = batch.n AND b.status IN (2, 3))),
     waiting(token) AS (
-        SELECT m.token FROM batch CROSS JOIN batch_members m ON m.run_no = ?1 AND m.batch_no = batch.n
-        WHERE NOT EXISTS (SELECT 1 FROM batches b WHERE b.run_no = ?1 AND b.batch_no = batch.n AND b.status IN (2, 3))
+        SELECT m.token FROM unflushed CROSS JOIN batch_members m ON m.run_no = ?1 AND m.batch_no = unflushed.n
         UNION
         SELECT token FROM token_outcomes WHERE run_no = ?1 AND terminal = 0)
     SELECT count(*) AS number FROM waiting WHERE NOT EXISTS

@@ -340,6 +340,9 @@ CREATE TABLE bodies (
 -- Blocks are compressed already.
 ALTER TABLE bodies ALTER COLUMN block SET STORAGE EXTERNAL;
 
+-- Gone with the next commit.
+ALTER TABLE sink_intents ALTER COLUMN tokens SET STORAGE EXTERNAL;
+
 -- Purges of runs' bodies: recorded before anything is deleted, done when nothing of it is left. `older_than_days` is null
 -- when the age did not matter.
 CREATE TABLE purges (

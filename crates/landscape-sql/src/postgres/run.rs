@@ -126,7 +126,7 @@ fn send(db: Db<'_>, copies: Arc<Vec<Copy>>) -> Result<(), DbError> {
     Ok(sent?)
 }
 
-fn gathered(copies: impl IntoIterator<Item = Option<Copy>>) -> Arc<Vec<Copy>> {
+fn gathered(copies: impl IntoIterator<Item = Vec<Copy>>) -> Arc<Vec<Copy>> {
     Arc::new(copies.into_iter().flatten().collect())
 }
 
