@@ -74,15 +74,22 @@ pub(crate) fn writer(
             PRAGMA secure_delete = FAST;"
         ))
         .map_err(failed)?;
-    if found != Found::newest() {
-        schema::migrate(&connection, &location)?;
+    match found {
+        // Tables without a record need not be durable before the first run is.
+        Found::Nothing => {
+            connection.execute_batch("PRAGMA synchronous = NORMAL").map_err(failed)?;
+            schema::migrate(&connection, &location)?;
+            connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
+        }
+        found if found != Found::newest() => schema::migrate(&connection, &location)?,
+        Found::Record(_) => {}
     }
     Ok(connection)
 }
 
 /// The connection of the thread that counts while a run is written.
 pub(crate) fn counter(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.execute_batch("PRAGMA temp_store = MEMORY")?;
     Ok(connection)

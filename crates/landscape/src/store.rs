@@ -64,7 +64,7 @@ pub trait LandscapeWriter: Send {
     }
 
     /// Adds commit B of the first epoch that waits for it, where `acted` is given, and commits; see
-    /// [`LandscapeWriter::durability`]. Without a staged epoch it commits B alone, durably.
+    /// [`LandscapeWriter::durability`]. Without a staged epoch it commits B alone.
     async fn commit(
         &mut self,
         acted: Option<&ActedEpoch>,

@@ -200,7 +200,7 @@ async fn epochs(
             }
             Ok(None) => break,
             Err(_) => match acting.pop_front() {
-                Some(pending) => finish(pending, recorder, (clock.as_ref(), course)).await?,
+                Some(pending) => settle(pending, recorder, (clock.as_ref(), course)).await?.wait()?,
                 None if stop.load(Ordering::Relaxed) => {
                     waiting_source = true;
                     break;
@@ -209,8 +209,9 @@ async fn epochs(
             },
         }
     }
+    let mut durable = Vec::new();
     for pending in acting {
-        finish(pending, recorder, (clock.as_ref(), course)).await?;
+        durable.push(settle(pending, recorder, (clock.as_ref(), course)).await?);
     }
     if waiting_source {
         // The source waits for input that may never come; its thread ends with the process.
@@ -229,6 +230,8 @@ async fn epochs(
     budget.check(course.failed, course.rows, exhausted)?;
     if exhausted {
         recorder.check_conservation().await?;
+        // The last first: what is durable then has been waited for.
+        durable.into_iter().rev().try_for_each(Durability::wait)?;
         let published = actor.publish(course.last).await?;
         reach(Point::Before(Act::RecordPublication));
         commit_acted(published, recorder, (clock.as_ref(), course)).await?.wait()?;
@@ -283,13 +286,13 @@ async fn commit(
 }
 
 /// Commits what the sinks did, without waiting for another epoch.
-async fn finish(
+async fn settle(
     mut pending: Acting,
     recorder: &mut Recorder,
     (clock, course): (&dyn Clock, &mut Course),
-) -> Result<(), RunError> {
+) -> Result<Durability, RunError> {
     let acted = alive(&mut pending, recorder, clock).await?;
-    Ok(commit_acted(acted, recorder, (clock, course)).await?.wait()?)
+    commit_acted(acted, recorder, (clock, course)).await
 }
 
 /// Waits for the sinks, and shows meanwhile that the run has an owner.
