@@ -310,30 +310,44 @@ impl Decider<'_> {
         Ok(())
     }
 
+    /// Rows are cut into chunks as workers take them, so that those of a first epoch know already what the first of them cost.
     fn walk_rows(&mut self, items: Vec<SourceItem>, read_us: i64) -> Result<Vec<ChunkOutput>, EngineError> {
         let total = items.len();
-        let inputs = self.split(items, read_us)?;
-        let outputs = self.walk_all(inputs)?;
-        self.sizer.learn(total, outputs.iter().map(|o| o.busy_us).sum());
+        let mut items = items.into_iter();
+        let first = self.rows;
+        self.rows += total as u64;
+        RowIndex::new(self.rows.saturating_sub(1)).ok_or(EngineError::TooManyRows)?;
+        let outputs = self.walk_all(|outputs| {
+            let first = RowIndex::new(first + (total - items.len()) as u64).filter(|_| items.len() > 0)?;
+            let size = self.sizer.size(total, outputs);
+            Some(ChunkWork::Rows(RowsInput { first, read_us, items: items.by_ref().take(size).collect() }))
+        })?;
+        self.sizer.learn(&outputs);
         Ok(outputs)
     }
 
     fn walk_releases(&self, releases: Vec<Release>) -> Result<Vec<ChunkOutput>, EngineError> {
         let share = releases.len().div_ceil(self.pipeline.options.max_workers.max(1) * 2);
-        let mut releases = releases.into_iter().peekable();
-        let mut inputs = Vec::new();
-        while releases.peek().is_some() {
-            let part = releases.by_ref().take(share).collect();
-            inputs.push(ChunkInput { index: inputs.len(), work: ChunkWork::Releases(part) });
-        }
-        self.walk_all(inputs)
+        let mut releases = releases.into_iter();
+        self.walk_all(|_| {
+            let part: Vec<Release> = releases.by_ref().take(share).collect();
+            (!part.is_empty()).then_some(ChunkWork::Releases(part))
+        })
     }
 
-    /// Has all of it walked at once; what came of it, in the order of `inputs`.
-    fn walk_all(&self, inputs: Vec<ChunkInput>) -> Result<Vec<ChunkOutput>, EngineError> {
-        let mut inputs = inputs.into_iter();
-        let mut pending = inputs.next();
+    /// Has all of it walked at once; what came of it, in the order of what `next` gives when it is told what came so far.
+    fn walk_all(
+        &self,
+        mut next: impl FnMut(&[ChunkOutput]) -> Option<ChunkWork>,
+    ) -> Result<Vec<ChunkOutput>, EngineError> {
         let mut outputs = Vec::new();
+        let mut index = 0;
+        let mut cut = |outputs: &[ChunkOutput]| {
+            let chunk = ChunkInput { index, work: next(outputs)? };
+            index += 1;
+            Some(chunk)
+        };
+        let mut pending = cut(&outputs);
         let mut in_flight = 0;
         while pending.is_some() || in_flight > 0 {
             // Hand over as long as the workers take, collect meanwhile: neither channel can then fill up for good.
@@ -341,7 +355,7 @@ impl Decider<'_> {
                 match self.chunks.try_send(chunk) {
                     Ok(()) => {
                         in_flight += 1;
-                        pending = inputs.next();
+                        pending = cut(&outputs);
                         continue;
                     }
                     Err(crossbeam_channel::TrySendError::Full(chunk)) => pending = Some(chunk),
@@ -359,19 +373,5 @@ impl Decider<'_> {
         }
         outputs.sort_by_key(|o| o.index);
         Ok(outputs)
-    }
-
-    fn split(&mut self, items: Vec<SourceItem>, read_us: i64) -> Result<Vec<ChunkInput>, EngineError> {
-        let size = self.sizer.size(items.len());
-        let mut chunks = Vec::with_capacity(items.len().div_ceil(size.max(1)));
-        let mut items = items.into_iter().peekable();
-        while items.peek().is_some() {
-            let first = RowIndex::new(self.rows).ok_or(EngineError::TooManyRows)?;
-            let part: Vec<_> = items.by_ref().take(size).collect();
-            self.rows += part.len() as u64;
-            let rows = RowsInput { first, read_us, items: part };
-            chunks.push(ChunkInput { index: chunks.len(), work: ChunkWork::Rows(rows) });
-        }
-        Ok(chunks)
     }
 }

@@ -42,10 +42,10 @@ impl ChunkSizer {
         Self { workers, row_us: None }
     }
 
-    /// Rows a chunk for an epoch of `rows`.
-    pub(crate) fn size(&self, rows: usize) -> usize {
+    /// Rows a chunk for an epoch of `rows`, of which these came back.
+    pub(crate) fn size(&self, rows: usize, so_far: &[ChunkOutput]) -> usize {
         let share = rows.div_ceil(self.workers).max(1);
-        let by_cost = match self.row_us {
+        let by_cost = match self.row_us.or_else(|| row_us(so_far)) {
             // Nothing known yet: many small chunks, in case each row waits for a service.
             None => 8,
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=128")]
@@ -55,11 +55,18 @@ impl ChunkSizer {
     }
 
     /// Learns from an epoch.
-    pub(crate) fn learn(&mut self, rows: usize, busy_us: u64) {
-        if rows > 0 {
-            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-            let us = busy_us as f64 / rows as f64;
+    pub(crate) fn learn(&mut self, outputs: &[ChunkOutput]) {
+        if let Some(us) = row_us(outputs) {
             self.row_us = Some(self.row_us.map_or(us, |old| 0.5 * old + 0.5 * us));
         }
     }
+}
+
+/// What a row cost on average.
+fn row_us(outputs: &[ChunkOutput]) -> Option<f64> {
+    let rows: usize = outputs.iter().map(|output| output.rows.len()).sum();
+    let busy_us: u64 = outputs.iter().map(|output| output.busy_us).sum();
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let us = busy_us as f64 / rows as f64;
+    (rows > 0).then_some(us)
 }
