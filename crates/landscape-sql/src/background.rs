@@ -1,5 +1,6 @@
 //! Counting while a run goes on, so that little is left to be counted at its end.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -10,9 +11,9 @@ use rusqlite::Connection;
 use crate::connect;
 use crate::tally::{Stretch, Tally};
 
-/// Rows of which one stretch has at least. The fewer, the less is left at the end of a run; the more, the less often the
-/// counting begins.
-const STRETCH: i64 = 4096;
+/// Rows of which one stretch has at least: the fewer, the less is left at the end of a run; the more, the less often the
+/// counting begins. So it is an eighth of those before it, within bounds.
+const STRETCH: RangeInclusive<i64> = 1024..=4096;
 
 /// A thread that counts rows once what became of them is durable. It has a connection of its own.
 pub(crate) struct BackgroundCount {
@@ -49,7 +50,7 @@ impl BackgroundCount {
         of_run: impl FnOnce() -> (PathBuf, i64),
     ) {
         let told = background.as_ref().map_or(0, |background| background.told);
-        if row - told < STRETCH {
+        if row - told < (told / 8).clamp(*STRETCH.start(), *STRETCH.end()) {
             return;
         }
         let background = background.get_or_insert_with(|| Self::begin(of_run()));
