@@ -20,19 +20,7 @@ pub(crate) struct BackgroundCount {
     /// Rows that the thread was told of.
     told: i64,
     orders: Sender<i64>,
-    counted: Receiver<Counted>,
-    thread: JoinHandle<rusqlite::Result<()>>,
-}
-
-/// The same thread, which has counted. It copies the log into the database while the run's end is worked at, so that little
-/// of it is left to be copied then.
-pub(crate) struct Folding(JoinHandle<rusqlite::Result<()>>);
-
-impl Folding {
-    /// Waits for it. What it could not copy, the end of the run does.
-    pub(crate) fn finish(self) {
-        let _ = self.0.join();
-    }
+    thread: JoinHandle<rusqlite::Result<Counted>>,
 }
 
 /// What a thread has counted.
@@ -61,22 +49,15 @@ impl BackgroundCount {
 
     fn begin((path, run_no): (PathBuf, i64)) -> Self {
         let (orders, inbox) = channel();
-        let (tell, counted) = channel();
-        let count = move || {
-            let connection = connect::counter(&path)?;
-            let counted = count(&connection, run_no, &inbox)?;
-            // Whoever asked has perhaps gone.
-            let _ = tell.send(counted);
-            connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)")
-        };
-        let thread = std::thread::spawn(|| within(Phase::Record, count));
-        Self { told: 0, orders, counted, thread }
+        let count = move || within(Phase::Record, || count(&connect::counter(&path)?, run_no, &inbox));
+        let thread = std::thread::spawn(count);
+        Self { told: 0, orders, thread }
     }
 
     /// Waits for what is being counted. `None` when something went wrong: then everything has to be counted at the end.
-    pub(crate) fn finish(self) -> (Option<Counted>, Folding) {
+    pub(crate) fn finish(self) -> Option<Counted> {
         drop(self.orders);
-        (self.counted.recv().ok(), Folding(self.thread))
+        self.thread.join().ok()?.ok()
     }
 }
 

@@ -89,7 +89,7 @@ pub(crate) fn writer(
 
 /// The connection of the thread that counts while a run is written.
 pub(crate) fn counter(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.execute_batch("PRAGMA temp_store = MEMORY")?;
     Ok(connection)

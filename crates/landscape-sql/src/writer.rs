@@ -17,7 +17,7 @@ use elspeth_landscape::{
 use elspeth_proof::SecretKey;
 use rusqlite::Connection;
 
-use crate::background::{BackgroundCount, Folding};
+use crate::background::BackgroundCount;
 use crate::census::Census;
 use crate::db::DbError;
 use crate::error::{WriteFailed, write_error};
@@ -60,8 +60,6 @@ struct OpenRun {
     /// Epochs of which only the decisions are durable, each with the row after its last one.
     decided: VecDeque<(EpochNo, i64)>,
     background: Option<BackgroundCount>,
-    /// What the counting thread still does when it has counted.
-    folding: Option<Folding>,
     /// The numbers that showed that conservation holds; until more becomes of tokens.
     census: Option<Census>,
 }
@@ -298,7 +296,6 @@ impl OpenRun {
             stage: Stage::Empty,
             decided: VecDeque::new(),
             background: None,
-            folding: None,
             census: None,
         }
     }
@@ -565,11 +562,8 @@ impl LandscapeWriter for SqliteWriter {
         let (ledger, run) = (self.ledger(), self.open_run()?);
         let sealed = transaction(&self.connection, Act::Seal, || run.seal(&ledger, (seal, &summary), entry));
         sealed.map_err(|error| self.failed("sealing the run", error))?;
-        // Only a run that does not end well is still counted.
-        if let Some(run) = self.run.take() {
-            let folding = run.background.map(|background| background.finish().1).or(run.folding);
-            folding.map(Folding::finish);
-        }
+        // Only a run that does not end well is still counted; the last to close the database folds its log.
+        self.run.take().and_then(|run| run.background).and_then(BackgroundCount::finish);
         self.fold_log();
         Ok(())
     }
@@ -578,12 +572,7 @@ impl LandscapeWriter for SqliteWriter {
         let run_no = self.resting_run("an epoch is staged; commit it or roll it back before checking")?;
         self.check_presence()?;
         let run = self.run.as_mut().expect("a resting run is an open one");
-        let counted = run.background.take().and_then(|background| {
-            let (counted, folding) = background.finish();
-            run.folding = Some(folding);
-            counted
-        });
-        let counted = counted.unwrap_or_default();
+        let counted = run.background.take().and_then(BackgroundCount::finish).unwrap_or_default();
         let (census, breaches) = conservation::check(&self.connection, run_no, counted)?;
         run.census = breaches.is_empty().then_some(census);
         Ok(breaches)
