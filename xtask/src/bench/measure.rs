@@ -76,10 +76,12 @@ impl Bench {
     pub(super) fn case(&self, pipeline: Pipeline, rows: u64) -> Result<Case, Error> {
         let folder = self.folder.join(format!("{}-{rows}", pipeline.name()));
         let (mut usages, mut careless, mut unproven) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut floors, mut verified) = (Vec::new(), Vec::new());
+        let (mut floors, mut verified, mut empty) = (Vec::new(), Vec::new(), Vec::new());
+        super::data::write(&self.input(0), 0)?;
         let product = self.binaries.join("elspeth");
         for number in 1..=self.runs {
             eprintln!("{} with {rows} rows: run {number} of {}", pipeline.name(), self.runs);
+            empty.push(self.run_pipeline(&product, (pipeline, true), 0, &folder)?.wall_seconds);
             careless.push(self.run_pipeline(&product, (pipeline, false), rows, &folder)?);
             if let Some(program) = &self.unproven {
                 unproven.push(self.run_pipeline(program, (pipeline, true), rows, &folder)?.wall_seconds);
@@ -97,6 +99,7 @@ impl Bench {
             shape: pipeline.shape(),
             rows,
             wall_seconds: usage(|usage| usage.wall_seconds),
+            empty_seconds: median(empty.into_iter()),
             not_durable_seconds: median(careless.iter().map(|usage| usage.wall_seconds)),
             unproven_seconds: (!unproven.is_empty()).then(|| median(unproven.into_iter())),
             verify_seconds: median(verified.into_iter()),

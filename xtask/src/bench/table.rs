@@ -19,6 +19,8 @@ pub(super) struct Case {
     pub(super) shape: &'static str,
     pub(super) rows: u64,
     pub(super) wall_seconds: f64,
+    /// The same pipeline without any row: what a run costs however many rows it has.
+    pub(super) empty_seconds: f64,
     /// The same with `synchronous: off`.
     pub(super) not_durable_seconds: f64,
     /// The same by a program without proofs; measured only when it is asked for.
@@ -44,9 +46,9 @@ impl Report {
 
     pub(super) fn markdown(&self) -> String {
         let mut text = String::from(
-            "| pipeline | rows | wall s | CPU s | rows/s | µs/row | records/s | record B/row | body B/row | peak RSS MB \
+            "| pipeline | rows | wall s | CPU s | rows/s | µs/row | µs each row adds | records/s | record B/row | body B/row | peak RSS MB \
              | floor s | wall/floor | durable/not | proofs/none | run/verify |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
         for case in &self.cases {
             text.push_str(&case.line());
@@ -63,16 +65,22 @@ impl Case {
         self.rows as f64
     }
 
+    /// What each row adds to the time of a run.
+    fn seconds_a_row(&self) -> f64 {
+        (self.wall_seconds - self.empty_seconds) / self.row_count()
+    }
+
     fn line(&self) -> String {
         let rows = self.row_count();
         format!(
-            "| {} | {} | {:.3} | {:.3} | {:.0} | {:.2} | {:.0} | {:.0} | {:.0} | {:.1} | {:.3} | {:.2} | {:.2} | {} | {:.1} |\n",
+            "| {} | {} | {:.3} | {:.3} | {:.0} | {:.2} | {:.2} | {:.0} | {:.0} | {:.0} | {:.1} | {:.3} | {:.2} | {:.2} | {} | {:.1} |\n",
             self.shape,
             self.rows,
             self.wall_seconds,
             self.cpu_seconds,
             rows / self.wall_seconds,
             self.wall_seconds / rows * 1e6,
+            self.seconds_a_row() * 1e6,
             self.records / self.wall_seconds,
             self.record_bytes / rows,
             self.body_bytes / rows,
@@ -91,6 +99,7 @@ impl Case {
         let mut value = serde_json::json!(self);
         let derived = [
             ("rows_per_second", rows / self.wall_seconds),
+            ("seconds_a_row", self.seconds_a_row()),
             ("records_per_second", self.records / self.wall_seconds),
             ("record_bytes_per_row", self.record_bytes / rows),
             ("wall_to_floor", self.wall_seconds / self.floor_seconds),
@@ -129,6 +138,7 @@ mod tests {
             shape: "csv → csv",
             rows: 1000,
             wall_seconds: 0.5,
+            empty_seconds: 0.1,
             not_durable_seconds: 0.4,
             unproven_seconds: None,
             verify_seconds: 0.125,
@@ -154,14 +164,14 @@ mod tests {
         let line = case().line();
         assert_eq!(
             line,
-            "| csv → csv | 1000 | 0.500 | 0.750 | 2000 | 500.00 | 10000 | 263 | 80 | 12.3 | 0.250 | 2.00 | 1.25 | - | 4.0 |\n"
+            "| csv → csv | 1000 | 0.500 | 0.750 | 2000 | 500.00 | 400.00 | 10000 | 263 | 80 | 12.3 | 0.250 | 2.00 | 1.25 | - | 4.0 |\n"
         );
         let proven = Case { unproven_seconds: Some(0.4), ..case() };
         assert!(proven.line().ends_with("| 1.25 | 1.25 | 4.0 |\n"));
         let report = Report { validate_seconds: 0.012, cases: vec![case()] };
         let table = report.markdown();
         let columns: Vec<usize> = table.lines().take(3).map(|line| line.matches('|').count()).collect();
-        assert_eq!(columns, [16, 16, 16]);
+        assert_eq!(columns, [17, 17, 17]);
         assert!(table.ends_with("12.0 ms"));
     }
 
@@ -172,6 +182,7 @@ mod tests {
         assert_eq!(value["cases"][0]["wall_to_floor"], 2.0);
         assert_eq!(value["cases"][0]["cpu_to_floor"], 5.0);
         assert_eq!(value["cases"][0]["rows"], 1000);
+        assert_eq!(value["cases"][0]["seconds_a_row"], 0.0004);
         assert_eq!(value["validate_seconds"], 0.012);
     }
 }
