@@ -142,16 +142,16 @@ fn migration(from: usize) -> String {
 /// milliseconds, and this connection asks none of them. The tables that were made before it in the same transaction tell
 /// other connections to read the schema anew.
 fn views_entered() -> String {
-    let mut sql = "PRAGMA writable_schema = ON;\n".to_owned();
-    for (name, body) in views::ALL {
-        let text = format!("CREATE VIEW {name} AS\n{}", views::expanded(body.trim_end(), Dialect::Sqlite))
-            .replace('\'', "''");
-        sql.push_str(&format!(
-            "INSERT INTO sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES ('view', '{name}', '{name}', 0, '{text}');\n"
-        ));
-    }
-    sql.push_str("PRAGMA writable_schema = OFF;\n");
-    sql
+    let entries = views::ALL.iter().map(|(name, body)| {
+        let body = views::expanded(body.trim_end(), Dialect::Sqlite).replace('\'', "''");
+        format!("('view', '{name}', '{name}', 0, 'CREATE VIEW {name} AS\n{body}')")
+    });
+    let entries = entries.collect::<Vec<_>>().join(",\n");
+    format!(
+        "PRAGMA writable_schema = ON;
+        INSERT INTO sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES {entries};
+        PRAGMA writable_schema = OFF;\n"
+    )
 }
 
 /// A reader needs the newest version and never makes it.

@@ -229,9 +229,11 @@ async fn epochs(
     };
     budget.check(course.failed, course.rows, exhausted)?;
     if exhausted {
-        recorder.check_conservation().await?;
-        // The last first: what is durable then has been waited for.
-        durable.into_iter().rev().try_for_each(Durability::wait)?;
+        // The last first: what comes before it is durable then.
+        let durable = std::thread::spawn(|| durable.into_iter().rev().try_for_each(Durability::wait));
+        let sound = recorder.check_conservation().await;
+        durable.join().map_err(|_| RunError::Internal("the wait for the disk panicked".to_owned()))??;
+        sound?;
         let published = actor.publish(course.last).await?;
         reach(Point::Before(Act::RecordPublication));
         commit_acted(published, recorder, (clock.as_ref(), course)).await?.wait()?;
