@@ -85,7 +85,7 @@ fn info(name: &'static str, summary: &'static str) -> PluginInfo {
         version: "1.0.0",
         determinism: Determinism::Deterministic,
         summary,
-        options_schema: serde_json::json!({"type": "object", "additionalProperties": true}),
+        options_schema: serde_json::json!({"type": "object", "additionalProperties": true}).into(),
         example: "",
         resumable: false,
         idempotent: false,

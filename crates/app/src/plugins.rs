@@ -92,7 +92,7 @@ fn view(info: &PluginInfo) -> PluginView {
         resumable: info.resumable,
         idempotent: info.idempotent,
         options: options(&info.options_schema),
-        options_schema: info.options_schema.clone(),
+        options_schema: Json::clone(&info.options_schema),
         example: info.example.trim().to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 use elspeth_contracts::Determinism;
 
+use crate::OptionsSchema;
+
 /// Which trait a plugin implements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PluginKind {
@@ -26,8 +28,8 @@ pub struct PluginInfo {
     pub determinism: Determinism,
     /// One sentence.
     pub summary: &'static str,
-    /// JSON Schema of its options (2020-12), with defaults and descriptions.
-    pub options_schema: serde_json::Value,
+    /// Its options, with defaults and descriptions.
+    pub options_schema: OptionsSchema,
     /// A snippet of settings that uses it.
     pub example: &'static str,
     /// Sources: whether it can continue at a position. Sinks: whether it can be cut back to one.

@@ -58,7 +58,7 @@
 //!         version: "1.0.0",
 //!         determinism: Determinism::Deterministic,
 //!         summary: "Writes a text in capitals.",
-//!         options_schema: json!({"type": "object", "properties": {"field": {"type": "string"}}}),
+//!         options_schema: json!({"type": "object", "properties": {"field": {"type": "string"}}}).into(),
 //!         example: "plugin: shout\noptions: {field: name}\n",
 //!         resumable: false,
 //!         idempotent: false,
@@ -75,6 +75,7 @@ mod batch;
 pub mod conformance;
 mod info;
 mod options;
+mod options_schema;
 mod registry;
 mod sink;
 mod source;
@@ -83,6 +84,7 @@ mod transform;
 pub use batch::{BatchContext, BatchOutput, BatchTransform};
 pub use info::{OptionError, PluginInfo, PluginKind};
 pub use options::parse_options;
+pub use options_schema::OptionsSchema;
 pub use registry::{BatchFactory, Registry, SinkFactory, SourceFactory, TransformFactory, UnknownPlugin};
 pub use sink::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Target, Written};
 pub use source::{

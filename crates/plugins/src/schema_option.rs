@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use elspeth_plugin::OptionError;
+use elspeth_plugin::{OptionError, OptionsSchema};
 use elspeth_value::{Contract, ContractError};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
@@ -47,6 +47,6 @@ impl JsonSchema for SchemaOption {
 }
 
 /// The JSON Schema of an options struct.
-pub(crate) fn options_schema<T: JsonSchema>() -> serde_json::Value {
-    schemars::schema_for!(T).to_value()
+pub(crate) fn options_schema<T: JsonSchema>() -> OptionsSchema {
+    OptionsSchema::made_by(|| schemars::schema_for!(T).to_value())
 }

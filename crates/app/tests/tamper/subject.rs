@@ -404,7 +404,7 @@ fn registry() -> Registry {
     registry.add_transform(PluginInfo { name: "service", ..passthrough }, |_| Ok(Arc::new(Service)));
     let json = registry.info(PluginKind::Sink, "json").unwrap().clone();
     let no_options = serde_json::json!({"type": "object"});
-    let info = |name| PluginInfo { name, options_schema: no_options.clone(), ..json.clone() };
+    let info = |name| PluginInfo { name, options_schema: no_options.clone().into(), ..json.clone() };
     registry.add_sink(info("picky"), |_| Ok(Box::new(Odd { broken: false, rows: 0 })));
     registry.add_sink(info("broken"), |_| Ok(Box::new(Odd { broken: true, rows: 0 })));
     registry

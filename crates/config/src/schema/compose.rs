@@ -109,7 +109,7 @@ fn name_plugins(root: &mut Value, definition: &str, kind: PluginKind, infos: &[&
 
 /// `if` the plugin is this one, `then` the options are its own.
 fn condition(info: &PluginInfo, definitions: &mut Map<String, Value>) -> Value {
-    let mut options = info.options_schema.clone();
+    let mut options = Value::clone(&info.options_schema);
     let prefix = format!("{}_{}_", info.kind, info.name);
     rename_references(&mut options, &prefix);
     if let Some(object) = options.as_object_mut() {
