@@ -76,7 +76,7 @@ pub(crate) fn writer(
         .map_err(failed)?;
     match found {
         // Tables without a record need not be durable before the first run is.
-        Found::Nothing => {
+        Found::Nothing | Found::Tables => {
             connection.execute_batch("PRAGMA synchronous = NORMAL").map_err(failed)?;
             schema::migrate(&connection, &location)?;
             connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;

@@ -1,7 +1,5 @@
 //! Versions of the schema: what a file is, and how it becomes what this program writes.
 
-use std::ops::RangeInclusive;
-
 use elspeth_contracts::{Clock as _, SystemClock};
 use elspeth_faults::{Act, around};
 use elspeth_landscape::LandscapeError;
@@ -22,11 +20,16 @@ const APPLICATION_ID: i64 = 0x454c_5350;
 /// Every step from an empty file to the newest version; version `n` is the state after the first `n`.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_tables.sql")];
 
+/// What they make of an empty file, compressed; a test compares it and tells how it is made.
+const FILE_OF_TABLES: &[u8] = include_bytes!("../migrations/sqlite/tables.zst");
+
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Nothing yet.
     Nothing,
+    /// The tables of the newest version, from [`file_of_tables`], and nothing in them.
+    Tables,
     /// An audit record of a known version.
     Record(usize),
 }
@@ -61,6 +64,7 @@ pub(crate) fn found(connection: &Connection, location: &str) -> Result<Found, La
         });
     }
     match usize::try_from(version) {
+        Ok(0) => Ok(Found::Tables),
         Ok(known) if (1..=newest()).contains(&known) => Ok(Found::Record(known)),
         _ => Err(unknown_version(location, version)),
     }
@@ -87,12 +91,13 @@ pub(crate) fn migrate(connection: &Connection, location: &str) -> Result<(), Lan
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     // Another process may have been faster; the lock is ours now, so this look counts.
     let result = found(connection, location).and_then(|found| {
-        let from = match found {
-            Found::Nothing => 0,
-            Found::Record(version) => version,
-        };
-        connection.execute_batch(&migration(from)).map_err(failed)?;
-        if from == 0 { open_registry(connection).map_err(|error| told(error, location)) } else { Ok(()) }
+        connection.execute_batch(&migration(found)).map_err(failed)?;
+        match found {
+            Found::Nothing | Found::Tables => {
+                open_registry(connection).map_err(|error| told(error, location))
+            }
+            Found::Record(_) => Ok(()),
+        }
     });
     let ended = match &result {
         Ok(()) => around(Act::CreateTables, || connection.execute_batch("COMMIT")),
@@ -101,19 +106,10 @@ pub(crate) fn migrate(connection: &Connection, location: &str) -> Result<(), Lan
     result.and(ended.map_err(failed))
 }
 
-/// Where the header of a database file says what it takes to write and to read it, and the number for a write-ahead log.
-/// See <https://www.sqlite.org/fileformat2.html#file_format_version_numbers>.
-const FORMATS: RangeInclusive<usize> = 18..=19;
-const WITH_LOG: u8 = 2;
-
-/// The file of a database that has nothing yet and keeps a write-ahead log.
-pub(crate) fn empty_file() -> rusqlite::Result<Vec<u8>> {
-    let connection = Connection::open_in_memory()?;
-    // Saying what the version is anyway makes SQLite write the first page.
-    connection.execute_batch(&format!("PRAGMA page_size = {PAGE_SIZE}; PRAGMA user_version = 0"))?;
-    let mut file = connection.serialize("main")?.to_vec();
-    file[FORMATS].fill(WITH_LOG);
-    Ok(file)
+/// The file of a database that has the tables of the newest version, and nothing else yet. To have SQLite make them one by one
+/// takes several milliseconds.
+pub(crate) fn file_of_tables() -> std::io::Result<Vec<u8>> {
+    zstd::stream::decode_all(FILE_OF_TABLES)
 }
 
 /// The first entry of the database's log, which names it.
@@ -123,24 +119,31 @@ fn open_registry(connection: &Connection) -> Result<(), WriteFailed> {
     Registry { db: connection.into(), signer: None }.append(None, Entry::Opened(opened))
 }
 
-/// What makes the newest version of version `from`. Views are always those of the newest.
-fn migration(from: usize) -> String {
+/// What makes the newest version of what is there. Views are always those of the newest.
+fn migration(found: Found) -> String {
     let mut sql = String::new();
-    if from == newest() {
-        return sql;
+    match found {
+        Found::Nothing => sql.push_str(&tables()),
+        Found::Tables => sql.push_str(&format!("PRAGMA schema_version = {SCHEMA_VERSION};\n")),
+        Found::Record(version) if version == newest() => return sql,
+        Found::Record(version) => {
+            sql.extend(views::ALL.iter().map(|(name, _)| format!("DROP VIEW IF EXISTS {name};\n")));
+            sql.extend(MIGRATIONS[version..].iter().copied());
+        }
     }
-    if from > 0 {
-        sql.extend(views::ALL.iter().map(|(name, _)| format!("DROP VIEW IF EXISTS {name};\n")));
-    }
-    sql.extend(MIGRATIONS[from..].iter().copied());
     sql.push_str(&views_entered());
-    sql.push_str(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", newest()));
+    sql.push_str(&format!("PRAGMA user_version = {};", newest()));
     sql
 }
 
+/// What makes the tables of the newest version of nothing, in a file that says whose it is.
+fn tables() -> String {
+    format!("{}PRAGMA application_id = {APPLICATION_ID};\n", MIGRATIONS.concat())
+}
+
 /// Enters the views into the schema as `CREATE VIEW` would, without compiling each of them: that takes several
-/// milliseconds, and this connection asks none of them. The tables that were made before it in the same transaction tell
-/// other connections to read the schema anew.
+/// milliseconds, and this connection asks none of them. Whatever else happens to the schema in the same transaction tells
+/// other connections to read it anew.
 fn views_entered() -> String {
     let entries = views::ALL.iter().map(|(name, body)| {
         let body = views::expanded(body.trim_end(), Dialect::Sqlite).replace('\'', "''");
@@ -154,6 +157,9 @@ fn views_entered() -> String {
     )
 }
 
+/// SQLite counts changes of a schema. Making the tables takes fewer.
+const SCHEMA_VERSION: u32 = 1 << 20;
+
 /// A reader needs the newest version and never makes it.
 pub(crate) fn check_readable(connection: &Connection, location: &str) -> Result<(), LandscapeError> {
     match found(connection, location)? {
@@ -164,7 +170,7 @@ pub(crate) fn check_readable(connection: &Connection, location: &str) -> Result<
             known: as_i64(newest()),
             advice: "the next `elspeth run` that writes to it brings it up to date".to_owned(),
         }),
-        Found::Nothing => Err(LandscapeError::Store {
+        Found::Nothing | Found::Tables => Err(LandscapeError::Store {
             context: format!("audit database {location}"),
             message: "the file is empty: no run was recorded in it".to_owned(),
             retryable: false,
@@ -187,17 +193,23 @@ fn as_i64(version: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::types::Value;
+
     use super::*;
 
     type Object = (String, String, String, Option<String>);
 
-    fn objects(sql: &str) -> Vec<Object> {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(sql).unwrap();
+    fn objects(connection: &Connection) -> Vec<Object> {
         let mut every =
             connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid").unwrap();
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
         every.query_map((), read).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    fn made(sql: &str) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(sql).unwrap();
+        connection
     }
 
     #[test]
@@ -207,6 +219,39 @@ mod tests {
             created
                 .push_str(&format!("CREATE VIEW {name} AS\n{};\n", views::expanded(body, Dialect::Sqlite)));
         }
-        assert_eq!(objects(&migration(0)), objects(&created));
+        assert_eq!(objects(&made(&migration(Found::Nothing))), objects(&made(&created)));
+    }
+
+    /// Where the header of a database file says what it takes to write and to read it, and the number for a write-ahead log.
+    /// See <https://www.sqlite.org/fileformat2.html#file_format_version_numbers>.
+    const FORMATS: std::ops::RangeInclusive<usize> = 18..=19;
+    const WITH_LOG: u8 = 2;
+
+    /// With `ELSPETH_WRITE_TABLES=1` in the environment it writes the file instead; do that when a migration is added.
+    #[test]
+    fn the_file_of_tables_is_what_the_migrations_make() {
+        let expected = made(&format!("PRAGMA page_size = {PAGE_SIZE};\nBEGIN;\n{}COMMIT;", tables()));
+        if std::env::var_os("ELSPETH_WRITE_TABLES").is_some() {
+            let mut file = expected.serialize("main").unwrap().to_vec();
+            file[FORMATS].fill(WITH_LOG);
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite/tables.zst");
+            std::fs::write(path, zstd::encode_all(file.as_slice(), 19).unwrap()).unwrap();
+            return;
+        }
+        let mut file = file_of_tables().unwrap();
+        assert_eq!(file[FORMATS], [WITH_LOG; 2]);
+        // A database in memory has no log.
+        file[FORMATS].fill(1);
+        let mut found = Connection::open_in_memory().unwrap();
+        found.deserialize_read_exact("main", file.as_slice(), file.len(), false).unwrap();
+        assert_eq!(objects(&found), objects(&expected));
+        for pragma in
+            ["application_id", "user_version", "page_size", "encoding", "auto_vacuum", "integrity_check"]
+        {
+            let told = |connection: &Connection| {
+                connection.query_row(&format!("PRAGMA {pragma}"), (), |row| row.get::<_, Value>(0)).unwrap()
+            };
+            assert_eq!(told(&found), told(&expected), "{pragma}");
+        }
     }
 }
