@@ -25,6 +25,8 @@ macro_rules! acts {
 }
 
 acts! {
+    /// The file of a new record gets its name; or one that was left without goes.
+    MakeDatabase = "make-database",
     /// The transaction that makes the record's tables.
     CreateTables = "create-tables",
     /// The transaction that registers a run.

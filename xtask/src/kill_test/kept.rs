@@ -51,12 +51,13 @@ pub(super) enum Keeping<'a> {
 }
 
 impl<'a> Keeping<'a> {
-    /// Whether a run comes there at all: a server has a log of its own.
+    /// Whether a run comes there at all: a server has files of its own.
     pub(super) fn comes_to(self, point: Point) -> bool {
-        let of_log = [Act::SyncLog, Act::FoldLog].map(|act| [Point::Before(act), Point::After(act)]);
+        let of_file = [Act::MakeDatabase, Act::SyncLog, Act::FoldLog]
+            .map(|act| [Point::Before(act), Point::After(act)]);
         match self {
             Self::InFiles => true,
-            Self::InServer(_) => !of_log.as_flattened().contains(&point),
+            Self::InServer(_) => !of_file.as_flattened().contains(&point),
         }
     }
 

@@ -3,7 +3,8 @@
 use crate::workspace::Workspace;
 
 /// What makes something durable, or visible under its name: there is a point before and after.
-const EDGES: [&str; 5] = ["\"COMMIT\"", "fs::rename(", ".persist(", "wal_checkpoint", "remove_file("];
+const EDGES: [&str; 6] =
+    ["\"COMMIT\"", "fs::rename(", ".persist(", ".persist_noclobber(", "wal_checkpoint", "remove_file("];
 
 /// What stands in functions of its own: the call is one that can be made to fail, the points are around whoever asks for it.
 const CALLS: [&str; 3] = ["sync_all(", "sync_data(", "set_len("];

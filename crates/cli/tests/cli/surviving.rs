@@ -29,7 +29,13 @@ const RUN: [&str; 4] = ["run", "-s", "triage.yaml", "-x"];
 const RESUME: [&str; 5] = ["resume", "latest", "-s", "triage.yaml", "-x"];
 
 /// No run is registered at these points, so that there is none to resume.
-const NOTHING_YET: [&str; 3] = ["before-create-tables", "after-create-tables", "before-begin-run"];
+const NOTHING_YET: [&str; 5] = [
+    "before-make-database",
+    "after-make-database",
+    "before-create-tables",
+    "after-create-tables",
+    "before-begin-run",
+];
 /// At these the run is completed.
 const DONE: [&str; 3] = ["after-seal", "before-fold-log", "after-fold-log"];
 
