@@ -56,7 +56,7 @@ pub(crate) fn writer(
     let synchronous = synchronous.pragma();
     let failed = |error| write_error(format!("opening audit database {}", path.display()), &error);
     create_parent(path)?;
-    fresh::publish(path);
+    fresh::publish(path)?;
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;

@@ -7,23 +7,41 @@
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use elspeth_contracts::disk_advice;
 use elspeth_faults::{Act, Call, around};
+use elspeth_landscape::LandscapeError;
 
 use crate::schema;
 
 /// What SQLite asks of a database file, before the user's mask.
 const MODE: u32 = 0o644;
 
-/// Makes the file where there is nothing. Where the folder does not let us, or another process was faster, that is left to
+/// Makes the file where there is nothing. Where another process was faster, or the folder does not let us, that is left to
 /// SQLite, which knows what to do or what to say.
-pub(crate) fn publish(path: &Path) {
-    if path.symlink_metadata().is_err() {
-        let _ = schema::file_of_tables().and_then(|file| write(path, &file));
+pub(crate) fn publish(path: &Path) -> Result<(), LandscapeError> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
     }
+    let written = schema::file_of_tables().and_then(|file| write(path, &file));
+    written.or_else(|error| match error.kind() {
+        ErrorKind::AlreadyExists
+        | ErrorKind::NotFound
+        | ErrorKind::PermissionDenied
+        | ErrorKind::InvalidInput
+        | ErrorKind::Unsupported => Ok(()),
+        _ => Err(LandscapeError::Store {
+            context: format!("creating audit database {}", path.display()),
+            message: match disk_advice(&error) {
+                Some(advice) => format!("{error}; {advice}"),
+                None => error.to_string(),
+            },
+            retryable: false,
+        }),
+    })
 }
 
 fn write(path: &Path, tables: &[u8]) -> io::Result<()> {
@@ -73,7 +91,7 @@ mod tests {
         for name in [".audit.db.new-abc", ".audit.db", ".other.db.new-abc", "audit.db.new-abc"] {
             fs::write(place(name), "").unwrap();
         }
-        publish(&place("audit.db"));
+        publish(&place("audit.db")).unwrap();
         let mut left: Vec<_> = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -89,7 +107,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.db");
         fs::write(&path, "something").unwrap();
-        publish(&path);
+        publish(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"something");
     }
 }
