@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use elspeth_config::{DatabaseUrl, Diagnostic, Dotenv, Environment, Loaded, Settings};
 use elspeth_contracts::{Clock, RunId, SystemClock};
-use elspeth_engine::EpochBounds;
 use elspeth_executors::{RateLimits, RetryPolicy, StepPlugins, ThreadPause};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::RunRecord;
@@ -180,8 +179,7 @@ impl Prepared {
         let Loaded {
             settings, graph, plugins, resolved, config_hash, hash_version, database, signing, ..
         } = self.loaded;
-        let bounds = settings.checkpoint.epoch_bounds();
-        let rows = usize::try_from(bounds.rows).unwrap_or(usize::MAX);
+        let epoch_rows = settings.checkpoint.epoch_rows();
         let retry = RetryPolicy {
             max_attempts: settings.retry.max_attempts,
             initial_delay: seconds(settings.retry.initial_delay_seconds)?,
@@ -213,7 +211,7 @@ impl Prepared {
             config_hash,
             hash_version,
             max_workers: usize::from(settings.concurrency.max_workers),
-            bounds: EpochBounds { rows, wait: bounds.wait, ..EpochBounds::default() },
+            epoch_rows: epoch_rows.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX)),
             budget,
             accept_changed_source: false,
             retry,

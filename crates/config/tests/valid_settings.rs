@@ -190,16 +190,13 @@ fn the_digest_is_the_one_that_the_settings_choose() {
 
 #[test]
 fn checkpoint_settings_bound_the_epoch() {
-    let bounds = |section: &str| {
-        let loaded = loaded(&format!("{GATE}checkpoint: {section}\n"));
-        let bounds = loaded.settings.checkpoint.epoch_bounds();
-        (bounds.rows, bounds.wait.as_millis())
-    };
-    assert_eq!(bounds("{}"), (1000, 250));
-    assert_eq!(bounds("{frequency: every_row}"), (1, 250));
-    assert_eq!(bounds("{frequency: every_n, checkpoint_interval: 64}"), (64, 250));
-    assert_eq!(bounds("{frequency: aggregation_only}"), (1000, 250));
-    assert_eq!(bounds("{enabled: false, frequency: every_row}"), (1000, 250));
+    let rows =
+        |section: &str| loaded(&format!("{GATE}checkpoint: {section}\n")).settings.checkpoint.epoch_rows();
+    assert_eq!(rows("{}"), None);
+    assert_eq!(rows("{frequency: every_row}"), Some(1));
+    assert_eq!(rows("{frequency: every_n, checkpoint_interval: 64}"), Some(64));
+    assert_eq!(rows("{frequency: aggregation_only}"), None);
+    assert_eq!(rows("{enabled: false, frequency: every_row}"), None);
 }
 
 #[test]

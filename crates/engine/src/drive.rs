@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::chunk::{ChunkInput, ChunkOutput, ChunkWork, RowsInput};
 use crate::epoch::{EpochFrame, assemble};
 use crate::intake::{EpochCutter, EpochRows, Intake, Next};
+use crate::measure::Measure;
 use crate::open::StillOpen;
 use crate::ordered::{Moment, OrderedNodes};
 use crate::release::Release;
@@ -144,6 +145,7 @@ pub fn drive(
     let bounds = pipeline.options.bounds;
     let workers = pipeline.options.max_workers.max(1);
     let first_position = source.position();
+    let measure = &Measure::new(bounds, workers);
     let (rows, (identity, exhausted)) = std::thread::scope(|scope| {
         let (batch_tx, batch_rx) = bounded(2);
         let (chunk_tx, chunk_rx) = bounded::<ChunkInput>(workers * 2);
@@ -156,6 +158,7 @@ pub fn drive(
                 source: source.as_mut(),
                 version: pipeline.options.hash_version,
                 bounds,
+                measure,
                 retry: pipeline.dispatcher.retry(),
                 pause: pipeline.dispatcher.pause(),
             };
@@ -172,10 +175,11 @@ pub fn drive(
             results: result_rx,
             sizer: ChunkSizer::new(workers),
             ordered,
+            measure,
             rows: start.rows,
             position: first_position,
         };
-        let mut cutter = EpochCutter::new(batch_rx, pipeline.cut());
+        let mut cutter = EpochCutter::new(batch_rx, pipeline.cut(), measure);
         let mut number = start.epoch;
         let mut wanted = true;
         while wanted {
@@ -220,6 +224,7 @@ struct Decider<'a> {
     results: Receiver<ChunkOutput>,
     sizer: ChunkSizer,
     ordered: OrderedNodes,
+    measure: &'a Measure,
     rows: u64,
     /// Where the source continues after the last epoch.
     position: SourcePosition,
@@ -275,14 +280,18 @@ impl Decider<'_> {
             buffers: String::new(),
         };
         let mut outputs = Vec::new();
+        let number_of_rows = rows.as_ref().map_or(0, |rows| rows.items.len());
         if let Some(rows) = rows {
             self.position = rows.position;
             outputs = self.walk_rows(rows.items, started_us)?;
         }
+        let took = self.pipeline.clock.monotonic_us().saturating_sub(monotonic_us);
         frame.position = self.position.clone();
         self.settle(moment, &mut outputs, &mut frame.members)?;
         frame.buffers = self.ordered.buffers(self.pipeline.clock.monotonic_us());
-        assemble(frame, outputs, &self.pipeline.bodies)
+        let work = assemble(frame, outputs, &self.pipeline.bodies)?;
+        self.measure.learn(number_of_rows, Duration::from_micros(took), work.records());
+        Ok(work)
     }
 
     /// Lets the nodes that wait across rows take what came to them, each before those behind it.

@@ -17,16 +17,26 @@ use crate::chunk::ChunkOutput;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EpochBounds {
     /// Rows.
-    pub rows: usize,
+    pub rows: RowBound,
     /// Bytes read from the source; keeps few but huge rows from filling the memory.
     pub bytes: u64,
     /// Time since its first row.
     pub wait: Duration,
 }
 
+/// How many rows an epoch takes at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowBound {
+    /// So many, whatever they are like.
+    Fixed(usize),
+    /// So many, or fewer: by those of the epochs before, an epoch is not to be decided for longer than its rows may wait for each
+    /// other, and is not to have more records than it pays to write at once.
+    UpTo(usize),
+}
+
 impl Default for EpochBounds {
     fn default() -> Self {
-        Self { rows: 1_000, bytes: 16 << 20, wait: Duration::from_millis(250) }
+        Self { rows: RowBound::UpTo(1_000), bytes: 16 << 20, wait: Duration::from_millis(250) }
     }
 }
 
@@ -39,6 +49,15 @@ pub struct EpochWork {
     pub sinks: Vec<SinkWork>,
     /// Outcomes of tokens that reach no sink.
     pub settled: Settled,
+}
+
+impl EpochWork {
+    /// About how many records it has once its sinks have acted: those of commit A, an outcome for each token, and a state for each
+    /// that comes to a sink.
+    pub(crate) fn records(&self) -> u64 {
+        let arrivals: u64 = self.sinks.iter().map(SinkWork::len).sum();
+        self.decided.records() + self.decided.tokens.len() as u64 + arrivals
+    }
 }
 
 /// What is known of an epoch before its rows were walked.

@@ -10,6 +10,7 @@ use elspeth_phases::{Phase, within};
 use elspeth_plugin::{ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition};
 
 use crate::EpochBounds;
+use crate::measure::Measure;
 
 /// What one read gave.
 pub(crate) struct Batch {
@@ -38,6 +39,7 @@ pub(crate) struct Intake<'a> {
     pub(crate) source: &'a mut dyn Source,
     pub(crate) version: HashVersion,
     pub(crate) bounds: EpochBounds,
+    pub(crate) measure: &'a Measure,
     pub(crate) retry: RetryPolicy,
     pub(crate) pause: &'a dyn Pause,
 }
@@ -49,7 +51,7 @@ impl Intake<'_> {
         stop: &AtomicBool,
         batches: &Sender<Batch>,
     ) -> Result<(SourceIdentity, bool), SourceError> {
-        let mut max = FIRST_READ.min(self.bounds.rows);
+        let mut max = FIRST_READ.min(self.measure.rows());
         let mut read_bytes = self.source.identity().read_bytes;
         while !stop.load(Ordering::Relaxed) {
             let started = Instant::now();
@@ -68,7 +70,7 @@ impl Intake<'_> {
             if progress == ReadProgress::End {
                 return Ok((self.source.identity(), true));
             }
-            max = next_read_size(max, full, bytes, self.bounds);
+            max = next_read_size(max, full, bytes, (self.bounds.bytes / 2, self.measure.rows()));
         }
         Ok((self.source.identity(), false))
     }
@@ -101,25 +103,27 @@ struct Read {
     attempts: u32,
 }
 
-/// Reads grow while they are cheap and shrink before they could fill the memory.
-fn next_read_size(max: usize, full: bool, bytes: u64, bounds: EpochBounds) -> usize {
-    let budget = bounds.bytes / 2;
-    if bytes > budget {
-        return (max / 4).max(1);
-    }
-    if full && bytes * 2 < budget { (max * 2).min(bounds.rows) } else { max }
+/// Reads grow while they are cheap and shrink before they could fill the memory; `most` rows.
+fn next_read_size(max: usize, full: bool, bytes: u64, (budget, most): (u64, usize)) -> usize {
+    let size = match bytes {
+        _ if bytes > budget => (max / 4).max(1),
+        _ if full && bytes * 2 < budget => max * 2,
+        _ => max,
+    };
+    size.min(most)
 }
 
 /// Joins batches into epochs.
-pub(crate) struct EpochCutter {
+pub(crate) struct EpochCutter<'a> {
     batches: Receiver<Batch>,
     bounds: EpochBounds,
+    measure: &'a Measure,
     held: Option<Batch>,
 }
 
-impl EpochCutter {
-    pub(crate) fn new(batches: Receiver<Batch>, bounds: EpochBounds) -> Self {
-        Self { batches, bounds, held: None }
+impl<'a> EpochCutter<'a> {
+    pub(crate) fn new(batches: Receiver<Batch>, bounds: EpochBounds, measure: &'a Measure) -> Self {
+        Self { batches, bounds, measure, held: None }
     }
 
     /// The next epoch's rows; waits for the first as long as it takes or as `patience` allows, for more as long as the
@@ -149,9 +153,10 @@ impl EpochCutter {
             read_time: first.read_time,
             position: first.position,
         };
-        while epoch.items.len() < self.bounds.rows && bytes < self.bounds.bytes {
+        let most = self.measure.rows();
+        while epoch.items.len() < most && bytes < self.bounds.bytes {
             match self.batches.recv_deadline(deadline) {
-                Ok(batch) if epoch.items.len() + batch.items.len() > self.bounds.rows => {
+                Ok(batch) if epoch.items.len() + batch.items.len() > most => {
                     self.held = Some(batch);
                     break;
                 }

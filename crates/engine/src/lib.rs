@@ -19,6 +19,7 @@ mod drive;
 mod epoch;
 mod fork;
 mod intake;
+mod measure;
 mod members;
 mod open;
 mod ordered;
@@ -29,5 +30,5 @@ mod walk;
 mod workers;
 
 pub use drive::{EngineError, EngineOptions, Finished, NotKept, Pipeline, Start, drive};
-pub use epoch::{EpochBounds, EpochWork};
+pub use epoch::{EpochBounds, EpochWork, RowBound};
 pub use open::{StillOpen, Wait, waits};

@@ -302,6 +302,10 @@ impl LandscapeWriter for JournalWriter {
         Ok(())
     }
 
+    fn epoch_rows(&self) -> usize {
+        self.inner.epoch_rows()
+    }
+
     fn durability(&mut self) -> Durability {
         let durable = std::mem::replace(&mut self.durable, Ok(()));
         Durability::once(|| durable)

@@ -225,6 +225,12 @@ impl Recorder {
         self.state.trees()
     }
 
+    /// Rows of an epoch that suit the store.
+    #[must_use]
+    pub fn epoch_rows(&self) -> usize {
+        self.writer.epoch_rows()
+    }
+
     /// How many records of every kind were committed.
     #[must_use]
     pub const fn records(&self) -> u64 {

@@ -80,6 +80,11 @@ pub trait LandscapeWriter: Send {
         Durability::default()
     }
 
+    /// Rows of an epoch, unless the settings ask for others: from there on, more at once are not cheaper to write.
+    fn epoch_rows(&self) -> usize {
+        1_000
+    }
+
     /// Throws away what was staged.
     async fn rollback(&mut self) -> Result<(), LandscapeError>;
 

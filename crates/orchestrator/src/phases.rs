@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, EpochNo, ErrorReason, RunId, RunStatus, Step};
-use elspeth_engine::{EngineError, EngineOptions, EpochWork, Finished, Pipeline, Start, drive};
+use elspeth_engine::{
+    EngineError, EngineOptions, EpochBounds, EpochWork, Finished, Pipeline, RowBound, Start, drive,
+};
 use elspeth_executors::{DeckContext, Dispatcher, Policies, SinkDeck, caught};
 use elspeth_faults::{Act, Point, reach};
 use elspeth_landscape::integrity::{DecidedDigest, TreesAhead};
@@ -174,7 +176,8 @@ async fn epochs(
     // Whether a run fails by its budget must not depend on how quick its sinks are.
     let behind = if budget.is_limited() { 1 } else { BEHIND };
     let over = !entry.published.is_empty();
-    let Threads { actor, engine, mut decided } = start_threads(plan, (entry, recorder.trees()), stop)?;
+    let rows = plan.epoch_rows.map_or_else(|| RowBound::UpTo(recorder.epoch_rows()), RowBound::Fixed);
+    let Threads { actor, engine, mut decided } = start_threads(plan, (entry, recorder.trees(), rows), stop)?;
     actor.open().await?;
     let mut acting = VecDeque::new();
     for work in pending {
@@ -339,7 +342,7 @@ struct Threads {
 
 fn start_threads(
     plan: RunPlan,
-    (entry, mut trees): (Entry, TreesAhead),
+    (entry, mut trees, rows): (Entry, TreesAhead, RowBound),
     stop: &Arc<AtomicBool>,
 ) -> Result<Threads, RunError> {
     let context = SinkContext {
@@ -376,7 +379,7 @@ fn start_threads(
             hash_version: plan.hash_version,
             run_start_us: entry.run_start_us,
             max_workers: plan.max_workers,
-            bounds: plan.bounds,
+            bounds: EpochBounds { rows, ..EpochBounds::default() },
         },
     };
     let (source, start, stop) = (plan.source, entry.start, Arc::clone(stop));

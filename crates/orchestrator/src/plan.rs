@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{Clock, EdgeRecord, Grade, NodeRecord, RunId, Step};
-use elspeth_engine::EpochBounds;
 use elspeth_executors::{Pause, RateLimits, RetryPolicy, StepPlugins};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::{RunStart, SourceRecord};
@@ -36,8 +35,8 @@ pub struct RunPlan {
     pub hash_version: HashVersion,
     /// Rows in flight at once.
     pub max_workers: usize,
-    /// Where epochs end.
-    pub bounds: EpochBounds,
+    /// Rows of an epoch; where nothing is asked for, what suits the database and the rows.
+    pub epoch_rows: Option<usize>,
     /// How many rows may fail.
     pub budget: FailureBudget,
     /// Whether a run that is resumed reads on in a source that has changed.

@@ -12,10 +12,10 @@ pub use joins::{
 pub use later::{CommencementGate, Dependency, ExportFormat, ExportSettings, RunMode};
 pub use nodes::{GateSettings, Options, SinkSettings, SourceSettings, TransformSettings};
 pub use operation::{
-    Backpressure, CheckpointFrequency, CheckpointSettings, ConcurrencySettings, EpochBounds,
-    ExporterSettings, FailureBudgetSettings, Granularity, HashName, LandscapeBackend, LandscapeSettings,
-    PayloadBackend, PayloadStoreSettings, RateLimitSettings, RetrySettings, SecretSource, SecretsSettings,
-    ServiceLimit, SigningSettings, Synchronous, TelemetrySettings,
+    Backpressure, CheckpointFrequency, CheckpointSettings, ConcurrencySettings, ExporterSettings,
+    FailureBudgetSettings, Granularity, HashName, LandscapeBackend, LandscapeSettings, PayloadBackend,
+    PayloadStoreSettings, RateLimitSettings, RetrySettings, SecretSource, SecretsSettings, ServiceLimit,
+    SigningSettings, Synchronous, TelemetrySettings,
 };
 
 use elspeth_graph::SettingPath;

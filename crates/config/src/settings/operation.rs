@@ -1,6 +1,5 @@
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
 use indexmap::IndexMap;
@@ -129,7 +128,8 @@ pub enum PayloadBackend {
 pub struct CheckpointSettings {
     /// Accepted for compatibility; with `false`, the other settings here have no effect.
     pub enabled: bool,
-    /// `every_row`: one row; `every_n`: `checkpoint_interval` rows; otherwise 1,000 rows or 250 ms.
+    /// `every_row`: one row; `every_n`: `checkpoint_interval` rows; otherwise as many as suit, at most 1,000 (8,192 where the record is on a
+    /// server) and those of 250 ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequency: Option<CheckpointFrequency>,
     /// Rows, for `frequency: every_n`.
@@ -150,15 +150,6 @@ pub enum CheckpointFrequency {
     EveryN,
     /// By the default measure.
     AggregationOnly,
-}
-
-/// The bounds of an epoch, whichever is reached first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EpochBounds {
-    /// Most rows.
-    pub rows: u64,
-    /// Longest time from its first row.
-    pub wait: Duration,
 }
 
 /// How many rows may fail before the run is stopped as failed; it can be resumed once the cause is mended. What counts is what
@@ -296,24 +287,15 @@ pub enum SecretSource {
     Env,
 }
 
-impl EpochBounds {
-    /// Used unless the settings ask for less.
-    pub const DEFAULT: Self = Self { rows: 1000, wait: Duration::from_millis(250) };
-}
-
 impl CheckpointSettings {
-    /// What these settings ask for.
+    /// Rows of an epoch that these settings ask for, if they do.
     #[must_use]
-    pub fn epoch_bounds(&self) -> EpochBounds {
-        let asked = if self.enabled { self.frequency } else { None };
-        let rows = match asked {
-            Some(CheckpointFrequency::EveryRow) => 1,
-            Some(CheckpointFrequency::EveryN) => {
-                self.checkpoint_interval.unwrap_or(EpochBounds::DEFAULT.rows)
-            }
-            Some(CheckpointFrequency::AggregationOnly) | None => EpochBounds::DEFAULT.rows,
-        };
-        EpochBounds { rows, ..EpochBounds::DEFAULT }
+    pub fn epoch_rows(&self) -> Option<u64> {
+        match self.frequency.filter(|_| self.enabled)? {
+            CheckpointFrequency::EveryRow => Some(1),
+            CheckpointFrequency::EveryN => self.checkpoint_interval,
+            CheckpointFrequency::AggregationOnly => None,
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, Determinism, IdSource, Micros, Step};
-use elspeth_engine::{EngineError, EngineOptions, EpochBounds, EpochWork, Finished, Pipeline, Start, drive};
+use elspeth_engine::{
+    EngineError, EngineOptions, EpochBounds, EpochWork, Finished, Pipeline, RowBound, Start, drive,
+};
 use elspeth_executors::{
     Dispatcher, Pause, Policies, RateLimits, RetryPolicy, StepPlugins, silence_plugin_panics,
 };
@@ -153,7 +155,7 @@ pub(crate) fn pipeline(setup: &Setup, work: fn(Row, &TransformContext<'_>) -> Tr
             hash_version: HashVersion::default(),
             run_start_us: 0,
             max_workers: setup.workers,
-            bounds: EpochBounds { rows: setup.epoch_rows, ..EpochBounds::default() },
+            bounds: EpochBounds { rows: RowBound::Fixed(setup.epoch_rows), ..EpochBounds::default() },
         },
     }
 }

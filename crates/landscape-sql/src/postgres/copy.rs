@@ -27,10 +27,14 @@ pub(crate) fn push(out: &mut Vec<u8>, value: ValueRef<'_>) {
     }
 }
 
-/// Records that one statement takes. The server keeps a place for each of the first thousand, and takes the longer to find one
-/// the more there are: 500 cost it three quarters of the CPU time that 1,000 do, for each record; fewer cost more again, in
-/// statements.
-const AT_ONCE: usize = 500;
+/// Records that one statement takes. The server keeps a place for each of the first thousand of a statement, and takes the longer to
+/// find one the more there are, so that 500 cost it three quarters of the CPU time that 1,000 do, for each record; fewer cost more
+/// again, in statements. That is done once for however many come after the first thousand, so that very many are the cheapest.
+const FEW: usize = 500;
+/// From here on all go in one statement.
+const MANY: usize = 1_400;
+/// But no more than fit into the memory of the server that keeps them for the guard which looks at them after a statement.
+const MOST: usize = 16_384;
 
 /// Records of one table, ready to be sent.
 pub(super) struct Copy {
@@ -51,7 +55,8 @@ impl Copies {
 
     /// As many statements as it takes, for records of one table.
     pub(super) fn of<T: Table>(&mut self, _table: T, records: &[T::Record]) -> Vec<Copy> {
-        let parts = records.len().div_ceil(AT_ONCE).max(1);
+        let at_once = if records.len() < MANY { FEW } else { MOST };
+        let parts = records.len().div_ceil(at_once).max(1);
         let size = records.len().div_ceil(parts).max(1);
         records.chunks(size).map(|part| self.part::<T>(part)).collect()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Clock, Determinism, ErrorReason, IdSource, Micros};
-use elspeth_engine::{EngineOptions, EpochBounds, Pipeline};
+use elspeth_engine::{EngineOptions, EpochBounds, Pipeline, RowBound};
 use elspeth_executors::{Dispatcher, Policies, RetryPolicy, StepPlugins, silence_plugin_panics};
 use elspeth_expr::{Expr, Root};
 use elspeth_graph::spec::{
@@ -137,7 +137,11 @@ fn waiting(nodes: Vec<NodeDecl>, work: Work, per_minute: Option<u32>) -> Waiting
             run_start_us: 0,
             // Two that wait for a place at once would both move the one clock on.
             max_workers: if per_minute.is_some() { 1 } else { 2 },
-            bounds: EpochBounds { rows: 10, wait: Duration::from_millis(1), ..EpochBounds::default() },
+            bounds: EpochBounds {
+                rows: RowBound::Fixed(10),
+                wait: Duration::from_millis(1),
+                ..EpochBounds::default()
+            },
         },
     };
     Waiting { pipeline, clock: manual }
