@@ -229,7 +229,7 @@ mod tests {
         for stretch in [Stretch { from: 0, to: 2 }, Stretch { from: 2, to: i64::MAX }] {
             tally.add(&Tally::of(connection, 1, stretch).unwrap());
         }
-        Census::of(connection, 1, tally).unwrap().families_hold()
+        Census::of(connection.into(), 1, tally).unwrap().families_hold()
     }
 
     /// Without the row that is expanded by a release: its child lies in another stretch, which shows nothing.

@@ -3,27 +3,28 @@
 //! Most of them are sums over the rows, see [`Tally`].
 
 use elspeth_contracts::Outcome;
-use rusqlite::Connection;
 
+use crate::db::{Db, DbError, values};
+use crate::postgres::counting::Numbers;
 use crate::tally::Tally;
 
 /// Epochs with rows: their rows, the first and the last, and how many of them do not follow on the one before, or have
 /// not as many rows as lie between their first and last.
-const EPOCHS: &str = "SELECT coalesce(sum(row_count), 0), min(first_row), max(last_row),
-    coalesce(sum(last_row - first_row + 1 <> row_count OR first_row <> coalesce(before + 1, first_row)), 0)
+const EPOCHS: &str = "SELECT CAST(coalesce(sum(row_count), 0) AS BIGINT), min(first_row), max(last_row),
+    count(CASE WHEN last_row - first_row + 1 <> row_count OR first_row <> coalesce(before + 1, first_row) THEN 1 END)
     FROM (SELECT first_row, last_row, row_count, lag(last_row) OVER (ORDER BY first_row) AS before
-        FROM epochs WHERE run_no = ?1 AND row_count > 0)";
+        FROM epochs WHERE run_no = ?1 AND row_count > 0) AS ordered";
 
 /// The first and last row, the first and last row with a token; then whether there are links between tokens, tokens of
 /// releases, and anything of batches.
 const ENDS: &str = "SELECT (SELECT min(row_index) FROM rows WHERE run_no = ?1),
     (SELECT max(row_index) FROM rows WHERE run_no = ?1),
-    (SELECT min(token) FROM tokens WHERE run_no = ?1 AND token < 1 << 55) >> 20,
-    (SELECT max(token) FROM tokens WHERE run_no = ?1 AND token < 1 << 55) >> 20,
+    (SELECT min(token) FROM tokens WHERE run_no = ?1 AND token < 36028797018963968) >> 20,
+    (SELECT max(token) FROM tokens WHERE run_no = ?1 AND token < 36028797018963968) >> 20,
     EXISTS (SELECT 1 FROM token_parents WHERE run_no = ?1)
-        OR EXISTS (SELECT 1 FROM tokens WHERE run_no = ?1 AND token >= 1 << 55),
+        OR EXISTS (SELECT 1 FROM tokens WHERE run_no = ?1 AND token >= 36028797018963968),
     EXISTS (SELECT 1 FROM batches WHERE run_no = ?1) OR EXISTS (SELECT 1 FROM batch_members WHERE run_no = ?1)
-        OR EXISTS (SELECT 1 FROM batch_outputs WHERE run_no = ?1)";
+        OR EXISTS (SELECT 1 FROM batch_outputs WHERE run_no = ?1) OR EXISTS (SELECT 1 FROM releases WHERE run_no = ?1)";
 
 /// All numbers of a run.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub(crate) struct Census {
     /// Whether tokens came of tokens or of releases.
     linked: bool,
     batched: bool,
+    /// Whether links were counted.
+    families: bool,
 }
 
 /// From which row to which.
@@ -45,7 +48,7 @@ type Span = (Option<i64>, Option<i64>);
 
 impl Census {
     /// Completes what was counted over all rows.
-    pub(crate) fn of(connection: &Connection, run_no: i64, tally: Tally) -> rusqlite::Result<Self> {
+    pub(crate) fn of(db: Db<'_>, run_no: i64, tally: Tally) -> Result<Self, DbError> {
         let mut census = Self {
             tally,
             rows: Span::default(),
@@ -55,19 +58,30 @@ impl Census {
             odd_epochs: 0,
             linked: false,
             batched: false,
+            families: true,
         };
-        connection.query_row(EPOCHS, [run_no], |row| {
+        db.each(EPOCHS, values![run_no], |row| {
             census.epoch_rows = row.get(0)?;
             census.epochs = (row.get(1)?, row.get(2)?);
             census.odd_epochs = row.get(3)?;
-            Ok(())
+            Ok::<(), DbError>(())
         })?;
-        connection.query_row(ENDS, [run_no], |row| {
+        db.each(ENDS, values![run_no], |row| {
             census.rows = (row.get(0)?, row.get(1)?);
             census.tokens = (row.get(2)?, row.get(3)?);
             (census.linked, census.batched) = (row.get(4)?, row.get(5)?);
-            Ok(())
+            Ok::<(), DbError>(())
         })?;
+        Ok(census)
+    }
+
+    /// The same of what a server counted.
+    pub(crate) fn of_numbers(db: Db<'_>, run_no: i64, numbers: Numbers) -> Result<Self, DbError> {
+        let Numbers { tally, in_groups, in_batches } = numbers;
+        let mut census = Self::of(db, run_no, tally)?;
+        census.families = false;
+        census.linked |= in_groups > 0;
+        census.batched |= in_batches > 0;
         Ok(census)
     }
 
@@ -126,12 +140,17 @@ impl Census {
 
     /// Whether the numbers alone show that links between tokens are as they should be.
     pub(crate) fn families_hold(&self) -> bool {
-        self.tally.families.hold(self, self.tally.grouped)
+        self.families && self.tally.families.hold(self, self.tally.grouped)
     }
 
     /// Whether there were batches, or an outcome says so.
     pub(crate) fn has_batches(&self) -> bool {
         self.batched || self.number_of(Outcome::ConsumedInBatch) > 0
+    }
+
+    /// Whether each outcome was counted once, whatever the record is like.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.families || self.outcomes_have_tokens()
     }
 
     /// Rows recorded.

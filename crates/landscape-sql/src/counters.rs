@@ -53,28 +53,23 @@ pub(crate) async fn counters(snapshot: &mut Snapshot<'_>, run_no: i64) -> Result
 }
 
 /// The same for a run of which conservation holds, from the numbers that showed it.
-pub(crate) fn summary_of(
-    connection: &rusqlite::Connection,
-    run_no: i64,
-    census: &Census,
-) -> rusqlite::Result<String> {
+pub(crate) fn summary_of(db: Db<'_>, run_no: i64, census: &Census) -> Result<String, DbError> {
     let mut counters = Counters { processed: census.rows().cast_unsigned(), ..Counters::default() };
     for outcome in Outcome::ALL {
         counters.add(*outcome, census.number_of(*outcome).cast_unsigned());
     }
     let mut merges = false;
-    let mut nodes = connection.prepare("SELECT step, name, node_type FROM nodes WHERE run_no = ?")?;
-    let mut nodes = nodes.query([run_no])?;
-    while let Some(node) = nodes.next()? {
+    db.each("SELECT step, name, node_type FROM nodes WHERE run_no = ?", values![run_no], |node| {
         let (step, kind): (i64, i64) = (node.get(0)?, node.get(2)?);
         if kind == i64::from(NodeType::Sink.code()) {
             counters.destinations.insert(node.get(1)?, census.at_sink(step).cast_unsigned());
         }
         merges |= kind == i64::from(NodeType::Coalesce.code());
-    }
+        Ok::<(), DbError>(())
+    })?;
     if merges {
-        let failed: i64 = connection.query_row(COALESCE_FAILED, [run_no], |row| row.get(0))?;
-        counters.coalesce_failed = failed.cast_unsigned();
+        let failed = db.number(COALESCE_FAILED, values![run_no])?;
+        counters.coalesce_failed = failed.unwrap_or_default().cast_unsigned();
     }
     Ok(counters.kept())
 }

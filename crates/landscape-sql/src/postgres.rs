@@ -2,6 +2,7 @@
 
 mod address;
 mod copy;
+pub(crate) mod counting;
 mod dialect;
 mod parameters;
 mod run;

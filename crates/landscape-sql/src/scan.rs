@@ -459,18 +459,17 @@ impl RecordScan for Scan {
     fn account(&mut self, status: RunStatus) -> Result<Account, LandscapeError> {
         let (mut breaches, mut summary) = (Vec::new(), None);
         if status == RunStatus::Completed {
-            breaches = match self.connection.db() {
+            let db = self.connection.db();
+            let (census, found) = match db {
                 Db::Sqlite(connection) => {
-                    let (census, found) =
-                        conservation::check(connection, self.run_no, CountedRows::default())?;
-                    if found.is_empty() {
-                        let kept = counters::summary_of(connection, self.run_no, &census);
-                        summary = Some(kept.map(Some).map_err(DbError::from));
-                    }
-                    found
+                    conservation::check(connection, self.run_no, CountedRows::default())?
                 }
-                Db::Postgres(_) => conservation::check_each(self.connection.db(), self.run_no)?,
+                Db::Postgres(_) => conservation::check_on_server(db, None, self.run_no)?,
             };
+            if found.is_empty() && census.is_exact() {
+                summary = Some(counters::summary_of(db, self.run_no, &census).map(Some));
+            }
+            breaches = found;
         }
         let summary = summary.unwrap_or_else(|| counters::summary_now(self.connection.db(), self.run_no));
         Ok(Account { breaches, summary: summary.map_err(|error| self.failed(error.into()))? })

@@ -358,6 +358,20 @@ impl Tally {
         }
     }
 
+    /// Adds outcomes of one kind, which name sinks or do not.
+    pub(crate) fn add_ends(&mut self, outcome: Option<Outcome>, at_sink: bool, tokens: i64) {
+        self.outcomes += tokens;
+        if let Some(outcome) = outcome {
+            self.by_outcome[usize::from(outcome.code())] += tokens;
+        }
+        if at_sink {
+            self.at_sinks += tokens;
+            if let Some(at) = AT_SINKS.iter().position(|of| Some(*of) == outcome) {
+                self.at_sinks_by[at] += tokens;
+            }
+        }
+    }
+
     /// Adds what was counted over other rows.
     pub(crate) fn add(&mut self, other: &Self) {
         self.rows += other.rows;

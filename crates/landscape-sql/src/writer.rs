@@ -193,13 +193,13 @@ impl SqliteWriter {
 
     /// The counters that are kept with the run: from the numbers that showed that conservation holds, else counted now.
     fn summary(&self, run_no: i64) -> Result<String, LandscapeError> {
-        if let Some(census) = self.run.as_ref().and_then(|run| run.census.as_ref()) {
-            let summary = counters::summary_of(&self.connection, run_no, census);
-            return summary.map_err(|error| self.failed("counting the records of a run", error));
-        }
-        let counted = counters::summary_now((&self.connection).into(), run_no);
         let failed =
             |error: DbError| error.told(format!("counting the records of a run in {}", self.location));
+        if let Some(census) = self.run.as_ref().and_then(|run| run.census.as_ref()) {
+            let summary = counters::summary_of((&self.connection).into(), run_no, census);
+            return summary.map_err(failed);
+        }
+        let counted = counters::summary_now((&self.connection).into(), run_no);
         let unknown = || self.out_of_order("an outcome of the run is none that this program knows");
         counted.map_err(failed)?.ok_or_else(unknown)
     }

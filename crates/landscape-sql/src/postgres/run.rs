@@ -10,6 +10,7 @@ use elspeth_landscape::{ActedEpoch, DecidedEpoch, LandscapeError, RunSeal, RunSt
 use rusqlite::types::Value;
 
 use super::copy::{Copies, Copy};
+use crate::census::Census;
 use crate::counters;
 use crate::db::{Bind, Db, DbError};
 use crate::error::WriteFailed;
@@ -25,6 +26,10 @@ pub(super) struct OpenRun {
     pub(super) lease: Lease,
     copies: Copies,
     pub(super) stage: Stage,
+    /// Rows that were decided by this process.
+    pub(super) rows: usize,
+    /// The numbers that showed that conservation holds; they are those of the record until something is added to it.
+    pub(super) census: Option<Census>,
     /// What the staged epoch was made of, for the case that the connection is lost before its commit.
     replay: Replay,
 }
@@ -166,12 +171,21 @@ impl OpenRun {
     }
 
     pub(super) fn of(lease: Lease) -> Self {
-        Self { copies: Copies::new(lease.run_no), lease, stage: Stage::Empty, replay: Replay::default() }
+        Self {
+            copies: Copies::new(lease.run_no),
+            lease,
+            stage: Stage::Empty,
+            rows: 0,
+            census: None,
+            replay: Replay::default(),
+        }
     }
 
     pub(super) fn stage(&mut self, db: Db<'_>, decided: &DecidedEpoch) -> Done {
         self.replay = self.decided(decided);
+        self.census = None;
         self.begin_staged(db)?;
+        self.rows += decided.rows.len();
         self.stage = Stage::Staged(Staged::of(decided), None);
         Ok(())
     }
@@ -251,6 +265,10 @@ impl OpenRun {
         attempt: Attempt,
     ) -> Done {
         let db = registry.db;
+        // A publication adds nothing that is counted.
+        if closing.acted.is_some_and(|acted| !acted.outcomes.is_empty() || !acted.sink_states.is_empty()) {
+            self.census = None;
+        }
         if attempt == Attempt::Again {
             if self.was_committed(db, closing.now)? {
                 self.stage = Stage::Empty;
@@ -388,6 +406,9 @@ impl OpenRun {
 
     /// The counters that are kept with a run.
     fn summary(&self, db: Db<'_>) -> Done<String> {
+        if let Some(census) = &self.census {
+            return Ok(counters::summary_of(db, self.lease.run_no, census)?);
+        }
         let unknown = || LandscapeError::Store {
             context: "counting the records of a run".to_owned(),
             message: "an outcome of it is none that this program knows".to_owned(),
