@@ -1,10 +1,13 @@
 //! Records in the binary form of `COPY`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
 
 use super::Session;
+use super::session::Reply;
+use crate::db::DbError;
 use crate::insert::{Table, Values, unusual};
 
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -42,6 +45,31 @@ pub(super) struct Copy {
     pub(super) records: Vec<u8>,
 }
 
+/// Records on their way: one table is encoded while the server takes the one before.
+pub(super) struct Sending<'a> {
+    session: &'a Session,
+    sent: Vec<(Arc<Copy>, Reply<()>)>,
+}
+
+impl<'a> Sending<'a> {
+    pub(super) fn to(session: &'a Session) -> Self {
+        Self { session, sent: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, copies: impl IntoIterator<Item = Arc<Copy>>) -> Result<(), DbError> {
+        for copy in copies {
+            let sent = Arc::clone(&copy);
+            self.sent.push((copy, self.session.later(move |worker| worker.copy(&sent.sql, &sent.records))?));
+        }
+        Ok(())
+    }
+
+    /// Waits until the server has everything; what was sent.
+    pub(super) fn finish(self) -> Result<Vec<Arc<Copy>>, DbError> {
+        self.sent.into_iter().map(|(copy, reply)| Ok(reply.wait().map(|()| copy)?)).collect()
+    }
+}
+
 /// Encodes the records of one run, with the texts used so far.
 pub(super) struct Copies {
     run_no: i64,
@@ -54,11 +82,15 @@ impl Copies {
     }
 
     /// As many statements as it takes, for records of one table.
-    pub(super) fn of<T: Table>(&mut self, _table: T, records: &[T::Record]) -> Vec<Copy> {
+    pub(super) fn of<T: Table>(
+        &mut self,
+        _table: T,
+        records: &[T::Record],
+    ) -> impl Iterator<Item = Arc<Copy>> {
         let at_once = if records.len() < MANY { FEW } else { MOST };
         let parts = records.len().div_ceil(at_once).max(1);
         let size = records.len().div_ceil(parts).max(1);
-        records.chunks(size).map(|part| self.part::<T>(part)).collect()
+        records.chunks(size).map(move |part| Arc::new(self.part::<T>(part)))
     }
 
     fn part<T: Table>(&mut self, records: &[T::Record]) -> Copy {

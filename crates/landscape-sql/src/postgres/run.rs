@@ -9,7 +9,8 @@ use elspeth_landscape::registry::Entry;
 use elspeth_landscape::{ActedEpoch, DecidedEpoch, LandscapeError, RunSeal, RunStart, TakeUp};
 use rusqlite::types::Value;
 
-use super::copy::{Copies, Copy};
+use super::Session;
+use super::copy::{Copies, Copy, Sending};
 use crate::census::Census;
 use crate::counters;
 use crate::db::{Bind, Db, DbError};
@@ -37,8 +38,8 @@ pub(super) struct OpenRun {
 /// What commit A of an epoch sends.
 #[derive(Default)]
 struct Replay {
-    copies: Arc<Vec<Copy>>,
-    statements: Vec<(&'static str, Vec<Value>)>,
+    copies: Vec<Arc<Copy>>,
+    statements: Statements,
 }
 
 /// Which time something is tried.
@@ -119,30 +120,32 @@ pub(super) fn change_run(db: Db<'_>, statement: Statement) -> Done {
     }
 }
 
-fn execute(db: Db<'_>, group: Group) -> Result<(), DbError> {
-    group.statements().try_for_each(|statement| change(db, statement).map(|_| ()))
+type Statements = Vec<(&'static str, Vec<Value>)>;
+
+/// Executes statements, and says how many records the last one changed.
+fn execute(db: Db<'_>, statements: &Statements) -> Result<u64, DbError> {
+    let statements: Vec<(&str, &[Value])> =
+        statements.iter().map(|(sql, values)| (*sql, values.as_slice())).collect();
+    Ok(session(db).execute_all(&statements)?)
 }
 
-/// Sends records, table after table.
-fn send(db: Db<'_>, copies: Arc<Vec<Copy>>) -> Result<(), DbError> {
+fn session(db: Db<'_>) -> &Session {
     let Db::Postgres(session) = db else { unreachable!("this is the writer of PostgreSQL") };
-    let sent = session
-        .ask(move |worker| copies.iter().try_for_each(|Copy { sql, records }| worker.copy(sql, records)));
-    Ok(sent?)
-}
-
-fn gathered(copies: impl IntoIterator<Item = Vec<Copy>>) -> Arc<Vec<Copy>> {
-    Arc::new(copies.into_iter().flatten().collect())
+    session
 }
 
 impl Replay {
     /// Ends at a savepoint, to which a failed commit goes back.
     fn perform(&self, db: Db<'_>) -> Done {
-        send(db, Arc::clone(&self.copies))?;
-        for (sql, values) in &self.statements {
-            let values: Vec<&dyn Bind> = values.iter().map(|value| value as &dyn Bind).collect();
-            db.execute(sql, &values)?;
-        }
+        let mut sending = Sending::to(session(db));
+        sending.add(self.copies.iter().cloned())?;
+        sending.finish()?;
+        self.conclude(db)
+    }
+
+    /// What comes after the copies.
+    fn conclude(&self, db: Db<'_>) -> Done {
+        execute(db, &self.statements)?;
         Ok(db.batch("SAVEPOINT decided")?)
     }
 }
@@ -156,7 +159,10 @@ impl OpenRun {
         let values: Vec<&dyn Bind> = values.iter().map(|value| value as &dyn Bind).collect();
         let run_no = db.inserted(sql, &values, "run_no")?;
         let mut run = Self::of(Lease { run_no, owner: start.owner.clone() });
-        send(db, gathered([run.copies.of(Nodes, &start.nodes), run.copies.of(Edges, &start.edges)]))?;
+        let mut sending = Sending::to(session(db));
+        sending.add(run.copies.of(Nodes, &start.nodes))?;
+        sending.add(run.copies.of(Edges, &start.edges))?;
+        sending.finish()?;
         registry.append(Some(run_no), Entry::begun(start))?;
         Ok(run)
     }
@@ -182,18 +188,21 @@ impl OpenRun {
     }
 
     pub(super) fn stage(&mut self, db: Db<'_>, decided: &DecidedEpoch) -> Done {
-        self.replay = self.decided(decided);
         self.census = None;
-        self.begin_staged(db)?;
+        Self::in_transaction(db, || {
+            self.fence(db)?;
+            self.replay = self.send_decided(db, decided)?;
+            self.replay.conclude(db)
+        })?;
         self.rows += decided.rows.len();
         self.stage = Stage::Staged(Staged::of(decided), None);
         Ok(())
     }
 
-    /// Commit A, without the epoch's own record.
-    fn begin_staged(&self, db: Db<'_>) -> Done {
+    /// Begins a transaction with commit A of an epoch, without the epoch's own record.
+    fn in_transaction(db: Db<'_>, insert: impl FnOnce() -> Done) -> Done {
         db.begin()?;
-        let inserted = around(Act::Stage, || self.fence(db).and_then(|()| self.replay.perform(db)));
+        let inserted = around(Act::Stage, insert);
         if inserted.is_err() {
             // Where that fails too there is no connection, and with it no transaction.
             let _ = db.abandon();
@@ -205,7 +214,8 @@ impl OpenRun {
     fn mend(&mut self, db: Db<'_>) -> Done {
         match std::mem::replace(&mut self.stage, Stage::Empty) {
             Stage::Broken(staged) | Stage::Staged(staged, _) => {
-                let mended = self.begin_staged(db);
+                let mended =
+                    Self::in_transaction(db, || self.fence(db).and_then(|()| self.replay.perform(db)));
                 self.stage = if mended.is_ok() { Stage::Staged(staged, None) } else { Stage::Broken(staged) };
                 mended
             }
@@ -224,30 +234,30 @@ impl OpenRun {
         held.map(|_| ()).ok_or(Refused::Lost)
     }
 
-    /// What commit A of an epoch sends.
-    fn decided(&mut self, decided: &DecidedEpoch) -> Replay {
+    /// Sends the records of commit A of an epoch; what else belongs to it is to be sent after them.
+    fn send_decided(&mut self, db: Db<'_>, decided: &DecidedEpoch) -> Done<Replay> {
         let copies = &mut self.copies;
-        let copies = gathered([
-            copies.of(Rows, &decided.rows),
-            copies.of(Tokens, &decided.tokens),
-            copies.of(TokenParents, &decided.token_parents),
-            copies.of(NodeStates, &decided.states),
-            copies.of(StateContexts, &decided.contexts),
-            copies.of(RoutingEvents, &decided.routing),
-            copies.of(Calls, &decided.calls),
-            copies.of(ValidationErrors, &decided.validation_errors),
-            copies.of(TransformErrors, &decided.transform_errors),
-            copies.of(Batches, &decided.batches),
-            copies.of(BatchMembers, &decided.batch_members),
-            copies.of(BatchOutputs, &decided.batch_outputs),
-            copies.of(Releases, &decided.releases),
-        ]);
+        let mut sending = Sending::to(session(db));
+        sending.add(copies.of(Rows, &decided.rows))?;
+        sending.add(copies.of(Tokens, &decided.tokens))?;
+        sending.add(copies.of(TokenParents, &decided.token_parents))?;
+        sending.add(copies.of(NodeStates, &decided.states))?;
+        sending.add(copies.of(StateContexts, &decided.contexts))?;
+        sending.add(copies.of(RoutingEvents, &decided.routing))?;
+        sending.add(copies.of(Calls, &decided.calls))?;
+        sending.add(copies.of(ValidationErrors, &decided.validation_errors))?;
+        sending.add(copies.of(TransformErrors, &decided.transform_errors))?;
+        sending.add(copies.of(Batches, &decided.batches))?;
+        sending.add(copies.of(BatchMembers, &decided.batch_members))?;
+        sending.add(copies.of(BatchOutputs, &decided.batch_outputs))?;
+        sending.add(copies.of(Releases, &decided.releases))?;
         let mut others = Group::default();
         let run_no = self.lease.run_no;
         Operations::insert(&mut others, run_no, &decided.operations);
         Intents::insert(&mut others, run_no, decided.epoch, &decided.intents);
         Epochs::bodies(&mut others, run_no, decided.epoch, &decided.bodies);
-        Replay { copies, statements: others.statements().map(Statement::parts).collect() }
+        let statements = others.statements().map(Statement::parts).collect();
+        Ok(Replay { copies: sending.finish()?, statements })
     }
 
     /// Whether the commit at that time, of which the connection did not say what became of it, came to be. Each commit
@@ -333,13 +343,13 @@ impl OpenRun {
     /// Commit B of the epoch before: what it has for every token.
     fn insert_acted(&mut self, db: Db<'_>, acted: &ActedEpoch) -> Done {
         let copies = &mut self.copies;
-        let records = [
-            copies.of(SinkStates, &acted.sink_states),
-            copies.of(TransformErrors, &acted.transform_errors),
-            copies.of(RoutingEvents, &acted.routing),
-            copies.of(TokenOutcomes, &acted.outcomes),
-        ];
-        Ok(send(db, gathered(records))?)
+        let mut sending = Sending::to(session(db));
+        sending.add(copies.of(SinkStates, &acted.sink_states))?;
+        sending.add(copies.of(TransformErrors, &acted.transform_errors))?;
+        sending.add(copies.of(RoutingEvents, &acted.routing))?;
+        sending.add(copies.of(TokenOutcomes, &acted.outcomes))?;
+        sending.finish()?;
+        Ok(())
     }
 
     /// The rest of commit B, and commit A's own record.
@@ -363,8 +373,11 @@ impl OpenRun {
             (None, Some(_)) => Epochs::advance_checkpoint(&mut others, run_no, hashes),
             (None, None) => {}
         }
-        execute(registry.db, others)?;
-        change_run(registry.db, Runs::heartbeat(&self.lease, *now))?;
+        let mut others: Statements = others.statements().map(Statement::parts).collect();
+        others.push(Runs::heartbeat(&self.lease, *now).parts());
+        if execute(registry.db, &others)? == 0 {
+            return Err(Refused::Lost);
+        }
         match &hashes.head {
             Some(head) => Ok(registry.append(Some(run_no), Entry::Head(head.clone()))?),
             None => Ok(()),

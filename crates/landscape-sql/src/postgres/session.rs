@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use rusqlite::types::Value;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use tokio::runtime::Runtime;
 
@@ -29,6 +30,16 @@ type Order = Box<dyn FnOnce(&mut Worker) + Send>;
 pub(super) struct Worker {
     runtime: Runtime,
     connection: PgConnection,
+}
+
+/// What a thread will have done.
+#[must_use = "it may fail"]
+pub(super) struct Reply<T>(Receiver<sqlx::Result<T>>);
+
+impl<T> Reply<T> {
+    pub(super) fn wait(self) -> sqlx::Result<T> {
+        self.0.recv().map_err(|_| sqlx::Error::WorkerCrashed)?
+    }
 }
 
 impl Session {
@@ -60,11 +71,19 @@ impl Session {
         &self,
         work: impl FnOnce(&mut Worker) -> sqlx::Result<T> + Send + 'static,
     ) -> sqlx::Result<T> {
+        self.later(work)?.wait()
+    }
+
+    /// Lets the thread do something once it has done what it was told before.
+    pub(super) fn later<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Worker) -> sqlx::Result<T> + Send + 'static,
+    ) -> sqlx::Result<Reply<T>> {
         let (reply, told): (SyncSender<sqlx::Result<T>>, _) = sync_channel(1);
         self.send(Box::new(move |worker| {
             let _ = reply.send(work(worker));
         }))?;
-        told.recv().map_err(|_| sqlx::Error::WorkerCrashed)?
+        Ok(Reply(told))
     }
 
     /// Executes statements without values.
@@ -81,10 +100,19 @@ impl Session {
     /// Executes a statement and says how many records it changed.
     pub(crate) fn execute(&self, sql: &str, values: &[&dyn Bind]) -> sqlx::Result<usize> {
         let (sql, values) = (dialect::translated(sql), parameters::arguments(values)?);
+        let changed = self.ask(move |worker| worker.execute(sql, values))?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    /// Executes statements one after the other, and says how many records the last one changed.
+    pub(super) fn execute_all(&self, statements: &[(&str, &[Value])]) -> sqlx::Result<u64> {
+        let said = |(sql, values): &(&str, &[Value])| {
+            let values: Vec<&dyn Bind> = values.iter().map(|value| value as &dyn Bind).collect();
+            Ok((dialect::translated(sql), parameters::arguments(&values)?))
+        };
+        let statements: Vec<_> = statements.iter().map(said).collect::<sqlx::Result<_>>()?;
         self.ask(move |worker| {
-            let done = sqlx::query_with(AssertSqlSafe(sql), values).execute(&mut worker.connection);
-            let changed = worker.runtime.block_on(done)?.rows_affected();
-            Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+            statements.into_iter().try_fold(0, |_, (sql, values)| worker.execute(sql, values))
         })
     }
 
@@ -142,6 +170,11 @@ impl Worker {
 
     pub(super) fn batch(&mut self, sql: String) -> sqlx::Result<()> {
         self.runtime.block_on(self.connection.execute(sqlx::raw_sql(AssertSqlSafe(sql)))).map(|_| ())
+    }
+
+    fn execute(&mut self, sql: String, values: PgArguments) -> sqlx::Result<u64> {
+        let done = sqlx::query_with(AssertSqlSafe(sql), values).execute(&mut self.connection);
+        Ok(self.runtime.block_on(done)?.rows_affected())
     }
 
     pub(super) fn commit(&mut self) -> sqlx::Result<()> {
