@@ -39,13 +39,15 @@ pub(crate) struct PostgresWriter {
     location: String,
     run: Option<OpenRun>,
     signer: Option<Arc<SecretKey>>,
+    /// Whether the server was waited for in vain: what is left to do is tried, but does not wait as long again.
+    given_up: bool,
 }
 
 impl PostgresWriter {
     pub(crate) fn open(address: Address, signer: Option<Arc<SecretKey>>) -> Result<Self, LandscapeError> {
         let session = address.writer()?;
         let location = address.location().to_owned();
-        Ok(Self { address, session, location, run: None, signer })
+        Ok(Self { address, session, location, run: None, signer, given_up: false })
     }
 
     fn db(&self) -> Db<'_> {
@@ -108,7 +110,7 @@ impl PostgresWriter {
         let waits = ExponentialBuilder::default()
             .with_min_delay(FIRST_WAIT)
             .with_max_delay(LONGEST_WAIT.min(self.address.patience * 2))
-            .with_max_times(ATTEMPTS);
+            .with_max_times(if self.given_up { 1 } else { ATTEMPTS });
         for wait in waits.build() {
             match &done {
                 Err(refused) if refused.is_by_loss() => tokio::time::sleep(wait).await,
@@ -122,6 +124,7 @@ impl PostgresWriter {
                 Err(refused) => done = Err(refused),
             }
         }
+        self.given_up = done.as_ref().is_err_and(Refused::is_by_loss);
         done
     }
 

@@ -1,0 +1,95 @@
+//! The server of the record crashes while the binary writes a run.
+
+use std::process::{Child, Output, Stdio};
+
+use elspeth_testkit::{PgCluster, PgDurability};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use serde_json::Value as Json;
+
+use crate::support::{Cli, Said, said};
+
+const RUN: [&str; 4] = ["run", "-s", "triage.yaml", "-x"];
+
+/// A pipeline whose record is in a cluster that may crash.
+struct Lost {
+    cli: Cli,
+    cluster: PgCluster,
+    url: String,
+}
+
+impl Lost {
+    fn new() -> Option<Self> {
+        let cluster = PgCluster::own(PgDurability::Full)?;
+        Some(Self { cli: Cli::triage(), url: cluster.fresh(), cluster })
+    }
+
+    fn say(&self, args: &[&str]) -> Said {
+        said(self.cli.command(args).output().expect("the binary was built for this test"))
+    }
+
+    /// A run that stands still where its record is about to be committed for the second time.
+    fn standing(&self) -> Child {
+        let mut command = self.cli.command(&RUN);
+        command.env("ELSPETH_LANDSCAPE__URL", &self.url).env("ELSPETH_FAULT", "stop:before-commit-ab:1");
+        command.env("ELSPETH_CHECKPOINT__FREQUENCY", "every_n");
+        command.env("ELSPETH_CHECKPOINT__CHECKPOINT_INTERVAL", "2");
+        let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let process = process.expect("the binary was built for this test");
+        let (_, status) =
+            waitpid(Some(pid(&process)), WaitOptions::UNTRACED).unwrap().expect("it is waited for");
+        assert!(status.stopped(), "{status:?}");
+        process
+    }
+
+    fn status(&self) -> [Json; 4] {
+        lasting(&self.cli.json(&["status", "latest", "-d", &self.url, "--json"]))
+    }
+}
+
+fn pid(process: &Child) -> Pid {
+    i32::try_from(process.id()).ok().and_then(Pid::from_raw).expect("a process has a number")
+}
+
+fn going_on(process: Child) -> Output {
+    kill_process(pid(&process), Signal::CONT).unwrap();
+    process.wait_with_output().unwrap()
+}
+
+/// What does not depend on ids and times.
+fn lasting(status: &Json) -> [Json; 4] {
+    ["status", "rows", "destinations", "content_root"].map(|key| status[key].clone())
+}
+
+fn expected() -> [Json; 4] {
+    lasting(&Cli::after_run().json(&["status", "latest", "-d", "out/audit.db", "--json"]))
+}
+
+#[test]
+fn a_run_goes_on_by_itself_when_its_server_comes_back() {
+    let Some(lost) = Lost::new() else { return };
+    let process = lost.standing();
+    lost.cluster.crash();
+    lost.cluster.up();
+    let said = said(going_on(process));
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert_eq!(lost.status(), expected());
+    assert_eq!(lost.say(&["verify", "latest", "-d", &lost.url]).code, 0);
+}
+
+#[test]
+fn a_run_whose_server_stays_away_stops_with_one_clear_error_and_is_resumed() {
+    let Some(lost) = Lost::new() else { return };
+    let process = lost.standing();
+    lost.cluster.crash();
+    let stopped = said(going_on(process));
+    lost.cluster.up();
+    assert_eq!(stopped.code, 1, "{}{}", stopped.out, stopped.err);
+    assert_eq!(stopped.err.matches("error:").count(), 1, "{}", stopped.err);
+    for part in ["committing an epoch", "the server cannot be reached, or it went away", "resume"] {
+        assert!(stopped.err.contains(part), "{part}: {}", stopped.err);
+    }
+    let resumed = lost.say(&["resume", "latest", "-d", &lost.url, "-x"]);
+    assert_eq!(resumed.code, 0, "{}{}", resumed.out, resumed.err);
+    assert_eq!(lost.status(), expected());
+    assert_eq!(lost.say(&["verify", "latest", "-d", &lost.url]).code, 0);
+}
