@@ -1,4 +1,4 @@
-//! The thread on which sinks act.
+//! The thread on which sinks act, and the one that waits for the disk on its behalf.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ use crate::RunError;
 pub(crate) struct Actor {
     /// `None` once no more will come.
     orders: Option<mpsc::Sender<Order>>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     /// The run has ended: what still waits is not acted on.
     given_up: Arc<AtomicBool>,
 }
@@ -50,17 +50,21 @@ struct Order {
 }
 
 impl Actor {
-    /// Starts the thread; it ends when the actor is dropped.
+    /// Starts the threads; they end when the actor is dropped.
     pub(crate) fn spawn(
         deck: SinkDeck,
         graph: Arc<ExecutionGraph>,
         hashing: (HashVersion, TreesAhead),
     ) -> Self {
-        let (orders, inbox) = mpsc::channel(1);
+        let (orders, committed) = mpsc::channel(1);
+        let (durable, inbox) = mpsc::channel(1);
         let given_up = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&given_up);
-        let thread = std::thread::spawn(move || serve(deck, &graph, hashing, (inbox, &seen)));
-        Self { orders: Some(orders), thread: Some(thread), given_up }
+        let threads = vec![
+            std::thread::spawn(move || make_durable(committed, &durable)),
+            std::thread::spawn(move || serve(deck, &graph, hashing, (inbox, &seen))),
+        ];
+        Self { orders: Some(orders), threads, given_up }
     }
 
     /// Opens every sink.
@@ -91,7 +95,7 @@ impl Drop for Actor {
     fn drop(&mut self) {
         self.orders = None;
         self.given_up.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // A panic of the thread was seen where its answer was missed.
             drop(thread.join());
         }
@@ -123,6 +127,22 @@ impl Acted {
 
 fn gone() -> RunError {
     RunError::Internal("the sinks' thread ended".to_owned())
+}
+
+/// Waits until an epoch's decisions are durable, while the sinks still act on the one before.
+fn make_durable(mut committed: mpsc::Receiver<Order>, sinks: &mpsc::Sender<Order>) {
+    while let Some(Order { task, reply }) = committed.blocking_recv() {
+        let task = match task {
+            Task::Act(work, durable) => {
+                let done = durable.wait();
+                Task::Act(work, Durability::once(|| done))
+            }
+            Task::Open | Task::Publish(_) => task,
+        };
+        if sinks.blocking_send(Order { task, reply }).is_err() {
+            return;
+        }
+    }
 }
 
 fn serve(

@@ -20,6 +20,7 @@ mod error;
 mod observe;
 mod phases;
 mod plan;
+mod priority;
 mod resume;
 
 pub use budget::FailureBudget;

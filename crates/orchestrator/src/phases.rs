@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use crate::act::{Acted, Acting, Actor};
 use crate::budget::failed_tokens;
 use crate::plan::source_record;
+use crate::priority::stand_back;
 use crate::{Progress, RunError, RunObserver, RunPlan};
 
 /// How long a finished epoch may wait for the next one's decisions before it is committed alone.
@@ -385,6 +386,7 @@ fn start_threads(
     let (source, start, stop) = (plan.source, entry.start, Arc::clone(stop));
     let version = plan.hash_version;
     let engine = std::thread::spawn(move || {
+        stand_back();
         let _decide = enter(Phase::Decide);
         drive(&pipeline, source, start, &stop, |work| {
             let digest = within(Phase::Hash, || {
