@@ -35,8 +35,10 @@ impl Lost {
         command.env("ELSPETH_CHECKPOINT__CHECKPOINT_INTERVAL", "2");
         let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let process = process.expect("the binary was built for this test");
-        let (_, status) =
-            waitpid(Some(pid(&process)), WaitOptions::UNTRACED).unwrap().expect("it is waited for");
+        let (_, status) = waitpid(Some(pid(&process)), WaitOptions::UNTRACED)
+            .ok()
+            .flatten()
+            .expect("it is a child of this process");
         assert!(status.stopped(), "{status:?}");
         process
     }
@@ -51,8 +53,8 @@ fn pid(process: &Child) -> Pid {
 }
 
 fn going_on(process: Child) -> Output {
-    kill_process(pid(&process), Signal::CONT).unwrap();
-    process.wait_with_output().unwrap()
+    kill_process(pid(&process), Signal::CONT).expect("it stands still");
+    process.wait_with_output().expect("it is a child of this process")
 }
 
 /// What does not depend on ids and times.
