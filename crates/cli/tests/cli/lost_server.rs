@@ -1,6 +1,6 @@
 //! The server of the record crashes while the binary writes a run.
 
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use elspeth_testkit::{PgCluster, PgDurability};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -27,12 +27,20 @@ impl Lost {
         said(self.cli.command(args).output().expect("the binary was built for this test"))
     }
 
-    /// A run that stands still where its record is about to be committed for the second time.
-    fn standing(&self) -> Child {
-        let mut command = self.cli.command(&RUN);
-        command.env("ELSPETH_LANDSCAPE__URL", &self.url).env("ELSPETH_FAULT", "stop:before-commit-ab:1");
+    /// The binary, which keeps a journal.
+    fn command(&self, args: &[&str], fault: &str) -> Command {
+        let mut command = self.cli.command(args);
+        command.env("ELSPETH_LANDSCAPE__URL", &self.url).env("ELSPETH_FAULT", fault);
+        command.env("ELSPETH_LANDSCAPE__DUMP_TO_JSONL", "true");
+        command.env("ELSPETH_LANDSCAPE__DUMP_TO_JSONL_PATH", "journal.jsonl");
         command.env("ELSPETH_CHECKPOINT__FREQUENCY", "every_n");
         command.env("ELSPETH_CHECKPOINT__CHECKPOINT_INTERVAL", "2");
+        command
+    }
+
+    /// The binary, which stands still at a point.
+    fn standing(&self, args: &[&str], point: &str) -> Child {
+        let mut command = self.command(args, &format!("stop:{point}:1"));
         let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let process = process.expect("the binary was built for this test");
         let (_, status) = waitpid(Some(pid(&process)), WaitOptions::UNTRACED)
@@ -52,8 +60,12 @@ fn pid(process: &Child) -> Pid {
     i32::try_from(process.id()).ok().and_then(Pid::from_raw).expect("a process has a number")
 }
 
+fn go_on(process: &Child) {
+    kill_process(pid(process), Signal::CONT).expect("it stands still");
+}
+
 fn going_on(process: Child) -> Output {
-    kill_process(pid(&process), Signal::CONT).expect("it stands still");
+    go_on(&process);
     process.wait_with_output().expect("it is a child of this process")
 }
 
@@ -69,7 +81,7 @@ fn expected() -> [Json; 4] {
 #[test]
 fn a_run_goes_on_by_itself_when_its_server_comes_back() {
     let Some(lost) = Lost::new() else { return };
-    let process = lost.standing();
+    let process = lost.standing(&RUN, "before-commit-ab");
     lost.cluster.crash();
     lost.cluster.up();
     let said = said(going_on(process));
@@ -81,7 +93,7 @@ fn a_run_goes_on_by_itself_when_its_server_comes_back() {
 #[test]
 fn a_run_whose_server_stays_away_stops_with_one_clear_error_and_is_resumed() {
     let Some(lost) = Lost::new() else { return };
-    let process = lost.standing();
+    let process = lost.standing(&RUN, "before-commit-ab");
     lost.cluster.crash();
     let stopped = said(going_on(process));
     lost.cluster.up();
@@ -94,4 +106,19 @@ fn a_run_whose_server_stays_away_stops_with_one_clear_error_and_is_resumed() {
     assert_eq!(resumed.code, 0, "{}{}", resumed.out, resumed.err);
     assert_eq!(lost.status(), expected());
     assert_eq!(lost.say(&["verify", "latest", "-d", &lost.url]).code, 0);
+}
+
+#[test]
+fn a_journal_is_completed_when_the_server_of_its_record_comes_back() {
+    let Some(lost) = Lost::new() else { return };
+    let killed = lost.command(&RUN, "kill:after-commit-ab:1").output().expect("the binary was built");
+    assert_eq!(killed.status.code(), None, "{killed:?}");
+    let process = lost.standing(&["resume", "latest", "-s", "triage.yaml", "-x"], "after-take-up");
+    lost.cluster.crash();
+    go_on(&process);
+    lost.cluster.up();
+    let said = said(process.wait_with_output().expect("it is a child of this process"));
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(!said.err.contains("is not whole"), "{}", said.err);
+    assert_eq!(lost.status(), expected());
 }

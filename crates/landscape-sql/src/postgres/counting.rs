@@ -40,8 +40,8 @@ pub(crate) struct Numbers {
 pub(crate) fn by_hash<T>(db: Db<'_>, ask: impl FnOnce() -> Result<T, DbError>) -> Result<T, DbError> {
     db.batch(BY_HASH)?;
     let answer = ask();
-    db.batch(AS_BEFORE)?;
-    answer
+    let restored = db.batch(AS_BEFORE);
+    answer.and_then(|answer| restored.map(|()| answer))
 }
 
 /// Counts all of a run; half of it by `beside`, at the same time, where that is a connection to the same database.

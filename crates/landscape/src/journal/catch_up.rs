@@ -1,7 +1,9 @@
 //! What a journal lacks of a run that was taken up, from the record.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{EdgeRecord, EpochNo, Micros, NodeRecord, RunStatus};
 
@@ -44,12 +46,33 @@ pub(super) struct Standing {
     pub(super) numbers: Numbers,
 }
 
-/// Adds what the journal lacks.
+/// How long a record whose server is away is waited for: half a minute in all, like a writer's.
+const ATTEMPTS: usize = 9;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(6);
+
+/// Adds what the journal lacks; when the record cannot be read for a time, once more from where the journal ends then.
 pub(super) fn catch_up(
     file: &mut JournalFile,
     earlier: &Earlier,
     up: &TakeUp,
 ) -> Result<Standing, LandscapeError> {
+    let waits = ExponentialBuilder::default()
+        .with_min_delay(FIRST_WAIT)
+        .with_max_delay(LONGEST_WAIT)
+        .with_max_times(ATTEMPTS);
+    let mut caught_up = attempt(file, earlier, up);
+    for wait in waits.build() {
+        match &caught_up {
+            Err(LandscapeError::Store { retryable: true, .. }) => std::thread::sleep(wait),
+            Ok(_) | Err(_) => break,
+        }
+        caught_up = attempt(file, earlier, up);
+    }
+    caught_up
+}
+
+fn attempt(file: &mut JournalFile, earlier: &Earlier, up: &TakeUp) -> Result<Standing, LandscapeError> {
     let mut scan = earlier.source.scan(&earlier.run)?;
     let subject = Subject {
         run: &earlier.run,
