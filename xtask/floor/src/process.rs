@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde::Serialize;
+use wait4::Wait4;
 
 use crate::error::Error;
 
@@ -20,7 +21,7 @@ pub(crate) struct Usage {
     user_seconds: f64,
     system_seconds: f64,
     /// The most memory it held at any time. This process is small, so what a child inherits for a moment is too.
-    peak_rss_bytes: i64,
+    peak_rss_bytes: u64,
 }
 
 /// Runs `program` with nothing on standard input and its standard output in the file `output`.
@@ -33,24 +34,14 @@ pub(crate) fn run(program: &str, arguments: &[&str], output: &Path) -> Result<Us
     let start = Instant::now();
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(file);
-    let child = command.spawn().map_err(io(Path::new(program)))?;
-    let pid = child.id().cast_signed();
-    let mut status = 0;
-    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: `pid` is our own child, which nobody else waits for; both pointers are valid for writing.
-    let waited = unsafe { libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr()) };
+    let ended = command.spawn().and_then(Wait4::wait4).map_err(io(Path::new(program)))?;
     let wall = start.elapsed();
-    if waited != pid {
-        return Err(io(Path::new(program))(std::io::Error::last_os_error()));
-    }
-    // SAFETY: `rusage` is plain numbers, so zeroes are a value already, and `wait4` has filled it.
-    let usage = unsafe { usage.assume_init() };
     Ok(Usage {
-        exit_code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
+        exit_code: ended.status.code(),
         wall_seconds: wall.as_secs_f64(),
-        user_seconds: seconds(usage.ru_utime),
-        system_seconds: seconds(usage.ru_stime),
-        peak_rss_bytes: usage.ru_maxrss * RSS_UNIT,
+        user_seconds: ended.rusage.utime.as_secs_f64(),
+        system_seconds: ended.rusage.stime.as_secs_f64(),
+        peak_rss_bytes: ended.rusage.maxrss,
     })
 }
 
@@ -64,9 +55,6 @@ pub(crate) fn cpu_seconds() -> f64 {
     };
     seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
-
-/// Linux counts in KiB, macOS in bytes.
-const RSS_UNIT: i64 = if cfg!(target_os = "macos") { 1 } else { 1024 };
 
 #[expect(clippy::cast_precision_loss, reason = "seconds of a benchmark are far below 2^53")]
 fn seconds(time: libc::timeval) -> f64 {
