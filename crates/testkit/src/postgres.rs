@@ -27,7 +27,7 @@ pub const PG_GUARDED: &str = "guarded";
 /// Whether what was committed survives a crash of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PgDurability {
-    /// As in production.
+    /// As in production, with the settings that `docs/operations.md` advises.
     Full,
     /// It need not, and tests are quick. A crash of the server alone costs nothing.
     None,
@@ -202,10 +202,13 @@ impl PgCluster {
     pub fn up(&self) {
         let mut options =
             format!("-c listen_addresses= -c unix_socket_directories='{}'", self.folder.display());
-        options.push_str(" -c max_connections=60 -c shared_buffers=64MB -c log_min_messages=warning");
-        if self.durability == PgDurability::None {
-            options.push_str(" -c fsync=off -c full_page_writes=off -c max_wal_size=2GB");
-        }
+        options.push_str(" -c max_connections=60 -c log_min_messages=warning");
+        options.push_str(match self.durability {
+            PgDurability::Full => " -c shared_buffers=512MB -c wal_buffers=64MB -c max_wal_size=4GB",
+            PgDurability::None => {
+                " -c shared_buffers=64MB -c fsync=off -c full_page_writes=off -c max_wal_size=2GB"
+            }
+        });
         self.guard();
         self.pg_ctl(&["-o", &options, "start"]);
     }
