@@ -64,69 +64,56 @@ pub(crate) fn side_by_side(texts: &[&[u8]; LANES]) -> [[u8; 32]; LANES] {
     })
 }
 
+// One loop over the lanes, with everything that is done to a lane in a straight line: so that it is the loop that becomes
+// vectors, whatever is around it. Loops over the lanes within the rounds were unrolled before, and put together again by luck.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl+avx512dq+avx2", "x86_64+avx2"))]
 fn compress(chaining: &mut [Lanes; 8], words: &[Lanes; 16], lengths: &Lanes, flags: u32) {
-    let mut state = [[0; LANES]; 16];
-    state[..8].copy_from_slice(chaining);
-    for (row, word) in state[8..12].iter_mut().zip(IV) {
-        *row = [word; LANES];
-    }
-    // The two words before are the number of the chunk, which is the first.
-    state[14] = *lengths;
-    state[15] = [flags; LANES];
-    // Written out, since a loop would keep the compiler from knowing the order.
-    round(&mut state, words, &ORDER[0]);
-    round(&mut state, words, &ORDER[1]);
-    round(&mut state, words, &ORDER[2]);
-    round(&mut state, words, &ORDER[3]);
-    round(&mut state, words, &ORDER[4]);
-    round(&mut state, words, &ORDER[5]);
-    round(&mut state, words, &ORDER[6]);
-    for (at, row) in chaining.iter_mut().enumerate() {
-        *row = turned::<0>(&state[at], &state[at + 8]);
+    for lane in 0..LANES {
+        let mut state = [0; 16];
+        for (word, lanes) in state.iter_mut().zip(chaining.iter()) {
+            *word = lanes[lane];
+        }
+        state[8..12].copy_from_slice(&IV[..4]);
+        // The two words before are the number of the chunk, which is the first.
+        state[14] = lengths[lane];
+        state[15] = flags;
+        // Written out, since a loop would keep the compiler from knowing the order.
+        round(&mut state, words, lane, &ORDER[0]);
+        round(&mut state, words, lane, &ORDER[1]);
+        round(&mut state, words, lane, &ORDER[2]);
+        round(&mut state, words, lane, &ORDER[3]);
+        round(&mut state, words, lane, &ORDER[4]);
+        round(&mut state, words, lane, &ORDER[5]);
+        round(&mut state, words, lane, &ORDER[6]);
+        for (at, lanes) in chaining.iter_mut().enumerate() {
+            lanes[lane] = state[at] ^ state[at + 8];
+        }
     }
 }
 
 #[inline(always)]
-fn round(state: &mut [Lanes; 16], words: &[Lanes; 16], order: &[usize; 16]) {
-    quarter(state, [0, 4, 8, 12], [&words[order[0]], &words[order[1]]]);
-    quarter(state, [1, 5, 9, 13], [&words[order[2]], &words[order[3]]]);
-    quarter(state, [2, 6, 10, 14], [&words[order[4]], &words[order[5]]]);
-    quarter(state, [3, 7, 11, 15], [&words[order[6]], &words[order[7]]]);
-    quarter(state, [0, 5, 10, 15], [&words[order[8]], &words[order[9]]]);
-    quarter(state, [1, 6, 11, 12], [&words[order[10]], &words[order[11]]]);
-    quarter(state, [2, 7, 8, 13], [&words[order[12]], &words[order[13]]]);
-    quarter(state, [3, 4, 9, 14], [&words[order[14]], &words[order[15]]]);
+fn round(state: &mut [u32; 16], words: &[Lanes; 16], lane: usize, order: &[usize; 16]) {
+    let word = |at: usize| words[order[at]][lane];
+    quarter(state, [0, 4, 8, 12], [word(0), word(1)]);
+    quarter(state, [1, 5, 9, 13], [word(2), word(3)]);
+    quarter(state, [2, 6, 10, 14], [word(4), word(5)]);
+    quarter(state, [3, 7, 11, 15], [word(6), word(7)]);
+    quarter(state, [0, 5, 10, 15], [word(8), word(9)]);
+    quarter(state, [1, 6, 11, 12], [word(10), word(11)]);
+    quarter(state, [2, 7, 8, 13], [word(12), word(13)]);
+    quarter(state, [3, 4, 9, 14], [word(14), word(15)]);
 }
 
 #[inline(always)]
-fn quarter(state: &mut [Lanes; 16], [a, b, c, d]: [usize; 4], [x, y]: [&Lanes; 2]) {
-    state[a] = sum(&sum(&state[a], &state[b]), x);
-    state[d] = turned::<16>(&state[d], &state[a]);
-    state[c] = sum(&state[c], &state[d]);
-    state[b] = turned::<12>(&state[b], &state[c]);
-    state[a] = sum(&sum(&state[a], &state[b]), y);
-    state[d] = turned::<8>(&state[d], &state[a]);
-    state[c] = sum(&state[c], &state[d]);
-    state[b] = turned::<7>(&state[b], &state[c]);
-}
-
-#[inline(always)]
-fn sum(one: &Lanes, other: &Lanes) -> Lanes {
-    let mut sums = *one;
-    for (sum, other) in sums.iter_mut().zip(other) {
-        *sum = sum.wrapping_add(*other);
-    }
-    sums
-}
-
-#[inline(always)]
-fn turned<const BY: u32>(one: &Lanes, other: &Lanes) -> Lanes {
-    let mut turned = *one;
-    for (word, other) in turned.iter_mut().zip(other) {
-        *word = (*word ^ other).rotate_right(BY);
-    }
-    turned
+fn quarter(state: &mut [u32; 16], [a, b, c, d]: [usize; 4], [x, y]: [u32; 2]) {
+    state[a] = state[a].wrapping_add(state[b]).wrapping_add(x);
+    state[d] = (state[d] ^ state[a]).rotate_right(16);
+    state[c] = state[c].wrapping_add(state[d]);
+    state[b] = (state[b] ^ state[c]).rotate_right(12);
+    state[a] = state[a].wrapping_add(state[b]).wrapping_add(y);
+    state[d] = (state[d] ^ state[a]).rotate_right(8);
+    state[c] = state[c].wrapping_add(state[d]);
+    state[b] = (state[b] ^ state[c]).rotate_right(7);
 }
 
 #[cfg(test)]

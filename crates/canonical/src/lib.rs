@@ -64,5 +64,6 @@ pub use hash::{ContentHash, HashVersion, Hasher, ParseHashError};
 pub use many::Texts;
 pub use serialize::{hash_of, to_canonical_vec};
 pub use write::{
-    MAX_SAFE_INTEGER, compare_keys, write_bool, write_bytes, write_f64, write_i64, write_null, write_str,
+    MAX_SAFE_INTEGER, compare_keys, write_bool, write_bytes, write_f64, write_i64, write_null,
+    write_short_decimal, write_str,
 };

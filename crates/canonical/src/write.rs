@@ -53,10 +53,50 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64) -> Result<(), CanonicalError> {
     #[expect(clippy::cast_precision_loss, reason = "exact within the range that is used")]
     if whole as f64 == value && whole.unsigned_abs() <= MAX_SAFE_INTEGER.unsigned_abs() {
         out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
-    } else {
+    } else if !write_short_decimal(out, value) {
         out.extend_from_slice(ryu_js::Buffer::new().format_finite(value).as_bytes());
     }
     Ok(())
+}
+
+/// Appends a number with one to six decimals, such as an amount of money or a score, as both ECMAScript and Python print it;
+/// `false` where it is not certain that it is one, and nothing is appended.
+///
+/// A decimal of at most 15 digits is the only such one of the double that it reads as. Digits and power of ten are exact doubles
+/// here, so that their quotient is the double that the decimal reads as: where it is `value`, no other decimal is as short.
+#[inline]
+pub fn write_short_decimal(out: &mut Vec<u8>, value: f64) -> bool {
+    const POWERS: [(f64, u64, usize); 3] = [(1e2, 100, 2), (1e4, 10_000, 4), (1e6, 1_000_000, 6)];
+    let size = value.abs();
+    // Below a thousandth Python has exponents sooner than ECMAScript; from a milliard on there could be more than 15 digits.
+    if !(1e-3..1e9).contains(&size) {
+        return false;
+    }
+    for (power, unit, places) in POWERS {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 10^15")]
+        let digits = (size * power + 0.5) as u64;
+        #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+        if digits as f64 / power == size {
+            let (whole, mut fraction) = (digits / unit, digits % unit);
+            if fraction == 0 {
+                return false;
+            }
+            if value < 0.0 {
+                out.push(b'-');
+            }
+            out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+            let mut text = [b'0'; 7];
+            text[0] = b'.';
+            for digit in text[1..=places].iter_mut().rev() {
+                *digit += u8::try_from(fraction % 10).expect("it is a digit");
+                fraction /= 10;
+            }
+            let last = text.iter().rposition(|digit| *digit != b'0').expect("the fraction is not zero");
+            out.extend_from_slice(&text[..=last]);
+            return true;
+        }
+    }
+    false
 }
 
 /// For each byte: 0 when it stands for itself, `u` when it needs `\u00xx`, else the letter of its short escape.

@@ -27,6 +27,16 @@ fn any_float() -> impl Strategy<Value = f64> {
     .prop_filter("finite", |float| float.is_finite())
 }
 
+/// Decimals as people write them, some of their neighbours among the doubles, and those with too many digits.
+fn any_decimal() -> impl Strategy<Value = f64> {
+    let digits = prop_oneof![0_u64..100_000, 0_u64..10_u64.pow(12), 0_u64..10_u64.pow(16)];
+    (digits, 0_usize..10, any::<bool>(), -2_i64..=2).prop_map(|(digits, places, minus, aside)| {
+        let text = format!("{}{digits}e-{places}", if minus { "-" } else { "" });
+        let bits = text.parse::<f64>().expect("it is a number").to_bits();
+        f64::from_bits(bits.saturating_add_signed(aside))
+    })
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -42,6 +52,17 @@ fn any_json() -> impl Strategy<Value = Value> {
                 .prop_map(|entries| Value::Object(entries.into_iter().collect())),
         ]
     })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn a_decimal_is_printed_as_another_implementation_prints_it(value in any_decimal().prop_filter("finite", |it| it.is_finite())) {
+        let ours = to_canonical_vec(&value).unwrap();
+        let theirs = serde_json_canonicalizer::to_vec(&value).unwrap();
+        prop_assert_eq!(String::from_utf8(ours).unwrap(), String::from_utf8(theirs).unwrap());
+    }
 }
 
 proptest! {

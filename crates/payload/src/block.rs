@@ -11,6 +11,7 @@
 //!
 //! Numbers without a width are LEB128; texts have their length in front.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use compact_str::CompactString;
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{Step, TokenKey};
 use elspeth_value::{Row, Shape};
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::codec::{self, Cursor, damaged};
 use crate::fragment::{ADDRESS, LARGE, LargeBody, OPAQUE, ROW};
@@ -155,15 +157,25 @@ impl BlockBuilder {
     }
 }
 
+// What they need to work with takes longer to make than a block of an epoch takes to be compressed or decompressed.
+thread_local! {
+    static COMPRESSOR: RefCell<Compressor<'static>> = {
+        let mut compressor = Compressor::new(LEVEL).expect("level 1 exists");
+        compressor.include_checksum(true).expect("every zstd frame can have a checksum");
+        RefCell::new(compressor)
+    };
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("there is memory for it"));
+}
+
 fn compress(content: &[u8]) -> Vec<u8> {
     if content == [0] {
         return Vec::new();
     }
     let mut block = vec![FORMAT];
     block.extend_from_slice(&(content.len() as u64).to_le_bytes());
-    let mut compressor = zstd::bulk::Compressor::new(LEVEL).expect("level 1 exists");
-    compressor.include_checksum(true).expect("every zstd frame can have a checksum");
-    block.extend(compressor.compress(content).expect("the output is given all the room it can need"));
+    let packed = COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(content));
+    block.extend(packed.expect("the output is given all the room it can need"));
     block
 }
 
@@ -195,7 +207,7 @@ fn decompress(block: &[u8]) -> Result<Vec<u8>, PayloadError> {
 /// The content of a sound frame that is declared to be short enough to make room for all of it.
 fn decompress_at_once(frame: &[u8], length: u64) -> Option<Vec<u8>> {
     let length = usize::try_from(length).ok().filter(|length| *length <= AT_ONCE)?;
-    let content = zstd::bulk::Decompressor::new().ok()?.decompress(frame, length).ok()?;
+    let content = DECOMPRESSOR.with_borrow_mut(|it| it.decompress(frame, length)).ok()?;
     (content.len() == length).then_some(content)
 }
 

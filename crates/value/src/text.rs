@@ -20,6 +20,9 @@ pub fn write_python_float(out: &mut Vec<u8>, value: f64) {
     let size = value.abs();
     if size == 0.0 || (1e-4..1e16).contains(&size) {
         // Within these bounds both print plain digits with a point; outside, Python has an exponent.
+        if elspeth_canonical::write_short_decimal(out, value) {
+            return;
+        }
         out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
     } else if value.is_finite() {
         write_with_exponent(out, value);
@@ -89,6 +92,18 @@ mod tests {
     fn what_is_not_finite_has_pythons_names() {
         for (value, text) in [(f64::NAN, "nan"), (f64::INFINITY, "inf"), (f64::NEG_INFINITY, "-inf")] {
             assert_eq!(written(|out| write_python_float(out, value)), text);
+        }
+    }
+
+    proptest::proptest! {
+        /// Rust prints the shortest digits as Python does, but for exponents.
+        #[test]
+        fn decimals_are_printed_with_the_shortest_digits(digits in 0_i64..10_i64.pow(15), places in 0..9, aside in -1_i64..=1) {
+            let value: f64 = format!("{digits}e-{places}").parse().unwrap();
+            let value = f64::from_bits(value.to_bits().saturating_add_signed(aside));
+            if value == 0.0 || (1e-4..1e16).contains(&value) {
+                proptest::prop_assert_eq!(written(|out| write_python_float(out, value)), format!("{value:?}"));
+            }
         }
     }
 

@@ -52,12 +52,21 @@ impl Servers<'_> {
         let mut together = String::new();
         for rows in self.rows {
             data::write(&self.input(*rows), *rows)?;
+            self.warm_up(&cluster, *rows)?;
             for pipeline in self.pipelines {
                 text.push_str(&self.case(&cluster, *pipeline, *rows)?);
             }
             together.push_str(&self.several(&cluster, *rows)?);
         }
         Ok(text + &together)
+    }
+
+    /// A new server makes the files of its write-ahead log while it writes them; one that is in use has them.
+    fn warm_up(&self, cluster: &PgCluster, rows: u64) -> Result<(), Error> {
+        let database = fresh(cluster);
+        self.run((Pipeline::Transform, rows), Kept::Server(cluster, &database))?;
+        forget(cluster, &database);
+        Ok(())
     }
 
     fn input(&self, rows: u64) -> PathBuf {

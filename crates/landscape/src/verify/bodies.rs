@@ -75,7 +75,7 @@ pub(super) fn check(
         tokens: Near::new(&gathered.decided.tokens),
         states: Near::new(&gathered.decided.states),
         sink_states: Near::new(&gathered.acted.sink_states),
-        list: Vec::new(),
+        list: Vec::with_capacity(gathered.decided.rows.len() + gathered.decided.states.len()),
     };
     wanted.rows();
     wanted.outputs();
