@@ -68,7 +68,7 @@ pub fn write_f64(out: &mut Vec<u8>, value: f64) -> Result<(), CanonicalError> {
 pub fn write_short_decimal(out: &mut Vec<u8>, value: f64) -> bool {
     const POWERS: [(f64, u64, usize); 3] = [(1e2, 100, 2), (1e4, 10_000, 4), (1e6, 1_000_000, 6)];
     let size = value.abs();
-    // Below a thousandth Python has exponents sooner than ECMAScript; from a milliard on there could be more than 15 digits.
+    // Below a thousandth Python has exponents sooner than ECMAScript; from 10^9 on there could be more than 15 digits.
     if !(1e-3..1e9).contains(&size) {
         return false;
     }

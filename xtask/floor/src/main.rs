@@ -7,7 +7,7 @@
 //!
 //! Built together with the product, so that both link the very same SQLite. Invariant: the copy holds as many records
 //! of every table as the original, and the commits of every epoch as many as the product counted, else there is no
-//! result. All of the workspace's unsafe code is here, in `sqlite` (the C API) and `process` (`getrusage`).
+//! result. Its unsafe code is in `sqlite` (the C API) and `process` (`getrusage`).
 
 mod error;
 mod pages;

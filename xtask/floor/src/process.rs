@@ -1,5 +1,5 @@
 //! A program run to its end, and what it took.
-#![expect(unsafe_code, reason = "the standard library does not tell what a child took; `wait4` does")]
+#![expect(unsafe_code, reason = "the standard library does not tell what a process took; `getrusage` does")]
 
 use std::fs::File;
 use std::mem::MaybeUninit;
