@@ -12,7 +12,7 @@ use wait4::Wait4 as _;
 /// Members of two batches, both of more than what is kept in memory of rows and arrivals.
 const MEMBERS: [u64; 2] = [40_000, 140_000];
 
-/// Bytes for each member more. It needs some 300 of records (its states at the aggregation and at the sink, its outcome), and what the
+/// Bytes for each member more. It needs 190 to 270 of records (its states at the aggregation and at the sink, its outcome), and what the
 /// allocator keeps. When rows and arrivals were in memory it needed 1,100.
 const EACH: u64 = 500;
 
