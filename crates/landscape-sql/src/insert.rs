@@ -4,8 +4,8 @@
 //! [`SIZES`], so that few texts exist and the database compiles each of them once. `run_no` is
 //! part of the text: it is the same for everything that one writer writes, and each bound value costs time.
 //!
-//! A statement that fails leaves what it wrote before (`OR FAIL`): whoever executes one goes back to a savepoint or gives up
-//! the transaction then. Otherwise SQLite would keep a copy of each page that a statement changes, to undo it alone.
+//! A statement that fails leaves what it wrote before (`OR FAIL`): whoever executes one gives up the transaction then.
+//! Otherwise SQLite would keep a copy of each page that a statement changes, to undo it alone.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -70,7 +70,7 @@ enum Stage {
     Empty,
     /// Commit A of an epoch; and whether the hot records of commit B of the one before are there too.
     Staged(Staged, Option<EpochNo>),
-    /// The database threw an epoch's commit A away when its commit failed.
+    /// Nothing, since an epoch could not be committed; it has to be rolled back before anything else.
     Lost,
 }
 
@@ -328,7 +328,7 @@ impl OpenRun {
         }
     }
 
-    /// Commit A, without the epoch's own record. It ends at a savepoint, to which a failed commit goes back.
+    /// Commit A, without the epoch's own record.
     fn insert_decided(&mut self, connection: &Connection, decided: &DecidedEpoch) -> rusqlite::Result<()> {
         let inserts = &mut self.inserts;
         inserts.all(connection, Rows, &decided.rows)?;
@@ -349,11 +349,10 @@ impl OpenRun {
         Operations::insert(&mut others, run_no, &decided.operations);
         Intents::insert(&mut others, run_no, decided.epoch, &decided.intents);
         Epochs::bodies(&mut others, run_no, decided.epoch, &decided.bodies);
-        others.execute(connection)?;
-        execute(connection, "SAVEPOINT decided")
+        others.execute(connection)
     }
 
-    /// After a failure, what was staged is still staged and can be committed again, unless the database lost it.
+    /// After a failure nothing of what was staged is there any more.
     fn commit(&mut self, ledger: &Ledger<'_>, closing: &Closing<'_>) -> Result<(), WriteFailed> {
         let connection = ledger.connection;
         let (staged, written) = match std::mem::replace(&mut self.stage, Stage::Empty) {
@@ -373,7 +372,7 @@ impl OpenRun {
             .and_then(|()| Ok(make_durable(connection, act)?));
         match done {
             Ok(()) => self.decided.extend(staged.end().map(|end| (staged.epoch, end))),
-            Err(_) => self.unstage_acted(connection, staged),
+            Err(_) => self.lose(connection),
         }
         done
     }
@@ -396,15 +395,17 @@ impl OpenRun {
         let done = around(Act::StageActed, || self.insert_acted(connection, acted));
         match done {
             Ok(()) => self.stage = Stage::Staged(staged, Some(written)),
-            Err(_) => self.unstage_acted(connection, staged),
+            Err(_) => self.lose(connection),
         }
         done
     }
 
-    /// Goes back to where only commit A was staged.
-    fn unstage_acted(&mut self, connection: &Connection, staged: Staged) {
-        let kept = execute(connection, "ROLLBACK TO decided").is_ok();
-        self.stage = if kept { Stage::Staged(staged, None) } else { Stage::Lost };
+    /// Gives the transaction up. A savepoint before commit B would keep commit A, but SQLite copies each page then that commit B
+    /// changes, for a run that ends here anyway.
+    fn lose(&mut self, connection: &Connection) {
+        // Where that fails too, the transaction is gone already, or goes with the connection.
+        let _ = abandon(connection);
+        self.stage = Stage::Lost;
     }
 
     /// What follows from a commit: rows whose end is durable can be counted, and what was counted at the end is no more.
@@ -512,7 +513,7 @@ impl LandscapeWriter for SqliteWriter {
         now: Micros,
     ) -> Result<(), LandscapeError> {
         if let Stage::Lost = self.open_run()?.stage {
-            return Err(self.out_of_order("the staged epoch was lost when its commit failed; roll it back"));
+            return Err(self.out_of_order("the epoch before could not be committed; roll it back"));
         }
         self.check_presence()?;
         let run = self.run.as_mut().expect("it was just looked at");

@@ -65,6 +65,8 @@ pub trait LandscapeWriter: Send {
 
     /// Adds commit B of the first epoch that waits for it, where `acted` is given, and commits; see
     /// [`LandscapeWriter::durability`]. Without a staged epoch it commits B alone.
+    ///
+    /// After it failed, or [`LandscapeWriter::stage_acted`] did, only [`LandscapeWriter::rollback`] can come next.
     async fn commit(
         &mut self,
         acted: Option<&ActedEpoch>,

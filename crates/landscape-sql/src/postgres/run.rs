@@ -58,7 +58,7 @@ pub(super) enum Stage {
     Staged(Staged, Option<EpochNo>),
     /// The connection was lost, and the epoch's transaction with it. It can be done again.
     Broken(Staged),
-    /// The database threw an epoch's commit A away when its commit failed.
+    /// Nothing, since an epoch could not be committed; it has to be rolled back before anything else.
     Lost,
 }
 
@@ -135,7 +135,6 @@ fn session(db: Db<'_>) -> &Session {
 }
 
 impl Replay {
-    /// Ends at a savepoint, to which a failed commit goes back.
     fn perform(&self, db: Db<'_>) -> Done {
         let mut sending = Sending::to(session(db));
         sending.add(self.copies.iter().cloned())?;
@@ -146,7 +145,7 @@ impl Replay {
     /// What comes after the copies.
     fn conclude(&self, db: Db<'_>) -> Done {
         execute(db, &self.statements)?;
-        Ok(db.batch("SAVEPOINT decided")?)
+        Ok(())
     }
 }
 
@@ -267,7 +266,7 @@ impl OpenRun {
         Ok(db.number(LEFT, &[&self.lease.run_no, &self.lease.owner, &now.0])?.is_some())
     }
 
-    /// After a failure, what was staged is still staged and can be committed again, unless the database lost it.
+    /// After a failure nothing of what was staged is there any more, unless the connection was lost: then it can be done again.
     pub(super) fn commit(
         &mut self,
         registry: &Registry<'_>,
@@ -304,7 +303,7 @@ impl OpenRun {
             .and_then(|()| Ok(around(act, || db.commit())?));
         match &done {
             Ok(()) => self.replay = Replay::default(),
-            Err(refused) => self.unstage_acted(db, staged, refused),
+            Err(refused) => self.lose(db, staged, refused),
         }
         done
     }
@@ -324,18 +323,18 @@ impl OpenRun {
         let done = around(Act::StageActed, || self.insert_acted(db, acted));
         match &done {
             Ok(()) => self.stage = Stage::Staged(staged, Some(written)),
-            Err(refused) => self.unstage_acted(db, staged, refused),
+            Err(refused) => self.lose(db, staged, refused),
         }
         done
     }
 
-    /// Goes back to where only commit A was staged.
-    fn unstage_acted(&mut self, db: Db<'_>, staged: Staged, refused: &Refused) {
+    /// Gives the transaction up.
+    fn lose(&mut self, db: Db<'_>, staged: Staged, refused: &Refused) {
         self.stage = if refused.is_by_loss() {
             Stage::Broken(staged)
-        } else if db.batch("ROLLBACK TO decided").is_ok() {
-            Stage::Staged(staged, None)
         } else {
+            // Where that fails too there is no connection, and with it no transaction.
+            let _ = db.abandon();
             Stage::Lost
         };
     }

@@ -213,7 +213,7 @@ impl LandscapeWriter for PostgresWriter {
         now: Micros,
     ) -> Result<(), LandscapeError> {
         if let Stage::Lost = self.open_run()?.stage {
-            return Err(self.out_of_order("the staged epoch was lost when its commit failed; roll it back"));
+            return Err(self.out_of_order("the epoch before could not be committed; roll it back"));
         }
         let closing = Closing { acted, hashes, now };
         let work =

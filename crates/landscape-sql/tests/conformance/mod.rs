@@ -60,7 +60,7 @@ macro_rules! every_conformance_test {
                 two_runs_in_one_database_do_not_mix,
                 a_second_terminal_outcome_is_refused,
                 a_terminal_outcome_may_follow_buffered,
-                after_a_failed_commit_the_epoch_is_still_staged,
+                an_epoch_that_cannot_be_committed_leaves_nothing_and_can_come_again,
                 an_epoch_that_cannot_be_staged_leaves_nothing,
                 calls_out_of_order_are_refused,
                 heartbeats_show_unless_an_epoch_is_staged,

@@ -226,12 +226,20 @@ pub(crate) async fn a_terminal_outcome_may_follow_buffered(store: &dyn Store) {
     assert_eq!(reader.counters(run_no).await.unwrap().buffered, 0);
 }
 
-pub(crate) async fn after_a_failed_commit_the_epoch_is_still_staged(store: &dyn Store) {
+pub(crate) async fn an_epoch_that_cannot_be_committed_leaves_nothing_and_can_come_again(store: &dyn Store) {
     let (mut writer, run_no) = recorded(store, 'A', vec![plain_epoch(0, 0..2)]).await;
     let (decided, _) = plain_epoch(1, 2..4);
     writer.stage(&decided).await.unwrap();
     let twice = ActedEpoch { epoch: EpochNo(0), outcomes: vec![outcome_of(1)], ..ActedEpoch::default() };
     writer.commit(Some(&twice), &hashes(1), Micros(5)).await.unwrap_err();
+    writer.commit(None, &hashes(1), Micros(6)).await.expect_err("it has to be rolled back");
+    writer.rollback().await.unwrap();
+    assert_eq!(store.reader().await.run(&RunRef::Latest).await.unwrap().epochs, 1);
+    writer.stage(&decided).await.unwrap();
+    writer.stage_acted(&twice).await.unwrap_err();
+    writer.stage(&decided).await.expect_err("it has to be rolled back");
+    writer.rollback().await.unwrap();
+    writer.stage(&decided).await.unwrap();
     writer.commit(None, &hashes(1), Micros(6)).await.unwrap();
     let reader = store.reader().await;
     assert_eq!(reader.counters(run_no).await.unwrap().processed, 4);
