@@ -16,7 +16,7 @@ const FULL: i64 = 2;
 ///
 /// With `synchronous = NORMAL` a commit writes to the log and leaves it to the next synchronisation of that file to make it
 /// durable; everything else is as with FULL. Each commit is checked against all before it in the log, so that none survives
-/// a power failure without them. Why this is not left to SQLite is told in `docs/adr/0014-sinks-two-epochs-behind.md`.
+/// a power failure without them. Why this is not left to SQLite is told in `docs/adr/0014-sinks-behind.md`.
 pub(crate) struct Log {
     file: Arc<File>,
     path: PathBuf,

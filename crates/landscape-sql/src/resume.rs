@@ -1,7 +1,7 @@
 //! Where a run that stopped goes on, read from its last commit.
 
 use elspeth_contracts::{EpochNo, Step};
-use elspeth_landscape::{Checkpoint, LandscapeError, PendingEpoch, ResumePoint, SinkProgress};
+use elspeth_landscape::{Checkpoint, LandscapeError, MOST_PENDING, PendingEpoch, ResumePoint, SinkProgress};
 
 use crate::asking::{self, Snapshot, StoredRow};
 use crate::stored::{Origin, Stored};
@@ -10,9 +10,6 @@ use crate::tables::{Epochs, Intents, Operations, Releases, TokenOutcomes};
 const EPOCHS: Origin = Origin { table: "epochs", key: &["run_no"] };
 const CHECKPOINTS: Origin = Origin { table: "checkpoints", key: &["run_no", "epoch"] };
 const POSITIONS: Origin = Origin { table: "sink_positions", key: &["run_no", "sink"] };
-
-/// Epochs that may wait for their sinks.
-const MOST_OPEN: u64 = 2;
 
 /// One consistent state, and the run that is asked about.
 struct Asked<'a, 's> {
@@ -69,13 +66,13 @@ impl Asked<'_, '_> {
         rows.iter().map(|row| read(&Stored::new(row, origin))).collect()
     }
 
-    /// What the epochs say: no more than the last two may wait for their sinks.
+    /// What the epochs say: no more than the last [`MOST_PENDING`] may wait for their sinks.
     async fn extent(&mut self) -> Result<ResumePoint, LandscapeError> {
         let read = |stored: &Stored<'_>| {
             let next_epoch = stored.epoch("next_epoch")?;
             let first_open = stored.maybe_unsigned("open_epoch")?.unwrap_or(next_epoch.0);
             let open = stored.unsigned("open")?;
-            if open > MOST_OPEN || next_epoch.0.checked_sub(open) != Some(first_open) {
+            if open > MOST_PENDING as u64 || next_epoch.0.checked_sub(open) != Some(first_open) {
                 return Err(stored.corrupt("an epoch before the last ones was never acted on"));
             }
             let pending =

@@ -71,7 +71,7 @@ pub use error::{Corruption, LandscapeError};
 pub use failures::{FailureGroup, FailureReport, FailureView, failures};
 pub use recorder::Recorder;
 pub use report::{RunListing, RunReport};
-pub use resume::{Checkpoint, PendingEpoch, ResumePoint, Resumption, ResumptionRecord, TakeUp};
+pub use resume::{Checkpoint, MOST_PENDING, PendingEpoch, ResumePoint, Resumption, ResumptionRecord, TakeUp};
 pub use run::{
     ConservationBreach, Counters, Failure, RunRecord, RunRef, RunSeal, RunStart, RunSummary, SourceRecord,
 };

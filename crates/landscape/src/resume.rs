@@ -4,10 +4,13 @@ use elspeth_contracts::{EpochNo, Micros, RunId, Step};
 
 use crate::{SinkIntent, SinkProgress};
 
+/// Epochs that may be decided and committed while what was done with them is not yet on record, at most: sinks act on one while
+/// the next are committed (`docs/adr/0014-sinks-behind.md`).
+pub const MOST_PENDING: usize = 3;
+
 /// Where a run that stopped goes on: at its last commit.
 ///
-/// What was decided may be two epochs ahead of what was done: the sinks work on one while the next is committed. So at most
-/// two epochs are pending, and they are the last ones.
+/// At most [`MOST_PENDING`] epochs are pending, and they are the last ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResumePoint {
     /// The first number that no epoch has.

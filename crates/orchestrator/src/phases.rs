@@ -13,7 +13,9 @@ use elspeth_engine::{
 use elspeth_executors::{DeckContext, Dispatcher, Policies, SinkDeck, caught};
 use elspeth_faults::{Act, Point, reach};
 use elspeth_landscape::integrity::{DecidedDigest, TreesAhead};
-use elspeth_landscape::{Durability, LandscapeError, LandscapeWriter, Recorder, RunSeal, SourceRecord};
+use elspeth_landscape::{
+    Durability, LandscapeError, LandscapeWriter, MOST_PENDING, Recorder, RunSeal, SourceRecord,
+};
 use elspeth_phases::{Phase, enter, within};
 use elspeth_plugin::{SinkContext, SinkPosition, Source, SourceError, SourcePosition};
 use tokio::sync::mpsc;
@@ -32,9 +34,6 @@ const PULSE: Duration = Duration::from_secs(1);
 
 /// How often a run whose source is being opened looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// How many epochs may be decided and committed while the sinks have yet to act on them.
-const BEHIND: usize = 2;
 
 /// How long the next epoch's decisions lie in an open transaction, at most, while the sinks still write the one before.
 const HELD: Duration = Duration::from_secs(2);
@@ -175,7 +174,7 @@ async fn epochs(
     let budget = plan.budget;
     let pending = std::mem::take(&mut entry.pending);
     // Whether a run fails by its budget must not depend on how quick its sinks are.
-    let behind = if budget.is_limited() { 1 } else { BEHIND };
+    let behind = if budget.is_limited() { 1 } else { MOST_PENDING };
     let over = !entry.published.is_empty();
     let rows = plan.epoch_rows.map_or_else(|| RowBound::UpTo(recorder.epoch_rows()), RowBound::Fixed);
     let Threads { actor, engine, mut decided } = start_threads(plan, (entry, recorder.trees(), rows), stop)?;

@@ -2,7 +2,7 @@
 
 use elspeth_contracts::{EpochNo, Micros};
 use elspeth_landscape::integrity::EpochHashes;
-use elspeth_landscape::{ActedEpoch, DecidedEpoch, SinkProgress};
+use elspeth_landscape::{ActedEpoch, DecidedEpoch, MOST_PENDING, SinkProgress};
 
 use crate::db::{Db, DbError, Row, values};
 use crate::insert::Group;
@@ -119,7 +119,10 @@ impl Epochs {
             .text(&hashes.state)
             .blob(&staged.pending)
             .hash(&continuing.intents);
-        group.then(Self::FORGET_CHECKPOINTS).int(run_no).unsigned(epoch.saturating_sub(1));
+        group
+            .then(Self::FORGET_CHECKPOINTS)
+            .int(run_no)
+            .unsigned((epoch + 1).saturating_sub(MOST_PENDING as u64));
     }
 
     /// Marks commit B. A publication comes after it and leaves its time alone.

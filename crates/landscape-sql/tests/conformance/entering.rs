@@ -94,6 +94,8 @@ pub(crate) async fn a_commit_that_failed_enters_nothing_and_then_once(store: &dy
     broken.outcomes.push(broken.outcomes[0].clone());
     writer.commit(Some(&broken), &head(1), Micros(3_000)).await.unwrap_err();
     assert_eq!(kinds(store), ["opened", "begun"]);
+    writer.rollback().await.unwrap();
+    writer.stage(&plain_epoch(1, 2..4).0).await.unwrap();
     writer.commit(None, &head(1), Micros(4_000)).await.unwrap();
     assert_eq!(kinds(store), ["opened", "begun", "head"]);
 }

@@ -91,7 +91,7 @@ macro_rules! every_conformance_test {
                 what_failed_after_a_batch_shows_what_came_in;
             resuming:
                 a_run_goes_on_from_its_last_commit,
-                sinks_may_be_two_epochs_behind,
+                sinks_may_be_three_epochs_behind_and_no_more,
                 a_failed_run_keeps_its_pending_epoch,
                 an_epoch_without_rows_can_be_pending_too,
                 releases_and_publications_are_known_by_node,

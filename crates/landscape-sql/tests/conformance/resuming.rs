@@ -108,30 +108,38 @@ pub(crate) async fn a_run_goes_on_from_its_last_commit(store: &dyn Store) {
     assert_eq!(point(store, run_no).await, expected, "the seal changes nothing about it");
 }
 
-pub(crate) async fn sinks_may_be_two_epochs_behind(store: &dyn Store) {
-    let ((first, first_acted), (second, second_acted)) = (telling(0, 0..3), telling(1, 3..5));
-    let (third, third_acted) = telling(2, 5..6);
+pub(crate) async fn sinks_may_be_three_epochs_behind_and_no_more(store: &dyn Store) {
     let (mut writer, run_no) = recorded(store, 'A', Vec::new()).await;
-    commit(&mut writer, None, Some(&first), 1).await;
-    commit(&mut writer, None, Some(&second), 2).await;
-    let both = |first, second| [pending(first), pending(second)].concat();
+    let epochs = [telling(0, 0..3), telling(1, 3..5), telling(2, 5..6), telling(3, 6..8)];
+    let decided = epochs.each_ref().map(|(decided, _)| decided);
+    let acted = epochs.each_ref().map(|(_, acted)| acted);
+    for (at, decided) in (1..).zip(&decided[..3]) {
+        commit(&mut writer, None, Some(decided), at).await;
+    }
+    let all = |epochs: &[&DecidedEpoch]| epochs.iter().flat_map(|epoch| pending(epoch)).collect::<Vec<_>>();
     let found = point(store, run_no).await;
-    assert_eq!((found.next_epoch, found.checkpoint), (EpochNo(2), checkpoint(&second, 2)));
-    assert_eq!((found.pending, found.sinks), (both(&first, &second), Vec::new()));
+    assert_eq!((found.next_epoch, found.checkpoint), (EpochNo(3), checkpoint(decided[2], 3)));
+    assert_eq!((found.pending, found.sinks), (all(&decided[..3]), Vec::new()));
 
-    commit(&mut writer, Some(&first_acted), Some(&third), 3).await;
+    commit(&mut writer, Some(acted[0]), Some(decided[3]), 4).await;
     let found = point(store, run_no).await;
-    assert_eq!((found.next_epoch, found.checkpoint), (EpochNo(3), checkpoint(&third, 3)));
-    assert_eq!((found.pending, found.sinks), (both(&second, &third), first_acted.sinks));
+    assert_eq!((found.next_epoch, found.checkpoint), (EpochNo(4), checkpoint(decided[3], 4)));
+    assert_eq!((found.pending, found.sinks), (all(&decided[1..]), acted[0].sinks.clone()));
 
-    commit(&mut writer, Some(&second_acted), None, 4).await;
-    let found = point(store, run_no).await;
-    assert_eq!(found.checkpoint, checkpoint(&third, 4), "the hashes go on with the last epoch");
-    assert_eq!((found.pending, found.sinks), (pending(&third), second_acted.sinks));
+    for (at, done) in [(5, 1), (6, 2), (7, 3)] {
+        commit(&mut writer, Some(acted[done]), None, at).await;
+        let found = point(store, run_no).await;
+        assert_eq!(found.checkpoint, checkpoint(decided[3], at), "the hashes go on with the last epoch");
+        assert_eq!((found.pending, found.sinks), (all(&decided[done + 1..]), acted[done].sinks.clone()));
+    }
 
-    commit(&mut writer, Some(&third_acted), None, 5).await;
-    let found = point(store, run_no).await;
-    assert_eq!((found.pending, found.checkpoint), (Vec::new(), checkpoint(&third, 5)));
+    for number in 4..8_u8 {
+        let row = u64::from(number) + 4;
+        let (decided, _) = telling(number.into(), row..row + 1);
+        commit(&mut writer, None, Some(&decided), number + 4).await;
+    }
+    let error = store.reader().await.resume_point(run_no).await.unwrap_err();
+    assert!(error.to_string().contains("an epoch before the last ones was never acted on"), "{error}");
 }
 
 pub(crate) async fn a_failed_run_keeps_its_pending_epoch(store: &dyn Store) {

@@ -199,10 +199,14 @@ fn acts_that_were_written_ahead_are_committed_once() {
         let mut twice = acted.clone();
         twice.outcomes.push(twice.outcomes[0].clone());
         writer.stage_acted(&twice).await.unwrap_err();
+        writer.rollback().await.unwrap();
+        writer.stage(&next).await.unwrap();
         writer.stage_acted(&acted).await.unwrap();
         let mut mistaken = acted.clone();
         mistaken.operations.push(mistaken_operation());
         writer.commit(Some(&mistaken), &hashes(2), Micros(3)).await.unwrap_err();
+        writer.rollback().await.unwrap();
+        writer.stage(&next).await.unwrap();
         writer.stage_acted(&acted).await.unwrap();
         writer.commit(Some(&acted), &hashes(2), Micros(3)).await.unwrap();
         writer.commit(Some(&last), &hashes(3), Micros(4)).await.unwrap();

@@ -409,7 +409,7 @@ fn intents_and_positions_are_what_resume_needs() {
         let packed: Vec<u8> = decided.intents[0].tokens.iter().flat_map(|t| t.get().to_be_bytes()).collect();
         assert_eq!(intents, [(0, i64::from(step(3).get()), packed)]);
         let mut before = acted;
-        for number in 1..=3 {
+        for number in 1..=4 {
             let (mut decided, acted) = plain_epoch(number, number * 10..number * 10 + 2);
             decided.buffers = format!("{{\"open\":{number}}}");
             writer.stage(&decided).await.unwrap();
@@ -425,7 +425,8 @@ fn intents_and_positions_are_what_resume_needs() {
         let kept: Vec<(i64, String, String)> = sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap();
         let expected = [
             (2, "{\"row\":22} {\"open\":2}", "{\"records\":2}"),
-            (3, "{\"row\":32} {\"open\":3}", "{\"records\":50}"),
+            (3, "{\"row\":32} {\"open\":3}", "{\"records\":3}"),
+            (4, "{\"row\":42} {\"open\":4}", "{\"records\":50}"),
         ];
         assert_eq!(
             kept,

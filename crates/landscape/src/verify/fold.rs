@@ -11,13 +11,10 @@ use super::scan::{CheckpointRecord, EpochRecord};
 use super::{Bad, Check, Ledger};
 use crate::integrity::{self, ActedDigest, RecorderState, Registered};
 use crate::registry::TreeHead;
-use crate::{ActedEpoch, RunRecord, RunSeal};
+use crate::{ActedEpoch, MOST_PENDING, RunRecord, RunSeal};
 
 /// What was done with an epoch, and its digest; none where it cannot be read.
 pub(super) type Acts = Option<(ActedEpoch, ActedDigest)>;
-
-/// How many epochs may wait for their sinks.
-const BEHIND: usize = 2;
 
 /// What a head may say of the trees and the chain of acts at the commit of an epoch's decisions.
 #[derive(Debug, Clone)]
@@ -115,7 +112,7 @@ impl<'a> Fold<'a> {
         self.links = true;
         let states = self.acts.iter().map(|acts| self.state.with_acts(acts)).collect();
         self.states.insert(record.epoch, states);
-        while self.states.len() > 2 {
+        while self.states.len() > MOST_PENDING {
             self.states.pop_first();
         }
         chain == Some(true)
@@ -150,7 +147,7 @@ impl<'a> Fold<'a> {
             self.acted_links = true;
         }
         self.acts.push_back(self.state.acts().clone());
-        if self.acts.len() > BEHIND {
+        if self.acts.len() > MOST_PENDING {
             self.acts.pop_front();
         }
         self.states.entry(record.epoch).or_default().push(self.state.clone());
