@@ -1,7 +1,7 @@
 //! Connections: files, folders and settings of the database.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use elspeth_landscape::LandscapeError;
@@ -15,8 +15,8 @@ use crate::schema::{self, Found};
 
 /// Compiled statements that a writer keeps: the texts of one run's inserts are far fewer.
 const WRITER_STATEMENTS: usize = 400;
-/// Pages in the write-ahead log after which it is copied into the database (32 MiB).
-const CHECKPOINT_PAGES: u32 = 4096;
+/// Pages in the write-ahead log after which the writer begins it anew, once all of it is copied into the database (32 MiB).
+const LOG_PAGES: u32 = 4096;
 
 fn options(path: &Path, patience: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -70,7 +70,7 @@ pub(crate) fn writer(
     connection
         .execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON;
-            PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -16384;
+            PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {LOG_PAGES}; PRAGMA cache_size = -16384;
             PRAGMA secure_delete = FAST;"
         ))
         .map_err(failed)?;
@@ -93,6 +93,23 @@ pub(crate) fn counter(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.execute_batch("PRAGMA temp_store = MEMORY")?;
     Ok(connection)
+}
+
+/// The connection of the thread that copies the log into the database while a run is written.
+pub(crate) fn folder(path: &Path, synchronous: Synchronous) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    let synchronous = synchronous.pragma();
+    connection
+        .execute_batch(&format!("PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = 0"))?;
+    Ok(connection)
+}
+
+/// The write-ahead log of a database.
+pub(crate) fn log_of(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-wal");
+    path.into()
 }
 
 /// A connection of a thread that reads a whole run; the database was opened by [`reader`] before.

@@ -54,6 +54,7 @@ mod error;
 mod export_status;
 mod failures;
 mod families;
+mod folding;
 mod fresh;
 mod import;
 mod insert;

@@ -9,6 +9,8 @@ use elspeth_faults::{Act, Call, around, io};
 use elspeth_landscape::{Durability, LandscapeError};
 use rusqlite::Connection;
 
+use crate::connect::log_of;
+
 /// What `PRAGMA synchronous` says of FULL.
 const FULL: i64 = 2;
 
@@ -27,9 +29,7 @@ impl Log {
     /// goes on as it was.
     pub(crate) fn relieve(connection: &Connection, database: &Path) -> rusqlite::Result<Option<Self>> {
         let synchronous: i64 = connection.query_row("PRAGMA synchronous", (), |row| row.get(0))?;
-        let mut path = database.as_os_str().to_owned();
-        path.push("-wal");
-        let path = PathBuf::from(path);
+        let path = log_of(database);
         let file = File::options().read(true).write(true).open(&path);
         let Some(file) = file.ok().filter(|_| synchronous == FULL) else { return Ok(None) };
         connection.execute_batch("PRAGMA synchronous = NORMAL")?;

@@ -112,7 +112,7 @@ impl SqliteLandscape {
     pub async fn writer(&self) -> Result<SqliteWriter, LandscapeError> {
         let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
         let location = self.location.to_string();
-        Ok(SqliteWriter::new(connection, self.path.clone(), location, self.patience)
+        Ok(SqliteWriter::new(connection, self.path.clone(), location, (self.patience, self.synchronous))
             .signing(self.signer.clone())
             .keeping(self.scratch.clone()))
     }

@@ -19,8 +19,10 @@ use rusqlite::Connection;
 
 use crate::background::BackgroundCount;
 use crate::census::Census;
+use crate::connect::Synchronous;
 use crate::db::DbError;
 use crate::error::{WriteFailed, write_error};
+use crate::folding::BackgroundFold;
 use crate::insert::{Group, Inserts};
 use crate::landscape::Scratch;
 use crate::log::Log;
@@ -37,12 +39,14 @@ use crate::{conservation, counters};
 /// `stage`, `commit` and `seal` work on the thread that polls them: what they do is the record's critical path, and
 /// handing every statement to another thread costs as much as the statement.
 pub struct SqliteWriter {
+    /// Before the connection, so that its threads are done before that is closed.
+    run: Option<OpenRun>,
     connection: Connection,
     path: PathBuf,
     location: String,
     patience: Duration,
+    synchronous: Synchronous,
     presence: Presence,
-    run: Option<OpenRun>,
     signer: Option<Arc<SecretKey>>,
     /// While a run is open whose epochs are committed without waiting for the disk.
     log: Option<Log>,
@@ -60,6 +64,7 @@ struct OpenRun {
     /// Epochs of which only the decisions are durable, each with the row after its last one.
     decided: VecDeque<(EpochNo, i64)>,
     background: Option<BackgroundCount>,
+    folding: Option<BackgroundFold>,
     /// The numbers that showed that conservation holds; until more becomes of tokens.
     census: Option<Census>,
 }
@@ -94,15 +99,21 @@ impl Ledger<'_> {
 }
 
 impl SqliteWriter {
-    pub(crate) fn new(connection: Connection, path: PathBuf, location: String, patience: Duration) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        path: PathBuf,
+        location: String,
+        (patience, synchronous): (Duration, Synchronous),
+    ) -> Self {
         let presence = Presence::of(&path);
         Self {
+            run: None,
             connection,
             path,
             location,
             patience,
+            synchronous,
             presence,
-            run: None,
             signer: None,
             log: None,
             waits: false,
@@ -133,7 +144,8 @@ impl SqliteWriter {
     ///
     /// # Errors
     /// [`LandscapeError::Store`] when the database cannot be closed properly.
-    pub async fn close(self) -> Result<(), LandscapeError> {
+    pub async fn close(mut self) -> Result<(), LandscapeError> {
+        self.run = None;
         let what = || format!("closing audit database {}", self.location);
         self.connection.close().map_err(|(_, error)| write_error(what(), &error))
     }
@@ -296,6 +308,7 @@ impl OpenRun {
             stage: Stage::Empty,
             decided: VecDeque::new(),
             background: None,
+            folding: None,
             census: None,
         }
     }
@@ -409,7 +422,8 @@ impl OpenRun {
     }
 
     /// What follows from a commit: rows whose end is durable can be counted, and what was counted at the end is no more.
-    fn committed(&mut self, acted: Option<&ActedEpoch>, path: &Path) {
+    fn committed(&mut self, acted: Option<&ActedEpoch>, (path, synchronous): (&Path, Synchronous)) {
+        BackgroundFold::committed(&mut self.folding, path, synchronous);
         if let Some(acted) = acted {
             self.census.take_if(|_| !acted.outcomes.is_empty());
             while let Some((_, end)) = self.decided.front().filter(|(epoch, _)| *epoch <= acted.epoch) {
@@ -520,7 +534,7 @@ impl LandscapeWriter for SqliteWriter {
         let ledger = Ledger { connection: &self.connection, signer: self.signer.as_deref() };
         let committed = run.commit(&ledger, &Closing { acted, hashes, now });
         match committed {
-            Ok(()) => run.committed(acted, &self.path),
+            Ok(()) => run.committed(acted, (&self.path, self.synchronous)),
             Err(error) => return Err(self.failed("committing an epoch", error)),
         }
         self.waits = true;
@@ -563,8 +577,12 @@ impl LandscapeWriter for SqliteWriter {
         let (ledger, run) = (self.ledger(), self.open_run()?);
         let sealed = transaction(&self.connection, Act::Seal, || run.seal(&ledger, (seal, &summary), entry));
         sealed.map_err(|error| self.failed("sealing the run", error))?;
-        // Only a run that does not end well is still counted; the last to close the database folds its log.
-        self.run.take().and_then(|run| run.background).and_then(BackgroundCount::finish);
+        // Only a run that does not end well is still counted. Nobody else has the log in hand when it is folded, or closes the
+        // database last.
+        if let Some(OpenRun { background, folding, .. }) = self.run.take() {
+            background.and_then(BackgroundCount::finish);
+            drop(folding);
+        }
         self.fold_log();
         Ok(())
     }

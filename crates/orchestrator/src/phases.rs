@@ -35,6 +35,10 @@ const PULSE: Duration = Duration::from_secs(1);
 /// How often a run whose source is being opened looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Epochs that may be decided ahead of the record, beside the one that is being decided: enough that it need not wait for one when the
+/// deciding threads get less of a core for a while, and few, since whoever stops the process loses them.
+const AHEAD: usize = 2;
+
 /// How long the next epoch's decisions lie in an open transaction, at most, while the sinks still write the one before.
 const HELD: Duration = Duration::from_secs(2);
 
@@ -362,7 +366,7 @@ fn start_threads(
     let mut deck = SinkDeck::new(&plan.graph, plan.sinks, surroundings).map_err(RunError::Act)?;
     deck.go_on(entry.sinks, &entry.published);
     let actor = Actor::spawn(deck, Arc::clone(&plan.graph), (plan.hash_version, trees.clone()));
-    let (sender, decided) = mpsc::channel(1);
+    let (sender, decided) = mpsc::channel(AHEAD);
     if !entry.published.is_empty() && plan.accept_changed_source {
         // Rows that are new could go nowhere. A source that is as it was is read to its end again: the record tells of it.
         return Ok(Threads { actor, engine: None, decided });
