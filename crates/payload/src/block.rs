@@ -245,6 +245,22 @@ impl Block {
         }
     }
 
+    /// The same for who asks for one after the other in the order of keys: `at` is where to look first, and then where the next one
+    /// would be.
+    #[must_use]
+    pub fn get_next(&self, key: BodyKey, at: &mut usize) -> Option<&Body> {
+        match self.entries.get(*at) {
+            Some((found, Entry::Here(body))) if *found == key => {
+                *at += 1;
+                Some(body)
+            }
+            Some(_) | None => {
+                *at = self.entries.partition_point(|(other, _)| *other <= key);
+                self.get(key)
+            }
+        }
+    }
+
     /// Where a large body is that is in a store.
     #[must_use]
     pub fn stored(&self, key: BodyKey) -> Option<BodyRef> {

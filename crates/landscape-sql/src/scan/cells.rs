@@ -8,7 +8,7 @@ use elspeth_contracts::{
 use elspeth_landscape::{Corruption, LandscapeError};
 use rusqlite::types::ValueRef;
 
-use crate::db::Row;
+use crate::db::{DbError, Row};
 use crate::stored::reason_json;
 
 /// A record, and what it is called if it cannot be read.
@@ -51,9 +51,15 @@ impl<'a> Cells<'a> {
         self.row.name(at)
     }
 
-    #[inline]
+    // An error is longer than most values, so that a function which is not inlined gives its result by way of memory.
+    #[inline(always)]
     fn value(&self, at: usize) -> Read<ValueRef<'_>> {
-        self.row.value(at).map_err(|error| self.corrupt(format!("`{}`: {error}", self.name(at))))
+        self.row.value(at).map_err(|error| self.unread(at, &error))
+    }
+
+    #[cold]
+    fn unread(&self, at: usize, error: &DbError) -> LandscapeError {
+        self.corrupt(format!("`{}`: {error}", self.name(at)))
     }
 
     #[cold]
@@ -70,7 +76,7 @@ impl<'a> Cells<'a> {
         self.corrupt(format!("`{}` is {number}, out of its range", self.name(at)))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn int(&self, at: usize) -> Read<i64> {
         match self.value(at)? {
             ValueRef::Integer(number) => Ok(number),
@@ -78,7 +84,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn maybe_int(&self, at: usize) -> Read<Option<i64>> {
         match self.value(at)? {
             ValueRef::Null => Ok(None),
@@ -87,12 +93,12 @@ impl<'a> Cells<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unsigned(&self, at: usize) -> Read<u64> {
         self.int(at).map(i64::cast_unsigned)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn number<T: TryFrom<i64>>(&self, at: usize) -> Read<T> {
         let number = self.int(at)?;
         T::try_from(number).map_err(|_| self.out_of_range(at, number))
@@ -104,6 +110,7 @@ impl<'a> Cells<'a> {
         T::try_from(number).map(Some).map_err(|_| self.out_of_range(at, number))
     }
 
+    #[inline(always)]
     pub(crate) fn flag(&self, at: usize) -> Read<bool> {
         match self.int(at)? {
             0 => Ok(false),
@@ -134,7 +141,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn maybe_hash(&self, at: usize) -> Read<Option<ContentHash>> {
         match self.value(at)? {
             ValueRef::Null => Ok(None),
@@ -146,14 +153,19 @@ impl<'a> Cells<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn hash(&self, at: usize) -> Read<ContentHash> {
         self.maybe_hash(at)?.ok_or_else(|| self.odd(at, ValueRef::Null))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn code<E>(&self, at: usize, from: fn(i64) -> Result<E, UnknownCode>) -> Read<E> {
-        from(self.int(at)?).map_err(|unknown| self.corrupt(format!("`{}`: {unknown}", self.name(at))))
+        from(self.int(at)?).map_err(|unknown| self.unknown(at, &unknown))
+    }
+
+    #[cold]
+    fn unknown(&self, at: usize, unknown: &UnknownCode) -> LandscapeError {
+        self.corrupt(format!("`{}`: {unknown}", self.name(at)))
     }
 
     pub(crate) fn maybe_code<E>(
@@ -167,12 +179,13 @@ impl<'a> Cells<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn token(&self, at: usize) -> Read<TokenKey> {
         let number = self.int(at)?;
         TokenKey::from_u64(number.cast_unsigned()).ok_or_else(|| self.out_of_range(at, number))
     }
 
+    #[inline(always)]
     pub(crate) fn maybe_token(&self, at: usize) -> Read<Option<TokenKey>> {
         let Some(number) = self.maybe_int(at)? else { return Ok(None) };
         TokenKey::from_u64(number.cast_unsigned()).map(Some).ok_or_else(|| self.out_of_range(at, number))
@@ -183,6 +196,7 @@ impl<'a> Cells<'a> {
         ReleaseNo::new(number.cast_unsigned()).map(Some).ok_or_else(|| self.out_of_range(at, number))
     }
 
+    #[inline(always)]
     pub(crate) fn row_index(&self, at: usize) -> Read<RowIndex> {
         let number = self.int(at)?;
         RowIndex::new(number.cast_unsigned()).ok_or_else(|| self.out_of_range(at, number))
@@ -195,18 +209,19 @@ impl<'a> Cells<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn maybe_step(&self, at: usize) -> Read<Option<Step>> {
         let Some(number) = self.maybe_int(at)? else { return Ok(None) };
         let step = u16::try_from(number).ok().and_then(Step::new);
         step.map(Some).ok_or_else(|| self.out_of_range(at, number))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn step(&self, at: usize) -> Read<Step> {
         self.maybe_step(at)?.ok_or_else(|| self.odd(at, ValueRef::Null))
     }
 
+    #[inline(always)]
     pub(crate) fn edge(&self, at: usize) -> Read<EdgeNo> {
         self.number(at).map(EdgeNo)
     }

@@ -4,6 +4,7 @@
 //! aggregate function all values of a record at once, so such a function gathers them (`docs/performance.md`, "Verifying").
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use elspeth_contracts::RunId;
@@ -27,6 +28,8 @@ pub(super) struct Gathered<R: 'static> {
     gathering: String,
     /// Where the function leaves what it gathered.
     gathered: Arc<Mutex<Records<R>>>,
+    /// For how many records the function makes room.
+    room: Arc<AtomicUsize>,
 }
 
 impl<R: Send> Gathered<R> {
@@ -36,9 +39,10 @@ impl<R: Send> Gathered<R> {
         let range = format!("run_no = ?1 AND {} BETWEEN ?2 AND ?3", ranged.columns[0]);
         let function = format!("gather_{name}");
         let gathered = Arc::new(Mutex::new(Ok(Vec::new())));
+        let room = Arc::new(AtomicUsize::new(0));
         if let Db::Sqlite(connection) = db {
             let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
-            let gather = Gather { ranged, run: run.0, gathered: gathered.clone() };
+            let gather = Gather { ranged, run: run.0, gathered: gathered.clone(), room: room.clone() };
             let values = i32::try_from(ranged.columns.len()).expect("a table has few columns");
             connection.create_aggregate_function(&*function, values, flags, gather)?;
         }
@@ -49,6 +53,7 @@ impl<R: Send> Gathered<R> {
             // Without an index, records come in the order of the key, in which they are stored.
             gathering: format!("SELECT {function}({columns}) FROM {name} NOT INDEXED WHERE {range}"),
             gathered,
+            room,
         })
     }
 
@@ -67,6 +72,8 @@ impl<R: Send> Gathered<R> {
         asked.map_err(DbError::from)?;
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let mut records = std::mem::replace(&mut *gathered, Ok(Vec::new()))?;
+        // The next epoch has about as many; somebody who asks for one token has few.
+        self.room.store(if first == last { 0 } else { records.len() }, Ordering::Relaxed);
         match out.is_empty() {
             true => *out = records,
             false => out.append(&mut records),
@@ -98,12 +105,13 @@ struct Gather<R: 'static> {
     ranged: &'static Ranged<R>,
     run: RunId,
     gathered: Arc<Mutex<Records<R>>>,
+    room: Arc<AtomicUsize>,
 }
 
 /// Nothing sees the records of a panic: the query fails.
 impl<R> Aggregate<AssertUnwindSafe<Records<R>>, Null> for Gather<R> {
     fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<AssertUnwindSafe<Records<R>>> {
-        Ok(AssertUnwindSafe(Ok(Vec::new())))
+        Ok(AssertUnwindSafe(Ok(Vec::with_capacity(self.room.load(Ordering::Relaxed)))))
     }
 
     fn step(

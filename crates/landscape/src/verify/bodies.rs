@@ -107,7 +107,7 @@ pub(super) fn check(
             return Ok(count);
         }
     };
-    let mut compare = Compare::new(known, &block, looked);
+    let mut compare = Compare::new((known, looked), &block, wanted.len());
     for (key, wanted) in &wanted {
         compare.one(*key, *wanted, &mut count, bad);
     }
@@ -133,20 +133,22 @@ struct Compare<'a> {
     known: &'a Known<'a>,
     block: &'a Block,
     looked: Looked<'a>,
+    /// Where the next body is, if none is too many or missing.
+    at: usize,
     /// Canonical forms that are to be hashed, and of what.
     texts: Texts,
     waiting: Vec<(BodyKey, Wanted)>,
 }
 
 impl<'a> Compare<'a> {
-    fn new(known: &'a Known<'a>, block: &'a Block, looked: Looked<'a>) -> Self {
-        Self { known, block, looked, texts: Texts::default(), waiting: Vec::new() }
+    fn new((known, looked): (&'a Known<'a>, Looked<'a>), block: &'a Block, bodies: usize) -> Self {
+        Self { known, block, looked, at: 0, texts: Texts::default(), waiting: Vec::with_capacity(bodies) }
     }
 
     fn one(&mut self, key: BodyKey, wanted: Wanted, count: &mut BodyCount, bad: &mut Vec<Bad>) {
         let damaged = |what: String| Bad::exact("bodies", name(self.known, key)).what(what);
         let stored;
-        let body = match self.block.get(key) {
+        let body = match self.block.get_next(key, &mut self.at) {
             Some(body) => body,
             None => match self.large(key, count) {
                 Ok(Some(body)) => {
