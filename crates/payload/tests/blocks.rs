@@ -103,6 +103,10 @@ proptest! {
         for (key, body) in &bodies {
             prop_assert_eq!(block.get(*key).map(exact), Some(exact(body)));
         }
+        let mut at = 0;
+        for (key, body) in bodies.iter().filter(|(key, _)| key.token.get() % 3 != 1) {
+            prop_assert_eq!(block.get_next(*key, &mut at).map(exact), Some(exact(body)));
+        }
         prop_assert_eq!(block.get(key(0, 4_095)).is_some(), bodies.iter().any(|(k, _)| *k == key(0, 4_095)));
     }
 
