@@ -17,6 +17,11 @@ use crate::schema::PAGE_SIZE;
 /// Pages in the log that are copied at once (4 MiB): some ten epochs of a small pipeline.
 const PAGES: i64 = 512;
 
+/// Says how many pages there are, and how many of them are copied.
+const LOOK: &str = "PRAGMA wal_checkpoint(NOOP)";
+/// Copies what no reader is in the way of.
+const COPY: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
 /// A thread that copies, with a connection of its own.
 pub(crate) struct BackgroundFold {
     /// `None` once it is to end.
@@ -40,7 +45,7 @@ impl BackgroundFold {
         let (commits, inbox) = sync_channel(1);
         let fold = move || {
             // Where it fails, the writer does it all, as it would without this thread.
-            within(Phase::Record, || fold(&connect::folder(&database, synchronous)?, &inbox)).unwrap_or(());
+            let _ = within(Phase::Record, || fold(&connect::folder(&database, synchronous)?, &inbox));
         };
         Self { commits: Some(commits), thread: Some(std::thread::spawn(fold)) }
     }
@@ -62,8 +67,7 @@ fn is_long(database: &Path) -> bool {
 }
 
 fn fold(connection: &Connection, commits: &Receiver<()>) -> rusqlite::Result<()> {
-    let mut look = connection.prepare("PRAGMA wal_checkpoint(NOOP)")?;
-    let mut copy = connection.prepare("PRAGMA wal_checkpoint(PASSIVE)")?;
+    let (mut look, mut copy) = (connection.prepare(LOOK)?, connection.prepare(COPY)?);
     while commits.recv().is_ok() {
         let left = look.query_row((), |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))?;
         if left >= PAGES {

@@ -97,7 +97,7 @@ sinks:
   pairs: {plugin: json, on_write_failure: discard, options: {path: $DIR/pairs.jsonl}}
 landscape: {url: "$URL", signing: {key_file: $DIR/first.key, heads_every: 2}}
 payload_store: {base_path: $DIR/payloads}
-checkpoint: {frequency: every_n, checkpoint_interval: 2}
+checkpoint: {frequency: every_row}
 "#;
 
 /// Attempts that fail, rows that a sink refuses: to a failsink, and for good.
