@@ -85,7 +85,7 @@ mod tests {
 
     fn frames(connection: &Connection) -> (i64, i64) {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(1)?, row.get(2)?));
-        connection.query_row("PRAGMA wal_checkpoint(NOOP)", (), read).unwrap()
+        connection.query_row(LOOK, (), read).unwrap()
     }
 
     #[test]

@@ -72,8 +72,8 @@ impl<R: Send> Gathered<R> {
         asked.map_err(DbError::from)?;
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let mut records = std::mem::replace(&mut *gathered, Ok(Vec::new()))?;
-        // The next epoch has about as many; somebody who asks for one token has few.
-        self.room.store(if first == last { 0 } else { records.len() }, Ordering::Relaxed);
+        // The next range is of an epoch too, mostly, and has about as many.
+        self.room.store(records.len(), Ordering::Relaxed);
         match out.is_empty() {
             true => *out = records,
             false => out.append(&mut records),
