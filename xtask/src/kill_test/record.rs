@@ -77,7 +77,7 @@ const SOUND: &[(&str, &str)] = &[
         "epochs after the last checkpoint",
         "SELECT count(*) FROM epochs WHERE epoch > (SELECT coalesce(max(epoch), -1) FROM checkpoints)",
     ),
-    ("checkpoints too many", "SELECT max(count(*) - 3, 0) FROM checkpoints"),
+    ("checkpoints too many", "SELECT max(count(*) - 2, 0) FROM checkpoints"),
     (
         "releases, positions and artifacts of epochs that are none",
         "SELECT count(*) FROM (SELECT epoch FROM releases UNION ALL SELECT epoch FROM sink_positions

@@ -281,7 +281,7 @@ CREATE TABLE epochs (
 
 CREATE INDEX epochs_by_row ON epochs (run_no, first_row);
 
--- Where to continue; the last three epochs of a run.
+-- Where to continue; the last two epochs of a run, and those that wait for their sinks.
 CREATE TABLE checkpoints (
     run_no          BIGINT NOT NULL,
     epoch           BIGINT NOT NULL,

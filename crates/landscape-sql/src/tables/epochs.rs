@@ -2,7 +2,7 @@
 
 use elspeth_contracts::{EpochNo, Micros};
 use elspeth_landscape::integrity::EpochHashes;
-use elspeth_landscape::{ActedEpoch, DecidedEpoch, MOST_PENDING, SinkProgress};
+use elspeth_landscape::{ActedEpoch, DecidedEpoch, SinkProgress};
 
 use crate::db::{Db, DbError, Row, values};
 use crate::insert::Group;
@@ -52,7 +52,10 @@ impl Epochs {
     const CHECKPOINT: &'static str =
         "INSERT INTO checkpoints(run_no, epoch, source_position, buffers, hash_state, pending, intents_hash)
         VALUES(?, ?, ?, ?, ?, ?, ?)";
-    const FORGET_CHECKPOINTS: &'static str = "DELETE FROM checkpoints WHERE run_no = ? AND epoch < ?";
+    /// All but the last two, and those of epochs that wait for commit B.
+    const FORGET_CHECKPOINTS: &'static str = "DELETE FROM checkpoints WHERE run_no = ?
+        AND epoch < (SELECT max(epoch) - 1 FROM epochs WHERE run_no = ?)
+        AND epoch NOT IN (SELECT epoch FROM epochs WHERE run_no = ? AND acted_at IS NULL)";
     const ADVANCE_CHECKPOINT: &'static str = "UPDATE checkpoints SET hash_state = ? WHERE run_no = ?
         AND epoch = (SELECT max(epoch) FROM checkpoints WHERE run_no = ?)";
     const ACTED: &'static str = "UPDATE epochs SET acted_at = coalesce(acted_at, ?),
@@ -119,10 +122,7 @@ impl Epochs {
             .text(&hashes.state)
             .blob(&staged.pending)
             .hash(&continuing.intents);
-        group
-            .then(Self::FORGET_CHECKPOINTS)
-            .int(run_no)
-            .unsigned((epoch + 1).saturating_sub(MOST_PENDING as u64));
+        Self::forget_checkpoints(group, run_no);
     }
 
     /// Marks commit B. A publication comes after it and leaves its time alone.
@@ -139,6 +139,11 @@ impl Epochs {
     /// After a commit B alone: the hashes go on from here.
     pub(crate) fn advance_checkpoint(group: &mut Group, run_no: i64, hashes: &EpochHashes) {
         group.then(Self::ADVANCE_CHECKPOINT).text(&hashes.state).int(run_no).int(run_no);
+        Self::forget_checkpoints(group, run_no);
+    }
+
+    fn forget_checkpoints(group: &mut Group, run_no: i64) {
+        group.then(Self::FORGET_CHECKPOINTS).int(run_no).int(run_no).int(run_no);
     }
 
     pub(crate) fn sink_positions(group: &mut Group, run_no: i64, epoch: EpochNo, sinks: &[SinkProgress]) {

@@ -15,7 +15,7 @@ use super::places::{Epoch, Moment};
 use super::scan::{CheckpointRecord, Continuation, EpochRecord, PurgeRecord};
 use super::{Bad, Check, Ledger};
 use crate::integrity::{GoingOn, intents_hash, position_of};
-use crate::{MOST_PENDING, ResumptionRecord, RunRecord};
+use crate::{ResumptionRecord, RunRecord};
 
 /// Settings and graph have the hashes that are recorded; what a seal sets is set, and nothing else.
 pub(super) fn registered(
@@ -222,8 +222,9 @@ pub(super) fn continuation(
     (written, purged): (&BTreeMap<Step, EpochNo>, bool),
     ledger: &mut Ledger,
 ) {
-    let last: Vec<EpochNo> =
-        epochs.iter().skip(epochs.len().saturating_sub(MOST_PENDING)).map(Epoch::number).collect();
+    let two = epochs.len().saturating_sub(2);
+    let is_kept = |(at, epoch): &(usize, &Epoch)| *at >= two || epoch.record.acted_at.is_none();
+    let last: Vec<EpochNo> = epochs.iter().enumerate().filter(is_kept).map(|(_, it)| it.number()).collect();
     let expected: &[EpochNo] = if purged { &[] } else { &last };
     if !checkpoints.iter().map(|checkpoint| checkpoint.epoch).eq(expected.iter().copied()) {
         let bad = Bad::among("checkpoints", "of the last epochs");
