@@ -112,6 +112,19 @@ pub(crate) fn log_of(database: &Path) -> PathBuf {
     path.into()
 }
 
+/// Removes an empty log and its index: they stay where the last one to close the database may only read it. Changes nothing
+/// else, and nothing while somebody else has the database open.
+pub(crate) fn tidy(path: &Path) {
+    if !std::fs::metadata(log_of(path)).is_ok_and(|log| log.len() == 0) {
+        return;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if let Ok(connection) = Connection::open_with_flags(path, flags) {
+        // Who has read something closes the log with the database. Where that cannot be, they stay, and harm nobody.
+        let _ = connection.query_row("PRAGMA application_id", (), |_| Ok(()));
+    }
+}
+
 /// A connection of a thread that reads a whole run; the database was opened by [`reader`] before.
 pub(crate) fn scan(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
     let connection = match try_reading(path, patience, false) {
@@ -183,9 +196,7 @@ fn immutable_url(path: &Path) -> String {
 /// Whether nothing waits in a write-ahead log, so that the file alone is the whole database. A reader that may not
 /// write to the folder cannot use the log's index, and need not.
 fn is_at_rest(path: &Path) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    std::fs::metadata(log).map_or(true, |log| log.len() == 0)
+    std::fs::metadata(log_of(path)).map_or(true, |log| log.len() == 0)
 }
 
 fn create_parent(path: &Path) -> Result<(), LandscapeError> {

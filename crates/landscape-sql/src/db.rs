@@ -12,7 +12,7 @@ use elspeth_landscape::LandscapeError;
 use rusqlite::OptionalExtension as _;
 
 use crate::error::{WriteFailed, is_lost, postgres_error, write_error};
-use crate::landscape::Scratch;
+use crate::place::Place;
 use crate::postgres::Session;
 
 pub(crate) use row::{Args, Row, plain};
@@ -92,8 +92,8 @@ pub(crate) enum Db<'a> {
 pub(crate) enum Connection {
     Sqlite {
         connection: rusqlite::Connection,
-        /// Keeps the file of a database that is in no file until the last user is gone.
-        _scratch: Option<Arc<Scratch>>,
+        /// After the connection, so that the last user has closed it.
+        _place: Arc<Place>,
     },
     Postgres(Session),
 }

@@ -16,8 +16,6 @@ use crate::{
     export_status,
 };
 
-pub(crate) use crate::sqlite_landscape::Scratch;
-
 /// How long a statement waits for another process's lock.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -142,7 +140,7 @@ impl Landscape {
             Self::Sqlite(landscape) => landscape.reader().await,
             Self::Postgres(landscape) => {
                 let source = Source::Postgres(landscape.address.reader()?);
-                Ok(Reader::new(source, self.location(), None))
+                Ok(Reader::new(source, self.location()))
             }
         }
     }

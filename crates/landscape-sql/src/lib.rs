@@ -61,6 +61,7 @@ mod insert;
 mod landscape;
 mod location;
 mod log;
+mod place;
 mod postgres;
 mod presence;
 mod purge;

@@ -1,7 +1,5 @@
 //! Answers for those who ask about runs.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use elspeth_contracts::{
     ArtifactRecord, BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EdgeRecord, EpochNo,
@@ -14,8 +12,7 @@ use elspeth_landscape::{
     ResumptionRecord, RunRecord, RunRef, RunSummary,
 };
 
-use crate::asking::{Asked, Snapshot, Source, StoredRow};
-use crate::landscape::Scratch;
+use crate::asking::{Asked, Source, StoredRow};
 use crate::stored::{Origin, Stored};
 use crate::tables::{
     Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, NodeStates, Nodes, Releases,
@@ -28,8 +25,6 @@ use crate::{counters, failures, resume};
 pub struct Reader {
     source: Source,
     location: String,
-    /// Keeps the file of a database that is in no file until the last user is gone.
-    _scratch: Option<Arc<Scratch>>,
 }
 
 /// For how long the owner of a run has been silent, by the server's clock.
@@ -41,8 +36,8 @@ pub(crate) const SILENT: &str =
 type Read<T> = fn(&Stored<'_>) -> Result<T, LandscapeError>;
 
 impl Reader {
-    pub(crate) fn new(source: Source, location: String, scratch: Option<Arc<Scratch>>) -> Self {
-        Self { source, location, _scratch: scratch }
+    pub(crate) fn new(source: Source, location: String) -> Self {
+        Self { source, location }
     }
 
     /// Where the database is, for messages.
@@ -52,7 +47,7 @@ impl Reader {
     }
 
     async fn asked(&self, sql: &'static str, values: &[Asked]) -> Result<Vec<StoredRow>, LandscapeError> {
-        self.source.rows(sql, values, &format!("reading audit database {}", self.location)).await
+        self.source.rows(sql, values, &self.reading()).await
     }
 
     async fn rows(
@@ -101,9 +96,9 @@ impl Reader {
         rows.iter().map(|row| read(&Stored::new(row, origin))).collect()
     }
 
-    /// One consistent state for several questions.
-    async fn snapshot(&self) -> Result<Snapshot<'_>, LandscapeError> {
-        self.source.snapshot(&format!("reading audit database {}", self.location)).await
+    /// What [`Held::snapshot`] says it is doing.
+    fn reading(&self) -> String {
+        format!("reading audit database {}", self.location)
     }
 
     /// The numbers of the runs that are meant: one, or an error that says why not.
@@ -206,7 +201,8 @@ impl LandscapeReader for Reader {
     }
 
     async fn counters(&self, run_no: i64) -> Result<Counters, LandscapeError> {
-        let mut snapshot = self.snapshot().await?;
+        let mut held = self.source.held().await;
+        let mut snapshot = held.snapshot(&self.reading()).await?;
         counters::counters(&mut snapshot, run_no).await
     }
 
@@ -382,12 +378,14 @@ impl LandscapeReader for Reader {
     }
 
     async fn failures(&self, run_no: i64, limit: u64) -> Result<Vec<Failure>, LandscapeError> {
-        let mut snapshot = self.snapshot().await?;
+        let mut held = self.source.held().await;
+        let mut snapshot = held.snapshot(&self.reading()).await?;
         failures::list(&mut snapshot, run_no, limit).await
     }
 
     async fn failure_counts(&self, run_no: i64) -> Result<Vec<FailureCount>, LandscapeError> {
-        let mut snapshot = self.snapshot().await?;
+        let mut held = self.source.held().await;
+        let mut snapshot = held.snapshot(&self.reading()).await?;
         failures::counts(&mut snapshot, run_no).await
     }
 
@@ -433,7 +431,8 @@ impl LandscapeReader for Reader {
     }
 
     async fn resume_point(&self, run_no: i64) -> Result<ResumePoint, LandscapeError> {
-        let mut snapshot = self.snapshot().await?;
+        let mut held = self.source.held().await;
+        let mut snapshot = held.snapshot(&self.reading()).await?;
         resume::point(&mut snapshot, run_no).await
     }
 

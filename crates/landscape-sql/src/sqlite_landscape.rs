@@ -1,6 +1,6 @@
 //! A database on SQLite as a whole: where it is, and who may have it open.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,34 +8,29 @@ use elspeth_contracts::ExportStatus;
 use elspeth_landscape::{LandscapeError, RunRecord};
 use elspeth_proof::SecretKey;
 use rusqlite::OpenFlags;
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::ConnectOptions as _;
 
-use crate::asking::Source;
+use crate::asking::{Source, SqliteSource};
 use crate::connect::{self, Synchronous};
 use crate::db::Connection;
-use crate::error::write_error;
+use crate::error::{store_error, write_error};
+use crate::place::Place;
 use crate::writer::SqliteWriter;
 use crate::{AuditRegistry, DatabasePurgeView, DatabasePurger, Import, Landscape, Location, Reader, Scans};
-
-/// A folder that is deleted when nobody uses it any more.
-pub(crate) type Scratch = tempfile::TempDir;
 
 /// How long a statement waits for another process's lock.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Statements that a scan keeps.
 const STATEMENTS: usize = 64;
-/// Connections that one reader uses at most. Each reads the whole schema when it is opened.
-const READERS: u32 = 1;
 
 /// An audit database on SQLite.
 #[derive(Debug, Clone)]
 pub struct SqliteLandscape {
     location: Location,
-    path: PathBuf,
+    place: Arc<Place>,
     patience: Duration,
     synchronous: Synchronous,
     signer: Option<Arc<SecretKey>>,
-    scratch: Option<Arc<Scratch>>,
 }
 
 impl SqliteLandscape {
@@ -48,18 +43,7 @@ impl SqliteLandscape {
     pub fn at(text: &str) -> Result<Self, LandscapeError> {
         match Location::parse(text)? {
             Location::File(path) => Ok(Self::in_file(path)),
-            Location::Memory => {
-                let scratch = scratch()?;
-                let path = scratch.path().join("audit.db");
-                Ok(Self {
-                    location: Location::Memory,
-                    path,
-                    patience: PATIENCE,
-                    synchronous: Synchronous::Full,
-                    signer: None,
-                    scratch: Some(Arc::new(scratch)),
-                })
-            }
+            Location::Memory => Ok(Self::of(Location::Memory, Place::scratch()?)),
         }
     }
 
@@ -67,14 +51,21 @@ impl SqliteLandscape {
     #[must_use]
     pub fn in_file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
+        Self::of(Location::File(path.clone()), Place::of(path))
+    }
+
+    fn of(location: Location, place: Place) -> Self {
         Self {
-            location: Location::File(path.clone()),
-            path,
+            location,
+            place: Arc::new(place),
             patience: PATIENCE,
             synchronous: Synchronous::Full,
             signer: None,
-            scratch: None,
         }
+    }
+
+    fn path(&self) -> &Path {
+        self.place.path()
     }
 
     /// Waits as long for another process's lock before it fails with a retryable error; 5 seconds if not set.
@@ -110,58 +101,61 @@ impl SqliteLandscape {
     /// [`LandscapeError::Store`] when it cannot be opened or is another program's, [`LandscapeError::SchemaVersion`]
     /// when a newer program wrote it.
     pub async fn writer(&self) -> Result<SqliteWriter, LandscapeError> {
-        let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
-        let location = self.location.to_string();
-        Ok(SqliteWriter::new(connection, self.path.clone(), location, (self.patience, self.synchronous))
-            .signing(self.signer.clone())
-            .keeping(self.scratch.clone()))
+        let connection = connect::writer(self.path(), self.patience, self.synchronous)?;
+        let (location, place) = (self.location.to_string(), Arc::clone(&self.place));
+        Ok(SqliteWriter::new(connection, place, location, (self.patience, self.synchronous))
+            .signing(self.signer.clone()))
     }
 
     /// A connection to which everything is of one moment.
     pub(crate) fn snapshot(&self) -> Result<Connection, LandscapeError> {
-        let opened = connect::scan(&self.path, self.patience).and_then(|connection| {
+        let opened = connect::scan(self.path(), self.patience).and_then(|connection| {
             connection.set_prepared_statement_cache_capacity(STATEMENTS);
             connection.execute_batch("BEGIN")?;
             connection.query_row("SELECT count(*) FROM runs", (), |_| Ok(()))?;
             Ok(connection)
         });
         let connection = opened.map_err(|error| write_error(self.opening(), &error))?;
-        Ok(Connection::Sqlite { connection, _scratch: self.scratch.clone() })
+        Ok(self.connected(connection))
     }
 
     /// A connection that only reads.
     pub(crate) fn looking(&self) -> Result<Connection, LandscapeError> {
         self.check_readable()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = rusqlite::Connection::open_with_flags(&self.path, flags)
+        let connection = rusqlite::Connection::open_with_flags(self.path(), flags)
             .and_then(|connection| connection.busy_timeout(self.patience).map(|()| connection))
             .map_err(|error| write_error(self.opening(), &error))?;
-        Ok(Connection::Sqlite { connection, _scratch: self.scratch.clone() })
+        Ok(self.connected(connection))
     }
 
     /// A connection of a thread that reads a whole run.
     pub(crate) fn scanning(&self) -> Result<Connection, LandscapeError> {
         self.check_readable()?;
-        let connection = connect::scan(&self.path, self.patience);
+        let connection = connect::scan(self.path(), self.patience);
         let connection = connection.map_err(|error| write_error(self.opening(), &error))?;
-        Ok(Connection::Sqlite { connection, _scratch: self.scratch.clone() })
+        Ok(self.connected(connection))
     }
 
     /// A connection that writes; creates folders, file and tables where they do not exist.
     pub(crate) fn writing(&self) -> Result<Connection, LandscapeError> {
-        let connection = connect::writer(&self.path, self.patience, self.synchronous)?;
-        Ok(Connection::Sqlite { connection, _scratch: self.scratch.clone() })
+        let connection = connect::writer(self.path(), self.patience, self.synchronous)?;
+        Ok(self.connected(connection))
     }
 
     /// The same of a database that is there.
     pub(crate) fn existing(&self) -> Result<Connection, LandscapeError> {
-        connect::existing(&self.path)?;
-        let connection = connect::writer(&self.path, self.patience, Synchronous::Full)?;
-        Ok(Connection::Sqlite { connection, _scratch: self.scratch.clone() })
+        connect::existing(self.path())?;
+        let connection = connect::writer(self.path(), self.patience, Synchronous::Full)?;
+        Ok(self.connected(connection))
+    }
+
+    fn connected(&self, connection: rusqlite::Connection) -> Connection {
+        Connection::Sqlite { connection, _place: Arc::clone(&self.place) }
     }
 
     pub(crate) fn check_readable(&self) -> Result<(), LandscapeError> {
-        connect::reader(&self.path, self.patience).map(|_| ())
+        connect::reader(self.path(), self.patience).map(|_| ())
     }
 
     pub(crate) fn signer(&self) -> Option<Arc<SecretKey>> {
@@ -169,7 +163,7 @@ impl SqliteLandscape {
     }
 
     fn opening(&self) -> String {
-        format!("opening audit database {}", self.path.display())
+        format!("opening audit database {}", self.path().display())
     }
 
     fn as_landscape(&self) -> Landscape {
@@ -181,10 +175,10 @@ impl SqliteLandscape {
     /// # Errors
     /// As [`SqliteLandscape::writer`]; also when there is no such file.
     pub async fn reader(&self) -> Result<Reader, LandscapeError> {
-        let options = connect::reader(&self.path, self.patience)?;
-        let pool = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
-        let pool = pool.connect_lazy_with(options);
-        Ok(Reader::new(Source::Sqlite(pool), self.location.to_string(), self.scratch.clone()))
+        let options = connect::reader(self.path(), self.patience)?;
+        let connection = options.connect().await.map_err(|error| store_error(self.opening(), &error))?;
+        let source = Source::Sqlite(SqliteSource::new(connection, Arc::clone(&self.place)));
+        Ok(Reader::new(source, self.location.to_string()))
     }
 
     /// See [`Landscape::scans`].
@@ -258,12 +252,4 @@ impl SqliteLandscape {
     pub async fn open_reader(text: &str) -> Result<Reader, LandscapeError> {
         Self::at(text)?.reader().await
     }
-}
-
-fn scratch() -> Result<Scratch, LandscapeError> {
-    tempfile::Builder::new().prefix("elspeth-").tempdir().map_err(|error| LandscapeError::Store {
-        context: "creating a scratch folder for audit database :memory:".to_owned(),
-        message: error.to_string(),
-        retryable: false,
-    })
 }

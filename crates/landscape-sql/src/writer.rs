@@ -1,7 +1,7 @@
 //! The one connection that writes a run.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ use crate::db::DbError;
 use crate::error::{WriteFailed, write_error};
 use crate::folding::BackgroundFold;
 use crate::insert::{Group, Inserts};
-use crate::landscape::Scratch;
 use crate::log::Log;
+use crate::place::Place;
 use crate::presence::Presence;
 use crate::tables::{
     Artifacts, BatchMembers, BatchOutputs, Batches, Calls, Edges, Epochs, Intents, Lease, NodeStates, Nodes,
@@ -42,7 +42,8 @@ pub struct SqliteWriter {
     /// Before the connection, so that its threads are done before that is closed.
     run: Option<OpenRun>,
     connection: Connection,
-    path: PathBuf,
+    /// After the connection, so that the last user has closed it.
+    place: Arc<Place>,
     location: String,
     patience: Duration,
     synchronous: Synchronous,
@@ -52,8 +53,6 @@ pub struct SqliteWriter {
     log: Option<Log>,
     /// Whether the last commit has to be waited for.
     waits: bool,
-    /// Keeps the file of a database that is in no file until the last user is gone.
-    _scratch: Option<Arc<Scratch>>,
 }
 
 /// The run that is being written.
@@ -101,15 +100,15 @@ impl Ledger<'_> {
 impl SqliteWriter {
     pub(crate) fn new(
         connection: Connection,
-        path: PathBuf,
+        place: Arc<Place>,
         location: String,
         (patience, synchronous): (Duration, Synchronous),
     ) -> Self {
-        let presence = Presence::of(&path);
+        let presence = Presence::of(place.path());
         Self {
             run: None,
             connection,
-            path,
+            place,
             location,
             patience,
             synchronous,
@@ -117,14 +116,7 @@ impl SqliteWriter {
             signer: None,
             log: None,
             waits: false,
-            _scratch: None,
         }
-    }
-
-    /// The same, keeping a scratch folder.
-    pub(crate) fn keeping(mut self, scratch: Option<Arc<Scratch>>) -> Self {
-        self._scratch = scratch;
-        self
     }
 
     /// The same, signing the heads of the registry.
@@ -171,14 +163,14 @@ impl SqliteWriter {
 
     /// Lets epochs be committed without waiting for the disk.
     fn relieve(&mut self) -> Result<(), LandscapeError> {
-        let relieved = Log::relieve(&self.connection, &self.path);
+        let relieved = Log::relieve(&self.connection, self.place.path());
         self.log = relieved.map_err(|error| self.failed("preparing the run", error))?;
         Ok(())
     }
 
     /// Fails when the file is gone into which the record goes: nobody would ever find what is committed then.
     fn check_presence(&self) -> Result<(), LandscapeError> {
-        if self.presence.lasts(&self.path) {
+        if self.presence.lasts(self.place.path()) {
             return Ok(());
         }
         Err(self.out_of_order(
@@ -534,7 +526,7 @@ impl LandscapeWriter for SqliteWriter {
         let ledger = Ledger { connection: &self.connection, signer: self.signer.as_deref() };
         let committed = run.commit(&ledger, &Closing { acted, hashes, now });
         match committed {
-            Ok(()) => run.committed(acted, (&self.path, self.synchronous)),
+            Ok(()) => run.committed(acted, (self.place.path(), self.synchronous)),
             Err(error) => return Err(self.failed("committing an epoch", error)),
         }
         self.waits = true;

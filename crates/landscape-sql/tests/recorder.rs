@@ -7,6 +7,7 @@
 mod sample;
 
 use std::future::Future;
+use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Micros, RunId, RunStatus, Step};
@@ -21,8 +22,8 @@ use elspeth_payload::{BlockBuilder, BodyFragment, BodyKey, FilesystemStore, LARG
 use elspeth_testkit::Scratch;
 use elspeth_value::{Row, Shape, Value};
 use sample::{child, eventful_epoch, hash, plain_epoch, row, run_id, seal, start, step, token};
-use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Executor as _};
 
 const VERSION: HashVersion = HashVersion::Sha256V1;
 
@@ -239,6 +240,26 @@ async fn in_two_goes(epochs: &[(DecidedEpoch, ActedEpoch); 2], stop: Stop) -> Ru
     after.commit(None, Micros(2_000_000)).await.unwrap();
     after.commit(Some(second_acted), Micros(3_000_000)).await.unwrap();
     after.seal(seal(RunStatus::Completed)).await.unwrap()
+}
+
+#[test]
+fn a_sign_of_life_that_cannot_be_given_is_given_later_unless_the_run_is_another_s() {
+    let scratch = Scratch::new();
+    block_on(async {
+        let mut recorder = begin(&database(&scratch).with_patience(Duration::ZERO), 'A').await;
+        let url = scratch.join("audit.db");
+        let mut other = SqliteConnection::connect(url.to_str().unwrap()).await.unwrap();
+        let mut execute = async |sql: &'static str| other.execute(sql).await.map(drop).unwrap();
+        execute("BEGIN IMMEDIATE").await;
+        recorder.heartbeat(Micros(5_000_000)).await.unwrap();
+        execute("ROLLBACK").await;
+        assert_eq!(stored(&database(&scratch), 'A').await.1.heartbeat_at, Micros(1_000_000));
+        recorder.heartbeat(Micros(6_000_000)).await.unwrap();
+        assert_eq!(stored(&database(&scratch), 'A').await.1.heartbeat_at, Micros(6_000_000));
+        execute("UPDATE runs SET owner = 'host:2:def'").await;
+        let lost = recorder.heartbeat(Micros(7_000_000)).await.unwrap_err();
+        assert!(matches!(&lost, LandscapeError::LeaseLost { owner } if owner == "host:2:def"), "{lost}");
+    });
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //!   them byte for byte.
 //! - [`registry`] is the log of all runs of a database, which shows when one of them is taken away.
 //! - [`verify`] hashes everything again and says whether it is what was written.
+//! - [`absence`] says how long a database is waited for whose server is away.
 //! - [`purge`] removes bodies and leaves everything else.
 //! - [`lineage`] answers "why?" about a row or token, [`failures`] lists what went wrong, [`RunReport`] counts.
 //!
@@ -44,6 +45,7 @@
 //! assert_ne!(root_of(&["19.50", "250"], 3), root_of(&["19.50", "25"], 3));
 //! ```
 
+pub mod absence;
 mod carried;
 mod counters;
 pub mod epoch;

@@ -211,12 +211,16 @@ impl Recorder {
         Ok(())
     }
 
-    /// Shows that the owner lives, while nothing is committed.
+    /// Shows that the owner lives, while nothing is committed. Where the database is locked or its server away, that is left to the
+    /// next time: nothing is lost by it, and who is silent for less than a minute keeps the run.
     ///
     /// # Errors
-    /// [`LandscapeError`] of the store.
+    /// [`LandscapeError`] of the store, for good.
     pub async fn heartbeat(&mut self, now: Micros) -> Result<(), LandscapeError> {
-        self.writer.heartbeat(now).await
+        match self.writer.heartbeat(now).await {
+            Err(LandscapeError::Store { retryable: true, .. }) => Ok(()),
+            shown => shown,
+        }
     }
 
     /// The trees as they are after the last commit, for whoever hashes the next epochs ahead of theirs.

@@ -47,6 +47,20 @@ impl Scratch {
         path
     }
 
+    /// The names of what is inside, sorted.
+    ///
+    /// # Panics
+    /// When the folder cannot be listed.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path()).expect("a scratch folder can be listed");
+        let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        let mut names: Vec<_> =
+            entries.map(|entry| name(entry.expect("a scratch folder can be listed"))).collect();
+        names.sort();
+        names
+    }
+
     /// The text of a file inside.
     ///
     /// # Panics
@@ -67,6 +81,7 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.write("a/b.txt", "text");
         assert_eq!(scratch.read("a/b.txt"), "text");
+        assert_eq!(scratch.names(), ["a"]);
         drop(scratch);
         assert!(!path.exists());
     }

@@ -7,6 +7,7 @@ mod support;
 mod databases;
 mod exporting;
 mod full_server;
+mod leaving;
 mod lost_server;
 mod postgresql;
 mod purging;

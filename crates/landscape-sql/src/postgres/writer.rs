@@ -1,16 +1,16 @@
 //! The one connection that writes a run into PostgreSQL.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use backon::{BackoffBuilder as _, ExponentialBuilder};
+use backon::BackoffBuilder as _;
 use elspeth_contracts::{Micros, RunId};
 use elspeth_faults::Act;
 use elspeth_landscape::integrity::EpochHashes;
 use elspeth_landscape::registry::Entry;
 use elspeth_landscape::{
     ActedEpoch, ConservationBreach, DecidedEpoch, LandscapeError, LandscapeWriter, RunSeal, RunStart, TakeUp,
+    absence,
 };
 use elspeth_proof::SecretKey;
 
@@ -19,12 +19,6 @@ use super::{Address, Session};
 use crate::conservation;
 use crate::db::Db;
 use crate::tables::{Registry, Runs};
-
-/// How often a lost connection is made anew before the run is given up, with longer and longer waits between: half a minute
-/// in all.
-const ATTEMPTS: usize = 9;
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(6);
 
 /// The server takes a record of a statement with thousands of them for half of what it takes for one of hundreds.
 const EPOCH_ROWS: usize = 8_192;
@@ -107,11 +101,9 @@ impl PostgresWriter {
         mut work: impl FnMut(&mut Option<OpenRun>, &Registry<'_>, Attempt) -> Done<T>,
     ) -> Done<T> {
         let mut done = self.attempt(&mut work, Attempt::First);
-        let waits = ExponentialBuilder::default()
-            .with_min_delay(FIRST_WAIT)
-            .with_max_delay(LONGEST_WAIT.min(self.address.patience * 2))
-            .with_max_times(if self.given_up { 1 } else { ATTEMPTS });
-        for wait in waits.build() {
+        let waits = absence::WAITS.with_max_delay(absence::LONGEST_WAIT.min(self.address.patience * 2));
+        let most = if self.given_up { 1 } else { usize::MAX };
+        for wait in waits.build().take(most) {
             match &done {
                 Err(refused) if refused.is_by_loss() => tokio::time::sleep(wait).await,
                 _ => break,

@@ -317,15 +317,7 @@ fn a_finished_database_is_readable_where_nothing_can_be_written() {
         let (file, run_no) = eventful().await;
         let path = file.landscape.location().path().unwrap().to_owned();
         let folder = path.parent().unwrap().to_owned();
-        // The last connection to close folds the log into the file and removes it. A reader that was dropped closes its own
-        // behind our back, so this one may not be the last at once.
-        for _ in 0..2_000 {
-            file.landscape.writer().await.unwrap().close().await.unwrap();
-            if !folder.join("audit.db-wal").exists() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
+        file.landscape.writer().await.unwrap().close().await.unwrap();
         assert!(!folder.join("audit.db-wal").exists(), "the log is folded in");
         let set_writable = |writable: bool| {
             let mode = if writable { 0o755 } else { 0o555 };
@@ -335,6 +327,30 @@ fn a_finished_database_is_readable_where_nothing_can_be_written() {
         let counters = file.reader().await.counters(run_no).await;
         set_writable(true);
         assert_eq!(counters.unwrap().processed, 4);
+    });
+}
+
+#[test]
+fn the_last_one_leaves_nothing_beside_the_database_whatever_it_did_with_it() {
+    block_on(async {
+        let folder = Scratch::new();
+        let open = || SqliteLandscape::in_file(folder.join("audit.db"));
+        let mut writer = open().writer().await.unwrap();
+        writer.begin_run(&start(run_id('A'), 1)).await.unwrap();
+        let reader = open().reader().await.unwrap();
+        let run = reader.run(&RunRef::Latest).await.unwrap();
+        writer.seal(&seal(RunStatus::Completed), &sealed()).await.unwrap();
+        drop(writer);
+        reader.counters(run.run_no).await.unwrap();
+        assert!(folder.join("audit.db-wal").exists(), "the reader has it open");
+        drop(reader);
+        assert_eq!(folder.names(), ["audit.db"]);
+        let kept = std::fs::read(folder.join("audit.db")).unwrap();
+        let reading = open().reader().await.unwrap();
+        let registry = open().registry_view().unwrap();
+        drop((reading, registry));
+        assert_eq!(folder.names(), ["audit.db"]);
+        assert!(std::fs::read(folder.join("audit.db")).unwrap() == kept, "reading changed the file");
     });
 }
 
@@ -388,6 +404,15 @@ fn what_a_killed_writer_committed_is_there() {
         let reader = SqliteLandscape::open_reader(after.join("audit.db").to_str().unwrap()).await.unwrap();
         assert_eq!(reader.counters(run_no).await.unwrap().processed, 4);
         assert_eq!(reader.counters(run_no + 1).await.unwrap().processed, 7);
+        drop(reader);
+        for ending in ["", "-wal"] {
+            let bytes = |path: String| std::fs::read(path).unwrap();
+            let left = bytes(after.join(&format!("audit.db{ending}")).display().to_string());
+            assert!(
+                left == bytes(format!("{}{ending}", path.display())),
+                "reading changed the `{ending}` file"
+            );
+        }
     });
 }
 

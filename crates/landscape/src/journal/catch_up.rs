@@ -1,9 +1,8 @@
 //! What a journal lacks of a run that was taken up, from the record.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
+use backon::BackoffBuilder as _;
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{EdgeRecord, EpochNo, Micros, NodeRecord, RunStatus};
 
@@ -13,7 +12,7 @@ use super::{Lines, link_line};
 use crate::export::{ExportScan, Half, Halves, Line, RunLine};
 use crate::integrity::{ActedDigest, RecorderState, Registered};
 use crate::verify::{Effects, EpochRecord, EpochRecords, Epochs, Subject};
-use crate::{ActedEpoch, Corruption, LandscapeError, RunRecord, TakeUp};
+use crate::{ActedEpoch, Corruption, LandscapeError, RunRecord, TakeUp, absence};
 
 /// Opens scans of a record, for whoever has to write it down again.
 pub trait JournalSource: Send {
@@ -46,23 +45,14 @@ pub(super) struct Standing {
     pub(super) numbers: Numbers,
 }
 
-/// How long a record whose server is away is waited for: half a minute in all, like a writer's.
-const ATTEMPTS: usize = 9;
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(6);
-
 /// Adds what the journal lacks; when the record cannot be read for a time, once more from where the journal ends then.
 pub(super) fn catch_up(
     file: &mut JournalFile,
     earlier: &Earlier,
     up: &TakeUp,
 ) -> Result<Standing, LandscapeError> {
-    let waits = ExponentialBuilder::default()
-        .with_min_delay(FIRST_WAIT)
-        .with_max_delay(LONGEST_WAIT)
-        .with_max_times(ATTEMPTS);
     let mut caught_up = attempt(file, earlier, up);
-    for wait in waits.build() {
+    for wait in absence::WAITS.build() {
         match &caught_up {
             Err(LandscapeError::Store { retryable: true, .. }) => std::thread::sleep(wait),
             Ok(_) | Err(_) => break,
