@@ -1,6 +1,8 @@
 use elspeth_config::Diagnostic;
+use elspeth_contracts::RunId;
 use elspeth_landscape::LandscapeError;
 use elspeth_landscape::export::ExportError;
+use elspeth_landscape::verify::BadRecord;
 use elspeth_orchestrator::RunError;
 use thiserror::Error;
 
@@ -23,6 +25,14 @@ pub enum AppError {
         error: Box<RunError>,
         /// How to go on with the run.
         help: String,
+    },
+    /// A run that was to go on is not what was written.
+    #[error("run {run_id} is not what was written: {} {}: {}", .bad.table, .bad.id, .bad.what)]
+    Altered {
+        /// Which.
+        run_id: RunId,
+        /// The first record that was changed.
+        bad: Box<BadRecord>,
     },
     /// Something named by the user does not exist.
     #[error("{message}")]
@@ -71,7 +81,9 @@ impl AppError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Record(LandscapeError::Corrupt(_)) | Self::Export(ExportError::Unsound(_)) => 4,
+            Self::Record(LandscapeError::Corrupt(_))
+            | Self::Export(ExportError::Unsound(_))
+            | Self::Altered { .. } => 4,
             Self::Run(error) if error.is_ours() => 4,
             Self::Unrecorded { error, .. } if error.is_ours() => 4,
             Self::Settings(_)
@@ -93,6 +105,9 @@ impl AppError {
             Self::Unrecorded { help, .. } => Some(help),
             Self::NotFound { help, .. } | Self::Refused { help, .. } => help.as_deref(),
             Self::Export(error) => advice(error),
+            Self::Altered { .. } => Some(
+                "`elspeth verify` tells more; go on from a copy of the record that it calls sound, or run the pipeline anew",
+            ),
             Self::Settings(_) | Self::Record(_) | Self::Output(_) => None,
         }
     }

@@ -11,6 +11,7 @@ use crate::journal::{earlier, keeping};
 use crate::prepare::{prepare, prepare_recorded};
 use crate::run::{Ended, report_of, unended};
 use crate::store::{Reader, block_on, database_url, landscape, location};
+use crate::verify::check_sound;
 use crate::{AppError, DatabaseChoice, EnvChoice, Prepared, RunReport, SettingsChoice, telemetry};
 
 /// Which run is to go on, and with what.
@@ -88,7 +89,8 @@ pub struct StillWaiting {
 /// Looks a run up that is to go on. Changes nothing.
 ///
 /// # Errors
-/// [`AppError`] when there is no such run, it is completed, somebody writes it, or its settings cannot be used.
+/// [`AppError`] when there is no such run, it is completed, somebody writes it, its record was altered, or its settings cannot
+/// be used.
 pub fn resumable(choice: &ResumeChoice) -> Result<Resumable, AppError> {
     let url = database_url(&choice.database)?;
     let location = location(&url);
@@ -109,6 +111,7 @@ pub fn resumable(choice: &ResumeChoice) -> Result<Resumable, AppError> {
     if !free {
         return Err(alive(&seen));
     }
+    sound(&url, &seen)?;
     let prepared = match &choice.settings {
         Some(settings) => prepare(settings)?,
         None => prepare_recorded(&seen, &choice.env)?,
@@ -128,6 +131,13 @@ pub fn resumable(choice: &ResumeChoice) -> Result<Resumable, AppError> {
         published: point.published.iter().map(|step| names.of(*step)).collect(),
     };
     Ok(Resumable { prepared, url, seen, accept_changed_source: choice.accept_changed_source, view })
+}
+
+fn sound(url: &DatabaseUrl, seen: &RunRecord) -> Result<(), AppError> {
+    block_on(async {
+        let landscape = landscape(url)?;
+        check_sound(&landscape.reader().await?, &landscape, seen).await
+    })?
 }
 
 fn purged(run: &RunRecord) -> AppError {

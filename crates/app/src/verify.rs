@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord};
-use elspeth_landscape::verify::{RegistryFindings, Subject, Trust, Verification, verify_registry};
+use elspeth_landscape::verify::{
+    RegistryFindings, Subject, Trust, Verification, VerifyStatus, verify_registry,
+};
 use elspeth_landscape::{LandscapeError, LandscapeReader, ResumptionRecord, RunRecord};
 use elspeth_landscape_sql::Landscape;
 use elspeth_payload::{FilesystemStore, LargeBodies};
@@ -93,6 +95,25 @@ async fn one(
             Ok(elspeth_landscape::verify::verify(&landscape.scans()?, &subject)?)
         }
         Err(error) => Ok(Verification { run_id: Some(record.run_id), ..unreadable(error)? }),
+    }
+}
+
+/// Refuses to go on with a run that is not what was written: whatever was changed would be decided on, and the seal would
+/// bear it out. Large bodies and files on the disk are looked at where they are used.
+pub(crate) async fn check_sound(
+    store: &dyn LandscapeReader,
+    landscape: &Landscape,
+    run: &RunRecord,
+) -> Result<(), AppError> {
+    let registry = verify_registry(landscape.scans()?.registry()?.as_mut(), &Trust::default())?;
+    let registered = registered(store, run).await?;
+    let subject = Subject { artifacts: None, registry: Some(&registry), ..registered.subject(run, None) };
+    let found = elspeth_landscape::verify::verify(&landscape.scans()?, &subject)?;
+    match (found.status, found.first_bad) {
+        (VerifyStatus::Tampered, Some(bad)) => {
+            Err(AppError::Altered { run_id: run.run_id, bad: Box::new(bad) })
+        }
+        (VerifyStatus::Ok | VerifyStatus::Incomplete | VerifyStatus::Tampered, _) => Ok(()),
     }
 }
 

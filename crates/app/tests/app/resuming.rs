@@ -138,6 +138,46 @@ fn what_is_unfinished_is_told_without_doing_anything() {
     assert_eq!(scratch.files(), before);
 }
 
+/// Each makes the run go on from elsewhere, with other decisions, or with another past.
+const ALTERATIONS: [(&str, &str); 8] = [
+    (
+        "checkpoints",
+        "UPDATE checkpoints SET source_position = replace(source_position, '\"line\":', '\"line\":1')",
+    ),
+    ("checkpoints", "UPDATE checkpoints SET buffers = replace(buffers, '1', '2')"),
+    ("checkpoints", "UPDATE checkpoints SET hash_state = replace(hash_state, 'a', 'b')"),
+    ("checkpoints", "DELETE FROM checkpoints WHERE epoch = (SELECT min(epoch) FROM checkpoints)"),
+    ("sink_positions", "UPDATE sink_positions SET position = replace(position, '\"rows\":', '\"rows\":1')"),
+    (
+        "checkpoints",
+        "UPDATE epochs SET continuation = zeroblob(32) WHERE epoch = (SELECT max(epoch) FROM epochs)",
+    ),
+    ("token_outcomes", "UPDATE token_outcomes SET sink = 5 WHERE sink IS NOT NULL"),
+    ("runs", "UPDATE runs SET source_identity = replace(source_identity, 'in.csv', 'on.csv')"),
+];
+
+#[test]
+fn a_run_whose_record_was_altered_does_not_go_on_from_it() {
+    let (scratch, _) = stopped();
+    let path = scratch.path("audit.db");
+    let honest = std::fs::read(&path).unwrap();
+    for (table, alteration) in ALTERATIONS {
+        std::fs::write(&path, &honest).unwrap();
+        let record = rusqlite::Connection::open(&path).unwrap();
+        record.execute_batch(alteration).unwrap();
+        assert!(record.changes() > 0, "{alteration}");
+        drop(record);
+        let altered = std::fs::read(&path).unwrap();
+        let refused = resume(&choice(&scratch)).unwrap_err();
+        assert_eq!(refused.exit_code(), 4, "{alteration}: {refused}");
+        assert!(refused.to_string().contains(table), "{alteration}: {refused}");
+        assert!(std::fs::read(&path).unwrap() == altered, "{alteration}: nothing is done");
+    }
+    std::fs::write(&path, &honest).unwrap();
+    let again = resume(&choice(&scratch)).unwrap();
+    assert_eq!(again.run.status, RunStatus::Failed, "as it was, it goes on; the budget is still spent");
+}
+
 #[test]
 fn a_completed_run_is_not_resumed() {
     let (scratch, _) = undisturbed(3);
