@@ -6,6 +6,8 @@ mod gathered;
 mod log;
 mod records;
 
+use std::collections::HashSet;
+
 use elspeth_contracts::{
     BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EpochNo, Grade, Micros, NodeStateRecord,
     PurgeStatus, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord, RunId, RunStatus,
@@ -14,8 +16,8 @@ use elspeth_contracts::{
 };
 use elspeth_landscape::registry::Entry;
 use elspeth_landscape::verify::{
-    Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effects, EpochRecord, PurgeRecord,
-    RecordScan, RegistryScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
+    Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effects, EpochRecord, Later, LaterFile,
+    PurgeRecord, RecordScan, RegistryScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
 };
 use elspeth_landscape::{Corruption, LandscapeError, RunRecord, SinkIntent};
 
@@ -178,6 +180,16 @@ impl Scan {
     }
 
     /// The first number of a run in a table after `after`, by the index or key that every table has.
+    /// Numbers of runs that ran somewhere else.
+    fn imported(&self) -> Result<HashSet<i64>, LandscapeError> {
+        let sql = "SELECT number, run_no, entry FROM registry WHERE run_no <> ? ORDER BY number";
+        let entries = self.list((sql, "registry", 1), |cells| {
+            let is_import = matches!(Entry::read(&cells.text(2)?), Some(Entry::Imported(_)));
+            Ok(is_import.then_some(cells.int(1)?))
+        })?;
+        Ok(entries.into_iter().flatten().collect())
+    }
+
     fn next_run(&self, table: &str, after: i64) -> Result<Option<i64>, LandscapeError> {
         self.number(&format!("SELECT min(run_no) FROM {table} WHERE run_no > ?"), values![after])
     }
@@ -195,6 +207,20 @@ const OF_TOKENS: [&str; 9] = [
     "transform_errors",
     "token_outcomes",
 ];
+
+/// Files of runs that began after this one, in the order of the runs: those that got their names, and the newest of each sink.
+const LATER_FILES: &str = "SELECT a.run_no, a.path, a.size_bytes, a.content_hash, a.published, r.run_id
+    FROM runs r JOIN artifacts a ON a.run_no = r.run_no
+    WHERE r.run_no <> ?1 AND r.started_at >= (SELECT started_at FROM runs WHERE run_no = ?1)
+        AND a.artifact_type = 'file' AND (a.published = 1
+            OR a.epoch = (SELECT max(b.epoch) FROM artifacts b WHERE b.run_no = a.run_no AND b.step = a.step))
+    ORDER BY r.started_at, r.run_no, a.published";
+
+/// Runs that began after this one and have no end (0: running), whose sinks are done with all that was decided.
+const LATER_UNENDED: &str = "SELECT r.run_no, r.run_id FROM runs r
+    WHERE r.run_no <> ?1 AND r.started_at >= (SELECT started_at FROM runs WHERE run_no = ?1) AND r.status = 0
+        AND NOT EXISTS (SELECT 1 FROM epochs e WHERE e.run_no = r.run_no AND e.acted_at IS NULL)
+    ORDER BY r.started_at, r.run_no";
 
 /// Tables that have records of runs, in the order in which they were made.
 const TABLES_OF_RUNS: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'runs'
@@ -480,13 +506,21 @@ impl RecordScan for Scan {
         Ok(self.list((sql, "runs", 1), |cells| cells.maybe_text(1))?.pop().flatten())
     }
 
-    fn later_writer(&mut self, path: &str) -> Result<Option<RunId>, LandscapeError> {
-        let sql = "SELECT r.run_id FROM artifacts a JOIN runs r ON r.run_no = a.run_no
-            WHERE a.path = ?2 AND r.run_no <> ?1
-                AND r.started_at >= (SELECT started_at FROM runs WHERE run_no = ?1)
-            ORDER BY r.started_at DESC LIMIT 1";
-        let found = self.connection.db().first(sql, values![self.run_no, path], |row| row.get::<String>(0));
-        let found = found.map_err(|error: DbError| self.failed(error.into()))?;
-        Ok(found.and_then(|id| id.parse().ok()))
+    fn later(&mut self) -> Result<Later, LandscapeError> {
+        let imported = self.imported()?;
+        let files = self.list((LATER_FILES, "artifacts", 1), |cells| {
+            let file = LaterFile {
+                run_id: cells.run_id(5)?,
+                path: cells.text(1)?,
+                size_bytes: cells.unsigned(2)?,
+                content_hash: cells.hash(3)?,
+                published: cells.flag(4)?,
+            };
+            Ok((cells.int(0)?, file))
+        })?;
+        let unended = self.list((LATER_UNENDED, "runs", 1), |cells| Ok((cells.int(0)?, cells.run_id(1)?)))?;
+        let files = files.into_iter().filter(|(run, _)| !imported.contains(run));
+        let unended = unended.into_iter().filter(|(run, _)| !imported.contains(run));
+        Ok(Later { files: files.map(|it| it.1).collect(), unended: unended.map(|it| it.1).collect() })
     }
 }

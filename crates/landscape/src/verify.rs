@@ -34,6 +34,7 @@ use elspeth_payload::LargeBodies;
 use elspeth_proof::{Digest, Hash};
 use serde::{Serialize, Serializer};
 
+use artifacts::Files;
 use aside::Aside;
 use bodies::{BodyCount, Kept, Looked};
 use conserve::Tally;
@@ -45,8 +46,8 @@ use ledger::{Bad, Check, Ledger};
 use places::Places;
 pub use registry::{RegistryFindings, RegistryScan, StoredEntry, Trust, verify_registry};
 pub use scan::{
-    Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord,
-    PurgeRecord, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
+    Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord, Later,
+    LaterFile, PurgeRecord, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
 };
 use story::Story;
 
@@ -422,7 +423,8 @@ impl Verifier<'_> {
         let mut aside = aside?;
         aside.strays(counted, ledger);
         Self::kept(aside.blocks, (kept, bodies), ledger);
-        artifacts::check(scan, run, (artifacts, aside.files), ledger)?;
+        let files = Files { artifacts, read: aside.files, imported: entered.is_imported() };
+        artifacts::check(scan, run, files, ledger)?;
         if cfg!(debug_assertions)
             && by_hand
             && consuming

@@ -83,6 +83,78 @@ fn an_edited_output_is_found_and_one_that_is_gone_cannot_be_told() {
     assert!(said.out.contains("out/approved.csv is not there (any more)"), "{}", said.out);
 }
 
+/// How each run of the database came out, newest first.
+fn statuses(cli: &Cli) -> Vec<String> {
+    let said = cli.say(&["verify", "--all", "-d", "out/audit.db", "--json"]);
+    let status = |line: &str| {
+        let found: Json = serde_json::from_str(line).unwrap();
+        found["status"].as_str().unwrap().to_owned()
+    };
+    said.out.lines().map(status).collect()
+}
+
+/// Other data for the same pipeline, whose process is killed at a point.
+fn killed(cli: &Cli, point: &str) {
+    cli.write("in.csv", "id,full_name,score\n7,Gil,77\n");
+    let run = ["run", "-s", "triage.yaml", "-x"];
+    let ended = cli.command(&run).env("ELSPETH_FAULT", format!("kill:{point}:1")).output().unwrap();
+    assert_eq!(ended.status.code(), None, "{point}");
+}
+
+#[test]
+fn a_run_that_never_gave_a_file_its_name_excuses_no_other_content() {
+    let cli = Cli::after_run();
+    let text = std::fs::read_to_string(cli.path("out/approved.csv")).unwrap();
+    cli.write("out/approved.csv", &text.replace('1', "2"));
+    killed(&cli, "after-act");
+    assert_eq!(statuses(&cli), ["incomplete", "tampered"]);
+}
+
+#[test]
+fn a_file_that_got_its_name_from_a_run_that_was_killed_then_shows_nothing() {
+    let cli = Cli::after_run();
+    killed(&cli, "before-record-publication");
+    let approved = std::fs::read_to_string(cli.path("out/approved.csv")).unwrap();
+    assert!(approved.contains("Gil"), "{approved}");
+    // Of files that got no row it is known once the run goes on.
+    assert_eq!(statuses(&cli), ["incomplete"; 2]);
+    assert_eq!(cli.say(&["resume", "latest", "-d", "out/audit.db", "-x"]).code, 0);
+    assert_eq!(statuses(&cli), ["ok"; 2]);
+    cli.write("out/approved.csv", &approved.replace("Gil", "Eve"));
+    assert_eq!(statuses(&cli)[0], "tampered");
+}
+
+#[test]
+fn a_file_is_the_same_however_settings_spell_its_path() {
+    let cli = Cli::after_run();
+    let settings = std::fs::read_to_string(cli.path("triage.yaml")).unwrap();
+    let (data, whole) = (std::fs::read_to_string(cli.path("in.csv")).unwrap(), cli.path("out"));
+    let (data, mut less) = (data.trim_end().to_owned(), 0);
+    for folder in ["./out", "out/../out", whole.to_str().unwrap()] {
+        less += 1;
+        let lines: Vec<_> = data.lines().collect();
+        cli.write("in.csv", &(lines[..lines.len() - less].join("\n") + "\n"));
+        cli.write("triage.yaml", &settings.replace("path: out/", &format!("path: {folder}/")));
+        assert_eq!(cli.say(&["run", "-s", "triage.yaml", "-x"]).code, 0);
+    }
+    assert_eq!(statuses(&cli), ["ok"; 4]);
+}
+
+#[test]
+fn nothing_that_is_here_is_held_against_a_run_that_ran_elsewhere() {
+    let (cli, there) = (Cli::after_run(), Cli::triage());
+    there.write("in.csv", "id,full_name,score\n7,Gil,77\n");
+    assert_eq!(there.say(&["run", "-s", "triage.yaml", "-x"]).code, 0);
+    let export = cli.path("came");
+    let export = export.to_str().unwrap();
+    assert_eq!(there.say(&["export", "latest", "-o", export, "-d", "out/audit.db"]).code, 0);
+    assert_eq!(cli.say(&["import", export, "-d", "out/audit.db"]).code, 0);
+    assert_eq!(statuses(&cli), ["incomplete", "ok"]);
+    let text = std::fs::read_to_string(cli.path("out/approved.csv")).unwrap();
+    cli.write("out/approved.csv", &text.replace('1', "2"));
+    assert_eq!(statuses(&cli), ["incomplete", "tampered"], "nor does it excuse what is here");
+}
+
 #[test]
 fn bodies_that_were_purged_are_not_missed() {
     let cli = Cli::after_run();

@@ -134,6 +134,10 @@ impl<'a> Cells<'a> {
         self.maybe_text(at)?.ok_or_else(|| self.odd(at, ValueRef::Null))
     }
 
+    pub(crate) fn run_id(&self, at: usize) -> Read<RunId> {
+        self.text(at)?.parse().map_err(|_| self.corrupt("its run has no id"))
+    }
+
     pub(crate) fn bytes(&self, at: usize) -> Read<Vec<u8>> {
         match self.value(at)? {
             ValueRef::Blob(bytes) => Ok(bytes.to_owned()),

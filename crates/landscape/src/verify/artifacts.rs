@@ -1,16 +1,17 @@
 //! What sinks produced, compared with what is on the disk.
 //!
 //! Other programs may do with an output what they like, so a file that is gone shows nothing. A file with other content is
-//! not what the run wrote; unless a later run wrote to the same path, which is what paths are for.
+//! not what the run wrote; unless a later run wrote to the same path, which is what paths are for. A run that was imported wrote
+//! its files elsewhere: what is here is nothing that can be held against it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use elspeth_canonical::{ContentHash, HashVersion};
-use elspeth_contracts::{ArtifactRecord, RunStatus};
+use elspeth_contracts::{ArtifactRecord, RunId, RunStatus};
 
-use super::scan::RecordScan;
+use super::scan::{Later, LaterFile, RecordScan};
 use super::{Bad, Check, Ledger};
 use crate::{LandscapeError, RunRecord};
 
@@ -28,14 +29,24 @@ pub(super) fn read(run: &RunRecord, artifacts: Option<&[ArtifactRecord]>) -> Vec
     published.iter().map(|artifact| Some(artifact).filter(is_file).map(read)).collect()
 }
 
-/// Compares every file that a completed run published with what was `read`. `artifacts` are the newest of each path.
+/// What is known of a run's files.
+pub(super) struct Files<'a> {
+    /// The newest of each path; none where nobody is to look at them.
+    pub(super) artifacts: Option<&'a [ArtifactRecord]>,
+    /// What [`read`] found.
+    pub(super) read: Vec<Option<OnDisk>>,
+    /// Whether the run ran somewhere else.
+    pub(super) imported: bool,
+}
+
+/// Compares every file that a completed run published with what was read.
 pub(super) fn check(
     scan: &mut dyn RecordScan,
     run: &RunRecord,
-    (artifacts, read): (Option<&[ArtifactRecord]>, Vec<Option<OnDisk>>),
+    files: Files<'_>,
     ledger: &mut Ledger,
 ) -> Result<(), LandscapeError> {
-    let Some(artifacts) = artifacts else {
+    let Some(artifacts) = files.artifacts else {
         ledger.skip(Check::Artifacts, "outputs are not part of an export");
         return Ok(());
     };
@@ -43,20 +54,12 @@ pub(super) fn check(
         ledger.skip(Check::Artifacts, "nothing was published");
         return Ok(());
     }
-    let (mut same, mut elsewhere) = (0, 0);
-    for (artifact, read) in artifacts.iter().zip(read) {
+    let (mut same, mut elsewhere, mut other) = (0, 0, Vec::new());
+    for (artifact, read) in artifacts.iter().zip(files.read) {
         match read {
             None => elsewhere += 1,
             Some(Ok(Some(found))) if found == (artifact.size_bytes, artifact.content_hash) => same += 1,
-            Some(found) => match scan.later_writer(&artifact.path)? {
-                Some(later) => {
-                    ledger.note(
-                        Check::Artifacts,
-                        format!("{} was written again by run {later}", artifact.path),
-                    );
-                }
-                None => differs(artifact, found, ledger),
-            },
+            Some(found) => other.push((artifact, found)),
         }
     }
     if same > 0 {
@@ -65,7 +68,40 @@ pub(super) fn check(
     if elsewhere > 0 {
         ledger.note(Check::Artifacts, format!("{elsewhere} artifacts are no files and were not looked at"));
     }
+    let later = if other.is_empty() { Later::default() } else { scan.later()? };
+    for (artifact, found) in other {
+        let path = &artifact.path;
+        let is_there = matches!(found, Ok(Some(_)));
+        if let Some(run) = writer(&later.files, artifact, &found) {
+            ledger.note(Check::Artifacts, format!("{path} was written again by run {run}"));
+        } else if files.imported && is_there {
+            ledger.unknown(Check::Artifacts, format!("{path} is another file here than where the run ran"));
+        } else if let Some(run) = later.unended.last().filter(|_| is_there) {
+            let what = format!(
+                "{path} is another file; run {run} may have given it its name, and has to go on first"
+            );
+            ledger.unknown(Check::Artifacts, what);
+        } else {
+            differs(artifact, found, ledger);
+        }
+    }
     Ok(())
+}
+
+/// The last run that gave a file its content: its record says that the file got its name, or has just this content, with which it
+/// got its name when the process was killed.
+fn writer(later: &[LaterFile], artifact: &ArtifactRecord, found: &OnDisk) -> Option<RunId> {
+    let here = place(&artifact.path);
+    let wrote = |file: &&LaterFile| {
+        let is_it = matches!(found, Ok(Some(found)) if *found == (file.size_bytes, file.content_hash));
+        (file.published || is_it) && place(&file.path) == here
+    };
+    later.iter().rev().find(wrote).map(|file| file.run_id)
+}
+
+/// A file's place, however settings name it.
+fn place(path: &str) -> Option<PathBuf> {
+    fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok()
 }
 
 fn differs(artifact: &ArtifactRecord, found: OnDisk, ledger: &mut Ledger) {

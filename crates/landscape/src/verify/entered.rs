@@ -66,6 +66,11 @@ impl Entered {
         came.iter().for_each(|text| self.add(number, text));
     }
 
+    /// Whether the run ran somewhere else.
+    pub(super) fn is_imported(&self) -> bool {
+        self.entries.iter().any(|(_, entry)| matches!(entry, Entry::Imported(_)))
+    }
+
     /// Epochs of whose trees entries tell.
     pub(super) fn epochs(&self) -> impl Iterator<Item = EpochNo> {
         self.entries.iter().filter_map(|(_, entry)| match entry {

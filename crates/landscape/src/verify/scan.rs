@@ -66,8 +66,32 @@ pub trait RecordScan: Send {
     fn account(&mut self, status: RunStatus) -> Result<Account, LandscapeError>;
     /// The counters that were kept when the run was sealed; JSON.
     fn summary(&mut self) -> Result<Option<String>, LandscapeError>;
-    /// Another run that wrote to that path after this one.
-    fn later_writer(&mut self, path: &str) -> Result<Option<RunId>, LandscapeError>;
+    /// What runs wrote that ran here, and began after this one.
+    fn later(&mut self) -> Result<Later, LandscapeError>;
+}
+
+/// What later runs wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Later {
+    /// In the order of the runs: files that got their names, and the newest of each sink.
+    pub files: Vec<LaterFile>,
+    /// Runs that stopped without an end, when nothing was left to be done but to give files their names.
+    pub unended: Vec<RunId>,
+}
+
+/// A file as another run left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaterFile {
+    /// The other run.
+    pub run_id: RunId,
+    /// As its settings name it.
+    pub path: String,
+    /// In bytes.
+    pub size_bytes: u64,
+    /// By the other run's hash version.
+    pub content_hash: ContentHash,
+    /// Whether it is recorded that the file has its name.
+    pub published: bool,
 }
 
 /// What the records of a run come to.

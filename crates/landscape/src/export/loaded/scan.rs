@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use elspeth_contracts::{
-    BatchMemberRecord, EpochNo, ReleaseRecord, RowIndex, RunId, RunStatus, TokenKey, TokenOrigin,
+    BatchMemberRecord, EpochNo, ReleaseRecord, RowIndex, RunStatus, TokenKey, TokenOrigin,
     TokenOutcomeRecord, TokenParentRecord,
 };
 
@@ -11,7 +11,7 @@ use super::keyed::{OfToken, between};
 use super::{Loaded, Records};
 use crate::registry::{Entry, Imported};
 use crate::verify::{
-    Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord,
+    Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord, Later,
     PurgeRecord, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
 };
 use crate::{Corruption, LandscapeError, RunRecord, SinkIntent};
@@ -239,7 +239,7 @@ impl RecordScan for Scan {
         Ok(self.records.run.as_ref().and_then(|run| run.summary.clone()))
     }
 
-    fn later_writer(&mut self, _path: &str) -> Answer<Option<RunId>> {
-        Ok(None)
+    fn later(&mut self) -> Answer<Later> {
+        Ok(Later::default())
     }
 }
