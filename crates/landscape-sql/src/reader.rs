@@ -8,7 +8,7 @@ use elspeth_contracts::{
     TransformErrorRecord, ValidationErrorRecord,
 };
 use elspeth_landscape::{
-    BatchSize, Counters, Failure, FailureCount, LandscapeError, LandscapeReader, Page, ResumePoint,
+    BatchSize, Corruption, Counters, Failure, FailureCount, LandscapeError, LandscapeReader, Page, ResumePoint,
     ResumptionRecord, RunRecord, RunRef, RunSummary,
 };
 
@@ -123,6 +123,12 @@ impl Reader {
                 "no run in {} has an id that begins with `{prefix}`; `elspeth runs` lists them",
                 self.location
             ))),
+            ([(_, first), rest @ ..], _) if rest.iter().all(|(_, id)| id == first) => Err(Corruption {
+                table: "runs",
+                id: first.clone(),
+                what: format!("{} runs have this id", found.len()),
+            }
+            .into()),
             (several, _) => Err(LandscapeError::NoSuchRun(ambiguous(run, several))),
         }
     }

@@ -1,9 +1,11 @@
 //! Versions of the schema: what a file is, and how it becomes what this program writes.
 
+use std::collections::BTreeMap;
+
 use elspeth_contracts::{Clock as _, SystemClock};
 use elspeth_faults::{Act, around};
-use elspeth_landscape::LandscapeError;
 use elspeth_landscape::registry::{Entry, Opened};
+use elspeth_landscape::{Corruption, LandscapeError};
 use rusqlite::Connection;
 use ulid::Ulid;
 
@@ -141,13 +143,17 @@ fn tables() -> String {
     format!("{}PRAGMA application_id = {APPLICATION_ID};\n", MIGRATIONS.concat())
 }
 
+fn view(name: &str, body: &str) -> String {
+    format!("CREATE VIEW {name} AS\n{}", views::expanded(body.trim_end(), Dialect::Sqlite))
+}
+
 /// Enters the views into the schema as `CREATE VIEW` would, without compiling each of them: that takes several
 /// milliseconds, and this connection asks none of them. Whatever else happens to the schema in the same transaction tells
 /// other connections to read it anew.
 fn views_entered() -> String {
     let entries = views::ALL.iter().map(|(name, body)| {
-        let body = views::expanded(body.trim_end(), Dialect::Sqlite).replace('\'', "''");
-        format!("('view', '{name}', '{name}', 0, 'CREATE VIEW {name} AS\n{body}')")
+        let sql = view(name, body).replace('\'', "''");
+        format!("('view', '{name}', '{name}', 0, '{sql}')")
     });
     let entries = entries.collect::<Vec<_>>().join(",\n");
     format!(
@@ -155,6 +161,46 @@ fn views_entered() -> String {
         INSERT INTO sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES {entries};
         PRAGMA writable_schema = OFF;\n"
     )
+}
+
+/// Tables, indexes, views and triggers by name: the kind, and the statement that made it.
+type Objects = BTreeMap<String, (String, String)>;
+
+const OBJECTS: &str = "SELECT name, type, sql FROM sqlite_schema WHERE sql IS NOT NULL";
+
+fn objects(connection: &Connection) -> rusqlite::Result<Objects> {
+    let mut all = connection.prepare(OBJECTS)?;
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+    all.query_map((), read)?.collect()
+}
+
+/// What there should be in a database of the newest version.
+fn expected() -> rusqlite::Result<Objects> {
+    let made = Connection::open_in_memory()?;
+    made.execute_batch(&tables())?;
+    let mut expected = objects(&made)?;
+    expected.extend(
+        views::ALL.iter().map(|(name, body)| ((*name).to_owned(), ("view".to_owned(), view(name, body)))),
+    );
+    Ok(expected)
+}
+
+/// What is not as this program makes it, so that others see what is not recorded; and triggers, which it has none of: they can
+/// undo what others do. Tables, indexes and views that somebody added for himself harm nobody.
+pub(crate) fn altered(connection: &Connection) -> rusqlite::Result<Vec<Corruption>> {
+    let (found, expected) = (objects(connection)?, expected()?);
+    let other = expected.iter().filter_map(|(name, made)| match found.get(name) {
+        None => Some((name, "it is missing")),
+        Some(there) => (there != made).then_some((name, "it is not what this program makes")),
+    });
+    let added = found.iter().filter(|(_, (kind, _))| kind == "trigger");
+    let added = added.map(|(name, _)| (name, "it is a trigger that this program does not make"));
+    let told = |(name, what): (&String, &str)| Corruption {
+        table: "sqlite_schema",
+        id: name.clone(),
+        what: what.to_owned(),
+    };
+    Ok(other.chain(added).map(told).collect())
 }
 
 /// SQLite counts changes of a schema. Making the tables takes fewer.
@@ -197,9 +243,9 @@ mod tests {
 
     use super::*;
 
-    type Object = (String, String, String, Option<String>);
+    type Row = (String, String, String, Option<String>);
 
-    fn objects(connection: &Connection) -> Vec<Object> {
+    fn rows(connection: &Connection) -> Vec<Row> {
         let mut every =
             connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid").unwrap();
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
@@ -219,7 +265,7 @@ mod tests {
             created
                 .push_str(&format!("CREATE VIEW {name} AS\n{};\n", views::expanded(body, Dialect::Sqlite)));
         }
-        assert_eq!(objects(&made(&migration(Found::Nothing))), objects(&made(&created)));
+        assert_eq!(rows(&made(&migration(Found::Nothing))), rows(&made(&created)));
     }
 
     /// Where the header of a database file says what it takes to write and to read it, and the number for a write-ahead log.
@@ -244,7 +290,7 @@ mod tests {
         file[FORMATS].fill(1);
         let mut found = Connection::open_in_memory().unwrap();
         found.deserialize_read_exact("main", file.as_slice(), file.len(), false).unwrap();
-        assert_eq!(objects(&found), objects(&expected));
+        assert_eq!(rows(&found), rows(&expected));
         for pragma in
             ["application_id", "user_version", "page_size", "encoding", "auto_vacuum", "integrity_check"]
         {

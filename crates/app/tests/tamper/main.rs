@@ -9,6 +9,7 @@ mod changes;
 mod conserved;
 mod exempt;
 mod exported;
+mod made_otherwise;
 mod on_postgres;
 mod published;
 mod receipts;

@@ -28,7 +28,7 @@ checkpoint: {frequency: every_n, checkpoint_interval: 2}
 "#;
 
 /// A folder with a database that holds small runs, and keys.
-struct Place {
+pub(crate) struct Place {
     scratch: Scratch,
 }
 
@@ -40,7 +40,7 @@ impl RunObserver for Quiet {
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self { scratch: Scratch::new() };
         place.scratch.write("in.csv", "id\n1\n2\n3\n4\n5\n");
         place
@@ -54,7 +54,7 @@ impl Place {
         DatabaseChoice::Location(self.path("audit.db").display().to_string())
     }
 
-    fn open(&self) -> Connection {
+    pub(crate) fn open(&self) -> Connection {
         let connection = Connection::open(self.path("audit.db")).unwrap();
         connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         connection
@@ -70,7 +70,7 @@ impl Place {
     }
 
     /// Runs the pipeline, signed with that key or not at all.
-    fn run(&self, key: Option<&str>) -> Result<RunId, AppError> {
+    pub(crate) fn run(&self, key: Option<&str>) -> Result<RunId, AppError> {
         let signing = key.map_or(String::new(), |key| {
             let file = self.path(&format!("{key}.key")).display().to_string();
             format!(", signing: {{key_file: {file}, heads_every: 1}}")
@@ -95,7 +95,7 @@ impl Place {
     }
 
     /// How verifying comes out without a word of trust.
-    fn status(&self) -> VerifyStatus {
+    pub(crate) fn status(&self) -> VerifyStatus {
         worst(&self.verify(&TrustChoice::default()))
     }
 
@@ -107,7 +107,7 @@ impl Place {
         worst(&self.verify(&TrustChoice { keys: Vec::new(), since: Some(head) }))
     }
 
-    fn first_bad(&self) -> BadRecord {
+    pub(crate) fn first_bad(&self) -> BadRecord {
         let found = self.verify(&TrustChoice::default());
         found.into_iter().find_map(|run| run.first_bad).unwrap()
     }

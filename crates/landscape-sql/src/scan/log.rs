@@ -1,12 +1,13 @@
 //! The registry of a database, for verifiers.
 
 use elspeth_contracts::RunId;
-use elspeth_landscape::LandscapeError;
 use elspeth_landscape::verify::{RegistryScan, StoredEntry};
+use elspeth_landscape::{Corruption, LandscapeError};
 
 use super::cells::Cells;
-use crate::db::{Connection, DbError};
+use crate::db::{Connection, Db, DbError};
 use crate::error::WriteFailed;
+use crate::schema;
 
 /// All of it, as of one moment.
 pub(super) struct LogScan {
@@ -54,5 +55,15 @@ impl RegistryScan for LogScan {
     fn unentered(&mut self) -> Result<Option<String>, LandscapeError> {
         let found = self.connection.db().first(UNENTERED, &[], |row| row.get::<String>(0));
         found.map_err(|error| self.failed(&error))
+    }
+
+    /// On a server, who may change tables and views owns the database; nothing is looked at there.
+    fn altered(&mut self) -> Result<Vec<Corruption>, LandscapeError> {
+        match self.connection.db() {
+            Db::Sqlite(connection) => {
+                schema::altered(connection).map_err(|error| self.failed(&DbError::from(error)))
+            }
+            Db::Postgres(_) => Ok(Vec::new()),
+        }
     }
 }

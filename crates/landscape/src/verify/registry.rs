@@ -4,8 +4,8 @@
 use elspeth_proof::{Checkpoint, Note, PublicKey};
 
 use super::ledger::{Bad, Check, Ledger};
-use crate::LandscapeError;
 use crate::registry::{Entry, Keys, Log, Opened, key_id};
+use crate::{Corruption, LandscapeError};
 
 /// What a database does for those who verify its registry. Everything is of one moment.
 pub trait RegistryScan {
@@ -15,6 +15,8 @@ pub trait RegistryScan {
     fn heads(&mut self) -> Result<u64, LandscapeError>;
     /// A run of which no entry tells.
     fn unentered(&mut self) -> Result<Option<String>, LandscapeError>;
+    /// Tables, views and triggers that are not what this program makes.
+    fn altered(&mut self) -> Result<Vec<Corruption>, LandscapeError>;
 }
 
 /// An entry as it is stored.
@@ -47,6 +49,8 @@ pub struct Trust {
 #[derive(Debug, Clone, Default)]
 pub struct RegistryFindings {
     bad: Vec<Bad>,
+    /// What was done to tables, views and triggers.
+    altered: Vec<Bad>,
     unknown: Vec<String>,
     notes: Vec<String>,
     /// How many entries are under a head that is signed by somebody trusted; nothing where nobody has to be.
@@ -57,11 +61,12 @@ impl RegistryFindings {
     /// Whether anything is wrong.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.bad.is_empty()
+        self.bad.is_empty() && self.altered.is_empty()
     }
 
     /// Tells the ledger of a run; `last` is the number of the last entry about it.
     pub(super) fn tell(&self, last: Option<u64>, ledger: &mut Ledger) {
+        self.altered.iter().for_each(|bad| ledger.bad(Check::Database, bad.clone()));
         self.bad.iter().for_each(|bad| ledger.bad(Check::Registry, bad.clone()));
         self.unknown.iter().for_each(|what| ledger.unknown(Check::Registry, what));
         self.notes.iter().for_each(|what| ledger.note(Check::Registry, what));
@@ -69,7 +74,7 @@ impl RegistryFindings {
             && covered > 0
             && last >= covered
         {
-            ledger.unknown(Check::Registry, "its end is not under a head that a trusted key signed");
+            ledger.unknown(Check::Registry, "what was entered last about it is not under a head that a trusted key signed");
         }
     }
 }
@@ -83,6 +88,7 @@ pub fn verify_registry(
     trust: &Trust,
 ) -> Result<RegistryFindings, LandscapeError> {
     let mut pass = Pass::new(trust);
+    pass.found.altered = scan.altered()?.into_iter().map(Bad::from).collect();
     match scan.entries(&mut |entry| pass.take(&entry)) {
         Ok(()) => {}
         Err(LandscapeError::Corrupt(corruption)) => {
