@@ -153,7 +153,7 @@ pub fn preflight(loaded: &Loaded) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for path in loaded.plugins.source.paths() {
         let at = input_option(&loaded.settings);
-        if let Err(error) = std::fs::File::open(&path).and_then(|file| file.metadata()).and_then(readable) {
+        if let Err(error) = readable(&path) {
             let message = format!("cannot read `{}`: {error}", path.display());
             findings.push(
                 Finding::new("unreadable-input", at, message)
@@ -173,6 +173,14 @@ pub fn preflight(loaded: &Loaded) -> Vec<Diagnostic> {
     findings.into_iter().map(|finding| loaded.locator.diagnose(finding)).collect()
 }
 
-fn readable(metadata: std::fs::Metadata) -> std::io::Result<()> {
-    if metadata.is_dir() { Err(std::io::Error::other("it is a folder")) } else { Ok(()) }
+/// A pipe is not opened: who writes into it would see it closed again, and what was written until then would be lost.
+fn readable(path: &Path) -> std::io::Result<()> {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(std::io::Error::other("it is a folder"));
+    }
+    if metadata.is_file() {
+        std::fs::File::open(path)?;
+    }
+    Ok(())
 }

@@ -126,6 +126,7 @@ fn pipeline() -> Result<Pipeline, Box<dyn std::error::Error>> {
             Policies::none(Arc::clone(&clock)),
         )?,
         graph: Arc::new(graph),
+        deciding: Arc::default(),
         options: EngineOptions {
             run_id: RandomIds.next_run_id(),
             hash_version: HashVersion::default(),

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::chunk::{ChunkInput, ChunkOutput, ChunkWork, RowsInput};
 use crate::epoch::{EpochFrame, assemble};
 use crate::intake::{EpochCutter, EpochRows, Intake, Next};
-use crate::measure::Measure;
+use crate::measure::{Measure, Pace};
 use crate::open::StillOpen;
 use crate::ordered::{Moment, OrderedNodes};
 use crate::release::Release;
@@ -35,6 +35,8 @@ pub struct Pipeline {
     pub bodies: FilesystemStore,
     /// Who watches.
     pub spans: Spans,
+    /// Set while an epoch is being decided, for whoever asks whether only the source is waited for.
+    pub deciding: Arc<AtomicBool>,
     /// How to run.
     pub options: EngineOptions,
 }
@@ -145,7 +147,7 @@ pub fn drive(
     let bounds = pipeline.options.bounds;
     let workers = pipeline.options.max_workers.max(1);
     let first_position = source.position();
-    let measure = &Measure::new(bounds, workers);
+    let measure = &Measure::new(pipeline.cut(), workers, pipeline.pace());
     let (rows, (identity, exhausted)) = std::thread::scope(|scope| {
         let (batch_tx, batch_rx) = bounded(2);
         let (chunk_tx, chunk_rx) = bounded::<ChunkInput>(workers * 2);
@@ -188,7 +190,9 @@ pub fn drive(
                 Next::Timer => None,
                 Next::End => break,
             };
+            pipeline.deciding.store(true, Ordering::Relaxed);
             wanted = decider.deliver(&mut number, (rows, false), &mut deliver)?;
+            pipeline.deciding.store(false, Ordering::Relaxed);
         }
         drop(cutter);
         let identity = reader.join().map_err(|_| EngineError::WorkerLost)?.map_err(EngineError::Source)?;
@@ -214,6 +218,26 @@ impl Pipeline {
         let shortest = self.graph.nodes().iter().filter_map(timeout).min();
         let bounds = self.options.bounds;
         EpochBounds { wait: shortest.map_or(bounds.wait, |timeout| timeout.min(bounds.wait)), ..bounds }
+    }
+
+    /// What rows may wait for while they are decided.
+    fn pace(&self) -> Pace {
+        let is_timed = |node: &Node| match &node.spec {
+            NodeSpec::Aggregation { trigger, .. } => trigger.timeout.is_some() || trigger.condition.is_some(),
+            NodeSpec::Coalesce { timeout, .. } => timeout.is_some(),
+            NodeSpec::Source { .. }
+            | NodeSpec::Transform { .. }
+            | NodeSpec::Gate { .. }
+            | NodeSpec::Sink { .. } => false,
+        };
+        let nodes = self.graph.nodes();
+        if nodes.iter().any(is_timed) {
+            Pace::Timed
+        } else if nodes.iter().any(|node| node.service.is_some()) {
+            Pace::Limited
+        } else {
+            Pace::Free
+        }
     }
 }
 

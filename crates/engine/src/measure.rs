@@ -15,21 +15,37 @@ const RECORDS: u64 = 1 << 16;
 /// How often each worker takes a row in an epoch, at least: its end waits for the slowest of the last ones.
 const TURNS: usize = 16;
 
+/// How long an epoch may be decided for the sake of that: whoever stops the process waits so long, and whoever kills it loses so much.
+const LONGEST: Duration = Duration::from_secs(5);
+
 /// The bound that epochs have next, by what those before it were like. Told by the thread that decides, and asked by the one that
 /// reads.
 pub(crate) struct Measure {
     next: AtomicUsize,
     bounds: EpochBounds,
-    least: usize,
+    workers: usize,
+    pace: Pace,
+}
+
+/// What an epoch's rows may wait for while they are decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Nothing that is known.
+    Free,
+    /// A service that takes only so many in a minute.
+    Limited,
+    /// Timers, which are asked between epochs only.
+    Timed,
 }
 
 impl Measure {
-    pub(crate) fn new(bounds: EpochBounds, workers: usize) -> Self {
-        let first = match bounds.rows {
-            RowBound::Fixed(rows) => rows,
-            RowBound::UpTo(rows) => rows.min(FIRST),
+    pub(crate) fn new(bounds: EpochBounds, workers: usize, pace: Pace) -> Self {
+        let first = match (bounds.rows, pace) {
+            (RowBound::Fixed(rows), _) => rows,
+            (RowBound::UpTo(rows), Pace::Free) => rows.min(FIRST),
+            (RowBound::UpTo(rows), Pace::Limited | Pace::Timed) => rows.min(workers),
         };
-        Self { next: AtomicUsize::new(first), bounds, least: workers.saturating_mul(TURNS) }
+        Self { next: AtomicUsize::new(first), bounds, workers, pace }
     }
 
     /// Rows of the next epoch, at most.
@@ -44,7 +60,14 @@ impl Measure {
         if rows == 0 {
             return;
         }
-        let by_time = share(rows, self.bounds.wait.as_micros(), took.as_micros()).max(self.least);
+        let in_time = |time: Duration| share(rows, time.as_micros(), took.as_micros());
+        let least = match self.pace {
+            Pace::Free | Pace::Limited => {
+                self.workers.saturating_mul(TURNS).min(in_time(LONGEST)).max(self.workers)
+            }
+            Pace::Timed => 1,
+        };
+        let by_time = in_time(self.bounds.wait).max(least);
         let by_records = share(rows, RECORDS.into(), records.into()).max(1);
         let doubled = self.rows().saturating_mul(2);
         self.next.store(by_time.min(by_records).min(doubled).min(most), Ordering::Relaxed);
@@ -63,7 +86,26 @@ mod tests {
     const QUICK: Duration = Duration::from_millis(1);
 
     fn measure(rows: RowBound) -> Measure {
-        Measure::new(EpochBounds { rows, ..EpochBounds::default() }, 4)
+        paced(rows, Pace::Free)
+    }
+
+    fn paced(rows: RowBound, pace: Pace) -> Measure {
+        Measure::new(EpochBounds { rows, ..EpochBounds::default() }, 4, pace)
+    }
+
+    #[test]
+    fn where_rows_may_have_to_wait_the_first_epoch_has_one_for_each_worker() {
+        for pace in [Pace::Limited, Pace::Timed] {
+            assert_eq!(paced(RowBound::UpTo(1_000), pace).rows(), 4);
+            assert_eq!(paced(RowBound::Fixed(1_000), pace).rows(), 1_000);
+        }
+    }
+
+    #[test]
+    fn where_timers_run_an_epoch_is_decided_no_longer_than_they_may_wait() {
+        let measure = paced(RowBound::UpTo(1_000), Pace::Timed);
+        measure.learn(4, Duration::from_secs(4), 16);
+        assert_eq!(measure.rows(), 1);
     }
 
     #[test]
@@ -84,8 +126,12 @@ mod tests {
         let measure = measure(RowBound::UpTo(3_000));
         measure.learn(1_000, Duration::from_secs(1), 4_000);
         assert_eq!(measure.rows(), 250);
-        measure.learn(250, Duration::from_secs(100), 1_000);
+        measure.learn(250, Duration::from_secs(10), 1_000);
         assert_eq!(measure.rows(), 64);
+        measure.learn(64, Duration::from_secs(32), 256);
+        assert_eq!(measure.rows(), 10, "five seconds' worth");
+        measure.learn(10, Duration::from_secs(100), 40);
+        assert_eq!(measure.rows(), 4, "one for each worker");
     }
 
     #[test]

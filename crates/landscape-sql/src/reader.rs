@@ -8,8 +8,8 @@ use elspeth_contracts::{
     TransformErrorRecord, ValidationErrorRecord,
 };
 use elspeth_landscape::{
-    BatchSize, Corruption, Counters, Failure, FailureCount, LandscapeError, LandscapeReader, Page, ResumePoint,
-    ResumptionRecord, RunRecord, RunRef, RunSummary,
+    BatchSize, Corruption, Counters, Failure, FailureCount, LandscapeError, LandscapeReader, Page,
+    ResumePoint, ResumptionRecord, RunRecord, RunRef, RunSummary,
 };
 
 use crate::asking::{Asked, Source, StoredRow};

@@ -208,19 +208,20 @@ const OF_TOKENS: [&str; 9] = [
     "token_outcomes",
 ];
 
-/// Files of runs that began after this one, in the order of the runs: those that got their names, and the newest of each sink.
+/// Files of runs that did not end before this one, in the order of their ends: those that got their names, and the newest of each sink.
 const LATER_FILES: &str = "SELECT a.run_no, a.path, a.size_bytes, a.content_hash, a.published, r.run_id
     FROM runs r JOIN artifacts a ON a.run_no = r.run_no
-    WHERE r.run_no <> ?1 AND r.started_at >= (SELECT started_at FROM runs WHERE run_no = ?1)
+    WHERE r.run_no <> ?1
+        AND (r.completed_at IS NULL OR r.completed_at >= (SELECT completed_at FROM runs WHERE run_no = ?1))
         AND a.artifact_type = 'file' AND (a.published = 1
             OR a.epoch = (SELECT max(b.epoch) FROM artifacts b WHERE b.run_no = a.run_no AND b.step = a.step))
-    ORDER BY r.started_at, r.run_no, a.published";
+    ORDER BY coalesce(r.completed_at, r.heartbeat_at), r.run_no, a.published";
 
-/// Runs that began after this one and have no end (0: running), whose sinks are done with all that was decided.
+/// Runs that have no end (0: running), whose sinks are done with all that was decided.
 const LATER_UNENDED: &str = "SELECT r.run_no, r.run_id FROM runs r
-    WHERE r.run_no <> ?1 AND r.started_at >= (SELECT started_at FROM runs WHERE run_no = ?1) AND r.status = 0
+    WHERE r.run_no <> ?1 AND r.status = 0
         AND NOT EXISTS (SELECT 1 FROM epochs e WHERE e.run_no = r.run_no AND e.acted_at IS NULL)
-    ORDER BY r.started_at, r.run_no";
+    ORDER BY r.heartbeat_at, r.run_no";
 
 /// Tables that have records of runs, in the order in which they were made.
 const TABLES_OF_RUNS: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'runs'

@@ -1,7 +1,5 @@
 //! Versions of the schema: what a file is, and how it becomes what this program writes.
 
-use std::collections::BTreeMap;
-
 use elspeth_contracts::{Clock as _, SystemClock};
 use elspeth_faults::{Act, around};
 use elspeth_landscape::registry::{Entry, Opened};
@@ -163,44 +161,26 @@ fn views_entered() -> String {
     )
 }
 
-/// Tables, indexes, views and triggers by name: the kind, and the statement that made it.
-type Objects = BTreeMap<String, (String, String)>;
-
-const OBJECTS: &str = "SELECT name, type, sql FROM sqlite_schema WHERE sql IS NOT NULL";
-
-fn objects(connection: &Connection) -> rusqlite::Result<Objects> {
-    let mut all = connection.prepare(OBJECTS)?;
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
-    all.query_map((), read)?.collect()
-}
-
-/// What there should be in a database of the newest version.
-fn expected() -> rusqlite::Result<Objects> {
-    let made = Connection::open_in_memory()?;
-    made.execute_batch(&tables())?;
-    let mut expected = objects(&made)?;
-    expected.extend(
-        views::ALL.iter().map(|(name, body)| ((*name).to_owned(), ("view".to_owned(), view(name, body)))),
-    );
-    Ok(expected)
-}
-
-/// What is not as this program makes it, so that others see what is not recorded; and triggers, which it has none of: they can
-/// undo what others do. Tables, indexes and views that somebody added for himself harm nobody.
+/// Triggers, of which this program makes none: they can undo what others do. Views with a name of ours that show something else,
+/// also in the place of a table; what is missing shows nothing. Whatever has another name is somebody's own.
 pub(crate) fn altered(connection: &Connection) -> rusqlite::Result<Vec<Corruption>> {
-    let (found, expected) = (objects(connection)?, expected()?);
-    let other = expected.iter().filter_map(|(name, made)| match found.get(name) {
-        None => Some((name, "it is missing")),
-        Some(there) => (there != made).then_some((name, "it is not what this program makes")),
-    });
-    let added = found.iter().filter(|(_, (kind, _))| kind == "trigger");
-    let added = added.map(|(name, _)| (name, "it is a trigger that this program does not make"));
-    let told = |(name, what): (&String, &str)| Corruption {
-        table: "sqlite_schema",
-        id: name.clone(),
-        what: what.to_owned(),
-    };
-    Ok(other.chain(added).map(told).collect())
+    let mut found =
+        connection.prepare("SELECT name, type, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')")?;
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?));
+    let mut altered = Vec::new();
+    for object in found.query_map((), read)? {
+        let (name, kind, sql): (String, String, String) = object?;
+        let what = match views::ALL.iter().find(|(ours, _)| *ours == name) {
+            _ if kind == "trigger" => "it is a trigger, and this program makes none",
+            Some((_, body)) if view(&name, body) != sql => "it is not the view that this program makes",
+            None if MIGRATIONS.concat().contains(&format!("CREATE TABLE {name} (")) => {
+                "it is a view instead of the table"
+            }
+            Some(_) | None => continue,
+        };
+        altered.push(Corruption { table: "sqlite_schema", id: name, what: what.to_owned() });
+    }
+    Ok(altered)
 }
 
 /// SQLite counts changes of a schema. Making the tables takes fewer.

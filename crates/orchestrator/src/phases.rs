@@ -181,7 +181,8 @@ async fn epochs(
     let behind = if budget.is_limited() { 1 } else { MOST_PENDING };
     let over = !entry.published.is_empty();
     let rows = plan.epoch_rows.map_or_else(|| RowBound::UpTo(recorder.epoch_rows()), RowBound::Fixed);
-    let Threads { actor, engine, mut decided } = start_threads(plan, (entry, recorder.trees(), rows), stop)?;
+    let Threads { actor, engine, deciding, mut decided } =
+        start_threads(plan, (entry, recorder.trees(), rows), stop)?;
     actor.open().await?;
     let mut acting = VecDeque::new();
     for work in pending {
@@ -208,7 +209,7 @@ async fn epochs(
             Ok(None) => break,
             Err(_) => match acting.pop_front() {
                 Some(pending) => settle(pending, recorder, (clock.as_ref(), course)).await?.wait()?,
-                None if stop.load(Ordering::Relaxed) => {
+                None if stop.load(Ordering::Relaxed) && !deciding.load(Ordering::Relaxed) => {
                     waiting_source = true;
                     break;
                 }
@@ -341,6 +342,8 @@ struct Threads {
     actor: Actor,
     /// None, when there is nothing to be read any more.
     engine: Option<Engine>,
+    /// Whether it decides an epoch, and does not wait for the source.
+    deciding: Arc<AtomicBool>,
     decided: mpsc::Receiver<Decided>,
 }
 
@@ -369,8 +372,9 @@ fn start_threads(
     let (sender, decided) = mpsc::channel(AHEAD);
     if !entry.published.is_empty() && plan.accept_changed_source {
         // Rows that are new could go nowhere. A source that is as it was is read to its end again: the record tells of it.
-        return Ok(Threads { actor, engine: None, decided });
+        return Ok(Threads { actor, engine: None, deciding: Arc::default(), decided });
     }
+    let deciding = Arc::new(AtomicBool::new(false));
     let policies = Policies { limits: plan.limits, retry: plan.retry, pause: plan.pause };
     let pipeline = Pipeline {
         dispatcher: Dispatcher::new(&plan.graph, &plan.plugins, policies)?,
@@ -378,6 +382,7 @@ fn start_threads(
         clock: plan.clock,
         bodies: plan.bodies,
         spans: plan.spans,
+        deciding: Arc::clone(&deciding),
         options: EngineOptions {
             run_id: plan.run_id,
             hash_version: plan.hash_version,
@@ -400,7 +405,7 @@ fn start_threads(
             sender.blocking_send(Decided { work, digest }).is_ok()
         })
     });
-    Ok(Threads { actor, engine: Some(engine), decided })
+    Ok(Threads { actor, engine: Some(engine), deciding, decided })
 }
 
 impl Course {

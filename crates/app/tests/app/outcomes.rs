@@ -1,7 +1,7 @@
 //! What becomes of rows that do not go the straight way.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use elspeth_app::{Progress, RunId, RunObserver};
 use elspeth_canonical::HashVersion;
@@ -13,7 +13,7 @@ use elspeth_plugin::{
 };
 use elspeth_value::{Contract, Row, Value};
 
-use crate::support::{Scratch, TRIAGE, TRIAGE_CSV};
+use crate::support::{Quiet, Scratch, TRIAGE, TRIAGE_CSV};
 
 /// Refuses rows whose `id` is even.
 struct Picky {
@@ -258,4 +258,39 @@ fn a_run_whose_source_waits_for_input_can_be_stopped() {
     let report = elspeth_app::run(prepared, Arc::clone(&stop), &mut StopAtProgress(stop)).unwrap();
     assert_eq!(report.run.status.as_str(), "interrupted");
     assert_eq!((report.run.rows.processed, report.unfinished), (3, 0));
+}
+
+/// Set while the first row is thought about.
+static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// Takes longer over its first row than a run that only waits for its source takes to end, and has it stopped meanwhile.
+struct Thorough;
+
+impl Transform for Thorough {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+        Ok(input.clone())
+    }
+
+    fn process(&self, row: Row, _: &TransformContext<'_>) -> TransformResult {
+        if !STOP.swap(true, Ordering::Relaxed) {
+            std::thread::sleep(std::time::Duration::from_millis(1_500));
+        }
+        Ok(TransformOutput::Unchanged(row))
+    }
+}
+
+#[test]
+fn what_is_being_decided_when_a_run_is_stopped_is_finished_first() {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", TRIAGE_CSV);
+    let mut registry = elspeth_app::registry();
+    let passthrough = registry.info(PluginKind::Transform, "passthrough").unwrap().clone();
+    let info = elspeth_plugin::PluginInfo { name: "thorough", ..passthrough };
+    registry.add_transform(info, |_| Ok(Arc::new(Thorough)));
+    let settings = TRIAGE
+        .replace("plugin: field_mapper", "plugin: thorough")
+        .replace("    options:\n      mapping: {name: applicant}\n", "");
+    let prepared = elspeth_app::prepare_with(&scratch.settings(&settings), registry).unwrap();
+    let report = elspeth_app::run(prepared, Arc::clone(&STOP), &mut Quiet).unwrap();
+    assert_eq!((report.run.rows.processed, report.unfinished), (6, 0), "{:?}", report.error);
 }

@@ -121,3 +121,20 @@ fn a_batch_of_csv_rows_is_flushed_by_its_timeout_while_the_pipe_is_silent() {
         last: "10\n",
     });
 }
+
+#[test]
+fn everything_that_is_written_into_a_pipe_arrives() {
+    let scratch = Scratch::new();
+    let path = scratch.path("in.csv");
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+    let rows = (0..30_000).fold("minutes\n".to_owned(), |text, row| text + &format!("{row}\n"));
+    let settings = SETTINGS.replace("$SOURCE", "csv").replace("$INPUT", "in.csv");
+    thread::scope(|scope| {
+        // It can be opened once somebody reads; who opened and closed it again would lose what was written until then.
+        let writer =
+            scope.spawn(move || OpenOptions::new().write(true).open(path)?.write_all(rows.as_bytes()));
+        let report = scratch.run(&settings).unwrap();
+        writer.join().unwrap().unwrap();
+        assert_eq!(report.run.rows.processed, 30_000);
+    });
+}

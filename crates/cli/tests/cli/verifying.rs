@@ -125,6 +125,21 @@ fn a_file_that_got_its_name_from_a_run_that_was_killed_then_shows_nothing() {
 }
 
 #[test]
+fn who_published_last_is_who_wrote_a_file_whoever_began_first() {
+    let cli = Cli::triage();
+    let run = ["run", "-s", "triage.yaml", "-x"];
+    let data = std::fs::read_to_string(cli.path("in.csv")).unwrap();
+    let ended = cli.command(&run).env("ELSPETH_FAULT", "kill:before-publish:1").output().unwrap();
+    assert_eq!(ended.status.code(), None);
+    cli.write("in.csv", "id,full_name,score\n7,Gil,77\n");
+    assert_eq!(cli.say(&run).code, 0);
+    cli.write("in.csv", &data);
+    let first = cli.json(&["runs", "-d", "out/audit.db", "--json"])[1]["run_id"].as_str().unwrap().to_owned();
+    assert_eq!(cli.say(&["resume", &first, "-d", "out/audit.db", "-x"]).code, 0);
+    assert_eq!(statuses(&cli), ["ok"; 2]);
+}
+
+#[test]
 fn a_file_is_the_same_however_settings_spell_its_path() {
     let cli = Cli::after_run();
     let settings = std::fs::read_to_string(cli.path("triage.yaml")).unwrap();

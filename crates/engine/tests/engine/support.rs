@@ -150,6 +150,7 @@ pub(crate) fn pipeline(setup: &Setup, work: fn(Row, &TransformContext<'_>) -> Tr
         clock,
         bodies: FilesystemStore::new("never-needed"),
         spans: Spans::OFF,
+        deciding: Arc::default(),
         options: EngineOptions {
             run_id: SeededIds::new(1).next_run_id(),
             hash_version: HashVersion::default(),

@@ -74,7 +74,10 @@ impl RegistryFindings {
             && covered > 0
             && last >= covered
         {
-            ledger.unknown(Check::Registry, "what was entered last about it is not under a head that a trusted key signed");
+            ledger.unknown(
+                Check::Registry,
+                "what was entered last about it is not under a head that a trusted key signed",
+            );
         }
     }
 }

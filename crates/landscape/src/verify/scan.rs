@@ -66,14 +66,14 @@ pub trait RecordScan: Send {
     fn account(&mut self, status: RunStatus) -> Result<Account, LandscapeError>;
     /// The counters that were kept when the run was sealed; JSON.
     fn summary(&mut self) -> Result<Option<String>, LandscapeError>;
-    /// What runs wrote that ran here, and began after this one.
+    /// What runs wrote that ran here, and did not end before this one.
     fn later(&mut self) -> Result<Later, LandscapeError>;
 }
 
 /// What later runs wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Later {
-    /// In the order of the runs: files that got their names, and the newest of each sink.
+    /// In the order in which the runs ended: files that got their names, and the newest of each sink.
     pub files: Vec<LaterFile>,
     /// Runs that stopped without an end, when nothing was left to be done but to give files their names.
     pub unended: Vec<RunId>,

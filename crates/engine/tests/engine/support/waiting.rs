@@ -126,6 +126,7 @@ fn waiting(nodes: Vec<NodeDecl>, work: Work, per_minute: Option<u32>) -> Waiting
         None => Policies { retry, pause: Arc::new(NoPause), ..Policies::none(Arc::clone(&clock)) },
     };
     let pipeline = Pipeline {
+        deciding: Arc::default(),
         dispatcher: Dispatcher::new(&graph, &plugins, policies).expect("the plugin is given"),
         graph,
         clock,
