@@ -170,6 +170,105 @@ fn a_table_that_was_there_keeps_its_columns() {
     );
 }
 
+fn one_cell(value: Value) -> Row {
+    row(&[("v", value)])
+}
+
+#[test]
+fn texts_and_decimals_that_sqlite_would_change_are_refused_alone() {
+    let decimal = |text: &str| elspeth_value::coerce_text(elspeth_value::FieldType::Decimal, text).unwrap();
+    let rows = || {
+        ["0012", "1e3", " 12 ", "7", "2025-01-01", "abc", ""]
+            .map(|t| one_cell(text(t)))
+            .into_iter()
+            .chain(
+                ["12.50", "-0.1", "100.00", "12345678901234567.89", "9007199254740993"]
+                    .map(|t| one_cell(decimal(t))),
+            )
+            .chain([
+                one_cell(Value::List(vec![Value::Int(1)])),
+                one_cell(Value::Float(0.5)),
+                one_cell(Value::Int(3)),
+            ])
+            .collect::<Vec<_>>()
+    };
+    let number = "is a text that SQLite would make a number of (give the column the type TEXT)";
+    let digits = "has more digits than SQLite would keep (give the column the type TEXT)";
+    for declared in ["DECIMAL(20,2)", "NUMERIC", "MONEY", "JSON", "TIMESTAMP", "DATE", "STRING"] {
+        let database = Database::with(&format!("CREATE TABLE out (v {declared})"));
+        let refusal = |n, why: &str| format!("{n}: the column `v` is {declared}, but the value {why}");
+        assert_eq!(
+            database.run(json!({}), &rows()),
+            [
+                refusal(0, number),
+                refusal(1, number),
+                refusal(2, number),
+                refusal(3, number),
+                refusal(10, digits)
+            ]
+        );
+        let stored =
+            ["'2025-01-01'", "'abc'", "''", "12.5", "-0.1", "100", "9007199254740993", "'[1]'", "0.5", "3"];
+        assert_eq!(query(&database.path(), "SELECT quote(v) FROM out"), stored, "{declared}");
+    }
+    for declared in ["v", "v BLOB", "v BLOB REAL", "v ANY) STRICT; CREATE TABLE other (x"] {
+        let database = Database::with(&format!("CREATE TABLE out ({declared})"));
+        assert_eq!(database.run(json!({}), &rows()), [""; 0], "{declared}");
+        let texts = query(&database.path(), "SELECT v FROM out WHERE typeof(v) = 'text' LIMIT 3");
+        assert_eq!(texts, ["0012", "1e3", " 12 "], "{declared}");
+    }
+}
+
+#[test]
+fn a_text_in_a_numeric_column_is_refused_exactly_where_sqlite_would_convert_it() {
+    let mut texts: Vec<String> = vec![String::new()];
+    for _ in 0..4 {
+        let longer =
+            texts.iter().flat_map(|t| ["1", ".", "e", "-", " ", "\u{b}", "x"].map(|c| format!("{t}{c}")));
+        texts = std::iter::once(String::new()).chain(longer).collect();
+    }
+    texts.extend(
+        [
+            "+5",
+            "1e+5",
+            "1E-5",
+            "1.5e5",
+            "0x10",
+            "inf",
+            "nan",
+            "1_0",
+            "\u{a0}1",
+            "\u{0661}",
+            "1\n",
+            "\r1",
+            "\t1\u{c}",
+            "1e400",
+            "99999999999999999999",
+            "1\u{e9}",
+            "1e5.5",
+            "1e-",
+            "--1",
+            "1,5",
+        ]
+        .map(str::to_owned),
+    );
+    let database = Database::with("CREATE TABLE out (v NUMERIC); CREATE TABLE same (v NUMERIC)");
+    let rows: Vec<_> = texts.iter().map(|t| one_cell(text(t))).collect();
+    let refused = database.run(json!({}), &rows).len();
+    let quoted: Vec<_> = texts.iter().map(|t| format!("('{t}')")).collect();
+    execute(&database.path(), &format!("INSERT INTO same VALUES {}", quoted.join(",")));
+    let converted =
+        query(&database.path(), "SELECT CAST(count(*) AS TEXT) FROM same WHERE typeof(v) <> 'text'");
+    assert_eq!(converted, [refused.to_string()]);
+    let kept =
+        |table: &str| query(&database.path(), &format!("SELECT v FROM {table} WHERE typeof(v) = 'text'"));
+    assert_eq!(kept("out"), kept("same"));
+    assert_eq!(
+        query(&database.path(), "SELECT CAST(count(*) AS TEXT) FROM out"),
+        [(texts.len() - refused).to_string()]
+    );
+}
+
 #[test]
 fn rows_that_the_table_refuses_are_refused_alone() {
     let database = Database::with(

@@ -2,7 +2,8 @@
 //!
 //! A value is stored only where it stays what it is: a text never becomes a number, nor the reverse in a way that would lose
 //! digits. What a column does not take is the row's refusal. SQLite converts some values by the *affinity* of the column's
-//! declared type; PostgreSQL gets every value as text, with the type that it is cast to.
+//! declared type (<https://www.sqlite.org/datatype3.html>): one with numeric affinity (`DECIMAL`, `NUMERIC`, `DATE`, `JSON`, ...)
+//! makes a number of each text that looks like one. PostgreSQL gets every value as text, with the type that it is cast to.
 
 use elspeth_value::{FieldType, Value, write_python_float};
 use rust_decimal::Decimal;
@@ -11,6 +12,9 @@ use sqlx::sqlite::SqliteArguments;
 
 use super::super::json_text::{Layout, plain_text, write_value};
 use super::dialect::Dialect;
+
+/// Digits that a decimal keeps in the eight bytes of a float, whatever they are.
+const DIGITS_OF_FLOATS: u32 = 15;
 
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub(super) enum Kind {
     Text,
     /// Everything as it is: SQLite alone.
     Any,
+    /// Everything but texts that look like numbers, and decimals as far as floats hold them: SQLite alone.
+    Numeric,
     /// One of those that only PostgreSQL has.
     Typed(Typed),
 }
@@ -99,7 +105,7 @@ impl Column {
             return true;
         }
         match &self.kind {
-            Kind::Text | Kind::Any | Kind::Typed(Typed::Json) => true,
+            Kind::Text | Kind::Any | Kind::Numeric | Kind::Typed(Typed::Json) => true,
             Kind::Integer => matches!(ty, FieldType::Int | FieldType::Bool),
             Kind::Real => matches!(ty, FieldType::Int | FieldType::Float),
             Kind::Typed(Typed::Boolean) => ty == FieldType::Bool,
@@ -130,6 +136,13 @@ impl Column {
             | (Kind::Real, Value::Float(_)) => Ok(()),
             (Kind::Integer, Value::Float(number)) if number.fract() == 0.0 => Ok(()),
             (Kind::Integer, Value::Float(_)) => but("has a fraction"),
+            (Kind::Numeric, Value::Str(text)) if looks_like_a_number(text) => {
+                but("is a text that SQLite would make a number of (give the column the type TEXT)")
+            }
+            (Kind::Numeric, Value::Decimal(number)) if as_number(*number).is_none() => {
+                but("has more digits than SQLite would keep (give the column the type TEXT)")
+            }
+            (Kind::Numeric, _) => Ok(()),
             (Kind::Typed(typed), value) => match typed.loses(value) {
                 None => Ok(()),
                 Some(Loss::Type) => but(&format!("is {}", value.type_name())),
@@ -151,6 +164,12 @@ impl Column {
             Value::Float(n) if as_text => arguments.add(float_text(*n)),
             Value::Float(n) => arguments.add(*n),
             Value::Str(text) => arguments.add(text.as_str()),
+            Value::Decimal(number) if self.kind == Kind::Numeric => {
+                match as_number(*number).expect("decimals that do not fit were refused") {
+                    Number::Whole(whole) => arguments.add(whole),
+                    Number::Fractional(number) => arguments.add(number),
+                }
+            }
             Value::Decimal(_) | Value::Date(_) | Value::DateTime(_) => arguments.add(plain_text(value)),
             Value::Bytes(bytes) => arguments.add(&bytes[..]),
             Value::List(_) | Value::Map(_) => arguments.add(json_text(value)),
@@ -214,7 +233,7 @@ fn keeps(scale: Option<u32>, number: Decimal) -> bool {
     scale.is_none_or(|scale| number.normalize().scale() <= scale)
 }
 
-/// By SQLite's rules for declared types.
+/// By SQLite's rules for declared types. Truth values are ours: by those rules `BOOLEAN` would be numeric.
 pub(super) fn affinity(declared: &str) -> Kind {
     let declared = declared.to_ascii_uppercase();
     let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
@@ -222,11 +241,51 @@ pub(super) fn affinity(declared: &str) -> Kind {
         Kind::Integer
     } else if has(&["CHAR", "CLOB", "TEXT"]) {
         Kind::Text
+    } else if declared.trim().is_empty() || has(&["BLOB"]) {
+        Kind::Any
     } else if has(&["REAL", "FLOA", "DOUB"]) {
         Kind::Real
     } else {
-        Kind::Any
+        Kind::Numeric
     }
+}
+
+/// Whether SQLite makes a number of a text in a column of numeric affinity: blanks, a sign, digits with or without a point, an
+/// exponent, blanks.
+fn looks_like_a_number(text: &str) -> bool {
+    let blank = |c: char| matches!(c, ' ' | '\t'..='\r');
+    let text = text.trim_matches(blank);
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (text, None),
+    };
+    let (whole, fraction) = unsigned(mantissa).split_once('.').unwrap_or((unsigned(mantissa), ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    digits(whole)
+        && digits(fraction)
+        && whole.len() + fraction.len() > 0
+        && exponent.is_none_or(|exponent| !unsigned(exponent).is_empty() && digits(unsigned(exponent)))
+}
+
+fn unsigned(number: &str) -> &str {
+    number.strip_prefix(['+', '-']).unwrap_or(number)
+}
+
+/// A decimal as SQLite stores numbers.
+enum Number {
+    Whole(i64),
+    Fractional(f64),
+}
+
+/// The number of a decimal, if it reads back as the same one.
+fn as_number(decimal: Decimal) -> Option<Number> {
+    let decimal = decimal.normalize();
+    if decimal.scale() == 0 {
+        return i64::try_from(decimal.mantissa()).ok().map(Number::Whole);
+    }
+    let fits = decimal.mantissa().unsigned_abs() < 10_u128.pow(DIGITS_OF_FLOATS);
+    let number = decimal.to_string().parse().expect("digits with a point are a number");
+    fits.then_some(Number::Fractional(number))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -275,7 +334,8 @@ mod tests {
             ("REAL", [true, true, false]),
             ("double precision", [true, true, false]),
             ("VARCHAR(20)", [true, true, true]),
-            ("DECIMAL(10, 2)", [true, true, true]),
+            ("DECIMAL(10, 2)", [true, true, false]),
+            ("timestamp", [true, true, false]),
             ("BLOB", [true, true, true]),
             ("", [true, true, true]),
         ];

@@ -8,7 +8,7 @@ use elspeth_plugin::SinkError;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
 
-use super::column::{Column, Origin, affinity};
+use super::column::{Column, Kind, Origin, affinity};
 use super::insert::Admitted;
 use super::store::{Cell, Done, ForeignKeys, Found, Record};
 use super::table::Table;
@@ -98,8 +98,8 @@ impl SqliteStore {
     }
 
     async fn columns(&mut self, table: &str) -> Result<Vec<Column>, SinkError> {
-        let sql =
-            r#"SELECT name, type, "notnull", dflt_value IS NOT NULL, pk, hidden FROM pragma_table_xinfo(?)"#;
+        let sql = r#"SELECT name, type, "notnull", dflt_value IS NOT NULL, pk, hidden,
+            (SELECT max(strict) FROM pragma_table_list(?1)) FROM pragma_table_xinfo(?1)"#;
         let rows = sqlx::query(sql).bind(table).fetch_all(&mut self.connection).await;
         let rows = rows.map_err(|e| failure("read", &self.path, &e))?;
         let columns = rows.iter().map(|row| {
@@ -110,7 +110,9 @@ impl SqliteStore {
                 (0, false) => Origin::Row,
                 _ => Origin::Generated,
             };
-            let kind = affinity(&declared);
+            // The one type of a strict table that other tables do not have.
+            let keeps_all = row.get::<bool, _>(6) && declared.eq_ignore_ascii_case("ANY");
+            let kind = if keeps_all { Kind::Any } else { affinity(&declared) };
             Column { name: row.get(0), cast: String::new(), declared, kind, not_null: row.get(2), origin }
         });
         Ok(columns.collect())
