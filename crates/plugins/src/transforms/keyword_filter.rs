@@ -15,6 +15,7 @@ use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::python_pattern::{Refused, translate};
 use crate::schema_option::{SchemaOption, options_schema};
 
 /// Most memory that one compiled pattern may take, and its search.
@@ -27,7 +28,8 @@ struct KeywordFilterOptions {
     /// The fields to search: a list, one name, or `all`. Text inside of lists and maps is searched too; a field that a
     /// row lacks is skipped.
     fields: FieldsOption,
-    /// Regular expressions; one that is found stops the row.
+    /// Regular expressions as Python's `re` reads them, without look-around and back-references; one that is found stops
+    /// the row.
     #[schemars(length(min = 1))]
     blocked_patterns: Vec<String>,
     /// What rows must look like.
@@ -48,7 +50,7 @@ pub(crate) fn info() -> PluginInfo {
     PluginInfo {
         kind: PluginKind::Transform,
         name: "keyword_filter",
-        version: "1.0.0",
+        version: "1.1.0",
         determinism: Determinism::Deterministic,
         summary: "Stops rows in whose texts a blocked pattern is found.",
         options_schema: options_schema::<KeywordFilterOptions>(),
@@ -88,30 +90,37 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Arc<dyn Transform>, Ve
     }
 }
 
-fn compile(pattern: &str) -> Result<Regex, OptionError> {
-    RegexBuilder::new(pattern).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT).build().map_err(|e| {
-        match e {
-            regex::Error::CompiledTooBig(limit) => {
-                OptionError::new("", format!("the pattern needs more than {limit} bytes once compiled"))
-                    .with_help("make its repetitions smaller")
-            }
-            other => {
-                let said = other.to_string();
-                let why = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                let error =
-                    OptionError::new("", format!("`{pattern}` is not a usable regular expression: {why}"));
-                error.with_help(
-                    "look-around and back-references are not available: patterns are searched in linear time",
-                )
-            }
+/// A pattern of the settings.
+struct Pattern {
+    /// As it is written there.
+    written: String,
+    compiled: Regex,
+}
+
+fn compile(written: &str) -> Result<Pattern, OptionError> {
+    let unusable =
+        |why: &str| OptionError::new("", format!("`{written}` is not a usable regular expression: {why}"));
+    let translated = translate(written).map_err(|Refused { why, help }| unusable(&why).with_help(help))?;
+    let built =
+        RegexBuilder::new(&translated).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT).build();
+    let compiled = built.map_err(|e| match e {
+        regex::Error::CompiledTooBig(limit) => {
+            OptionError::new("", format!("the pattern needs more than {limit} bytes once compiled"))
+                .with_help("make its repetitions smaller")
         }
-    })
+        other => {
+            let said = other.to_string();
+            unusable(said.lines().last().unwrap_or_default().trim_start_matches("error: "))
+                .with_help("put a backslash before a character that is meant as itself")
+        }
+    })?;
+    Ok(Pattern { written: written.to_owned(), compiled })
 }
 
 struct KeywordFilter {
     /// `None`: all of them.
     fields: Option<Vec<String>>,
-    patterns: Vec<Regex>,
+    patterns: Vec<Pattern>,
     contract: Contract,
 }
 
@@ -175,10 +184,10 @@ impl KeywordFilter {
 
     fn search_text(&self, text: &str) -> Option<Found<'_>> {
         self.patterns.iter().enumerate().find_map(|(number, pattern)| {
-            let start = pattern.find(text)?.start();
+            let start = pattern.compiled.find(text)?.start();
             Some(Found {
                 number: number + 1,
-                pattern: pattern.as_str(),
+                pattern: &pattern.written,
                 character: text[..start].chars().count() + 1,
             })
         })

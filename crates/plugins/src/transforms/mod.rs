@@ -6,6 +6,7 @@ pub(crate) mod keyword_filter;
 mod mapping_plan;
 mod mapping_schema;
 pub(crate) mod passthrough;
+mod python_pattern;
 pub(crate) mod truncate;
 
 use elspeth_contracts::{ErrorReason, FailureKind};

@@ -34,6 +34,7 @@ mod mapping;
 mod option_errors;
 #[cfg(test)]
 mod output_files;
+mod patterns;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
