@@ -75,6 +75,25 @@ impl TextEncoding {
         }
     }
 
+    /// The label of the encoding in which a file that begins so is to be continued, where that is another one by its byte
+    /// order mark.
+    pub(crate) fn continued_as(self, head: &[u8]) -> Option<&'static str> {
+        let little = match head {
+            [0xFF, 0xFE, ..] => true,
+            [0xFE, 0xFF, ..] => false,
+            _ => return None,
+        };
+        let fits = match self {
+            Self::Utf16 => little,
+            Self::Other(encoding) if encoding == UTF_16LE => little,
+            Self::Other(encoding) if encoding == UTF_16BE => !little,
+            // No text in them begins with such bytes.
+            Self::Utf8 | Self::Utf8Marked | Self::Ascii => false,
+            Self::Latin1 | Self::Other(_) => true,
+        };
+        (!fits).then_some(if little { "utf-16" } else { "utf-16-be" })
+    }
+
     /// Whether every character can be written.
     pub(crate) fn holds_everything(self) -> bool {
         match self {

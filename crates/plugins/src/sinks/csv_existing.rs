@@ -1,16 +1,13 @@
 //! The csv file to which a run appends, as it was before.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use compact_str::CompactString;
-use elspeth_faults::Call;
 use elspeth_plugin::SinkError;
 use elspeth_value::{Contract, SchemaMode};
 
+use super::appended::read_head;
 use super::headers::Headers;
-use super::staged_file::{exists, failed};
 use crate::text_encoding::TextEncoding;
 
 /// No header line is longer.
@@ -26,21 +23,13 @@ pub(crate) struct Existing {
 /// Reads the header line of the file; `None` when there is none, or it is empty.
 ///
 /// # Errors
-/// It cannot be read.
+/// It cannot be read, or is in another encoding.
 pub(crate) fn read_existing(
     path: &Path,
     encoding: TextEncoding,
     delimiter: u8,
 ) -> Result<Option<Existing>, SinkError> {
-    if !exists(path)? {
-        return Ok(None);
-    }
-    let cannot = |e| failed("read", path, &e);
-    let file = elspeth_faults::io(Call::Open, path).and_then(|()| File::open(path)).map_err(cannot)?;
-    let mut head = Vec::new();
-    elspeth_faults::io(Call::Read, path)
-        .and_then(|()| file.take(LONGEST_HEADER).read_to_end(&mut head))
-        .map_err(cannot)?;
+    let head = read_head(path, encoding, LONGEST_HEADER)?;
     if head.is_empty() {
         return Ok(None);
     }

@@ -16,6 +16,7 @@ use elspeth_value::{Contract, Row, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::appended::read_head;
 use super::folders::check_target;
 use super::headers::{Headers, HeadersOption};
 use super::json_text::{Layout, close, separate, write_value};
@@ -27,6 +28,8 @@ use crate::text_encoding::TextEncoding;
 
 /// Deepest indentation that makes sense.
 const MAX_INDENT: u8 = 16;
+/// Bytes of a byte order mark.
+const LONGEST_MARK: u64 = 4;
 
 /// Options of the `json` sink.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -183,7 +186,8 @@ impl Sink for JsonSink {
     }
 
     fn preflight(&self) -> Result<(), SinkError> {
-        check_target(&self.settings.path)
+        check_target(&self.settings.path)?;
+        self.settings.check_appended()
     }
 
     fn open(&mut self, context: &SinkContext, position: Option<&SinkPosition>) -> Result<(), SinkError> {
@@ -192,6 +196,7 @@ impl Sink for JsonSink {
         let headers = headers.resolve(&context.field_resolution);
         let (file, rows, open_line) = match position {
             None => {
+                self.settings.check_appended()?;
                 let beginning = match mode {
                     WriteMode::Write => Beginning::Empty,
                     WriteMode::Append => Beginning::CopyOfTarget,
@@ -228,6 +233,15 @@ impl Sink for JsonSink {
 }
 
 impl Settings {
+    /// Whether lines of this encoding can stand behind what is there.
+    fn check_appended(&self) -> Result<(), SinkError> {
+        let Self { path, style, mode, .. } = self;
+        match mode {
+            WriteMode::Write => Ok(()),
+            WriteMode::Append => read_head(path, style.encoding, LONGEST_MARK).map(drop),
+        }
+    }
+
     fn check(&self, row: &Row) -> Result<(), ErrorReason> {
         if self.validates { check_row(&self.contract, row) } else { Ok(()) }
     }

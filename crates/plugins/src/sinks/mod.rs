@@ -1,5 +1,6 @@
 //! The built-in sinks.
 
+mod appended;
 pub(crate) mod csv;
 mod csv_columns;
 mod csv_existing;

@@ -110,6 +110,43 @@ fn a_staged_file_that_is_gone_or_changed_is_refused() {
     assert!(reopened().is_ok(), "this one is");
 }
 
+fn utf16(mark: &str, text: &str, bytes_of: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    format!("{mark}{text}").encode_utf16().flat_map(bytes_of).collect()
+}
+
+#[test]
+fn a_file_is_appended_to_in_its_own_byte_order_or_refused_before_the_first_row() {
+    let scratch = Scratch::new();
+    let rows = [vec![row(&[("id", Value::Int(2))])]];
+    for (plugin, before, after) in
+        [("csv", "id\n1\n", "id\n1\n2\n"), ("json", "{\"id\":1}\n", "{\"id\":1}\n{\"id\":2}\n")]
+    {
+        let path = scratch.join(&format!("out.{plugin}l"));
+        for (own, own_bytes) in
+            [("utf-16", u16::to_le_bytes as fn(u16) -> _), ("utf-16-be", u16::to_be_bytes)]
+        {
+            for asked in ["utf-16", "utf-16-le", "utf-16-be", "utf-8"] {
+                fs::write(&path, utf16("\u{feff}", before, own_bytes)).unwrap();
+                let options = json!({"path": path, "mode": "append", "encoding": asked});
+                if asked == own || (asked, own) == ("utf-16-le", "utf-16") {
+                    assert_eq!(output(plugin, &options, &rows).0, utf16("\u{feff}", after, own_bytes));
+                    continue;
+                }
+                let refused = sink(plugin, &options).preflight().unwrap_err();
+                assert!(
+                    refused.message.ends_with("by its byte order mark it is in another encoding"),
+                    "{refused}"
+                );
+                assert_eq!(
+                    refused.help.unwrap(),
+                    format!("write `encoding: {own}`, or write to another file")
+                );
+                assert!(sink(plugin, &options).open(&context(&[]), None).is_err());
+            }
+        }
+    }
+}
+
 #[test]
 fn a_file_that_somebody_else_appends_to_meanwhile_is_not_overwritten() {
     let scratch = Scratch::new();
