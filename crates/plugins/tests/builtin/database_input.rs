@@ -249,6 +249,10 @@ fn what_cannot_be_read_from_a_file_is_one_clear_error() {
                 "the column `id` cannot be in a key, since it has a value of type REAL",
             ),
             ("SELECT 1 AS id UNION ALL SELECT 1", "two rows have the same key: id = 1"),
+            ("SELECT id FROM t WHERE a = ?", "the query has parameters"),
+            ("SELECT id FROM t WHERE a = ?1", "the query has parameters"),
+            ("SELECT id FROM t WHERE a = :a", "get no value (write the value itself into the query"),
+            ("SELECT id FROM t WHERE a = @a OR a = $a", "the query has parameters"),
         ],
     );
     assert_eq!(
@@ -287,6 +291,7 @@ fn what_cannot_be_read_from_a_server_is_one_clear_error_without_the_password() {
             ("SELECT id FROM t UNION ALL SELECT NULL", "a row has null in its key (id), behind id = 1"),
             ("SELECT 1 AS id UNION ALL SELECT 1", "two rows have the same key: id = 1"),
             ("SELECT 1 / (a - a) AS id FROM t", "division by zero"),
+            ("SELECT id FROM t WHERE a = $1", "get no value (write the value itself into the query"),
         ],
     );
     assert_eq!(server.query("SELECT count(*)::text FROM t"), ["1"]);

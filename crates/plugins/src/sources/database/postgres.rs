@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 use super::position::{KeyPart, KeyValues};
-use super::query::{KeyColumn, quoted};
+use super::query::{KeyColumn, check_no_parameters, quoted};
 use super::reader::{Found, Head, Job, Outlet};
 use super::values::{Type, value};
 
@@ -92,6 +92,7 @@ async fn describe(
     let prepare = |sql: String| AssertSqlSafe(sql).into_sql_str();
     let alone = connection.prepare(prepare(job.query.alone().to_owned())).await;
     let alone = alone.map_err(|error| unusable(&error))?;
+    check_no_parameters(&alone)?;
     // What changes data may stand alone, but not as a table.
     let as_table = connection.prepare(prepare(job.query.described())).await;
     as_table.map_err(|error| unusable(&error))?;

@@ -1,6 +1,7 @@
 //! The query as it is sent: the settings' own as a table of its own, in the order of the key.
 
 use elspeth_plugin::{OptionError, SourceError};
+use sqlx::Statement;
 
 /// Columns that a key may have.
 const MOST_KEYS: usize = 16;
@@ -123,6 +124,20 @@ fn first_word(mut text: &str) -> &str {
             None => return "",
         }
     }
+}
+
+/// Whether a query that the database has read is complete. The parameters of [`Query::statement`] are ours: another one would
+/// be null, or worse, a part of the key.
+///
+/// # Errors
+/// It has parameters.
+pub(super) fn check_no_parameters(query: &impl Statement) -> Result<(), SourceError> {
+    let count = query.parameters().map_or(0, |known| known.either(<[_]>::len, |count| count));
+    if count == 0 {
+        return Ok(());
+    }
+    Err(SourceError::new("the query has parameters (`?`, `?1`, `:name`, `@name`, `$1`), which get no value")
+        .with_help("write the value itself into the query, or `${VARIABLE}`"))
 }
 
 /// A name as SQL.

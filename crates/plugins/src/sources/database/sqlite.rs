@@ -16,7 +16,7 @@ use sqlx::{
 };
 
 use super::position::{KeyPart, KeyValues};
-use super::query::{KeyColumn, quoted};
+use super::query::{KeyColumn, check_no_parameters, quoted};
 use super::reader::{Found, Head, Job, Outlet};
 use super::values::{float, whole};
 
@@ -101,6 +101,7 @@ async fn describe(
     let prepare = |sql: String| AssertSqlSafe(sql).into_sql_str();
     let alone = connection.prepare(prepare(job.query.alone().to_owned())).await;
     let alone = alone.map_err(|error| unusable(path, &error))?;
+    check_no_parameters(&alone)?;
     let columns = alone.columns().iter().map(|column| column.name().to_owned()).collect();
     // Alone, only the first of several statements is looked at.
     let as_table = connection.prepare(prepare(job.query.described())).await;
