@@ -1,7 +1,7 @@
 //! The `json_explode` transform: one row with a list becomes one row for each item of the list.
 //!
 //! The list's field goes; the item comes behind the other fields, and behind it the item's index, from 0, as `item_index`.
-//! A row whose field is missing, no list or an empty list has nothing that it could become and is an error.
+//! A row whose field is missing, null, no list or an empty list has nothing that it could become and is an error.
 
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ impl Transform for JsonExplode {
 
     fn process(&self, mut row: Row, _context: &TransformContext<'_>) -> TransformResult {
         let items = match row.remove(&self.array_field) {
-            None | Some(Value::Null) => return Err(missing(&self.array_field)),
+            None => return Err(missing(&self.array_field)),
             Some(Value::List(items)) if items.is_empty() => return Err(self.empty()),
             Some(Value::List(items)) => items,
             Some(other) => return Err(self.no_list(&other)),

@@ -27,7 +27,7 @@ struct TruncateOptions {
     /// What a text that was cut ends with; counts towards the limit.
     #[serde(default)]
     suffix: String,
-    /// Whether a row that lacks one of the fields is an error.
+    /// Whether a row that lacks one of the fields is an error. Null stays null, also then.
     #[serde(default)]
     strict: bool,
     /// What rows must look like.
@@ -116,7 +116,7 @@ impl Transform for Truncate {
             let slot = row.shape().slot(&limit.field);
             match slot.map(|slot| &mut row.values_mut()[slot]) {
                 Some(Value::Str(text)) => changed |= self.cut(text, limit),
-                None | Some(Value::Null) if self.strict => return Err(missing(&limit.field)),
+                None if self.strict => return Err(missing(&limit.field)),
                 None | Some(Value::Null) => {}
                 Some(other) => return Err(no_text(&limit.field, other)),
             }

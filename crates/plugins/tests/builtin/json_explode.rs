@@ -58,7 +58,11 @@ fn a_row_without_items_is_an_error_that_says_why() {
             FailureKind::TransformError,
             "the list `items` is empty: there is no row for an item",
         ),
-        (order(Value::Null), FailureKind::TransformError, "the field `items` is missing"),
+        (
+            order(Value::Null),
+            FailureKind::TypeMismatch,
+            "json_explode needs a list, but the field `items` is null",
+        ),
         (row(&[("id", Value::Int(1))]), FailureKind::TransformError, "the field `items` is missing"),
         (
             order(text("[1]")),
