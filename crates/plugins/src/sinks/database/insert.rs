@@ -2,9 +2,11 @@
 //!
 //! A statement that fails is undone as a whole, so that the rows before the refused one can be tried again alone. A table
 //! that takes a statement and keeps fewer rows (`ON CONFLICT IGNORE`, a trigger) refuses the others: nothing is dropped
-//! in silence.
+//! in silence. A table that ends the whole transaction for a row (`ON CONFLICT ROLLBACK`, `RAISE(ROLLBACK, ...)`) refuses
+//! that row, and the others are inserted again.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use elspeth_contracts::{ErrorReason, FailureKind};
@@ -12,7 +14,7 @@ use elspeth_plugin::{Refusal, SinkError};
 use elspeth_value::Row;
 
 use super::dialect::Dialect;
-use super::store::Store;
+use super::store::{Store, Undone};
 use super::table::{Layout, Table};
 
 /// Rows of one statement; few sizes, so that few texts are compiled.
@@ -56,37 +58,81 @@ fn text(layout: &Layout, rows: usize) -> String {
     format!("{}{}", layout.insert, vec![row.as_str(); rows].join(","))
 }
 
-/// Inserts rows in their order, inside of a transaction that is open; gives back those that the table refuses.
+/// What became of rows.
+#[derive(Debug)]
+pub(super) enum Inserted {
+    /// They are in the table, but for these.
+    All(Vec<Refusal>),
+    /// The table ended the transaction, so that none is there.
+    Ended(Ended),
+}
+
+/// Which rows ended a transaction.
+#[derive(Debug)]
+pub(super) enum Ended {
+    By(Refusal),
+    /// One of these, by their places in the epoch.
+    ByOneOf(RangeInclusive<usize>),
+}
+
+/// Inserts rows in their order, inside of a transaction that is open; those whose places are in `singly` one by one.
 ///
 /// # Errors
-/// The database fails, or the transaction is gone.
+/// The database fails.
 pub(super) async fn insert(
     store: &mut Store,
     table: &Table,
     texts: &mut Texts,
-    rows: &[Admitted<'_>],
-) -> Result<Vec<Refusal>, SinkError> {
+    (rows, singly): (&[Admitted<'_>], &RangeInclusive<usize>),
+) -> Result<Inserted, SinkError> {
     let dialect = store.dialect();
     let mut refused = Vec::new();
     let mut left = rows;
     while let Some(first) = left.first() {
-        let alike = left.iter().take_while(|row| row.layout == first.layout).count();
-        let (now, later) = left.split_at(size(dialect, alike, first.layout.columns.len()));
+        let now = match singly.contains(&first.index) {
+            true => 1,
+            false => {
+                let alike = |row: &&Admitted<'_>| row.layout == first.layout && !singly.contains(&row.index);
+                size(dialect, left.iter().take_while(alike).count(), first.layout.columns.len())
+            }
+        };
+        let (now, later) = left.split_at(now);
         left = later;
         let text = texts.get(dialect, &first.layout, now.len());
-        if attempt(store, table, text, now).await?.is_none() {
-            continue;
+        match attempt(store, table, text, now).await? {
+            Attempt::Taken => continue,
+            Attempt::Ended(why) => return Ok(Inserted::Ended(ended(now, why))),
+            Attempt::Refused(why) if now.len() == 1 => {
+                refused.push(refusal(first, why));
+                continue;
+            }
+            Attempt::Refused(_) => {}
         }
         let text = texts.get(dialect, &first.layout, 1);
         for row in now {
-            let why = attempt(store, table, Arc::clone(&text), std::slice::from_ref(row)).await?;
-            refused.extend(why.map(|message| {
-                let reason = ErrorReason::new(FailureKind::SinkRefused, message);
-                Refusal { index: row.index, reason }
-            }));
+            let row = std::slice::from_ref(row);
+            match attempt(store, table, Arc::clone(&text), row).await? {
+                Attempt::Taken => {}
+                Attempt::Refused(why) => refused.push(refusal(&row[0], why)),
+                Attempt::Ended(why) => return Ok(Inserted::Ended(ended(row, why))),
+            }
         }
     }
-    Ok(refused)
+    Ok(Inserted::All(refused))
+}
+
+fn ended(rows: &[Admitted<'_>], why: String) -> Ended {
+    match rows {
+        [row] => Ended::By(refusal(row, why)),
+        _ => {
+            let places = rows.iter().map(|row| row.index);
+            Ended::ByOneOf(places.clone().min().unwrap_or_default()..=places.max().unwrap_or_default())
+        }
+    }
+}
+
+fn refusal(row: &Admitted<'_>, why: String) -> Refusal {
+    Refusal { index: row.index, reason: ErrorReason::new(FailureKind::SinkRefused, why) }
 }
 
 fn size(dialect: Dialect, alike: usize, columns: usize) -> usize {
@@ -98,23 +144,32 @@ fn size(dialect: Dialect, alike: usize, columns: usize) -> usize {
     SIZES.into_iter().find(|size| *size <= most).unwrap_or(1)
 }
 
-/// One statement; why the table refuses it, if it does. Then it has done nothing.
+/// What a table did with the rows of one statement.
+enum Attempt {
+    Taken,
+    /// None of them is there.
+    Refused(String),
+    /// None of them is there, and nothing else of the transaction.
+    Ended(String),
+}
+
 async fn attempt(
     store: &mut Store,
     table: &Table,
     text: Arc<str>,
     rows: &[Admitted<'_>],
-) -> Result<Option<String>, SinkError> {
+) -> Result<Attempt, SinkError> {
     store.run("SAVEPOINT elspeth_rows", "write to").await?;
     let refused = match store.insert(table, text, rows).await {
-        Ok(taken) if taken == rows.len() as u64 => None,
-        Ok(_) => Some("the table ignores the row (ON CONFLICT IGNORE, or a trigger)".to_owned()),
-        Err(error) => Some(store.refusal(&error).ok_or_else(|| store.failure("write to", &error))?),
+        Ok(taken) if taken == rows.len() as u64 => {
+            store.run("RELEASE elspeth_rows", "keep the transaction of").await?;
+            return Ok(Attempt::Taken);
+        }
+        Ok(_) => "the table ignores the row (ON CONFLICT IGNORE, or a trigger)".to_owned(),
+        Err(error) => store.refusal(&error).ok_or_else(|| store.failure("write to", &error))?,
     };
-    let then = match refused {
-        None => "RELEASE elspeth_rows",
-        Some(_) => "ROLLBACK TO elspeth_rows; RELEASE elspeth_rows",
-    };
-    store.run(then, "keep the transaction of").await?;
-    Ok(refused)
+    Ok(match store.undo("ROLLBACK TO elspeth_rows; RELEASE elspeth_rows").await? {
+        Undone::Savepoint => Attempt::Refused(refused),
+        Undone::Transaction => Attempt::Ended(refused),
+    })
 }

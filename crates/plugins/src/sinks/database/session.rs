@@ -4,7 +4,7 @@
 //! name when the run publishes: until then readers see the old rows, and afterwards all of the new ones. Each epoch is one
 //! transaction, together with its marker.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use elspeth_contracts::{EpochNo, ErrorReason, FailureKind};
 use elspeth_faults::{Act, Point, reach};
@@ -13,13 +13,17 @@ use elspeth_value::Row;
 use serde::{Deserialize, Serialize};
 
 use super::column::quoted;
-use super::insert::{Admitted, Texts, insert};
+use super::insert::{Admitted, Ended, Inserted, Texts, insert};
 use super::markers::{Marker, Owner, State};
 use super::store::{ForeignKeys, Found, Store};
 use super::table::{Table, check_fit};
 use super::{IfExists, Settings};
 use crate::row_chain::{Chain, StoredChain};
 use crate::sinks::{check_row, parse_position};
+
+/// No places in an epoch.
+#[expect(clippy::reversed_empty_ranges, reason = "it is empty on purpose")]
+const NONE: RangeInclusive<usize> = 1..=0;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -142,17 +146,44 @@ impl Session {
         for (index, row) in rows.iter().enumerate() {
             batch.take(&mut self.table, settings, index, row.row);
         }
-        for statement in self.table.grow() {
-            self.store.run(statement, "shape the table in").await?;
-        }
-        let by_table = insert(&mut self.store, &self.table, &mut self.texts, &batch.admitted).await?;
-        batch.refuse(by_table);
+        self.insert(&mut batch).await?;
         for range in batch.ranges.iter().filter(|range| !range.is_empty()) {
             self.chain.add(&batch.canonical[range.clone()]);
         }
         let state = State::new(self.chain.stored(), self.table.grows(), &batch.refused);
         self.owner.mark(&mut self.store, epoch, &state).await?;
         Ok(batch.refused)
+    }
+
+    /// Shapes the table and inserts the rows. Where the table ends the transaction for a row, all others are inserted in a new
+    /// one.
+    async fn insert(&mut self, batch: &mut Batch<'_>) -> Result<(), SinkError> {
+        let growth = self.table.grow();
+        let mut singly = NONE;
+        loop {
+            for statement in &growth {
+                self.store.run(statement.as_str(), "shape the table in").await?;
+            }
+            let rows = (&batch.admitted[..], &singly);
+            match insert(&mut self.store, &self.table, &mut self.texts, rows).await? {
+                Inserted::All(refused) => {
+                    batch.refuse(refused);
+                    return Ok(());
+                }
+                // More and more, until one is found: so this ends whatever a trigger does.
+                Inserted::Ended(Ended::ByOneOf(places)) if singly.is_empty() => singly = places,
+                Inserted::Ended(Ended::ByOneOf(places)) => {
+                    singly = *places.start().min(singly.start())..=*places.end().max(singly.end());
+                }
+                Inserted::Ended(Ended::By(refusal)) => {
+                    // Those before it were taken.
+                    singly = refusal.index + 1..=*singly.end();
+                    batch.admitted.retain(|row| row.index != refusal.index);
+                    batch.refuse(vec![refusal]);
+                }
+            }
+            self.store.begin("write to").await?;
+        }
     }
 
     /// The epoch is in the database already; whether it is the same one.

@@ -10,7 +10,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _, Ro
 
 use super::column::{Column, Kind, Origin, affinity};
 use super::insert::Admitted;
-use super::store::{Cell, Done, ForeignKeys, Found, Record};
+use super::store::{Cell, Done, ForeignKeys, Found, Record, Undone};
 use super::table::Table;
 
 /// How long another writer is waited for, in each of the attempts that `retry` allows.
@@ -126,6 +126,21 @@ impl SqliteStore {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql.into()));
         let done = self.connection.execute(sql).await;
         done.map(drop).map_err(|e| failure(doing, &self.path, &e))
+    }
+
+    /// Goes back to a savepoint, which is gone where a constraint or trigger rolled everything back.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(super) async fn undo(&mut self, sql: &'static str) -> Result<Undone, SinkError> {
+        let error = match self.connection.execute(sqlx::raw_sql(sql)).await {
+            Ok(_) => return Ok(Undone::Savepoint),
+            Err(error) => error,
+        };
+        match error.as_database_error() {
+            Some(database) if database.message().starts_with("no such savepoint") => Ok(Undone::Transaction),
+            _ => Err(self.failure("keep the transaction of", &error)),
+        }
     }
 
     /// Runs a statement with values.

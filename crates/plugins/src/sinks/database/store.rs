@@ -39,6 +39,15 @@ pub(super) enum ForeignKeys {
     Ignored,
 }
 
+/// What is undone after a statement was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Undone {
+    /// What came behind the savepoint.
+    Savepoint,
+    /// All of the transaction: the table ended it.
+    Transaction,
+}
+
 /// A value of a statement of ours.
 #[derive(Debug, Clone)]
 pub(super) enum Cell {
@@ -127,6 +136,20 @@ impl Store {
         match self {
             Self::Sqlite(store) => store.run(sql, doing).await,
             Self::Postgres(store) => store.run(sql, doing).await,
+        }
+    }
+
+    /// Goes back to a savepoint after a statement was refused.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(super) async fn undo(&mut self, sql: &'static str) -> Result<Undone, SinkError> {
+        match self {
+            Self::Sqlite(store) => store.undo(sql).await,
+            // Nothing that a table says of a row ends a transaction there.
+            Self::Postgres(store) => {
+                store.run(sql, "keep the transaction of").await.map(|()| Undone::Savepoint)
+            }
         }
     }
 
