@@ -45,13 +45,19 @@ impl DatabaseUrl {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(refused(&format!("`{}` is not the URL of a database", without_userinfo(url))));
         };
-        // SQLAlchemy names a Python driver behind `+`; it says nothing about the database.
-        match scheme.split('+').next().unwrap_or_default() {
-            "sqlite" => sqlite(rest).ok_or_else(|| refused("this is not the URL of a SQLite file")),
-            "postgresql" | "postgres" if rest.is_empty() => {
+        // SQLAlchemy names a Python driver behind `+`. Those of SQLite that mean the same file are known; another one may
+        // mean an encrypted file, or options.
+        match scheme.split_once('+').unwrap_or((scheme, "")) {
+            ("sqlite", "" | "pysqlite" | "aiosqlite") => {
+                sqlite(rest).ok_or_else(|| refused("this is not the URL of a SQLite file"))
+            }
+            ("sqlite", driver) => {
+                Err(refused(&format!("SQLite files of the driver `{driver}` cannot hold a record")))
+            }
+            ("postgresql" | "postgres", _) if rest.is_empty() => {
                 Err(refused("this PostgreSQL URL names no server"))
             }
-            "postgresql" | "postgres" => Ok(Self::Postgres(format!("postgresql://{rest}"))),
+            ("postgresql" | "postgres", _) => Ok(Self::Postgres(format!("postgresql://{rest}"))),
             _ => Err(refused(&format!("`{scheme}` databases cannot hold a record"))),
         }
     }
@@ -114,6 +120,8 @@ mod tests {
             ("sqlite:///rel/a.db", file("rel/a.db")),
             ("sqlite:////abs/a.db", file("/abs/a.db")),
             ("sqlite+pysqlite:///a.db", file("a.db")),
+            ("sqlite+aiosqlite:///a.db", file("a.db")),
+            ("sqlite+pysqlcipher:///a.db", None),
             ("sqlite:///:memory:", Some(DatabaseUrl::SqliteMemory)),
             ("sqlite://", Some(DatabaseUrl::SqliteMemory)),
             ("postgresql+psycopg2://u:p@h/d", Some(DatabaseUrl::Postgres("postgresql://u:p@h/d".to_owned()))),
@@ -126,6 +134,13 @@ mod tests {
             assert_eq!(DatabaseUrl::parse(url).ok(), expected, "{url}");
         }
         assert_eq!(DatabaseUrl::from_argument("state/audit.db").ok(), file("state/audit.db"));
+    }
+
+    #[test]
+    fn a_driver_of_files_that_are_no_sqlite_files_is_refused() {
+        let error = DatabaseUrl::parse("sqlite+pysqlcipher://:hunter2@/a.db").unwrap_err();
+        assert_eq!(error.message, "SQLite files of the driver `pysqlcipher` cannot hold a record");
+        assert_eq!(error.help, FORMS);
     }
 
     #[test]

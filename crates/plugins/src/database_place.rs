@@ -27,11 +27,15 @@ impl Place {
         let Some((scheme, rest)) = url.split_once("://") else {
             return refused("this is not the URL of a database", FORMS);
         };
-        // SQLAlchemy names a Python driver behind `+`; it says nothing about the database.
-        match scheme.split('+').next().unwrap_or_default() {
-            "sqlite" => {}
-            "postgresql" | "postgres" => return server(rest),
-            kind => return refused(&format!("`{kind}` databases are not available"), FORMS),
+        // SQLAlchemy names a Python driver behind `+`. Those of SQLite that mean the same file are known; another one may
+        // mean an encrypted file, or options.
+        match scheme.split_once('+').unwrap_or((scheme, "")) {
+            ("sqlite", "" | "pysqlite" | "aiosqlite") => {}
+            ("sqlite", driver) => {
+                return refused(&format!("SQLite files of the driver `{driver}` are not available"), FORMS);
+            }
+            ("postgresql" | "postgres", _) => return server(rest),
+            (kind, _) => return refused(&format!("`{kind}` databases are not available"), FORMS),
         }
         match rest {
             "" | "/" | "/:memory:" => refused("a database in memory is gone when the run ends", FORMS),
@@ -70,6 +74,11 @@ mod tests {
             ("sqlite:///rel/a.db", Ok("rel/a.db")),
             ("sqlite:////abs/a b%20.db", Ok("/abs/a b%20.db")),
             ("sqlite+pysqlite:///./a.db", Ok("./a.db")),
+            ("sqlite+aiosqlite:////abs/a.db", Ok("/abs/a.db")),
+            (
+                "sqlite+pysqlcipher://:secret@/a.db",
+                Err("SQLite files of the driver `pysqlcipher` are not available"),
+            ),
             ("sqlite:///:memory:", Err("a database in memory is gone when the run ends")),
             ("sqlite://", Err("a database in memory is gone when the run ends")),
             ("sqlite://a.db", Err("this is not the URL of a SQLite file")),
