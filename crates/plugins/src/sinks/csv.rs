@@ -92,7 +92,9 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Sink>, Vec<Opt
     let contract = options.schema.contract().map_err(&mut note);
     let delimiter = parse_delimiter(&options.delimiter).map_err(&mut note);
     let encoding = TextEncoding::of_label(&options.encoding).map_err(&mut note);
-    let checked = options.headers.check().map_err(&mut note);
+    // Rows with other fields are refused.
+    let only = contract.as_ref().ok().filter(|contract| contract.mode == SchemaMode::Fixed);
+    let checked = options.headers.check(only).map_err(&mut note);
     let (Ok(path), Ok(contract), Ok(delimiter), Ok(encoding), Ok(())) =
         (path, contract, delimiter, encoding, checked)
     else {

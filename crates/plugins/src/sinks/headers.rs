@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use elspeth_plugin::OptionError;
-use elspeth_value::FieldResolution;
+use elspeth_value::{Contract, FieldResolution};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 /// What the settings say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,9 +28,17 @@ pub(crate) struct Headers {
 }
 
 impl HeadersOption {
-    /// Whether the custom names are distinct.
-    pub(crate) fn check(&self) -> Result<(), OptionError> {
+    /// Whether the custom names are distinct, and those of fields that can come: `only` these, where a schema says so.
+    pub(crate) fn check(&self, only: Option<&Contract>) -> Result<(), OptionError> {
         let Self::Custom(map) = self else { return Ok(()) };
+        let strange = |(field, _): &(&String, &String)| only.is_some_and(|only| only.field(field).is_none());
+        if let (Some((field, _)), Some(only)) = (map.iter().find(strange), only) {
+            let message = format!("there is no field `{field}` in the schema, which is fixed");
+            let known =
+                only.fields.iter().map(|field| format!("`{}`", field.name)).collect::<Vec<_>>().join(", ");
+            return Err(OptionError::new(format!("headers.{field}"), message)
+                .with_help(format!("the names before the colons are those of fields: {known}")));
+        }
         let mut seen = HashMap::new();
         for (field, header) in map {
             if let Some(other) = seen.insert(header, field) {
@@ -106,8 +114,36 @@ impl<'de> Visitor<'de> for HeadersVisitor {
         }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HeadersOption, A::Error> {
-        BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(HeadersOption::Custom)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<HeadersOption, A::Error> {
+        let mut headers = BTreeMap::new();
+        while let Some(field) = map.next_key::<String>()? {
+            let header = map.next_value_seed(HeaderOf(&field))?;
+            headers.insert(field, header);
+        }
+        Ok(HeadersOption::Custom(headers))
+    }
+}
+
+/// The header of that field.
+struct HeaderOf<'f>(&'f str);
+
+impl<'de> DeserializeSeed<'de> for HeaderOf<'_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for HeaderOf<'_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "text (the header of `{}`; write it in quotes)", self.0)
+    }
+
+    fn visit_str<E: Error>(self, header: &str) -> Result<String, E> {
+        Ok(header.to_owned())
     }
 }
 

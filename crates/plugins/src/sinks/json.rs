@@ -12,7 +12,7 @@ use elspeth_plugin::{
     OptionError, PluginInfo, PluginKind, Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition,
     SinkRow, Target, Written, parse_options,
 };
-use elspeth_value::{Contract, Row, Shape};
+use elspeth_value::{Contract, Row, SchemaMode, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -89,7 +89,10 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Sink>, Vec<Opt
     let encoding = TextEncoding::of_label(&options.encoding).map_err(&mut note);
     let format = options.format.unwrap_or_else(|| JsonFormat::of_path(Path::new(&options.path)));
     let indent = check_layout(format, options.indent, options.mode).map_err(&mut note);
-    let checked = options.headers.check().map_err(&mut note);
+    // Without that, rows with other fields are written too.
+    let checks = |contract: &&Contract| options.validate_input && contract.mode == SchemaMode::Fixed;
+    let only = contract.as_ref().ok().filter(checks);
+    let checked = options.headers.check(only).map_err(&mut note);
     let (Ok(path), Ok(contract), Ok(encoding), Ok(indent), Ok(())) =
         (path, contract, encoding, indent, checked)
     else {

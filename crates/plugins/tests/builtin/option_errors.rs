@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::driving::refused;
+use crate::driving::{refused, sink};
 
 #[track_caller]
 fn check(kind: &str, name: &str, options: Json, expected: &[&str]) {
@@ -190,8 +190,18 @@ fn sinks_name_every_option_that_makes_no_sense() {
         "sink",
         "csv",
         json!({"path": "a", "headers": {"a": 1}}),
-        &["headers.a: must be text, but is the number `1` (no help)"],
+        &["headers.a: must be text (the header of `a`; write it in quotes), but is the number `1` (no help)"],
     );
+    let fixed = json!({"mode": "fixed", "fields": ["id: int", "name: str"]});
+    let strange = "headers.nosuch: there is no field `nosuch` in the schema, which is fixed (the names before the colons are those of fields: `id`, `name`)";
+    let headers = json!({"id": "The Id", "nosuch": "X"});
+    check("sink", "csv", json!({"path": "a", "schema": fixed, "headers": headers}), &[strange]);
+    let json = json!({"path": "a", "schema": fixed, "headers": headers, "validate_input": true});
+    check("sink", "json", json, &[strange]);
+    // Rows may have other fields here.
+    sink("json", &json!({"path": "a", "schema": fixed, "headers": headers}));
+    let open = json!({"mode": "flexible", "fields": ["id: int"]});
+    sink("csv", &json!({"path": "a", "schema": open, "headers": headers}));
     check(
         "sink",
         "csv",
