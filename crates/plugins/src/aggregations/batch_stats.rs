@@ -63,7 +63,7 @@ pub(crate) fn info() -> PluginInfo {
     PluginInfo {
         kind: PluginKind::Aggregation,
         name: "batch_stats",
-        version: "1.0.0",
+        version: "1.1.0",
         determinism: Determinism::Deterministic,
         summary: "Counts and sums a field, for each group: mean, extremes, spread and percentiles too.",
         options_schema: options_schema::<BatchStatsOptions>(),

@@ -3,4 +3,6 @@
 pub(crate) mod batch_replicate;
 pub(crate) mod batch_stats;
 mod number;
+mod spread;
 mod statistics;
+mod wide;

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use elspeth_value::{FieldType, Value};
 
 use super::number::{Number, Sum, TooLarge};
+use super::spread::Spread;
 
 /// One statistic that a batch's output may have.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,14 +75,6 @@ pub(super) struct Group {
     values: Option<Vec<f64>>,
 }
 
-/// Mean and sum of squared distances from it, by Welford's recurrence.
-#[derive(Debug, Default)]
-struct Spread {
-    count: f64,
-    mean: f64,
-    squares: f64,
-}
-
 impl Group {
     /// An empty group, ready for these statistics.
     pub(super) fn new(key: Value, wanted: &[Statistic]) -> Self {
@@ -106,7 +99,7 @@ impl Group {
             self.greatest = Some(number);
         }
         if let Some(spread) = &mut self.spread {
-            spread.add(number.as_float());
+            spread.add(number);
         }
         if let Some(values) = &mut self.values {
             values.push(number.as_float());
@@ -157,20 +150,6 @@ impl Group {
             _ if below == above => below,
             _ => below * (1.0 - part) + above * part,
         }
-    }
-}
-
-impl Spread {
-    fn add(&mut self, number: f64) {
-        self.count += 1.0;
-        let distance = number - self.mean;
-        self.mean += distance / self.count;
-        self.squares += distance * (number - self.mean);
-    }
-
-    /// One number alone has none.
-    fn deviation(&self) -> Option<f64> {
-        (self.count > 1.0).then(|| (self.squares / (self.count - 1.0)).sqrt())
     }
 }
 

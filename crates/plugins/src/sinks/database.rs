@@ -91,7 +91,7 @@ pub(crate) fn info() -> PluginInfo {
     PluginInfo {
         kind: PluginKind::Sink,
         name: "database",
-        version: "1.1.0",
+        version: "1.2.0",
         determinism: Determinism::IoWrite,
         summary: "Writes rows to a table of a SQLite or PostgreSQL database, each epoch in one transaction.",
         options_schema: options_schema::<DatabaseOptions>(),

@@ -40,7 +40,7 @@ pub(crate) fn info() -> PluginInfo {
     PluginInfo {
         kind: PluginKind::Transform,
         name: "truncate",
-        version: "1.0.0",
+        version: "1.1.0",
         determinism: Determinism::Deterministic,
         summary: "Cuts texts that are longer than a number of characters.",
         options_schema: options_schema::<TruncateOptions>(),

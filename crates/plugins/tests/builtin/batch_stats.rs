@@ -54,6 +54,16 @@ fn all_statistics_have_their_fields() {
 }
 
 #[test]
+fn numbers_that_are_large_and_close_have_their_deviation() {
+    let members: Vec<_> = [1e16, 1e16 + 2.0, 1e16 + 4.0].map(|n| payment("x", Value::Float(n))).into();
+    let options = json!({"value_field": "amount", "compute_mean": false, "stddev": true});
+    assert_eq!(
+        figures(options, &members),
+        [r#"{"count":3,"sum":3.000000000000001e+16,"batch_size":3,"stddev":2.0}"#]
+    );
+}
+
+#[test]
 fn numbers_that_are_equal_make_one_group_and_texts_another() {
     let member = |key: Value| row(&[("key", key), ("amount", Value::Int(1))]);
     let members = [
