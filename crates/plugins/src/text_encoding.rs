@@ -7,6 +7,41 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 /// record which holds it is found to be malformed.
 const MARK: u8 = 0xFF;
 
+/// Labels of ASCII and of ISO 8859-1, with hyphens. The Encoding Standard takes most of them for windows-1252, Python for what
+/// they say.
+const ASCII: [&str; 13] = [
+    "ascii",
+    "us-ascii",
+    "us",
+    "646",
+    "ansi-x3-4-1968",
+    "ansi-x3.4-1968",
+    "ansi-x3.4-1986",
+    "cp367",
+    "csascii",
+    "ibm367",
+    "iso646-us",
+    "iso-646.irv-1991",
+    "iso-ir-6",
+];
+const LATIN1: [&str; 15] = [
+    "latin-1",
+    "latin1",
+    "latin",
+    "l1",
+    "iso-8859-1",
+    "iso8859-1",
+    "iso88591",
+    "iso8859",
+    "8859",
+    "iso-8859-1:1987",
+    "iso-8859-1-1987",
+    "iso-ir-100",
+    "cp819",
+    "ibm819",
+    "csisolatin1",
+];
+
 /// How a text file's characters are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextEncoding {
@@ -14,7 +49,7 @@ pub(crate) enum TextEncoding {
     Utf8,
     /// UTF-8 that is written with a byte order mark.
     Utf8Marked,
-    /// ASCII; read as UTF-8, of which it is a part.
+    /// ASCII: no byte is over 127.
     Ascii,
     /// ISO 8859-1: each byte is the character of that number.
     Latin1,
@@ -27,6 +62,7 @@ pub(crate) enum TextEncoding {
 /// Decodes a stream piece by piece.
 pub(crate) enum StreamDecoder {
     Utf8,
+    Ascii,
     Latin1,
     Other(Box<Decoder>),
 }
@@ -38,8 +74,8 @@ impl TextEncoding {
         match plain.as_str() {
             "utf-8" | "utf8" => return Ok(Self::Utf8),
             "utf-8-sig" => return Ok(Self::Utf8Marked),
-            "ascii" | "us-ascii" => return Ok(Self::Ascii),
-            "latin-1" | "latin1" | "iso-8859-1" | "iso8859-1" | "l1" => return Ok(Self::Latin1),
+            label if ASCII.contains(&label) => return Ok(Self::Ascii),
+            label if LATIN1.contains(&label) => return Ok(Self::Latin1),
             "utf-16" | "utf16" => return Ok(Self::Utf16),
             "utf-16-le" => return Ok(Self::Other(UTF_16LE)),
             "utf-16-be" => return Ok(Self::Other(UTF_16BE)),
@@ -131,7 +167,8 @@ impl TextEncoding {
     /// A decoder at the beginning of a stream.
     pub(crate) fn decoder(self) -> StreamDecoder {
         match self {
-            Self::Utf8 | Self::Utf8Marked | Self::Ascii => StreamDecoder::Utf8,
+            Self::Utf8 | Self::Utf8Marked => StreamDecoder::Utf8,
+            Self::Ascii => StreamDecoder::Ascii,
             Self::Latin1 => StreamDecoder::Latin1,
             Self::Utf16 => StreamDecoder::Other(Box::new(UTF_16LE.new_decoder())),
             Self::Other(encoding) => StreamDecoder::Other(Box::new(encoding.new_decoder_with_bom_removal())),
@@ -149,6 +186,7 @@ impl StreamDecoder {
     pub(crate) fn decode(&mut self, piece: &[u8], last: bool, text: &mut Vec<u8>) {
         match self {
             Self::Utf8 => text.extend_from_slice(piece),
+            Self::Ascii => text.extend(piece.iter().map(|byte| if byte.is_ascii() { *byte } else { MARK })),
             Self::Latin1 => {
                 let start = text.len();
                 text.resize(start + 2 * piece.len(), 0);
@@ -232,6 +270,40 @@ mod tests {
         let text = decoded("shift_jis", b"a\x83", 1);
         assert_eq!(text, [b'a', MARK]);
         assert!(std::str::from_utf8(&text).is_err());
+    }
+
+    #[test]
+    fn labels_of_latin1_and_ascii_mean_just_that() {
+        for label in
+            ["cp819", "ISO_8859-1:1987", "iso-ir-100", "IBM819", "csISOLatin1", "latin", "iso88591", "8859"]
+        {
+            assert_eq!(TextEncoding::of_label(label), Ok(TextEncoding::Latin1), "{label}");
+        }
+        for label in ["ascii", "US-ASCII", "ANSI_X3.4-1968", "iso646_us", "cp367", "646"] {
+            assert_eq!(TextEncoding::of_label(label), Ok(TextEncoding::Ascii), "{label}");
+        }
+        for label in ["cp1252", "windows-1252", "x-cp1252"] {
+            assert_eq!(TextEncoding::of_label(label).unwrap().name(), "windows-1252", "{label}");
+        }
+        for label in [
+            "iso-8859-2",
+            "iso-8859-8",
+            "iso-8859-10",
+            "iso-8859-13",
+            "iso-8859-16",
+            "koi8-u",
+            "cp1250",
+            "cp1258",
+        ] {
+            assert!(TextEncoding::of_label(label).is_ok(), "{label}");
+        }
+        for (label, name) in
+            [("iso-8859-9", "windows-1254"), ("iso-8859-11", "windows-874"), ("gb2312", "GBK")]
+        {
+            assert_eq!(TextEncoding::of_label(label).unwrap().name(), name);
+        }
+        assert_eq!(decoded("ascii", b"ab\xc3\xa9", 1), [b'a', b'b', MARK, MARK]);
+        assert_eq!(decoded("cp819", b"\x80", 1), "\u{80}".as_bytes());
     }
 
     #[test]

@@ -378,3 +378,15 @@ proptest! {
         prop_assert_eq!(kept, letters(&content));
     }
 }
+
+#[test]
+fn a_byte_over_127_is_no_ascii() {
+    let scratch = Scratch::new();
+    let path = scratch.join("in.csv");
+    std::fs::write(&path, "id,n\n1,caf\u{e9}\n2,cafe\n").unwrap();
+    let schema = json!({"mode": "fixed", "fields": ["id: int", "n: str"]});
+    let items = read("csv", &json!({"path": path, "encoding": "ascii", "schema": schema}));
+    assert_eq!(items.len(), 2);
+    assert!(items[0].contains("malformed: the record is not valid ASCII from its byte 6 on"), "{}", items[0]);
+    assert_eq!(items[1], r#"{"id":2,"n":"cafe"}"#);
+}
