@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::journal::{earlier, keeping};
 use crate::prepare::{prepare, prepare_recorded};
 use crate::run::{Ended, report_of, unended};
-use crate::store::{Reader, block_on, database_url, landscape, location};
+use crate::store::{Reader, block_on, database_url, landscape, location, recorded_base};
 use crate::verify::check_sound;
 use crate::{AppError, DatabaseChoice, EnvChoice, Prepared, RunReport, SettingsChoice, telemetry};
 
@@ -116,6 +116,7 @@ pub fn resumable(choice: &ResumeChoice) -> Result<Resumable, AppError> {
         Some(settings) => prepare(settings)?,
         None => prepare_recorded(&seen, &choice.env)?,
     };
+    same_store(&prepared, &seen)?;
     let names = Names(&nodes);
     let view = ResumeView {
         run_id: seen.run_id.to_string(),
@@ -136,8 +137,21 @@ pub fn resumable(choice: &ResumeChoice) -> Result<Resumable, AppError> {
 fn sound(url: &DatabaseUrl, seen: &RunRecord) -> Result<(), AppError> {
     block_on(async {
         let landscape = landscape(url)?;
-        check_sound(&landscape.reader().await?, &landscape, seen).await
+        let reader = Reader { store: Box::new(landscape.reader().await?), location: location(url) };
+        check_sound(&reader, &landscape, seen).await
     })?
+}
+
+/// Large bodies that are to come belong beside those that are there.
+fn same_store(now: &Prepared, seen: &RunRecord) -> Result<(), AppError> {
+    let is = &now.settings().payload_store.base_path;
+    match recorded_base(&seen.settings) {
+        Some(was) if was != *is => Err(AppError::Refused {
+            message: format!("`payload_store.base_path` was `{was}` when the run began, and is `{is}` now"),
+            help: Some("give it the path that it had: the run's large bodies are there".to_owned()),
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn purged(run: &RunRecord) -> AppError {

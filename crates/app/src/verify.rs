@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord};
 use elspeth_landscape::verify::{
-    RegistryFindings, Subject, Trust, Verification, VerifyStatus, verify_registry,
+    CheckResult, CheckStatus, RegistryFindings, Subject, Trust, Verification, verify_registry,
 };
 use elspeth_landscape::{LandscapeError, LandscapeReader, ResumptionRecord, RunRecord};
 use elspeth_landscape_sql::Landscape;
@@ -99,21 +99,32 @@ async fn one(
 }
 
 /// Refuses to go on with a run that is not what was written: whatever was changed would be decided on, and the seal would
-/// bear it out. Large bodies and files on the disk are looked at where they are used.
+/// bear it out; or whose large bodies are not here: those to come would be apart from them. Outputs are looked at by their sinks.
 pub(crate) async fn check_sound(
-    store: &dyn LandscapeReader,
+    reader: &Reader,
     landscape: &Landscape,
     run: &RunRecord,
 ) -> Result<(), AppError> {
     let registry = verify_registry(landscape.scans()?.registry()?.as_mut(), &Trust::default())?;
-    let registered = registered(store, run).await?;
-    let subject = Subject { artifacts: None, registry: Some(&registry), ..registered.subject(run, None) };
+    let registered = registered(reader.store.as_ref(), run).await?;
+    let bodies = reader.body_store(run);
+    let subject =
+        Subject { artifacts: None, registry: Some(&registry), ..registered.subject(run, bodies.as_ref()) };
     let found = elspeth_landscape::verify::verify(&landscape.scans()?, &subject)?;
-    match (found.status, found.first_bad) {
-        (VerifyStatus::Tampered, Some(bad)) => {
-            Err(AppError::Altered { run_id: run.run_id, bad: Box::new(bad) })
-        }
-        (VerifyStatus::Ok | VerifyStatus::Incomplete | VerifyStatus::Tampered, _) => Ok(()),
+    if let Some(bad) = found.first_bad {
+        return Err(AppError::Altered { run_id: run.run_id, bad: Box::new(bad) });
+    }
+    let out_of_reach =
+        |check: &&CheckResult| check.name == "bodies" && check.status == CheckStatus::Incomplete;
+    match found.checks.iter().find(out_of_reach) {
+        None => Ok(()),
+        Some(check) => Err(AppError::Refused {
+            message: format!("run {} cannot go on here: {}", run.run_id, check.detail),
+            help: Some(
+                "go on in the folder in which it was started, or put back what `payload_store.base_path` names"
+                    .to_owned(),
+            ),
+        }),
     }
 }
 

@@ -251,3 +251,28 @@ fn a_database_or_run_that_does_not_exist_is_told() {
     let no_file = SettingsChoice { path: scratch.path("none.yaml"), env: EnvChoice::NoDotenv };
     assert!(resumable(&ResumeChoice { settings: Some(no_file), ..choice(&scratch) }).is_err());
 }
+
+#[test]
+fn large_bodies_stay_in_one_place() {
+    let scratch = Scratch::new();
+    let store = |name: &str| {
+        let store = format!("payload_store: {{base_path: $DIR/{name}}}\n");
+        FAILING.replace("[\"n: int\"]", "[\"n: int\", \"note: str\"]") + &store
+    };
+    let rows = |rows: u32| {
+        let large = "x".repeat(100_000);
+        (1..=rows).fold("n,note\n".to_owned(), |text, n| text + &format!("{n},{large}\n"))
+    };
+    scratch.write("in.csv", rows(12));
+    let report = scratch.run(&(store("bodies") + "failure_budget: {max_failed_rows: 2}\n")).unwrap();
+    assert_eq!(report.run.status, RunStatus::Failed);
+    let elsewhere = resume(&with_settings(&scratch, &store("others"))).unwrap_err();
+    assert!(elsewhere.to_string().contains("bodies` when the run began"), "{elsewhere}");
+    std::fs::rename(scratch.path("bodies"), scratch.path("moved")).unwrap();
+    let gone = resume(&with_settings(&scratch, &store("bodies"))).unwrap_err();
+    assert_eq!(gone.exit_code(), 1);
+    assert!(gone.to_string().contains("the payload store is not here"), "{gone}");
+    std::fs::rename(scratch.path("moved"), scratch.path("bodies")).unwrap();
+    let report = resume(&with_settings(&scratch, &store("bodies"))).unwrap();
+    assert_eq!((report.run.status, report.run.rows.processed), (RunStatus::Completed, 12));
+}
