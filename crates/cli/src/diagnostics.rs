@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::IsTerminal;
 
-use elspeth_app::{AppError, Diagnostic, Diagnostics};
+use elspeth_app::{AppError, Diagnostic, Diagnostics, printable, printable_lines};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
 
 use crate::output;
@@ -19,7 +19,7 @@ pub(crate) fn print_error(error: &AppError) -> u8 {
 
 /// Prints what went wrong to stderr, and what to do about it where that is known.
 pub(crate) fn print_failure(message: &str, help: Option<&str>) {
-    output::note(&format!("error: {message}"));
+    output::note(&format!("error: {}", printable(message)));
     if let Some(help) = help {
         output::note(&format!("help: {help}"));
     }
@@ -28,7 +28,7 @@ pub(crate) fn print_failure(message: &str, help: Option<&str>) {
 /// Prints every diagnostic to stderr, and how many there were.
 pub(crate) fn print_diagnostics(diagnostics: &Diagnostics) {
     for diagnostic in &diagnostics.errors {
-        output::note(render(diagnostic, Severity::Error).trim_end_matches('\n'));
+        output::drawn(render(diagnostic, Severity::Error).trim_end_matches('\n'));
     }
     let count = diagnostics.errors.len();
     output::note(&format!("{count} error{} in {}", if count == 1 { "" } else { "s" }, diagnostics.file));
@@ -37,7 +37,7 @@ pub(crate) fn print_diagnostics(diagnostics: &Diagnostics) {
 /// Prints warnings to stderr.
 pub(crate) fn print_warnings(warnings: &[Diagnostic]) {
     for warning in warnings {
-        output::note(render(warning, Severity::Warning).trim_end_matches('\n'));
+        output::drawn(render(warning, Severity::Warning).trim_end_matches('\n'));
     }
 }
 
@@ -49,6 +49,12 @@ pub(crate) fn render(diagnostic: &Diagnostic, severity: Severity) -> String {
         Ok(()) => out,
         Err(fmt::Error) => format!("{}\n", diagnostic.message),
     }
+}
+
+/// A text to be quoted by places in it: what a terminal would obey is replaced by something as long.
+fn harmless(text: &str) -> String {
+    let stays = |c: char| c == '\r' || printable_lines(c.encode_utf8(&mut [0; 4])).chars().eq([c]);
+    text.chars().map(|c| if stays(c) { c } else { ['?', '·', '•', '🞄'][c.len_utf8() - 1] }).collect()
 }
 
 fn handler() -> GraphicalReportHandler {
@@ -67,7 +73,9 @@ struct Report<'a> {
 impl<'a> Report<'a> {
     fn new(diagnostic: &'a Diagnostic, severity: Severity) -> Self {
         let source = match (&diagnostic.source, diagnostic.span) {
-            (Some(source), Some(_)) => Some(NamedSource::new(&source.name, source.text.clone())),
+            (Some(source), Some(_)) => {
+                Some(NamedSource::new(printable(&source.name), harmless(&source.text)))
+            }
             _ => None,
         };
         Self { diagnostic, source, severity }
@@ -77,8 +85,8 @@ impl<'a> Report<'a> {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.source, &self.diagnostic.file) {
-            (None, Some(file)) => write!(f, "{file}: {}", self.diagnostic.message),
-            _ => f.write_str(&self.diagnostic.message),
+            (None, Some(file)) => f.write_str(&printable(&format!("{file}: {}", self.diagnostic.message))),
+            _ => f.write_str(&printable(&self.diagnostic.message)),
         }
     }
 }
@@ -95,7 +103,7 @@ impl miette::Diagnostic for Report<'_> {
     }
 
     fn help<'b>(&'b self) -> Option<Box<dyn fmt::Display + 'b>> {
-        self.diagnostic.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.diagnostic.help.as_ref().map(|help| Box::new(printable_lines(help)) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use elspeth_app::AppError;
+use elspeth_app::{AppError, printable, printable_lines};
 use serde::Serialize;
 
 /// Prints one JSON object (or array) and a line end.
@@ -13,8 +13,10 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), AppError> {
     write(&text)
 }
 
-/// Prints text as it is, with a line end if it has none.
+/// Prints lines, with a line end if the last has none. What a terminal would obey is shown instead; where a text from outside
+/// stands within a line, [`printable`] keeps it there.
 pub(crate) fn text(text: &str) -> Result<(), AppError> {
+    let text = printable_lines(text);
     if text.is_empty() || text.ends_with('\n') {
         return write(text.as_bytes());
     }
@@ -38,17 +40,24 @@ fn write(bytes: &[u8]) -> Result<(), AppError> {
 
 /// Tells something beside the answer, on stderr. Nobody has to be there to read it: a run goes on without.
 pub(crate) fn note(text: &str) {
+    drawn(&printable_lines(text));
+}
+
+/// The same for a text that is drawn with colours, and whose parts were made [`printable`] before.
+pub(crate) fn drawn(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Columns padded to their widest cell; the first row is the head.
+/// Columns padded to their widest cell; the first row is the head. A cell stays on its line, whatever is in it.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let cells = |row: &Vec<String>| row.iter().map(|cell| printable(cell)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width =
         |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..columns).map(width).collect();
     let mut out = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(&format!("{cell:width$}  "));

@@ -1,6 +1,6 @@
 //! The short summary at the end of a run, and the plan before one.
 
-use elspeth_app::{Prepared, ResumeView, ResumptionView, RunReport, RunStatus};
+use elspeth_app::{FailureGroup, Prepared, ResumeView, ResumptionView, RunReport, RunStatus, printable};
 
 use crate::output::{grouped, table};
 
@@ -11,7 +11,7 @@ pub(crate) fn of_run(report: &RunReport) -> String {
     out.push_str(&table(&where_rows_went(report)));
     out.push_str(&failures(report));
     if let Some(error) = &report.error {
-        out.push_str(&format!("\nthe run failed: {error}\n"));
+        out.push_str(&format!("\nthe run failed: {}\n", printable(error)));
     }
     if report.is_purged() {
         out.push_str(
@@ -77,14 +77,9 @@ fn failures(report: &RunReport) -> String {
     }
     let mut out = "\nfailures\n".to_owned();
     for failure in &report.failures {
-        let to = &failure.destination;
-        out.push_str(&format!(
-            "  {:>8}  {} {} -> {to}, such as: {}\n",
-            grouped(failure.count),
-            failure.node,
-            failure.kind,
-            failure.example
-        ));
+        let FailureGroup { node, kind, destination, example, .. } = failure;
+        let what = format!("{node} {kind} -> {destination}, such as: {example}");
+        out.push_str(&format!("  {:>8}  {}\n", grouped(failure.count), printable(&what)));
     }
     out.push_str(&format!("  see them:  elspeth errors {} -d {}\n", report.run.run_id, report.run.database));
     out
@@ -116,7 +111,7 @@ pub(crate) fn of_resumable(view: &ResumeView) -> String {
     }
     out.push_str(&table(&lines));
     if let Some(error) = &view.error {
-        out.push_str(&format!("\nit failed: {error}\n"));
+        out.push_str(&format!("\nit failed: {}\n", printable(error)));
     }
     let next = format!("elspeth resume {} -d {} -x", view.run_id, view.database);
     out.push_str(&format!("\nnothing was done; `{next}` goes on with row {}\n", view.rows));

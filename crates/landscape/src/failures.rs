@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use elspeth_contracts::{FailureKind, NodeRecord, NodeType, RunId, Step, TokenId};
 use elspeth_payload::FilesystemStore;
+use elspeth_proof::printable;
 use serde::{Serialize, Serializer};
 
 use crate::lineage::{Bodies, Facts, Graph, Search, flows, source_row};
@@ -158,8 +159,9 @@ impl FailureReport {
         }
         writeln!(out, "Run {}: {total} {}\n", self.run_id, if total == 1 { "failure" } else { "failures" })?;
         for FailureGroup { node, node_type, kind, destination, count, example } in &self.groups {
-            writeln!(out, "{count:>8} × {kind} at {node_type} {node} → {destination}")?;
-            writeln!(out, "           {}", abridged(example))?;
+            let what = format!("{kind} at {node_type} {node} → {destination}");
+            writeln!(out, "{count:>8} × {}", printable(&what))?;
+            writeln!(out, "           {}", printable(&abridged(example)))?;
         }
         writeln!(out)?;
         self.failures.iter().try_for_each(|failure| failure.write_text(out))?;
@@ -178,12 +180,13 @@ impl FailureView {
             None => write!(out, "token {}", self.token_id)?,
         }
         writeln!(out, " · {} · {} → {}", self.node, self.kind, self.destination)?;
-        writeln!(out, "    {}", abridged(&self.message))?;
+        writeln!(out, "    {}", printable(&abridged(&self.message)))?;
         match &self.data {
             Shown::Nothing => Ok(()),
             Shown::Purged => writeln!(out, "    (purged)"),
             Shown::Body(_) => {
-                writeln!(out, "    {}", abridged(&serde_json::to_string(&self.data).unwrap_or_default()))
+                let json = serde_json::to_string(&self.data).unwrap_or_default();
+                writeln!(out, "    {}", printable(&abridged(&json)))
             }
         }
     }

@@ -13,7 +13,6 @@ use alloc::vec::Vec;
 
 pub use check::Story;
 pub use refusal::{Place, Refusal};
-pub use story::printable;
 
 use crate::hash::{Digest, Hash};
 use crate::record::Record;

@@ -1,4 +1,4 @@
-use elspeth_app::{AppError, KeyList, PublicKeyView};
+use elspeth_app::{AppError, KeyList, PublicKeyView, printable};
 
 use super::{OK, database_choice};
 use crate::args::{KeysAction, KeysArgs};
@@ -59,7 +59,7 @@ fn list(list: &KeyList, json: bool) -> Result<u8, AppError> {
     out.push_str(&table(&std::iter::once(head).chain(list.keys.iter().map(line)).collect::<Vec<_>>()));
     for key in &list.keys {
         if let Some(reason) = &key.reason {
-            out.push_str(&format!("\n{} was revoked: {reason}\n", key.id));
+            out.push_str(&format!("\n{} was revoked: {}\n", key.id, printable(reason)));
         }
     }
     output::text(&out)?;

@@ -1,6 +1,6 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use elspeth_app::{AppError, PurgeChoice, PurgeReport, PurgeRun};
+use elspeth_app::{AppError, PurgeChoice, PurgeReport, PurgeRun, printable, printable_lines};
 
 use super::{OK, database_choice, env_choice};
 use crate::args::PurgeArgs;
@@ -42,7 +42,7 @@ fn say(report: &PurgeReport, args: &PurgeArgs) -> Result<(), AppError> {
 /// Asks on the terminal; only a yes is one.
 fn confirmed(report: &PurgeReport) -> Result<bool, AppError> {
     let mut answer = String::new();
-    eprint!("{}\ndelete them? [y/N] ", text(report));
+    eprint!("{}\ndelete them? [y/N] ", printable_lines(&text(report)));
     io::stderr()
         .flush()
         .and_then(|()| io::stdin().lock().read_line(&mut answer))
@@ -59,11 +59,16 @@ fn text(report: &PurgeReport) -> String {
         out.push_str(&notes(run, report.dry_run));
     }
     for skipped in &report.skipped {
-        out.push_str(&format!("\nkept: run {} ({}): {}\n", skipped.run_id, skipped.status, skipped.reason));
+        out.push_str(&format!(
+            "\nkept: run {} ({}): {}\n",
+            skipped.run_id,
+            skipped.status,
+            printable(&skipped.reason)
+        ));
     }
     for waiting in &report.waiting {
         let store = waiting.payload_store.display();
-        out.push_str(&format!("\nnot yet removed from {store}: {}\n", waiting.reason));
+        out.push_str(&format!("\nnot yet removed from {store}: {}\n", printable(&waiting.reason)));
     }
     out.push_str(&ending(report));
     out

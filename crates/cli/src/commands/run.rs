@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use elspeth_app::{AppError, Diagnostic, Prepared, RunObserver, RunReport};
+use elspeth_app::{AppError, Diagnostic, Prepared, RunObserver, RunReport, printable};
 use serde_json::json;
 
 use super::{OK, settings_choice};
@@ -44,7 +44,7 @@ pub(super) fn perform(
         let report = act(stop, &mut console)?;
         console.finish();
         for warning in &report.warnings {
-            output::note(&format!("warning: {warning}"));
+            output::note(&format!("warning: {}", printable(warning)));
         }
         output::text(&summary::of_run(&report))?;
         report

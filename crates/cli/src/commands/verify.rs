@@ -1,4 +1,4 @@
-use elspeth_app::{AppError, CheckResult, TrustChoice, Verification, VerifyChoice, VerifyStatus};
+use elspeth_app::{AppError, CheckResult, TrustChoice, Verification, VerifyChoice, VerifyStatus, printable};
 
 use super::{OK, database_choice};
 use crate::args::VerifyArgs;
@@ -62,7 +62,7 @@ fn verdict(verification: &Verification) -> String {
             "incomplete: nothing is wrong as far as can be told, but not everything can\n".to_owned()
         }
         (VerifyStatus::Tampered, Some(bad)) => {
-            format!("TAMPERED: {} {}: {}\n", bad.table, bad.id, bad.what)
+            format!("TAMPERED: {}\n", printable(&format!("{} {}: {}", bad.table, bad.id, bad.what)))
         }
         (VerifyStatus::Tampered, None) => "TAMPERED\n".to_owned(),
     }

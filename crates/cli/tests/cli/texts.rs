@@ -109,3 +109,30 @@ fn what_does_not_exist_is_said_with_advice() {
         .collect();
     assert_said!(texts.join("\n"));
 }
+
+#[test]
+fn what_a_row_says_cannot_pass_for_what_the_program_says() {
+    let cli = Cli::triage();
+    let forged = "\"\u{1b}[2J\u{9b}1A\u{202e}\nFORGED ok\rFORGED\"";
+    cli.write(
+        "in.csv",
+        &format!("id,Full Name,score\n{forged},{forged},71.5\n1,{forged},{forged}\n2,{forged},71.5\n"),
+    );
+    let run = cli.say(&["run", "-s", "triage.yaml", "-x"]);
+    let mut texts = vec![run.out, run.err];
+    for asked in [
+        ["status", "latest"],
+        ["errors", "latest"],
+        ["explain", "--row=0"],
+        ["explain", "--row=1"],
+        ["explain", "--row=2"],
+    ] {
+        texts.push(cli.say(&[asked[0], asked[1], DB[0], DB[1]]).out);
+    }
+    for text in &texts {
+        let obeyed = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
+        assert!(!text.contains(obeyed), "{text:?}");
+        assert!(!text.lines().any(|line| line.trim_start().starts_with("FORGED")), "{text}");
+    }
+    assert!(texts[3].contains(r"\u{1b}[2J"), "it is shown: {}", texts[3]);
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use elspeth_contracts::{BatchStatus, EdgeMode, NodeStateStatus, NodeType, Outcome, TokenId, TokenKey};
+use elspeth_proof::printable;
 use elspeth_value::{Row, Value};
 use serde::Deserialize;
 
@@ -252,10 +253,13 @@ pub(super) fn write_body(out: &mut String, body: &Shown) -> fmt::Result {
         Shown::Nothing => Ok(()),
         Shown::Purged => writeln!(out, "    (purged)"),
         Shown::Body(_) => match body.row() {
-            Some(row) => {
-                fields(row).try_for_each(|(name, value)| writeln!(out, "    {name}: {}", value_text(value)))
+            Some(row) => fields(row).try_for_each(|(name, value)| {
+                writeln!(out, "    {}", printable(&format!("{name}: {}", value_text(value))))
+            }),
+            None => {
+                let json = serde_json::to_string(body).unwrap_or_default();
+                writeln!(out, "    {}", printable(&abridged(&json)))
             }
-            None => writeln!(out, "    {}", abridged(&serde_json::to_string(body).unwrap_or_default())),
         },
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 use elspeth_contracts::Outcome;
+use elspeth_proof::printable;
 
 use super::text::{self, Words};
 use super::{Lineage, LineageToken};
@@ -103,18 +104,18 @@ impl<'a> Tree<'a> {
         let (token, Place { lead, pad }) = (&self.tokens[at], place);
         let children: Vec<usize> =
             (at + 1..self.tokens.len()).filter(|c| self.above[*c] == Some(at)).collect();
-        writeln!(out, "{lead}Token {}{}", token.token_id, words.heading(token))?;
+        writeln!(out, "{lead}Token {}{}", token.token_id, printable(&words.heading(token)))?;
         for detail in words.origin(token) {
-            writeln!(out, "{pad}│    {detail}")?;
+            writeln!(out, "{pad}│    {}", printable(&detail))?;
         }
         for state in &token.states {
-            writeln!(out, "{pad}├─ {}", text::state_line(state))?;
+            writeln!(out, "{pad}├─ {}", printable(&text::state_line(state)))?;
             for detail in words.state_details(token, state) {
-                writeln!(out, "{pad}│    {detail}")?;
+                writeln!(out, "{pad}│    {}", printable(&detail))?;
             }
         }
         let corner = if children.is_empty() { "└─" } else { "├─" };
-        writeln!(out, "{pad}{corner} {}", words.outcome_line(token))?;
+        writeln!(out, "{pad}{corner} {}", printable(&words.outcome_line(token)))?;
         for child in children.iter().take(CHILDREN) {
             let last = children.last() == Some(child);
             let (corner, line) = if last { ("└─", "   ") } else { ("├─", "│  ") };

@@ -9,6 +9,7 @@ use core::fmt::Write as _;
 use super::Receipt;
 use super::names::Names;
 use crate::hash::Hash;
+use crate::printable::printable;
 use crate::record::{Kind, Reason, Record, Value};
 use crate::token::Token;
 
@@ -19,16 +20,6 @@ pub(super) fn lines(receipt: &Receipt, names: &Names) -> Vec<String> {
     let teller =
         Teller { receipt, names, bodies: bodies.collect(), batch_steps: steps.collect(), lines: Vec::new() };
     teller.all().iter().map(|line| printable(line)).collect()
-}
-
-/// A text without the control characters that a terminal would obey: what a receipt says may come from anybody.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { out.extend(c.escape_unicode()) } else { out.push(c) }
-    }
-    out
 }
 
 struct Teller<'a> {
