@@ -68,7 +68,7 @@ pub fn prepare(settings: &SettingsChoice) -> Result<Prepared, AppError> {
 pub fn prepare_with(settings: &SettingsChoice, registry: Registry) -> Result<Prepared, AppError> {
     let path = settings.path.display().to_string();
     let refused = |errors: Vec<Diagnostic>| AppError::Settings(Diagnostics { file: path.clone(), errors });
-    let environment = environment(&settings.env)?.map_err(|error| refused(vec![*error]))?;
+    let environment = environment(&settings.env)?;
     let loaded = elspeth_config::load(&settings.path, &environment, &registry).map_err(refused)?;
     Ok(Prepared { loaded, path })
 }
@@ -88,12 +88,16 @@ pub fn graph(settings: &SettingsChoice) -> Result<ExecutionGraph, AppError> {
 pub(crate) fn prepare_recorded(run: &RunRecord, env: &EnvChoice) -> Result<Prepared, AppError> {
     let path = format!("the settings of run {}", run.run_id);
     let refused = |errors: Vec<Diagnostic>| AppError::Settings(Diagnostics { file: path.clone(), errors });
-    let environment = environment(env)?.map_err(|error| refused(vec![*error]))?;
+    let environment = environment(env)?;
     let loaded = elspeth_config::load_recorded(&run.settings, &path, &environment, &crate::registry());
     Ok(Prepared { loaded: loaded.map_err(refused)?, path: run.settings_path.clone() })
 }
 
-pub(crate) fn environment(choice: &EnvChoice) -> Result<Result<Environment, Box<Diagnostic>>, AppError> {
+/// The environment that is meant.
+///
+/// # Errors
+/// [`AppError::Settings`] of the `.env` file that cannot be read.
+pub(crate) fn environment(choice: &EnvChoice) -> Result<Environment, AppError> {
     let dotenv = match choice {
         EnvChoice::Search => Dotenv::Search,
         EnvChoice::File(path) => Dotenv::File(path.clone()),
@@ -101,7 +105,10 @@ pub(crate) fn environment(choice: &EnvChoice) -> Result<Result<Environment, Box<
     };
     let process = Environment::of_process()
         .map_err(|e| AppError::Output(format!("there is no working directory: {e}")))?;
-    Ok(process.with_dotenv(&dotenv))
+    process.with_dotenv(&dotenv).map_err(|error| {
+        let file = error.file.clone().unwrap_or_default();
+        AppError::Settings(Diagnostics { file, errors: vec![*error] })
+    })
 }
 
 impl Prepared {

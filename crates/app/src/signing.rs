@@ -6,18 +6,14 @@ use elspeth_config::{BadKeyFile, Signing};
 use elspeth_proof::{Checkpoint, Note, PublicKey, SecretKey};
 
 use crate::prepare::environment;
-use crate::{AppError, DatabaseChoice, Diagnostics, EnvChoice, prepare};
+use crate::{AppError, DatabaseChoice, EnvChoice, prepare};
 
 /// The key that signs what is done to that database: that of the settings which name it, else that of the environment.
 pub(crate) fn signer(database: &DatabaseChoice, env: &EnvChoice) -> Result<Option<SecretKey>, AppError> {
     match database {
         DatabaseChoice::Settings(settings) => prepare(settings)?.signing_key(),
         DatabaseChoice::Location(_) | DatabaseChoice::Default => {
-            let environment = environment(env)?.map_err(|error| {
-                let file = error.file.clone().unwrap_or_default();
-                AppError::Settings(Diagnostics { file, errors: vec![*error] })
-            })?;
-            let signing = Signing::of_environment(&environment);
+            let signing = Signing::of_environment(&environment(env)?);
             signing.map(|signing| signing.key()).transpose().map_err(refused)
         }
     }

@@ -37,7 +37,7 @@ pub fn validate(settings: &SettingsChoice) -> Result<ValidateReport, AppError> {
             valid: false,
             errors: diagnostics.errors,
             warnings: Vec::new(),
-            file,
+            file: diagnostics.file,
             outline: String::new(),
         }),
         Err(other) => Err(other),

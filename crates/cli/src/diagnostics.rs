@@ -85,7 +85,10 @@ impl<'a> Report<'a> {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.source, &self.diagnostic.file) {
-            (None, Some(file)) => f.write_str(&printable(&format!("{file}: {}", self.diagnostic.message))),
+            (None, Some(file)) => {
+                let line = self.diagnostic.line.map(|line| format!(":{line}")).unwrap_or_default();
+                f.write_str(&printable(&format!("{file}{line}: {}", self.diagnostic.message)))
+            }
             _ => f.write_str(&printable(&self.diagnostic.message)),
         }
     }

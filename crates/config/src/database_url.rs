@@ -101,10 +101,7 @@ impl fmt::Display for DatabaseUrl {
         match self {
             Self::SqliteFile(path) => write!(f, "{}", path.display()),
             Self::SqliteMemory => f.write_str(":memory:"),
-            Self::Postgres(url) => match crate::secrets::UserInfo::of(url) {
-                Some(info) => write!(f, "{}***{}", &url[..info.password.start], &url[info.password.end..]),
-                None => f.write_str(url),
-            },
+            Self::Postgres(url) => f.write_str(&crate::secrets::masked(url)),
         }
     }
 }
@@ -147,6 +144,8 @@ mod tests {
     fn a_password_is_never_shown() {
         let url = DatabaseUrl::parse("postgresql://u:hunter2@h/d").unwrap();
         assert_eq!(url.to_string(), "postgresql://u:***@h/d");
+        let url = DatabaseUrl::parse("postgresql://u@h/d?password=hunter2&sslmode=require").unwrap();
+        assert_eq!(url.to_string(), "postgresql://u@h/d?password=***&sslmode=require");
         assert!(!DatabaseUrl::parse("u:hunter2@h/d").unwrap_err().message.contains("hunter2"));
     }
 }

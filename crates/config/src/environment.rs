@@ -1,10 +1,10 @@
 //! The environment as settings see it: variables, `.env` files, working directory. Nothing global is changed, and nothing
-//! is read after [`Environment::of_process`] but by `$NAME` inside of a `.env` file, which dotenvy looks up itself.
+//! but a `.env` file is read after [`Environment::of_process`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::Diagnostic;
+use crate::{Diagnostic, dotenv};
 
 /// Variables and working directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Environment {
                 .find(|path| path.is_file()),
         };
         if let Some(path) = file {
-            for (name, value) in read_dotenv(&path)? {
+            for (name, value) in read_dotenv(&path, &self.variables)? {
                 self.variables.entry(name).or_insert(value);
             }
         }
@@ -82,16 +82,22 @@ impl Environment {
     }
 }
 
-fn read_dotenv(path: &Path) -> Result<Vec<(String, String)>, Box<Diagnostic>> {
+fn read_dotenv(
+    path: &Path,
+    outer: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Box<Diagnostic>> {
     let refused = |message: String| {
         let mut diagnostic = Diagnostic::new("bad-env-file", message);
         diagnostic.file = Some(path.display().to_string());
         Box::new(diagnostic)
     };
-    let entries = dotenvy::from_path_iter(path).map_err(|e| refused(format!("cannot read it: {e}")))?;
-    entries
-        .map(|entry| entry.map_err(|e| refused(format!("{e}; write one `NAME=value` on each line"))))
-        .collect()
+    let text = std::fs::read_to_string(path).map_err(|e| refused(format!("cannot read it: {e}")))?;
+    dotenv::read(&text, outer).map_err(|bad| {
+        let mut diagnostic = refused(bad.message);
+        diagnostic.help = Some("write one `NAME=value` on each line".to_owned());
+        (diagnostic.line, diagnostic.column) = (Some(bad.line), Some(1));
+        diagnostic
+    })
 }
 
 #[cfg(test)]
@@ -117,7 +123,13 @@ mod tests {
         let environment = Environment::new(BTreeMap::new(), folder.path());
         let missing = environment.clone().with_dotenv(&Dotenv::File("x.env".into())).unwrap_err();
         assert_eq!(missing.code, "bad-env-file");
-        std::fs::write(folder.path().join("x.env"), "not a line\n").unwrap();
-        assert!(environment.with_dotenv(&Dotenv::File("x.env".into())).is_err());
+        std::fs::write(folder.path().join("x.env"), "A=1\nDB_PASSWORD='hunter2\n").unwrap();
+        let broken = environment.with_dotenv(&Dotenv::File("x.env".into())).unwrap_err();
+        assert_eq!(broken.file, Some(folder.path().join("x.env").display().to_string()));
+        assert_eq!(broken.line, Some(2));
+        assert!(
+            broken.message.contains("`DB_PASSWORD`") && !broken.to_string().contains("hunter2"),
+            "{broken}"
+        );
     }
 }

@@ -5,6 +5,7 @@ use elspeth_expr::Span;
 use elspeth_graph::{GraphError, GraphWarning, SettingPath};
 
 use crate::marks::{Marks, Place};
+use crate::secrets::masked;
 use crate::{Diagnostic, SourceText, TextSpan};
 
 /// Something found at a setting, before its place in the text is looked up.
@@ -55,8 +56,8 @@ pub(crate) struct Locator {
 
 impl Locator {
     pub(crate) fn diagnose(&self, finding: Finding) -> Diagnostic {
-        let mut diagnostic = Diagnostic::new(finding.code, finding.message);
-        diagnostic.help = finding.help;
+        let mut diagnostic = Diagnostic::new(finding.code, masked(&finding.message));
+        diagnostic.help = finding.help.as_deref().map(masked);
         diagnostic.setting = finding.at.as_str().to_owned();
         if let Some(variable) = self.variable_of(finding.at.as_str()) {
             diagnostic.file = Some(format!("environment variable {variable}"));
@@ -74,7 +75,7 @@ impl Locator {
         message: String,
         place: Option<Place>,
     ) -> Diagnostic {
-        let mut diagnostic = Diagnostic::new(code, message);
+        let mut diagnostic = Diagnostic::new(code, masked(&message));
         self.put(&mut diagnostic, place);
         diagnostic
     }

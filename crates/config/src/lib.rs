@@ -28,6 +28,7 @@
 
 mod database_url;
 mod diagnostic;
+mod dotenv;
 mod environment;
 mod export;
 mod files;

@@ -11,11 +11,12 @@ use serde_json::{Map, Value};
 
 use crate::finding::Finding;
 
-pub(crate) use blot::blotted;
+pub(crate) use blot::{blotted, masked};
 
 /// The variable that holds the key of fingerprints.
 pub const KEY_VARIABLE: &str = "ELSPETH_FINGERPRINT_KEY";
 
+const EXPORTERS: &str = "telemetry.exporters.";
 const CONTEXT: &str = "elspeth 2025 fingerprints of secrets in settings";
 const SECRET_ENDINGS: [&str; 15] = [
     "password",
@@ -33,6 +34,19 @@ const SECRET_ENDINGS: [&str; 15] = [
     "credentials",
     "connection_string",
     "sas_token",
+];
+/// Names of a URL's parameters that are secrets, besides those that end like one.
+const SECRET_PARAMETERS: [&str; 9] =
+    ["sig", "signature", "key", "auth", "pwd", "pass", "code", "jwt", "authorization"];
+/// Headers of exporters that hold no secret; all others may.
+const HARMLESS_HEADERS: [&str; 7] = [
+    "accept",
+    "accept-encoding",
+    "content-encoding",
+    "content-type",
+    "user-agent",
+    "x-honeycomb-dataset",
+    "x-scope-orgid",
 ];
 const SECRET_HEADERS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "ocp-apim-subscription-key"];
@@ -77,13 +91,28 @@ fn find_fingerprints(value: &Value, path: &SettingPath, found: &mut Vec<Finding>
         Value::Array(list) => {
             list.iter().enumerate().for_each(|(i, item)| find_fingerprints(item, &path.child(i), found));
         }
-        Value::String(text) if text.starts_with("fingerprint:") || text.contains(":fingerprint-") => {
+        Value::String(text) if is_fingerprint(text) => {
             let message = "this secret is not in the record, which keeps no more than its fingerprint";
             let finding = Finding::new("secret-not-recorded", path.clone(), message.to_owned());
             found.push(finding.help("give the settings file with -s, and the secret in the environment"));
         }
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+fn is_fingerprint(text: &str) -> bool {
+    text.starts_with("fingerprint:") || text.contains(":fingerprint-") || text.contains("=fingerprint-")
+}
+
+/// Whether a value there may be a secret, by the names of the keys above it.
+pub(crate) fn is_secret_place(path: &SettingPath) -> bool {
+    let path = path.as_str();
+    let named = |key: &str| is_secret(key, Inside::Options) || is_secret(key, Inside::Data);
+    let key = path.rsplit('.').next().unwrap_or_default();
+    let of_exporter = path.starts_with(EXPORTERS) && path.contains(".headers.");
+    path == "landscape.signing.key"
+        || path.split('.').any(named)
+        || of_exporter && is_secret(key, Inside::Headers)
 }
 
 /// Where a value stands, which decides whether the names of keys say anything about it.
@@ -93,6 +122,8 @@ enum Inside {
     Settings,
     /// A plugin's or exporter's options.
     Options,
+    /// The headers that an exporter sends.
+    Headers,
     /// A mapping within options whose keys are data (field names), unless it is one of HTTP headers.
     Data,
 }
@@ -112,9 +143,9 @@ impl Hider<'_> {
                 }
             }
             Value::String(text) => {
-                if let Some(info) = UserInfo::of(text) {
-                    let hidden = self.hidden(&text[info.password.clone()], path);
-                    text.replace_range(info.password, &hidden.replace(':', "-"));
+                for secret in secrets_of_url(text).into_iter().rev() {
+                    let hidden = self.hidden(&text[secret.clone()], path);
+                    text.replace_range(secret, &hidden.replace(':', "-"));
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -132,7 +163,10 @@ impl Hider<'_> {
                     let within = match inside {
                         Inside::Settings if key == "options" => Inside::Options,
                         Inside::Settings => Inside::Settings,
-                        Inside::Options | Inside::Data => Inside::Data,
+                        Inside::Options if key == "headers" && path.as_str().starts_with(EXPORTERS) => {
+                            Inside::Headers
+                        }
+                        Inside::Options | Inside::Headers | Inside::Data => Inside::Data,
                     };
                     self.walk(item, &path, within);
                 }
@@ -157,12 +191,44 @@ fn is_secret(key: &str, inside: Inside) -> bool {
     let key = key.to_lowercase();
     match inside {
         Inside::Settings => false,
-        Inside::Options => SECRET_ENDINGS.iter().any(|ending| {
-            let snake = key.replace('-', "_");
-            snake.strip_suffix(ending).is_some_and(|before| before.is_empty() || before.ends_with('_'))
-        }),
+        Inside::Options => ends_like_a_secret(&key.replace('-', "_")),
+        Inside::Headers => !HARMLESS_HEADERS.contains(&key.as_str()),
         Inside::Data => SECRET_HEADERS.contains(&key.as_str()),
     }
+}
+
+fn ends_like_a_secret(name: &str) -> bool {
+    SECRET_ENDINGS.iter().any(|ending| {
+        name.strip_suffix(ending).is_some_and(|before| before.is_empty() || before.ends_with('_'))
+    })
+}
+
+/// The bytes of a URL that are secrets, from left to right: the password before `@`, and values of parameters by their names.
+pub(crate) fn secrets_of_url(url: &str) -> Vec<Range<usize>> {
+    let password = UserInfo::of(url).map(|info| info.password);
+    let after = password.as_ref().map_or(0, |password| password.end);
+    let query = if url.contains("://") { url[after..].find('?') } else { None };
+    let parameters = query.map(|at| secret_parameters(url, after + at + 1));
+    password.into_iter().chain(parameters.into_iter().flatten()).collect()
+}
+
+fn secret_parameters(url: &str, query: usize) -> Vec<Range<usize>> {
+    let end = url[query..].find('#').map_or(url.len(), |at| query + at);
+    let mut secrets = Vec::new();
+    let mut start = query;
+    for pair in url[query..end].split(['&', ';']) {
+        let value =
+            pair.split_once('=').filter(|(name, value)| !value.is_empty() && is_secret_parameter(name));
+        secrets.extend(value.map(|(name, _)| start + name.len() + 1..start + pair.len()));
+        start += pair.len() + 1;
+    }
+    secrets
+}
+
+fn is_secret_parameter(name: &str) -> bool {
+    let name = name.to_lowercase().replace(['-', '.'], "_");
+    let last = name.rsplit('_').next().unwrap_or_default();
+    ends_like_a_secret(&name) || SECRET_PARAMETERS.contains(&last)
 }
 
 /// The password in a URL's `user:password@`.
@@ -230,5 +296,41 @@ mod tests {
         let found = hide(&mut settings, None);
         assert_eq!(found[0].at.as_str(), "sinks.out.options.url");
         assert!(!settings.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn an_exporter_s_headers_are_secrets_and_so_are_parameters_named_like_one() {
+        let mut settings = json!({
+            "telemetry": {"exporters": [{"name": "otlp", "options": {
+                "endpoint": "http://user:SECRET1@h:9/v1?api_key=SECRET2&team=blue&X-Amz-Signature=SECRET3#x",
+                "headers": {"Authorization": "SECRET4", "x-honeycomb-team": "SECRET5", "DD-API-KEY": "SECRET6",
+                    "X-Whatever": "SECRET7", "Content-Type": "text/plain"},
+            }}]},
+            "sinks": {"out": {"options": {"headers": {"amount": "Amount"}, "url": "https://h/x?sig=SECRET8"}}},
+        });
+        assert_eq!(hide(&mut settings, Some(&FingerprintKey::new("key"))), []);
+        let text = settings.to_string();
+        assert!(!text.contains("SECRET"), "{text}");
+        for kept in [r#""Content-Type":"text/plain""#, r#""amount":"Amount""#, "&team=blue&", "#x"] {
+            assert!(text.contains(kept), "{kept} not in {text}");
+        }
+        assert_eq!(only_fingerprints(&settings).len(), 6);
+    }
+
+    #[test]
+    fn parameters_of_urls_are_known_by_their_names() {
+        let cases = [
+            ("https://h/x?a=1", ""),
+            ("https://h/x?token=t1&a=1&sig=t2", "t1 t2"),
+            ("https://u:pw@h/x?access_token=t1", "pw t1"),
+            ("postgresql://u@h/d?password=p&sslmode=require", "p"),
+            ("postgresql://u@h/d?sslkey=/etc/key.pem&sslcert=c", ""),
+            ("https://h/x?token=", ""),
+            ("what?token=1", ""),
+        ];
+        for (url, expected) in cases {
+            let found: Vec<&str> = secrets_of_url(url).into_iter().map(|range| &url[range]).collect();
+            assert_eq!(found.join(" "), expected, "{url}");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Limits of numbers, texts and lists.
 
+use elspeth_graph::SettingPath;
 use serde_json::Value;
 
 use super::words::found;
 
 /// What a value of the right type must be, when it is not: "must be at least 1, but is the number `0`".
-pub(super) fn broken(schema: &Value, value: &Value) -> Option<String> {
+pub(super) fn broken(schema: &Value, value: &Value, path: &SettingPath) -> Option<String> {
     let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
     match value {
         Value::Number(number) => {
@@ -15,7 +16,7 @@ pub(super) fn broken(schema: &Value, value: &Value) -> Option<String> {
                 bound("exclusiveMinimum").filter(|low| number <= *low).map(|low| format!("more than {low}"));
             let high = bound("maximum").filter(|high| number > *high).map(|high| format!("at most {high}"));
             let limit = low.or(above).or(high)?;
-            Some(format!("must be {limit}, but is {}", found(value)))
+            Some(format!("must be {limit}, but is {}", found(value, path)))
         }
         Value::String(text) => {
             of_length(text.chars().count(), "characters", bound("minLength"), bound("maxLength"))

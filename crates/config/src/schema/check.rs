@@ -7,6 +7,7 @@ use super::bounds;
 use super::compose::PLUGIN_KIND;
 use super::words::{any_of, found, quoted_list, type_name};
 use crate::finding::Finding;
+use crate::secrets::is_secret_place;
 
 /// What checking a value gives beside the repaired value.
 #[derive(Debug, Default)]
@@ -143,14 +144,15 @@ impl<'s> Checker<'s> {
         let mut finding = Finding::new(
             self.codes().ill_typed,
             path.clone(),
-            format!("{subject} must be {}, but is {}", any_of(&names), found(value)),
+            format!("{subject} must be {}, but is {}", any_of(&names), found(value, path)),
         );
         let names_null =
             schema.get("enum").and_then(Value::as_array).is_some_and(|names| names.contains(&json!("null")));
         if value.is_null() && names_null {
             finding = finding.help("an unquoted `null` means nothing; put it in quotes: `\"null\"`");
         } else if types.contains(&"string") && matches!(value, Value::Number(_) | Value::Bool(_)) {
-            finding = finding.help(format!("put it in quotes: `\"{value}\"`"));
+            let shown = if is_secret_place(path) { "***".to_owned() } else { value.to_string() };
+            finding = finding.help(format!("put it in quotes: `\"{shown}\"`"));
         }
         self.report(finding);
     }
@@ -169,7 +171,9 @@ impl<'s> Checker<'s> {
                 ("missing-key", format!("{} must not be empty", subject(path)), "there are")
             }
             Some(kind) => ("unknown-plugin", format!("there is no {kind} plugin `{text}`"), "there are"),
-            None => (code, format!("{} is not a value of {}", found(value), subject(path)), "write one of"),
+            None => {
+                (code, format!("{} is not a value of {}", found(value, path), subject(path)), "write one of")
+            }
         };
         let help = match nearest(text, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`? {what} {}", quoted_list(names.iter().copied())),
@@ -183,7 +187,7 @@ impl<'s> Checker<'s> {
     }
 
     fn fits_bounds(&mut self, schema: &Value, value: &mut Value, path: &SettingPath) {
-        let Some(broken) = bounds::broken(schema, value) else { return };
+        let Some(broken) = bounds::broken(schema, value, path) else { return };
         let code = if self.options.is_some() { OPTION.ill_typed } else { "out-of-range" };
         self.report(Finding::new(code, path.clone(), format!("{} {broken}", subject(path))));
         // A name that is none tells nothing about what is missing.

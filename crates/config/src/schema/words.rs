@@ -1,10 +1,15 @@
 //! JSON Schema in the words of a settings author.
 
+use elspeth_graph::SettingPath;
 use serde_json::Value;
 
-/// What a value is.
-pub(super) fn found(value: &Value) -> String {
+use crate::secrets::{is_secret_place, masked};
+
+/// What a value is; not what it says, where that may be a secret.
+pub(super) fn found(value: &Value, path: &SettingPath) -> String {
     match value {
+        Value::Bool(_) | Value::Number(_) if is_secret_place(path) => "`***`".to_owned(),
+        Value::String(text) if is_secret(text, path) => "the text `***`".to_owned(),
         Value::Null => "empty".to_owned(),
         Value::Bool(b) => format!("`{b}`"),
         Value::Number(n) => format!("the number `{n}`"),
@@ -12,6 +17,11 @@ pub(super) fn found(value: &Value) -> String {
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a mapping".to_owned(),
     }
+}
+
+/// Whether a text may be a secret, by its place or by what it looks like.
+pub(super) fn is_secret(text: &str, path: &SettingPath) -> bool {
+    is_secret_place(path) || masked(text) != text
 }
 
 fn shortened(text: &str) -> String {

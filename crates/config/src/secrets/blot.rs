@@ -3,13 +3,17 @@
 //! This goes by the text alone, since a file that cannot be parsed is quoted too: what may be a secret by its key is blotted
 //! out wherever it stands, even where [`super::hide`] knows that it is none.
 
-use super::{Inside, UserInfo, is_secret};
+use super::{Inside, is_secret, secrets_of_url};
+
+/// How the text of a secret key begins.
+const KEY: &str = "PRIVATE+KEY+";
 
 /// The text with every secret blotted out. Lines, columns and bytes stay what they were.
 pub(crate) fn blotted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     // How far the key of a secret is indented, while lines come that may go on with it.
     let mut block: Option<usize> = None;
+    let mut above = Above::default();
     for line in text.split_inclusive('\n') {
         let content = line.trim_end_matches(['\n', '\r']);
         let indent = content.len() - content.trim_start().len();
@@ -18,11 +22,78 @@ pub(crate) fn blotted(text: &str) -> String {
             out.push_str(&content[..indent]);
             blot(&content[indent..], &mut out);
         } else {
-            block = line_without_secrets(content, &mut out).then_some(indent);
+            above.enter(content);
+            block = line_without_secrets(content, &above, &mut out).then_some(indent);
         }
         out.push_str(&line[content.len()..]);
     }
-    out
+    replaced(&out, |secret, out| blot(secret, out), keys_in(&out))
+}
+
+/// A message without what is a secret in it wherever it stands: passwords and such parameters of URLs, and secret keys.
+pub(crate) fn masked(text: &str) -> String {
+    let urls = text.match_indices("://").flat_map(|(colon, _)| url_around(text, colon));
+    let mut secrets: Vec<(usize, usize)> = urls.chain(keys_in(text)).collect();
+    secrets.sort_unstable();
+    replaced(text, |_, out| out.push_str("***"), secrets)
+}
+
+/// The text with other words for some of its parts, which come from left to right.
+fn replaced(
+    text: &str,
+    put: impl Fn(&str, &mut String),
+    parts: impl IntoIterator<Item = (usize, usize)>,
+) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for (start, end) in parts {
+        let start = start.max(done);
+        if start < end {
+            out.push_str(&text[done..start]);
+            put(&text[start..end], &mut out);
+            done = end;
+        }
+    }
+    out + &text[done..]
+}
+
+/// Where secret keys stand.
+fn keys_in(text: &str) -> Vec<(usize, usize)> {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | '}' | ']' | ')');
+    let end = |at: usize| text[at..].find(ends).map_or(text.len(), |length| at + length);
+    text.match_indices(KEY).map(|(at, _)| (at, end(at))).collect()
+}
+
+/// The keys above a line, with their columns.
+#[derive(Default)]
+struct Above(Vec<(usize, String)>);
+
+impl Above {
+    /// Goes on to the next line.
+    fn enter(&mut self, line: &str) {
+        let item = line.trim_start_matches([' ', '\t', '-']);
+        if item.is_empty() || item.starts_with('#') {
+            return;
+        }
+        let column = line.len() - item.len();
+        self.0.retain(|(other, _)| *other < column);
+        if let Some((key, _)) = item.split_once(':') {
+            self.0.push((column, key.trim_end().trim_matches(['"', '\'']).to_owned()));
+        }
+    }
+
+    /// Whether a key there holds a secret because of those above it; `before` is what stands before it in its line.
+    fn makes_secret(&self, key: &str, before: &str) -> bool {
+        let open = |word: &str| {
+            let tail = before.rfind(word).map_or("", |at| &before[at..]);
+            tail.matches('{').count() > tail.matches('}').count()
+        };
+        let lines = &self.0[..self.0.len().saturating_sub(1)];
+        let under = |word: &str| lines.last().is_some_and(|(_, key)| key == word) || open(word);
+        let of_exporter = || lines.iter().any(|(_, key)| key == "exporters") || before.contains("exporters");
+        key == "key" && under("signing")
+            || under("headers") && of_exporter() && is_secret(key, Inside::Headers)
+    }
 }
 
 fn blot(secret: &str, out: &mut String) {
@@ -31,16 +102,17 @@ fn blot(secret: &str, out: &mut String) {
 }
 
 /// Writes a line to `out`; whether deeper lines behind it may go on with a secret.
-fn line_without_secrets(line: &str, out: &mut String) -> bool {
+fn line_without_secrets(line: &str, above: &Above, out: &mut String) -> bool {
     let mut rest = line;
     while let Some(colon) = rest.find(':') {
         let (head, tail) = rest.split_at(colon + 1);
-        let after_url = tail.strip_prefix("//").and_then(|_| url_around(line, line.len() - tail.len() - 1));
-        if let Some((start, end)) = after_url {
+        let url = tail.strip_prefix("//").map(|_| url_around(line, line.len() - tail.len() - 1));
+        let secrets = url.unwrap_or_default();
+        if let Some((_, last)) = secrets.last().copied() {
             let from = line.len() - rest.len();
-            out.push_str(&line[from..start]);
-            blot(&line[start..end], out);
-            rest = &line[end..];
+            let within = secrets.into_iter().map(|(start, end)| (start - from, end - from));
+            out.push_str(&replaced(&line[from..last], |secret, out| blot(secret, out), within));
+            rest = &line[last..];
             continue;
         }
         out.push_str(head);
@@ -48,7 +120,9 @@ fn line_without_secrets(line: &str, out: &mut String) -> bool {
         let key = head[..head.len() - 1].trim_end_matches(['"', '\'']);
         let key =
             key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).next().unwrap_or_default();
-        if !(is_secret(key, Inside::Options) || is_secret(key, Inside::Data)) {
+        let before = &line[..line.len() - tail.len() - 1];
+        let named = is_secret(key, Inside::Options) || is_secret(key, Inside::Data);
+        if !named && !above.makes_secret(key, before) {
             continue;
         }
         let value = tail.trim_start();
@@ -81,17 +155,17 @@ fn line_without_secrets(line: &str, out: &mut String) -> bool {
     false
 }
 
-/// The bytes of the password of a URL whose `://` stands at a place of the line.
-fn url_around(line: &str, colon: usize) -> Option<(usize, usize)> {
+/// The bytes that are secrets of a URL whose `://` stands at a place of the line.
+fn url_around(line: &str, colon: usize) -> Vec<(usize, usize)> {
     let start = line[..colon].rfind(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)));
     let start = start.map_or(0, |at| at + line[at..].chars().next().map_or(1, char::len_utf8));
     // In quotes it ends with them; a password may hold anything else by mistake.
-    let quote = line[..start].chars().next_back().filter(|c| matches!(c, '"' | '\''));
+    let quote = line[..start].chars().next_back().filter(|c| matches!(c, '"' | '\'' | '`'));
     let ends = |c: char| quote.map_or(c.is_whitespace(), |quote| c == quote);
     let end = line[colon..].find(ends).map_or(line.len(), |at| colon + at);
-    let password = UserInfo::of(&line[start..end])?.password;
-    let inside = &line[start + password.start..start + password.end];
-    (!is_variable(inside)).then_some((start + password.start, start + password.end))
+    let secrets = secrets_of_url(&line[start..end]).into_iter();
+    let secrets = secrets.map(|secret| (start + secret.start, start + secret.end));
+    secrets.filter(|(start, end)| !is_variable(&line[*start..*end])).collect()
 }
 
 /// Whether it is no more than `${NAME}`, without a default.
@@ -131,7 +205,7 @@ fn quoted_length(value: &str, quote: char) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::blotted;
+    use super::{blotted, masked};
 
     #[test]
     fn secrets_are_blotted_out_wherever_they_stand() {
@@ -160,9 +234,36 @@ mod tests {
             ("credentials: {user: me, password: x}", "credentials: {user: me, password: *}"),
             ("passwort: ü # token: ü", "passwort: ü # token: ·"),
             ("max_tokens: 5\r\n", "max_tokens: 5\r\n"),
+            ("url: https://h?a=1&api_key=k1&b=2 # c", "url: https://h?a=1&api_key=**&b=2 # c"),
+            ("url: postgresql://u:pw@h/d?password=p", "url: postgresql://u:**@h/d?password=*"),
+            ("url: https://h?sig=${SIG}&token=t", "url: https://h?sig=${SIG}&token=*"),
+            ("x: PRIVATE+KEY+n+0+AA/=, y # c", "x: ********************, y # c"),
+            ("# 'PRIVATE+KEY+n+0+AA'", "# '******************'"),
+            ("signing:\n  key: half a key\n  n: 1\n", "signing:\n  key: **********\n  n: 1\n"),
+            ("signing: {heads_every: 1, key: k1}", "signing: {heads_every: 1, key: **}"),
+            ("key: id\n", "key: id\n"),
+            (
+                "exporters:\n- name: otlp\n  headers:\n    x-team: s\n    accept: a\n  n: 1\n",
+                "exporters:\n- name: otlp\n  headers:\n    x-team: *\n    accept: a\n  n: 1\n",
+            ),
+            ("exporters: [{headers: {x-team: s}, n: 1}]", "exporters: [{headers: {x-team: *}, n: 1}]"),
+            ("sinks:\n  headers:\n    amount: Amount\n", "sinks:\n  headers:\n    amount: Amount\n"),
         ];
         for (text, expected) in cases {
             assert_eq!(blotted(text), expected);
+        }
+    }
+
+    #[test]
+    fn messages_are_without_secrets() {
+        let cases = [
+            ("`https://u:hunter2@h/x` is none", "`https://u:***@h/x` is none"),
+            ("see https://h?a=1&token=t1 and ://", "see https://h?a=1&token=*** and ://"),
+            ("the text `PRIVATE+KEY+n+0+AA` is none", "the text `***` is none"),
+            ("nothing at all", "nothing at all"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(masked(text), expected);
         }
     }
 
