@@ -203,7 +203,8 @@ impl Loading<'_> {
         }
         let named = named_plugins(&value);
         let schema = with_options(schema, self.registry, |info| named.contains(info.name));
-        let checked = check(&schema, &mut value);
+        let mut checked = check(&schema, &mut value);
+        self.report(std::mem::take(&mut checked.findings));
         let settings = self.typed(value)?;
         self.pipeline(settings, checked, environment)
     }
@@ -249,7 +250,6 @@ impl Loading<'_> {
         checked: Checked,
         environment: &Environment,
     ) -> Option<Loaded> {
-        self.report(checked.findings);
         self.report(unavailable::find(&settings));
         let (errors, warnings) = rules::check(&settings, &checked.bad_options);
         self.report(errors);

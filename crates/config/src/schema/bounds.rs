@@ -14,7 +14,8 @@ pub(super) fn broken(schema: &Value, value: &Value, path: &SettingPath) -> Optio
             let low = bound("minimum").filter(|low| number < *low).map(|low| format!("at least {low}"));
             let above =
                 bound("exclusiveMinimum").filter(|low| number <= *low).map(|low| format!("more than {low}"));
-            let high = bound("maximum").filter(|high| number > *high).map(|high| format!("at most {high}"));
+            let most = [bound("maximum"), most_of(schema)].into_iter().flatten().reduce(f64::min);
+            let high = most.filter(|most| number > *most).map(|most| format!("at most {most}"));
             let limit = low.or(above).or(high)?;
             Some(format!("must be {limit}, but is {}", found(value, path)))
         }
@@ -23,6 +24,19 @@ pub(super) fn broken(schema: &Value, value: &Value, path: &SettingPath) -> Optio
         }
         Value::Array(list) => of_length(list.len(), "items", bound("minItems"), bound("maxItems")),
         Value::Null | Value::Bool(_) | Value::Object(_) => None,
+    }
+}
+
+/// The greatest number that the type of a setting holds.
+fn most_of(schema: &Value) -> Option<f64> {
+    match schema.get("format").and_then(Value::as_str)? {
+        "uint8" => Some(u8::MAX.into()),
+        "uint16" => Some(u16::MAX.into()),
+        "uint32" => Some(u32::MAX.into()),
+        "int32" => Some(i32::MAX.into()),
+        // Larger ones are no whole numbers in JSON's sense either.
+        "int64" => Some(9_007_199_254_740_991.0),
+        _ => None,
     }
 }
 
