@@ -43,7 +43,8 @@ impl Taken {
     }
 }
 
-/// Finds two sinks on one file or table, and a sink on the file of the source, of the record or of the settings.
+/// Finds two sinks on one file or table, and a sink on a file of the source, of the record or of the settings, or among the
+/// record's large bodies.
 pub(crate) fn clashes(settings: &Settings, users: &Users<'_>, working_directory: &Path) -> Clashes {
     let whole = |path: &Path, user: &str| Taken {
         path: identity(path, working_directory),
@@ -55,19 +56,41 @@ pub(crate) fn clashes(settings: &Settings, users: &Users<'_>, working_directory:
     taken.extend(sources.iter().map(|path| whole(path, "the source reads")));
     if let Ok(url) = DatabaseUrl::parse(&settings.landscape.url) {
         taken.extend(url.file().map(|file| whole(file, "the record is kept in")));
+        let beside = url.file().into_iter().flat_map(beside_database);
+        taken.extend(beside.map(|file| whole(&file, "SQLite keeps beside the record")));
         let journal = settings.landscape.journal(&url);
         taken.extend(journal.map(|file| whole(&file, "the journal is kept in")));
     }
+    let bodies = identity(Path::new(&settings.payload_store.base_path), working_directory);
     let mut found = Clashes::default();
     for (name, sink) in &users.sinks {
         for target in sink.targets() {
             let path = identity(&target.path, working_directory);
             let new = Taken { path, table: target.table.clone(), user: format!("the sink `{name}` writes") };
-            found.add(&SettingPath::new("sinks").child(name), &target, &new, &taken);
+            let at = SettingPath::new("sinks").child(name);
+            found.add(&at, &target, &new, &taken);
+            found.errors.extend(among_bodies(&at, &target, &new, &bodies));
             taken.push(new);
         }
     }
     found
+}
+
+/// What SQLite makes beside a database while it is open.
+fn beside_database(file: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+    ["-wal", "-shm", "-journal"].into_iter().map(|ending| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(ending);
+        name.into()
+    })
+}
+
+fn among_bodies(sink: &SettingPath, target: &Target, new: &Taken, bodies: &Path) -> Option<Finding> {
+    let at = sink.child("options").child(output_option(std::slice::from_ref(target)));
+    let shown = target.path.display();
+    let message = format!("`{shown}` is in `payload_store.base_path`, where the record keeps large bodies");
+    let inside = new.path.starts_with(bodies);
+    inside.then(|| Finding::new("same-folder", at, message).help("give the sink a place of its own"))
 }
 
 impl Clashes {
