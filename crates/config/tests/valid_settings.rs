@@ -216,11 +216,12 @@ fn secrets_are_recorded_as_fingerprints() {
 fn settings_without_effect_are_warned_of() {
     let text = format!(
         "{GATE}landscape: {{enabled: false}}\ntelemetry: {{enabled: true}}\n\
-         rate_limit: {{persistence_path: x.db, services: {{openai: {{requests_per_minute: 5}}}}}}\n"
+         rate_limit: {{persistence_path: x.db, services: {{openai: {{requests_per_minute: 5}}}}}}\n\
+         checkpoint: {{checkpoint_interval: 10, frequency: every_row}}\n"
     );
     let loaded = loaded(&text);
     let codes: Vec<&str> = loaded.warnings.iter().map(|w| w.code).collect();
-    assert_eq!(codes, ["always-recorded", "no-exporters", "unused-limit", "unused-limit"]);
+    assert_eq!(codes, ["always-recorded", "no-exporters", "unused-limit", "unused-limit", "unused-setting"]);
     assert!(loaded.warnings.iter().all(|w| w.line.is_some()));
 }
 

@@ -1,6 +1,7 @@
 //! Rules about settings that neither a type nor the graph can state.
 
 use elspeth_graph::{SettingPath, advise, nearest};
+use elspeth_postgres::PgAddress;
 use elspeth_telemetry::Exporter;
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ use crate::settings::{
 };
 use crate::unavailable::is_later_exporter;
 
+const FORM: &str = "write `postgresql://user@host:5432/database?sslmode=verify-full`";
 const EXPORTERS: [&str; 2] = ["otlp", "console"];
 
 /// Errors and warnings.
@@ -19,7 +21,7 @@ pub(super) fn check(settings: &Settings, bad_options: &[String]) -> (Vec<Finding
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     landscape(settings, &mut errors, &mut warnings);
-    checkpoint(settings, &mut errors);
+    checkpoint(settings, &mut errors, &mut warnings);
     if settings.sinks.contains_key("") {
         let at = SettingPath::new("sinks").child("").key();
         errors.push(Finding::new("bad-name", at, "a sink needs a name").help("write one before the colon"));
@@ -49,6 +51,7 @@ fn landscape(settings: &Settings, errors: &mut Vec<Finding>, warnings: &mut Vec<
     if let Err(error) = &url {
         errors.push(Finding::new("bad-url", at.child("url"), error.message.clone()).help(error.help));
     }
+    errors.extend(unusable_server(url.as_ref().ok(), at.child("url")));
     let differs = match (&url, landscape.backend) {
         (Ok(DatabaseUrl::Postgres(_)), Some(LandscapeBackend::Sqlite)) => true,
         (Ok(DatabaseUrl::SqliteFile(_) | DatabaseUrl::SqliteMemory), Some(LandscapeBackend::Postgresql)) => {
@@ -87,13 +90,26 @@ fn landscape(settings: &Settings, errors: &mut Vec<Finding>, warnings: &mut Vec<
     }
 }
 
-fn checkpoint(settings: &Settings, errors: &mut Vec<Finding>) {
+/// What the store would say of a URL when it opens the record.
+fn unusable_server(url: Option<&DatabaseUrl>, at: SettingPath) -> Option<Finding> {
+    let Some(DatabaseUrl::Postgres(url)) = url else { return None };
+    let error = PgAddress::parse(url).err()?;
+    Some(Finding::new("bad-url", at, format!("this PostgreSQL URL cannot be used: {error}")).help(FORM))
+}
+
+fn checkpoint(settings: &Settings, errors: &mut Vec<Finding>, warnings: &mut Vec<Finding>) {
     let checkpoint = &settings.checkpoint;
     let every_n = checkpoint.frequency == Some(CheckpointFrequency::EveryN);
     if every_n && checkpoint.checkpoint_interval.is_none() {
         let at = SettingPath::new("checkpoint.frequency");
         let finding = Finding::new("missing-key", at, "`every_n` needs a `checkpoint_interval`");
         errors.push(finding.help("add `checkpoint_interval: <rows>`"));
+    }
+    if checkpoint.checkpoint_interval.is_some() && !every_n {
+        let at = SettingPath::new("checkpoint.checkpoint_interval");
+        let message = "`checkpoint_interval` has no effect without `frequency: every_n`";
+        let finding = Finding::new("unused-setting", at, message);
+        warnings.push(finding.help("add `frequency: every_n`, or remove `checkpoint_interval`"));
     }
 }
 
