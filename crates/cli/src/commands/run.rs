@@ -36,6 +36,7 @@ pub(super) fn perform(
         let report = act(stop, &mut events)?;
         let mut event = serde_json::to_value(&report).map_err(|e| AppError::Output(e.to_string()))?;
         event["event"] = json!("run_completed");
+        event["exit_code"] = json!(exit_code(&report, strict));
         output::json(&event)?;
         report
     } else {

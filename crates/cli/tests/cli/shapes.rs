@@ -64,6 +64,13 @@ fn run_json_is_one_event_a_line_and_ends_with_the_report() {
 }
 
 #[test]
+fn a_strict_run_ends_with_the_exit_code_that_its_last_event_has() {
+    let cli = Cli::triage();
+    let said = cli.say(&["run", "-s", "triage.yaml", "-x", "--json", "--strict"]);
+    assert_eq!((said.code, events(&said.out).pop().unwrap()["exit_code"].as_i64()), (6, Some(6)));
+}
+
+#[test]
 fn status_json_is_the_run_report_without_event() {
     let cli = Cli::triage();
     let said = cli.say(&["run", "-s", "triage.yaml", "-x", "--json"]);
