@@ -27,6 +27,6 @@ pub enum DatabaseChoice {
     Location(String),
     /// The one that a settings file names.
     Settings(SettingsChoice),
-    /// `./state/audit.db`.
-    Default,
+    /// The one that `ELSPETH_LANDSCAPE__URL` names, else `./state/audit.db`.
+    Environment(EnvChoice),
 }

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::store::{block_on, open_reader};
+use crate::store::{block_on, named_by, open_reader};
 use crate::{DatabaseChoice, registry};
 
 /// This program.
@@ -74,10 +74,13 @@ fn record(database: &DatabaseChoice) -> HealthCheck {
     .and_then(|inner: Result<String, crate::AppError>| inner);
     let (status, detail) = match (found, database) {
         (Ok(detail), _) => ("ok", detail),
-        (Err(error), DatabaseChoice::Default) => ("absent", error.to_string()),
-        (Err(error), DatabaseChoice::Location(_) | DatabaseChoice::Settings(_)) => {
-            ("failed", error.to_string())
+        (Err(error), DatabaseChoice::Environment(env)) if matches!(named_by(env), Ok(None)) => {
+            ("absent", error.to_string())
         }
+        (
+            Err(error),
+            DatabaseChoice::Location(_) | DatabaseChoice::Settings(_) | DatabaseChoice::Environment(_),
+        ) => ("failed", error.to_string()),
     };
     HealthCheck { name: "record".to_owned(), status: status.to_owned(), detail }
 }

@@ -12,7 +12,7 @@ use crate::{AppError, DatabaseChoice, EnvChoice, prepare};
 pub(crate) fn signer(database: &DatabaseChoice, env: &EnvChoice) -> Result<Option<SecretKey>, AppError> {
     match database {
         DatabaseChoice::Settings(settings) => prepare(settings)?.signing_key(),
-        DatabaseChoice::Location(_) | DatabaseChoice::Default => {
+        DatabaseChoice::Location(_) | DatabaseChoice::Environment(_) => {
             let signing = Signing::of_environment(&environment(env)?);
             signing.map(|signing| signing.key()).transpose().map_err(refused)
         }

@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::path::Path;
 
-use elspeth_config::DatabaseUrl;
+use elspeth_config::{DatabaseUrl, DatabaseUrlError};
 use elspeth_contracts::{Clock as _, SystemClock};
 use elspeth_landscape::{LandscapeError, LandscapeReader, RunRecord, RunRef};
 use elspeth_landscape_sql::{Landscape, SqliteLandscape};
 use elspeth_payload::FilesystemStore;
 
-use crate::{AppError, DatabaseChoice, lease};
+use crate::prepare::environment;
+use crate::{AppError, DatabaseChoice, EnvChoice, lease};
 
 /// Where the record is when nobody says.
 const DEFAULT_DATABASE: &str = "./state/audit.db";
@@ -42,8 +43,16 @@ pub(crate) fn database_url(choice: &DatabaseChoice) -> Result<DatabaseUrl, AppEr
     match choice {
         DatabaseChoice::Location(location) => argument(location),
         DatabaseChoice::Settings(settings) => Ok(crate::prepare(settings)?.database().clone()),
-        DatabaseChoice::Default => argument(DEFAULT_DATABASE),
+        DatabaseChoice::Environment(env) => match named_by(env)? {
+            Some(url) => Ok(url),
+            None => argument(DEFAULT_DATABASE),
+        },
     }
+}
+
+/// The database that the environment names.
+pub(crate) fn named_by(env: &EnvChoice) -> Result<Option<DatabaseUrl>, AppError> {
+    DatabaseUrl::of_environment(&environment(env)?).map_err(refused)
 }
 
 /// Where a run puts its large bodies, whose record is in that database.
@@ -84,8 +93,11 @@ pub(crate) fn location(url: &DatabaseUrl) -> String {
 }
 
 fn argument(text: &str) -> Result<DatabaseUrl, AppError> {
-    DatabaseUrl::from_argument(text)
-        .map_err(|e| AppError::NotFound { message: e.message, help: Some(e.help.to_owned()) })
+    DatabaseUrl::from_argument(text).map_err(refused)
+}
+
+fn refused(error: DatabaseUrlError) -> AppError {
+    AppError::NotFound { message: error.message, help: Some(error.help.to_owned()) }
 }
 
 impl Reader {

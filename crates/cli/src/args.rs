@@ -119,7 +119,8 @@ pub(crate) struct EnvArgs {
 /// Which audit database.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct DatabaseArgs {
-    /// The audit database: a path or a URL [default: the settings' landscape.url, else ./state/audit.db]
+    /// The audit database: a path or a URL [default: landscape.url of -s, else ELSPETH_LANDSCAPE__URL, else
+    /// ./state/audit.db]
     #[arg(short = 'd', long = "database", value_name = "DB", value_hint = ValueHint::AnyPath)]
     pub(crate) database: Option<String>,
     /// Take the database from this settings file
@@ -178,7 +179,8 @@ pub(crate) struct ResumeArgs {
     /// Go on with these settings instead of those that the run recorded
     #[arg(short = 's', long = "settings", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) settings: Option<PathBuf>,
-    /// The audit database: a path or a URL [default: the settings' landscape.url, else ./state/audit.db]
+    /// The audit database: a path or a URL [default: landscape.url of -s, else ELSPETH_LANDSCAPE__URL, else
+    /// ./state/audit.db]
     #[arg(short = 'd', long = "database", value_name = "DB", value_hint = ValueHint::AnyPath)]
     pub(crate) database: Option<String>,
     #[command(flatten)]

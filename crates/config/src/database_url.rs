@@ -3,6 +3,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::{Environment, variables};
+
 /// Where an audit database is. URLs mean what they mean in SQLAlchemy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
@@ -60,6 +62,18 @@ impl DatabaseUrl {
             ("postgresql" | "postgres", _) => Ok(Self::Postgres(format!("postgresql://{rest}"))),
             _ => Err(refused(&format!("`{scheme}` databases cannot hold a record"))),
         }
+    }
+
+    /// The URL in `ELSPETH_LANDSCAPE__URL`, if the environment has one.
+    ///
+    /// # Errors
+    /// [`DatabaseUrlError`].
+    pub fn of_environment(environment: &Environment) -> Result<Option<Self>, DatabaseUrlError> {
+        let url = variables::text_of(environment, "landscape", "url");
+        url.map(|url| Self::parse(&url)).transpose().map_err(|error| {
+            let message = format!("the environment variable `ELSPETH_LANDSCAPE__URL`: {error}");
+            DatabaseUrlError { message, ..error }
+        })
     }
 
     /// Reads what `-d` takes: a URL or the path of a SQLite file.

@@ -54,6 +54,13 @@ pub(crate) fn override_settings(
     done
 }
 
+/// What the environment alone says of a setting.
+pub(crate) fn text_of(environment: &Environment, section: &str, key: &str) -> Option<String> {
+    let mut settings = Value::Null;
+    override_settings(&mut settings, environment, &[section.to_owned()]);
+    settings.get(section)?.get(key)?.as_str().map(str::to_owned)
+}
+
 /// Lists and mappings are written as JSON; everything else is text, and becomes a number where one is wanted.
 fn value_of(text: &str) -> Value {
     let structured = text.starts_with(['{', '[']);

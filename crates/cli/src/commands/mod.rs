@@ -76,6 +76,6 @@ fn database_choice(args: &DatabaseArgs) -> DatabaseChoice {
         (None, Some(path)) => {
             DatabaseChoice::Settings(SettingsChoice { path: path.clone(), env: env_choice(&args.env) })
         }
-        (None, None) => DatabaseChoice::Default,
+        (None, None) => DatabaseChoice::Environment(env_choice(&args.env)),
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn resume(args: &ResumeArgs) -> Result<u8, AppError> {
     let database = match (&args.database, &settings) {
         (Some(location), _) => DatabaseChoice::Location(location.clone()),
         (None, Some(settings)) => DatabaseChoice::Settings(settings.clone()),
-        (None, None) => DatabaseChoice::Default,
+        (None, None) => DatabaseChoice::Environment(env.clone()),
     };
     let accept_changed_source = args.accept_changed_source;
     let choice = ResumeChoice { run: args.run.clone(), settings, database, env, accept_changed_source };

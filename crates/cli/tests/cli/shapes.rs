@@ -71,6 +71,32 @@ fn a_strict_run_ends_with_the_exit_code_that_its_last_event_has() {
 }
 
 #[test]
+fn the_environment_names_the_database_where_no_argument_does() {
+    let cli = Cli::after_run();
+    let url = "sqlite:///out/audit.db";
+    let runs = |args: &[&str], url: Option<&str>| {
+        let mut command = cli.command(&[&["runs", "--json"], args].concat());
+        if let Some(url) = url {
+            command.env("ELSPETH_LANDSCAPE__URL", url);
+        }
+        said(command.output().expect("the binary was built for this test"))
+    };
+    let all = runs(&["-d", "out/audit.db"], None).out;
+    assert!(all.contains("run_id"), "{all}");
+    assert_eq!(runs(&[], None).code, 1, "there is no ./state/audit.db");
+    assert_eq!(runs(&[], Some(url)).out, all);
+    assert_eq!(runs(&["-d", "nowhere.db"], Some(url)).code, 1, "what is named counts");
+    cli.write(".env", &format!("ELSPETH_LANDSCAPE__URL={url}\n"));
+    assert_eq!(runs(&[], None).out, all);
+    assert_eq!(runs(&["--no-dotenv"], None).code, 1);
+    cli.write("other.env", &format!("ELSPETH_LANDSCAPE__URL={url}\n"));
+    cli.write(".env", "ELSPETH_LANDSCAPE__URL=mysql://h/d\n");
+    assert_eq!(runs(&["--env-file", "other.env"], None).out, all);
+    let refused = runs(&[], None);
+    assert!(refused.err.contains("`ELSPETH_LANDSCAPE__URL`: `mysql` databases"), "{}", refused.err);
+}
+
+#[test]
 fn status_json_is_the_run_report_without_event() {
     let cli = Cli::triage();
     let said = cli.say(&["run", "-s", "triage.yaml", "-x", "--json"]);
