@@ -16,7 +16,7 @@ use elspeth_value::{FieldResolution, Row, Value};
 use crate::export::{ExportFormat, manifest_export, manifest_run, unchanged};
 use crate::store::Reader;
 use crate::verify::registered;
-use crate::{AppError, Prepared};
+use crate::{AppError, Prepared, shell_word};
 
 /// Rows that a sink gets at once.
 const ROWS: usize = 1_000;
@@ -60,8 +60,9 @@ impl Epilogue {
     pub(crate) async fn carry_out(self, completed: Completed<'_>) -> Option<String> {
         let (run_id, location) = (completed.run_id, completed.location);
         let error = self.noted(completed).await.err()?;
+        let database = shell_word(location);
         Some(format!(
-            "the record was not exported: {error}; the run is complete, and `elspeth export {run_id} -o DIR -d {location}` \
+            "the record was not exported: {error}; the run is complete, and `elspeth export {run_id} -o DIR -d {database}` \
              exports it"
         ))
     }

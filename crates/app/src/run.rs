@@ -8,7 +8,7 @@ use elspeth_orchestrator::{RunEnd, RunError, RunObserver};
 use crate::epilogue::{Completed, Epilogue};
 use crate::journal::{Kept, keeping};
 use crate::store::{Reader, block_on, location};
-use crate::{AppError, Prepared, RunReport, report, telemetry};
+use crate::{AppError, Prepared, RunReport, report, shell_word, telemetry};
 
 /// Runs a prepared pipeline. `stop` asks it to finish what is under way and end as interrupted.
 ///
@@ -96,5 +96,6 @@ pub(crate) fn unended(error: RunError, location: &str) -> AppError {
 /// What to do about the error, and then.
 fn way_on(error: &RunError, run_id: RunId, location: &str) -> String {
     let first = error.help().unwrap_or("mend that");
-    format!("{first}; `elspeth resume {run_id} -d {location} -x` goes on with the run then")
+    let database = shell_word(location);
+    format!("{first}; `elspeth resume {run_id} -d {database} -x` goes on with the run then")
 }

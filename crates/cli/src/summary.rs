@@ -1,6 +1,8 @@
 //! The short summary at the end of a run, and the plan before one.
 
-use elspeth_app::{FailureGroup, Prepared, ResumeView, ResumptionView, RunReport, RunStatus, printable};
+use elspeth_app::{
+    FailureGroup, Prepared, ResumeView, ResumptionView, RunReport, RunStatus, printable, shell_word,
+};
 
 use crate::output::{grouped, table};
 
@@ -18,7 +20,7 @@ pub(crate) fn of_run(report: &RunReport) -> String {
             "\nthe values of its rows were purged; hashes, lineage and decisions are as they were\n",
         );
     } else if report.resumable {
-        let (id, database) = (&report.run.run_id, &report.run.database);
+        let (id, database) = (&report.run.run_id, shell_word(&report.run.database));
         if report.run.status == RunStatus::Running {
             out.push_str("\nits process is gone\n");
         }
@@ -28,7 +30,8 @@ pub(crate) fn of_run(report: &RunReport) -> String {
         let row = report.example_row.unwrap_or(0);
         out.push_str(&format!(
             "\nwhy?  elspeth explain -r {} --row {row} -d {}\n",
-            report.run.run_id, report.run.database
+            report.run.run_id,
+            shell_word(&report.run.database)
         ));
     }
     out
@@ -81,7 +84,11 @@ fn failures(report: &RunReport) -> String {
         let what = format!("{node} {kind} -> {destination}, such as: {example}");
         out.push_str(&format!("  {:>8}  {}\n", grouped(failure.count), printable(&what)));
     }
-    out.push_str(&format!("  see them:  elspeth errors {} -d {}\n", report.run.run_id, report.run.database));
+    out.push_str(&format!(
+        "  see them:  elspeth errors {} -d {}\n",
+        report.run.run_id,
+        shell_word(&report.run.database)
+    ));
     out
 }
 
@@ -113,7 +120,7 @@ pub(crate) fn of_resumable(view: &ResumeView) -> String {
     if let Some(error) = &view.error {
         out.push_str(&format!("\nit failed: {}\n", printable(error)));
     }
-    let next = format!("elspeth resume {} -d {} -x", view.run_id, view.database);
+    let next = format!("elspeth resume {} -d {} -x", view.run_id, shell_word(&view.database));
     out.push_str(&format!("\nnothing was done; `{next}` goes on with row {}\n", view.rows));
     out
 }
@@ -126,6 +133,9 @@ pub(crate) fn of_plan(prepared: &Prepared) -> String {
         out.push_str(&format!("  {:<12} {} ({})\n", node.node_type, node.name, node.plugin));
     }
     out.push_str(&format!("record: {}\n", plan.database));
-    out.push_str(&format!("\nnothing was run; `elspeth run -s {} -x` runs it\n", plan.settings_path));
+    out.push_str(&format!(
+        "\nnothing was run; `elspeth run -s {} -x` runs it\n",
+        shell_word(&plan.settings_path)
+    ));
     out
 }

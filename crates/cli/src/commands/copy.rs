@@ -1,4 +1,4 @@
-use elspeth_app::{AppError, CopyReport, DatabaseChoice};
+use elspeth_app::{AppError, CopyReport, DatabaseChoice, shell_word};
 
 use super::export::counts;
 use super::{OK, env_choice};
@@ -17,6 +17,6 @@ fn text(report: &CopyReport) -> String {
     let (run, database) = (&report.run_id, &report.database);
     let mut out = format!("copied run {run} into {database}: {} records\n", grouped(total));
     out.push_str(&counts(&report.counts));
-    out.push_str(&format!("\nverify it: elspeth verify {run} -d {database}\n"));
+    out.push_str(&format!("\nverify it: elspeth verify {run} -d {}\n", shell_word(database)));
     out
 }

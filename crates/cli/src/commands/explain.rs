@@ -1,7 +1,9 @@
-use elspeth_app::{AppError, Question};
+use std::path::Path;
+
+use elspeth_app::{AppError, Question, shell_word};
 
 use super::{OK, database_choice};
-use crate::args::{DatabaseArgs, ExplainArgs};
+use crate::args::{DatabaseArgs, EnvArgs, ExplainArgs};
 use crate::output;
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<u8, AppError> {
@@ -25,8 +27,20 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<u8, AppError> {
 /// The arguments that name the same database again.
 fn where_asked(args: &DatabaseArgs) -> String {
     match (&args.database, &args.settings) {
-        (Some(location), _) => format!(" -d {location}"),
-        (None, Some(settings)) => format!(" -s {}", settings.display()),
-        (None, None) => String::new(),
+        (Some(location), _) => format!(" -d {}", shell_word(location)),
+        (None, Some(settings)) => format!(" -s {}{}", word(settings), environment(&args.env)),
+        (None, None) => environment(&args.env),
     }
+}
+
+fn environment(args: &EnvArgs) -> String {
+    match (&args.env_file, args.no_dotenv) {
+        (Some(file), _) => format!(" --env-file {}", word(file)),
+        (None, true) => " --no-dotenv".to_owned(),
+        (None, false) => String::new(),
+    }
+}
+
+fn word(path: &Path) -> String {
+    shell_word(&path.to_string_lossy()).into_owned()
 }

@@ -1,4 +1,4 @@
-use elspeth_app::{AppError, ImportReport};
+use elspeth_app::{AppError, ImportReport, shell_word};
 
 use super::export::counts;
 use super::{OK, database_choice, env_choice};
@@ -19,6 +19,6 @@ fn text(report: &ImportReport) -> String {
     if let Some(store) = &report.payload_store {
         out.push_str(&format!("\nlarge bodies are in {}\n", store.display()));
     }
-    out.push_str(&format!("\nverify it: elspeth verify {run} -d {database}\n"));
+    out.push_str(&format!("\nverify it: elspeth verify {run} -d {}\n", shell_word(database)));
     out
 }

@@ -1,4 +1,4 @@
-use elspeth_app::{AppError, RowProving, RowReceipt};
+use elspeth_app::{AppError, RowProving, RowReceipt, shell_word};
 
 use super::{OK, database_choice, verify};
 use crate::args::{ConsistencyArgs, ProveAction, ProveArgs, RowArgs};
@@ -28,14 +28,15 @@ fn row(args: &RowArgs) -> Result<u8, AppError> {
 fn told(receipt: &RowReceipt, args: &RowArgs) -> String {
     let RowReceipt { run_id, row_index, tokens, signed_by, head_size, .. } = receipt;
     let out = args.out.display();
+    let word = shell_word(&args.out.to_string_lossy()).into_owned();
     let checked = match signed_by {
         Some(key) => format!(
             "it leads to a head of {head_size} entries that {key} signed\n\
-             anybody can check it with: elspeth-verify receipt {out} --key PUBLIC-KEY"
+             anybody can check it with: elspeth-verify receipt {word} --key PUBLIC-KEY"
         ),
         None => format!(
             "it leads to a head of {head_size} entries that nobody signed\n\
-             who remembers that head (`elspeth head`) can check it with: elspeth-verify receipt {out} --head HEAD"
+             who remembers that head (`elspeth head`) can check it with: elspeth-verify receipt {word} --head HEAD"
         ),
     };
     format!("row {row_index} of run {run_id}, {tokens} tokens: the receipt is in {out}\n{checked}")
@@ -49,9 +50,10 @@ fn consistency(args: &ConsistencyArgs) -> Result<u8, AppError> {
     } else {
         let (first, second) = (proof.first_size, proof.second_size);
         let out = args.out.display();
+        let word = shell_word(&args.out.to_string_lossy()).into_owned();
         output::text(&format!(
             "{}: the head of {second} entries continues that of {first}; the proof is in {out}\n\
-             anybody can check it with: elspeth-verify consistency {out} --key PUBLIC-KEY",
+             anybody can check it with: elspeth-verify consistency {word} --key PUBLIC-KEY",
             proof.origin
         ))?;
     }

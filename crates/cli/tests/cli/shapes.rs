@@ -97,6 +97,19 @@ fn the_environment_names_the_database_where_no_argument_does() {
 }
 
 #[test]
+fn commands_that_are_printed_can_be_typed() {
+    let cli = Cli::triage();
+    let triage = include_str!("data/triage.yaml").replace("out/audit.db", "my records/a$b.db");
+    cli.write("tri age.yaml", &triage);
+    let plan = cli.say(&["run", "-s", "tri age.yaml"]).out;
+    assert!(plan.contains("`elspeth run -s 'tri age.yaml' -x` runs it"), "{plan}");
+    let run = cli.say(&["run", "-s", "tri age.yaml", "-x"]).out;
+    assert_eq!(run.matches(" -d 'my records/a$b.db'\n").count(), 2, "{run}");
+    let explained = cli.say(&["explain", "--row", "0", "-s", "tri age.yaml"]);
+    assert_eq!(explained.code, 0, "{}", explained.err);
+}
+
+#[test]
 fn status_json_is_the_run_report_without_event() {
     let cli = Cli::triage();
     let said = cli.say(&["run", "-s", "triage.yaml", "-x", "--json"]);
