@@ -225,6 +225,45 @@ fn settings_without_effect_are_warned_of() {
     assert!(loaded.warnings.iter().all(|w| w.line.is_some()));
 }
 
+/// Names fields that the source has, that a node gives, and that nobody knows.
+const NAMED: &str = r#"
+source:
+  plugin: csv
+  on_success: rows
+  options:
+    path: input.csv
+    on_validation_failure: discard
+    field_mapping: {note: Note}
+    schema: {mode: flexible, fields: ["id: int", "subject: str"]}
+transforms:
+  - {name: rename, plugin: field_mapper, input: rows, on_success: renamed, on_error: discard, options: {mapping: {Subject: topic, subject: messageBody, Note: note}}}
+  - {name: screen, plugin: keyword_filter, input: renamed, on_success: clean, on_error: discard, options: {fields: [messageBody, messageText, mesage], blocked_patterns: [x]}}
+  - {name: cut, plugin: truncate, input: clean, on_success: out, on_error: discard, options: {fields: {Title: 5, messageBody: 9}}}
+sinks:
+  out: {plugin: csv, options: {path: out.csv, schema: {mode: observed}}}
+"#;
+
+#[test]
+fn fields_that_no_row_has_or_that_pass_unseen_are_warned_of() {
+    let warnings = |text: &str| -> Vec<String> {
+        let warnings = loaded(text).warnings;
+        assert!(warnings.iter().all(|w| w.line.is_some()));
+        warnings.iter().map(|w| format!("{} {}", w.code, w.setting)).collect()
+    };
+    let impossible = [
+        "impossible-field transforms.0.options.mapping.Subject",
+        "impossible-field transforms.1.options.fields.1",
+        "impossible-field transforms.2.options.fields.Title",
+    ];
+    let strict = NAMED.replace("{fields: [", "{strict: true, fields: [");
+    assert_eq!(warnings(&strict), impossible);
+    let unseen = "unseen-field transforms.1.options.fields.2";
+    assert_eq!(warnings(NAMED), [impossible[0], impossible[1], unseen, impossible[2]]);
+    let named = loaded(NAMED).warnings.swap_remove(1);
+    assert!(named.message.contains("`messageText`") && named.message.contains("passes"), "{}", named.message);
+    assert_eq!(named.help.as_deref(), Some("write `messagetext`"));
+}
+
 #[test]
 fn a_byte_order_mark_and_crlf_change_nothing() {
     let text = format!("\u{feff}{}", GATE.replace('\n', "\r\n"));

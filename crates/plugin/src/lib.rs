@@ -91,4 +91,4 @@ pub use source::{
     InvalidRecord, RawRecord, ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition,
     SourceSnapshot,
 };
-pub use transform::{Transform, TransformContext, TransformOutput, TransformResult};
+pub use transform::{NamedField, Transform, TransformContext, TransformOutput, TransformResult};

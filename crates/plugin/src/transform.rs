@@ -20,6 +20,16 @@ pub trait Transform: Send + Sync {
         Contract::observed()
     }
 
+    /// The fields of its input that its options name, so that a name which no row can have is found before a run.
+    fn named_fields(&self) -> Vec<NamedField> {
+        Vec::new()
+    }
+
+    /// Names that it gives to fields, where [`Transform::output_contract`] may not tell them all.
+    fn given_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether it may return [`TransformOutput::Many`].
     fn expands(&self) -> bool {
         false
@@ -30,6 +40,25 @@ pub trait Transform: Send + Sync {
     /// # Errors
     /// The row's failure.
     fn process(&self, row: Row, context: &TransformContext<'_>) -> TransformResult;
+}
+
+/// A field that options name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedField {
+    /// Path of the option that names it: keys and indexes joined by `.`.
+    pub option: String,
+    /// The field.
+    pub field: String,
+    /// Whether a row without it passes although it was not looked at, which defeats the purpose of the transform.
+    pub passes_unseen: bool,
+}
+
+impl NamedField {
+    /// A field without which the transform has nothing to do.
+    #[must_use]
+    pub fn new(option: impl Into<String>, field: &str) -> Self {
+        Self { option: option.into(), field: field.to_owned(), passes_unseen: false }
+    }
 }
 
 /// What a transform gives back.

@@ -1,5 +1,6 @@
 //! From text to a pipeline that can run, or to everything that is wrong with it.
 
+mod fields;
 mod nodes;
 mod rules;
 
@@ -272,6 +273,7 @@ impl Loading<'_> {
         self.report(clashes.errors);
         self.warn(clashes.warnings);
         let graph = self.graph(spec, &settings)?;
+        self.warn(fields::doubtful(&settings, &graph, &instances.transforms));
         let named = settings.landscape.export.sink.as_ref();
         let taker = named.and_then(|named| instances.sinks.iter().find(|(name, _)| name == named));
         let taker = taker.map(|(_, sink)| sink.as_ref());

@@ -9,8 +9,8 @@ use compact_str::CompactString;
 use elspeth_contracts::{Determinism, ErrorReason, FailureKind};
 use elspeth_expr::{Expr, Root, Scope};
 use elspeth_plugin::{
-    OptionError, PluginInfo, PluginKind, Transform, TransformContext, TransformOutput, TransformResult,
-    parse_options,
+    NamedField, OptionError, PluginInfo, PluginKind, Transform, TransformContext, TransformOutput,
+    TransformResult, parse_options,
 };
 use elspeth_value::{Contract, Row, Value};
 use indexmap::IndexMap;
@@ -163,6 +163,17 @@ impl Transform for FieldMapper {
 
     fn input_contract(&self) -> Contract {
         self.contract.clone()
+    }
+
+    fn named_fields(&self) -> Vec<NamedField> {
+        let head = |entry: &Entry| entry.path.as_ref().map_or(entry.source.clone(), |path| path[0].clone());
+        let named = self.mapping.entries.iter();
+        named.map(|entry| NamedField::new(format!("mapping.{}", entry.source), &head(entry))).collect()
+    }
+
+    fn given_names(&self) -> Vec<String> {
+        let mapped = self.mapping.entries.iter().map(|entry| &entry.target);
+        mapped.chain(self.mapping.computed.iter().map(|c| &c.target)).map(ToString::to_string).collect()
     }
 
     fn process(&self, row: Row, _context: &TransformContext<'_>) -> TransformResult {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use elspeth_contracts::{Determinism, ErrorReason, FailureKind};
 use elspeth_plugin::{
-    OptionError, PluginInfo, PluginKind, Transform, TransformContext, TransformOutput, TransformResult,
-    parse_options,
+    NamedField, OptionError, PluginInfo, PluginKind, Transform, TransformContext, TransformOutput,
+    TransformResult, parse_options,
 };
 use elspeth_value::{Contract, FieldSpec, FieldType, Row, SchemaMode, Value};
 use schemars::JsonSchema;
@@ -111,6 +111,14 @@ impl Transform for JsonExplode {
 
     fn input_contract(&self) -> Contract {
         self.contract.clone()
+    }
+
+    fn named_fields(&self) -> Vec<NamedField> {
+        vec![NamedField::new("array_field", &self.array_field)]
+    }
+
+    fn given_names(&self) -> Vec<String> {
+        vec![self.output_field.clone()]
     }
 
     fn expands(&self) -> bool {

@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use elspeth_contracts::{Determinism, ErrorReason, FailureKind};
 use elspeth_plugin::{
-    OptionError, PluginInfo, PluginKind, Transform, TransformContext, TransformOutput, TransformResult,
-    parse_options,
+    NamedField, OptionError, PluginInfo, PluginKind, Transform, TransformContext, TransformOutput,
+    TransformResult, parse_options,
 };
 use elspeth_value::{Contract, Row, SchemaMode, Value};
 use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::missing;
 use super::python_pattern::{Refused, translate};
 use crate::schema_option::{SchemaOption, options_schema};
 
@@ -26,12 +27,15 @@ const PATTERN_LIMIT: usize = 4 * 1024 * 1024;
 #[serde(deny_unknown_fields)]
 struct KeywordFilterOptions {
     /// The fields to search: a list, one name, or `all`. Text inside of lists and maps is searched too; a field that a
-    /// row lacks is skipped.
+    /// row lacks is skipped, unless `strict` says otherwise.
     fields: FieldsOption,
     /// Regular expressions as Python's `re` reads them, without look-around and back-references; one that is found stops
     /// the row.
     #[schemars(length(min = 1))]
     blocked_patterns: Vec<String>,
+    /// Whether a row that lacks one of the fields is an error; else it passes without being searched there.
+    #[serde(default)]
+    strict: bool,
     /// What rows must look like.
     #[serde(default)]
     schema: SchemaOption,
@@ -74,10 +78,17 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Arc<dyn Transform>, Ve
     if options.blocked_patterns.is_empty() {
         errors.push(OptionError::new("blocked_patterns", "there must be at least one pattern"));
     }
-    let fields = match options.fields {
+    let field = |option: String, field: &String| NamedField {
+        passes_unseen: !options.strict,
+        ..NamedField::new(option, field)
+    };
+    let fields = match &options.fields {
         FieldsOption::One(name) if name == "all" => None,
-        FieldsOption::One(name) => Some(vec![name]),
-        FieldsOption::List(names) => Some(names),
+        FieldsOption::One(name) => Some(vec![field("fields".to_owned(), name)]),
+        FieldsOption::List(names) => {
+            let names = names.iter().enumerate();
+            Some(names.map(|(index, name)| field(format!("fields.{index}"), name)).collect::<Vec<_>>())
+        }
     };
     if fields.as_ref().is_some_and(Vec::is_empty) {
         errors
@@ -85,7 +96,9 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Arc<dyn Transform>, Ve
     }
     let contract = options.schema.contract().map_err(|e| errors.push(e));
     match (contract, errors.is_empty()) {
-        (Ok(contract), true) => Ok(Arc::new(KeywordFilter { fields, patterns, contract })),
+        (Ok(contract), true) => {
+            Ok(Arc::new(KeywordFilter { fields, patterns, strict: options.strict, contract }))
+        }
         _ => Err(errors),
     }
 }
@@ -119,14 +132,15 @@ fn compile(written: &str) -> Result<Pattern, OptionError> {
 
 struct KeywordFilter {
     /// `None`: all of them.
-    fields: Option<Vec<String>>,
+    fields: Option<Vec<NamedField>>,
     patterns: Vec<Pattern>,
+    strict: bool,
     contract: Contract,
 }
 
 impl Transform for KeywordFilter {
     fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
-        let named = self.fields.iter().flatten();
+        let named = self.fields.iter().flatten().map(|named| &named.field);
         if input.mode == SchemaMode::Fixed
             && let Some(field) = named.clone().find(|field| input.field(field).is_none())
         {
@@ -139,6 +153,10 @@ impl Transform for KeywordFilter {
         self.contract.clone()
     }
 
+    fn named_fields(&self) -> Vec<NamedField> {
+        self.fields.clone().unwrap_or_default()
+    }
+
     fn process(&self, row: Row, _context: &TransformContext<'_>) -> TransformResult {
         let found = match &self.fields {
             None => row
@@ -147,9 +165,7 @@ impl Transform for KeywordFilter {
                 .iter()
                 .zip(row.values())
                 .find_map(|(name, value)| self.search(value).map(|found| found.in_field(name))),
-            Some(fields) => {
-                fields.iter().find_map(|name| self.search(row.get(name)?).map(|found| found.in_field(name)))
-            }
+            Some(fields) => fields.iter().find_map(|named| self.search_field(&row, &named.field)),
         };
         found.map_or(Ok(TransformOutput::Unchanged(row)), Err)
     }
@@ -163,6 +179,13 @@ struct Found<'a> {
 }
 
 impl KeywordFilter {
+    fn search_field(&self, row: &Row, name: &str) -> Option<ErrorReason> {
+        match row.get(name) {
+            None | Some(Value::Null) => self.strict.then(|| missing(name)),
+            Some(value) => self.search(value).map(|found| found.in_field(name)),
+        }
+    }
+
     /// The first pattern that is in the value, or in a text inside of it.
     fn search(&self, value: &Value) -> Option<Found<'_>> {
         match value {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use elspeth_contracts::{Determinism, ErrorReason, FailureKind};
 use elspeth_plugin::{
-    OptionError, PluginInfo, PluginKind, Transform, TransformContext, TransformOutput, TransformResult,
-    parse_options,
+    NamedField, OptionError, PluginInfo, PluginKind, Transform, TransformContext, TransformOutput,
+    TransformResult, parse_options,
 };
 use elspeth_value::{Contract, FieldType, Row, SchemaMode, Value};
 use indexmap::IndexMap;
@@ -108,6 +108,11 @@ impl Transform for Truncate {
 
     fn input_contract(&self) -> Contract {
         self.contract.clone()
+    }
+
+    fn named_fields(&self) -> Vec<NamedField> {
+        let named = self.limits.iter().map(|limit| &limit.field);
+        named.map(|field| NamedField::new(format!("fields.{field}"), field)).collect()
     }
 
     fn process(&self, mut row: Row, _context: &TransformContext<'_>) -> TransformResult {

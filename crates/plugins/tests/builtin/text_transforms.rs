@@ -116,6 +116,19 @@ fn keyword_filter_looks_where_it_is_told_and_inside_of_lists_and_maps() {
 }
 
 #[test]
+fn keyword_filter_refuses_rows_that_it_cannot_look_at_when_it_is_strict() {
+    let filter = |strict: bool, row| {
+        let options = json!({"fields": ["t"], "blocked_patterns": ["bad"], "strict": strict});
+        process(transform("keyword_filter", &options).as_ref(), row).map_err(|reason| reason.message)
+    };
+    for lacking in [row(&[("a", text("bad"))]), row(&[("t", Value::Null)])] {
+        assert!(filter(false, lacking.clone()).is_ok());
+        assert_eq!(filter(true, lacking), Err("the field `t` is missing".to_owned()));
+    }
+    assert!(filter(true, row(&[("t", text("good"))])).is_ok());
+}
+
+#[test]
 fn keyword_filter_takes_no_time_for_texts_that_make_other_searches_run_away() {
     let options = json!({"fields": "all", "blocked_patterns": ["(a*)*b", "(x+x+)+y"]});
     let value = text(&"ax".repeat(50_000));
