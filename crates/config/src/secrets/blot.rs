@@ -27,7 +27,7 @@ pub(crate) fn blotted(text: &str) -> String {
         }
         out.push_str(&line[content.len()..]);
     }
-    replaced(&out, |secret, out| blot(secret, out), keys_in(&out))
+    replaced(&out, blot, keys_in(&out))
 }
 
 /// A message without what is a secret in it wherever it stands: passwords and such parameters of URLs, and secret keys.
@@ -66,19 +66,24 @@ fn keys_in(text: &str) -> Vec<(usize, usize)> {
 
 /// The keys above a line, with their columns.
 #[derive(Default)]
-struct Above(Vec<(usize, String)>);
+struct Above {
+    keys: Vec<(usize, String)>,
+    /// Whether the line itself speaks of headers. Without that, looking for them at each of its colons would take long.
+    headers: bool,
+}
 
 impl Above {
     /// Goes on to the next line.
     fn enter(&mut self, line: &str) {
+        self.headers = line.contains("headers");
         let item = line.trim_start_matches([' ', '\t', '-']);
         if item.is_empty() || item.starts_with('#') {
             return;
         }
         let column = line.len() - item.len();
-        self.0.retain(|(other, _)| *other < column);
+        self.keys.retain(|(other, _)| *other < column);
         if let Some((key, _)) = item.split_once(':') {
-            self.0.push((column, key.trim_end().trim_matches(['"', '\'']).to_owned()));
+            self.keys.push((column, key.trim_end().trim_matches(['"', '\'']).to_owned()));
         }
     }
 
@@ -88,11 +93,13 @@ impl Above {
             let tail = before.rfind(word).map_or("", |at| &before[at..]);
             tail.matches('{').count() > tail.matches('}').count()
         };
-        let lines = &self.0[..self.0.len().saturating_sub(1)];
-        let under = |word: &str| lines.last().is_some_and(|(_, key)| key == word) || open(word);
+        let lines = &self.keys[..self.keys.len().saturating_sub(1)];
+        let below = |word: &str| lines.last().is_some_and(|(_, key)| key == word);
         let of_exporter = || lines.iter().any(|(_, key)| key == "exporters") || before.contains("exporters");
-        key == "key" && under("signing")
-            || under("headers") && of_exporter() && is_secret(key, Inside::Headers)
+        key == "key" && (below("signing") || open("signing"))
+            || (below("headers") || self.headers && open("headers"))
+                && of_exporter()
+                && is_secret(key, Inside::Headers)
     }
 }
 
@@ -111,7 +118,7 @@ fn line_without_secrets(line: &str, above: &Above, out: &mut String) -> bool {
         if let Some((_, last)) = secrets.last().copied() {
             let from = line.len() - rest.len();
             let within = secrets.into_iter().map(|(start, end)| (start - from, end - from));
-            out.push_str(&replaced(&line[from..last], |secret, out| blot(secret, out), within));
+            out.push_str(&replaced(&line[from..last], blot, within));
             rest = &line[last..];
             continue;
         }
