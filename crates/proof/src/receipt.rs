@@ -2,10 +2,13 @@
 //! `docs/evidence-format.md`, section "Receipt".
 
 mod check;
+mod facts;
+mod graph;
 mod names;
 mod parse;
 mod refusal;
 mod story;
+mod ways;
 mod write;
 
 use alloc::string::String;

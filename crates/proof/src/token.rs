@@ -19,6 +19,18 @@ impl Token {
         if number >> ORDINAL_BITS < 2 * RELEASE { Some(Self(number)) } else { None }
     }
 
+    /// The token that a row is at first.
+    #[must_use]
+    pub const fn first_of(row: u64) -> Option<Self> {
+        if row < RELEASE { Some(Self(row << ORDINAL_BITS)) } else { None }
+    }
+
+    /// The first token that a release can make.
+    #[must_use]
+    pub const fn first_released(release: u64) -> Option<Self> {
+        if release < RELEASE { Some(Self((RELEASE | release) << ORDINAL_BITS)) } else { None }
+    }
+
     /// Its number in the record.
     #[must_use]
     pub const fn number(self) -> u64 {

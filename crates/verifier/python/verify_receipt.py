@@ -8,6 +8,7 @@ D, TURN = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P)
 def must(holds, what):  # gives nothing, so that `must(...) or x` is x
     if not holds: raise ValueError(what)
 def sha(data): return hashlib.sha256(data).digest()
+def number(token): return encoded(token, "token_key")
 def canonical(text):
     again = json.dumps(value := json.loads(text), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return must(again == text, "not canonical JSON") or value
@@ -58,10 +59,113 @@ def public_key(text):  # who signs with it (name and id), and the key
     must(sha(f"{name}\n".encode() + base64.b64decode(data)).hex()[:8] == key_id, "not the id of that key")
     return (name, bytes.fromhex(key_id)), base64.b64decode(data)[1:]
 
+def follow(row, told, releases, acts, graph, completed):  # the way of a row, on which there must be no gap
+    ids = [node["id"] for node in graph["nodes"]]
+    kinds = [name.split("_")[0] for name in ids]
+    edges = [(ids.index(it["from"]), ids.index(it["to"]), it["label"], it["mode"]) for it in graph["edges"]]
+    parts = [(at, part) for at, it in enumerate(releases, 1) for part in it["parts"]]
+    walks = [(0, told), *((at, part["records"]) for at, part in parts)]
+    records = [it for _, walk in walks for it in walk] + [it for act in acts for it in act]
+    def of(kind, *names):
+        found = {}
+        for it in records: it["record"] == kind and found.setdefault(tuple(map(it.get, names)), []).append(it)
+        return found
+    def whose(it): return it.get("parent", it.get("token"))
+    def ahead(step):
+        [to] = [to for at, to, _, mode in edges if at == step and mode == "move"]
+        return to
+    made, ended = ({name: it[0] for (name,), it in of(kind, "token").items()} for kind in ("token", "token_outcome"))
+    states, errors = of("node_state", "token", "step"), of("transform_error", "token", "step", "attempt")
+    routes, links = of("routing_event", "token", "step"), of("token_parent", "parent")
+    visits, came = of("node_state", "token"), of("batch_output", "batch_no")
+    last = {whose(it): at for at, walk in walks for it in walk}  # in which walk a token is told of last
+    todo, ends, members, beside = [], {}, {}, set()
+    for at, it in enumerate(releases, 1):
+        names = [whose(part["records"][0]) for part in it["parts"]]
+        must(all({*map(whose, part["records"])} == {name} for name, part in zip(names, it["parts"])), "a part of two")
+        must(names and names == sorted({*names}, key=number) and (it["batches"] or len(names) == it["size"]), "parts")
+        for member in [record for part in it["parts"] for record in part["records"]]:
+            if member["record"] == "batch_member" and member["batch_no"] == it["batches"][0]["batch_no"]:
+                members[member["token"], it["batches"][0]["step"]] = member["batch_no"], at, it
+    def is_consumed(token, at):
+        if token in ended: return ended[token]["outcome"] == "consumed_in_batch"
+        if (token, at) not in members: return False
+        unseen = kinds[ahead(at)] in ("transform", "gate") and (token, ahead(at)) not in states
+        return members[token, at][:1] in came or unseen
+    def way(token, at):  # how it ends, and where
+        left = {it["step"] for it in visits.get((token,), []) if kinds[it["step"]] != "sink"}
+        behind = max(left, default=0)
+        while True:
+            kind, state, end = kinds[at], states.get((token, at), [None])[-1], None
+            left -= {at}
+            if kind == "sink": end = "sink"
+            elif not state: end = must(kind in ("aggregation", "coalesce"), "a gap") or "waiting"
+            elif state["status"] == "failed" and kind != "coalesce":
+                sink = errors[token, at, state["attempt"]][-1].get("destination")
+                end, at = ("discarded", at) if sink is None else ("sink", sink)
+            elif state["status"] == "failed": end = "not merged"
+            elif kind == "coalesce": end = "merged"
+            elif kind == "transform" and (token,) in links and at == behind: end = "parted"
+            elif kind == "aggregation" and is_consumed(token, at): end = "consumed"
+            elif kind == "gate":
+                _, to, _, mode = edges[routes[token, at][0]["edge"]]
+                end = "parted" if mode == "copy" else None
+            else: to = ahead(at)
+            if end: return must(not left, "a gap") or (end, at)
+            must(to > at and kind != "source" and state["status"] == "completed", "no way")
+            at = to
+    def reach(token, end, at):  # its outcome says so, and what was made of it goes on
+        must(token in made and (token in ended or not completed), f"{token} has no outcome")
+        children, ends[token] = [it["token"] for it in links.get((token,), [])], end
+        outcome, sink, group = map(ended.get(token, {}).get, ("outcome", "sink", "group"))
+        if end == "parted":
+            taken = [edges[it["edge"]] for it in routes.get((token, at), [])]
+            must(children and all(made[it].get("group") == token for it in children), "other children")
+            must(kinds[at] != "gate" or len(children) == len(taken), "other branches")
+            for it in children:
+                branches = [to for _, to, label, _ in taken if label == made[it].get("branch")]
+                todo.append((it, branches[0] if kinds[at] == "gate" or "branch" in made[it] else ahead(at)))
+        elif end == "merged":
+            must(len(children) == 1 and made[children[0]].get("group") == children[0], "no merge")
+            todo.append((children[0], ahead(at)))
+        elif end == "consumed": todo.extend((it, ahead(at)) for it in came_out(*members[token, at]))
+        arrived = outcome in ("completed", "routed", "quarantined") and sink == at or outcome == "diverted"
+        fits = {"sink": arrived and (token, at) in states, "discarded": outcome == "quarantined" and sink is None}
+        fits["parted"] = (outcome, group) == ("forked" if kinds[at] == "gate" else "expanded", token)
+        fits |= {"merged": outcome == "coalesced" and [group] == children, "not merged": outcome == "failed"}
+        fits["waiting"] = outcome == "buffered" and not completed
+        batch = members.get((token, at), (None,))[0]
+        fits["consumed"] = outcome == "consumed_in_batch" and ended[token].get("batch_no") == batch
+        must(token not in ended or fits[end], f"the outcome of {token}")
+    def came_out(batch, at, release):  # all that a batch made: numbered from 0, and the next part is of something else
+        before, ours, after = [], [], []
+        for part in release["parts"]:
+            name = whose(part["records"][0])
+            other = before if number(name) < number(f"r{batch}.0") else after
+            (ours if name.startswith(f"r{batch}.") else other).append((part["index"], name))
+        begin = ours[0][0] if ours else before[-1][0] + 1 if before else 0
+        must(ours == [(begin + n, f"r{batch}.{n}") for n in range(len(ours))], "not all that came out of a batch")
+        must((after[0][0] if after else release["size"]) == begin + len(ours), "not all that came out of a batch")
+        beside.update((at, name) for _, name in after[:1] + ([] if ours else before[-1:]))
+        return [it["token"] for it in came.get((batch,), [])]
+    first = f"{row}.0"
+    if told[0]["valid"]: todo.append((first, ahead(0)))
+    else:
+        [error] = of("validation_error")[()]
+        reach(first, "sink" if "destination" in error else "discarded", error.get("destination", 0))
+    while todo:
+        token, at = todo.pop()
+        if token not in ends: reach(token, *way(token, at))
+    must(made.keys() == ends.keys(), "a stranger")
+    shown = {(at, whose(part["records"][0])) for at, part in parts}
+    must(all(token in ends for _, token in shown - beside), "a part of a stranger")
+    acted = max((last[token] for token in ended), default=-1)  # sinks do what was decided in its order
+    must(all(last[it] > acted or it in ended or ends[it] == "waiting" for it in ends), "an outcome is missing")
+
 def check(text, keys):
     must(text[-1:] == "\n" and encoded(receipt := canonical(text[:-1]), "receipt"), "no receipt")
     acts, artifacts, bodies, rows, entry, _, version, head, log, releases, row, run, source, graph = receipt.values()
-    told, graph, sealed = rows["records"], sha(graph.encode()), canonical(entry)
+    told, topology, graph, sealed = rows["records"], canonical(graph), sha(graph.encode()), canonical(entry)
     if version == sealed["hash_version"] == "blake3-rfc8785-v1": return 1, "unknown: BLAKE3 is not in the library"
     leaves = [(it["index"], encoded(it["batches"], "*") + tree_of(it, "parts")) for it in releases["leaves"]]
     trees = tree(rows, [(row, encoded(told, "*"))]) + tree(releases, leaves) + tree_of(acts, "leaves")
@@ -72,13 +176,12 @@ def check(text, keys):
     parts, acts = [part for it in releases["leaves"] for part in it["parts"]], [it["records"] for it in acts["leaves"]]
     must(all([it["record"] for it in act].index("token_outcome") == len(act) - 1 for act in acts), "an act goes on")
     must(all(len({it["token"] for it in act}) == 1 for act in acts), "an act of two tokens")
-    told = sum([part["records"] for part in parts] + acts, told)
-    def of(kind, *names): return {tuple(map(record.get, names)) for record in told if record["record"] == kind}
-    made, ended, members = of("token", "token"), of("token_outcome", "token"), of("batch_member", "token", "batch_no")
-    consumed = {it[1:] for it in of("token_outcome", "outcome", "token", "batch_no") if it[0] == "consumed_in_batch"}
     must((told[0]["record"], told[0]["row_index"]) == ("row", row), "another row")
-    must(ended <= made and len(ended) == len(acts) and (ended == made or sealed["status"] != "completed"), "outcome")
-    must(of("token_parent", "token") <= made and consumed <= members, "a token or a member is missing")
+    decided = told + [it for part in parts for it in part["records"]]
+    made, ended = {it["token"] for it in decided if it["record"] == "token"}, [it[-1]["token"] for it in acts]
+    must(len({*ended}) == len(ended) and {*ended} <= made, "an outcome of a stranger, or two of one")
+    follow(row, told, releases["leaves"], acts, topology, sealed["status"] == "completed")
+    told = decided + sum(acts, [])
     hashes = {it.get(name.rstrip("?")) for it in told for name, form in FORMS[it["record"]].items() if form == "hash"}
     must({sha(body.encode()).hex() for body in bodies} <= hashes, "another body")
     root = base64.b64encode(tree(log, [(log["index"], entry.encode())])[8:]).decode()

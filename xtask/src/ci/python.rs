@@ -14,6 +14,8 @@ use crate::metadata::Metadata;
 use crate::workspace::Workspace;
 
 const SCRIPT: &str = "crates/verifier/python/verify_receipt.py";
+/// Writes receipts from which something is left out.
+const LESS: &str = "crates/verifier/tests/python/leave_out.py";
 const FLIPS: &str = "crates/verifier/tests/python/flip_bits.py";
 /// Receipts that are sound, receipts that are not, and the keys of those who signed.
 const SOUND: &str = "crates/proof/tests/receipts";
@@ -52,10 +54,15 @@ fn checked(workspace: &Workspace) -> Result<String, Error> {
             format!("{} ok, {} refused", real.ok, real.refused),
         ));
     }
+    let less = agreement(workspace, &less(workspace, &receipts, &scratch.path().join("less"))?, &key)?;
+    if less.ok > 0 || less.refused < receipts.len() {
+        let found = format!("{} ok, {} refused", less.ok, less.refused);
+        return Err(Error::format("receipts of the examples from which something is left out", found));
+    }
     let flipped = flips(workspace)?;
     Ok(format!(
-        "same answers, {} ok and {} refused; {} of examples; {flipped}",
-        kept.ok, kept.refused, real.ok
+        "same answers, {} ok and {} refused; {} of examples, and {} with less refused; {flipped}",
+        kept.ok, kept.refused, real.ok, less.refused
     ))
 }
 
@@ -90,6 +97,13 @@ fn agreement(workspace: &Workspace, receipts: &[PathBuf], keys: &str) -> Result<
     }
     report("python", &findings)?;
     Ok(answers)
+}
+
+/// What the receipts are without each of their parts, releases and acts, in a new folder.
+fn less(workspace: &Workspace, receipts: &[PathBuf], folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    fs::create_dir(folder).map_err(Error::io(folder))?;
+    command::output(python(workspace).arg(LESS).arg(folder).args(receipts))?;
+    files(workspace, &folder.display().to_string())
 }
 
 fn flips(workspace: &Workspace) -> Result<String, Error> {

@@ -26,7 +26,7 @@ const SAMPLES: usize = 4;
 
 /// Everything that is built in: quarantine, forks, expansions, both modes of aggregations, a merge within a row, one across
 /// rows of which some fail, large bodies; a few rows to an epoch.
-const EVERYTHING: &str = r#"
+pub(crate) const EVERYTHING: &str = r#"
 source:
   plugin: json
   on_success: applications
@@ -156,6 +156,20 @@ impl Subject {
     pub(crate) fn new() -> Self {
         let subject = Self::recorded_in(None);
         subject.loosen();
+        subject
+    }
+
+    /// One run alone, which may be stopped.
+    pub(crate) fn of(settings: &str, stop_after: Option<u32>) -> Self {
+        let subject = Self { scratch: Scratch::new(), url: None };
+        subject.scratch.write("in.jsonl", applications());
+        subject
+            .scratch
+            .write("in.csv", "id\n".to_owned() + &(0..9).map(|n| format!("{n}\n")).collect::<String>());
+        subject.key("first");
+        let report = subject.run(settings, elspeth_app::registry(), stop_after);
+        let expected = if stop_after.is_some() { RunStatus::Interrupted } else { RunStatus::Completed };
+        assert_eq!(report.run.status, expected, "{:?}", report.error);
         subject
     }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use elspeth_canonical::ContentHash;
-use elspeth_contracts::{NodeStateRecord, RowIndex, TokenKey, TokenOrigin};
+use elspeth_contracts::{
+    NodeStateRecord, Outcome, RowIndex, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord,
+};
 use elspeth_payload::{Block, LargeBodies};
 use elspeth_proof::merkle::{Proof, Prover};
 
@@ -11,9 +13,9 @@ use super::gather::{Gathered, Known, gather};
 use super::places::Epoch;
 use super::scan::RecordScan;
 use super::{leaves, proof_digest, proof_hash};
-use crate::LandscapeError;
 use crate::integrity::{LeafEncoder, ReleaseRecords, each_act};
 use crate::shown::hash_of_body;
+use crate::{ActedEpoch, LandscapeError};
 
 /// A leaf among those of one epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +66,7 @@ pub(super) fn tell(
                 .for_each(|token| trail.follow(token, known));
         }
         leaves::each_release(known, &gathered.decided, |index, records| {
-            if let Some(told) = trail.release(known, records) {
+            if let Some(told) = trail.release(known, (records, &gathered.acted)) {
                 story.releases.insert(LeafAt { epoch: at, index }, told);
             }
         });
@@ -114,25 +116,65 @@ impl Trail {
     }
 
     /// What a release has of the row's tokens, if it has any of them.
-    fn release(&mut self, known: &Known<'_>, records: &ReleaseRecords<'_>) -> Option<ToldRelease> {
+    fn release(
+        &mut self,
+        known: &Known<'_>,
+        (records, acted): (&ReleaseRecords<'_>, &ActedEpoch),
+    ) -> Option<ToldRelease> {
         if records.members().any(|member| self.tokens.contains(&member)) {
             records.outputs.iter().for_each(|output| self.follow(output.token, known));
         }
+        // A member may have a larger number than what was made of it.
+        loop {
+            let more = records.parents.iter().filter(|link| self.has_other(link));
+            let more: Vec<_> = more.map(|link| link.token).collect();
+            if more.is_empty() {
+                break;
+            }
+            more.into_iter().for_each(|child| self.follow(child, known));
+        }
+        let beside = self.beside(known, (records, acted));
         let mut prover = Prover::new(proof_digest(known.version));
         let (mut parts, mut index) = (Vec::new(), 0);
-        // Parts are in the order of tokens, and what is made of a token has a larger number.
         records.shown(known.version, |token, bytes, hash| {
             let ours = self.tokens.contains(&token);
-            if ours {
+            if ours || beside.contains(&token) {
                 parts.push((index, bytes.to_vec()));
-                let children = records.parents.iter().filter(|parent| parent.parent == token);
-                children.for_each(|child| self.follow(child.token, known));
             }
-            prover.push(proof_hash(hash), ours);
+            prover.push(proof_hash(hash), ours || beside.contains(&token));
             index += 1;
         });
         let told = !parts.is_empty();
         told.then(|| ToldRelease { attempts: records.attempts(), proof: prover.finish(), parts })
+    }
+
+    /// Whether a token was made of one of the row's, and is not known as such yet.
+    fn has_other(&self, link: &TokenParentRecord) -> bool {
+        self.tokens.contains(&link.parent) && !self.tokens.contains(&link.token)
+    }
+
+    /// The tokens whose parts are beside those of what came out of a batch that consumed one of the row's tokens: they show
+    /// that nothing else came out. Mostly there are none, because these parts are the last.
+    fn beside(
+        &self,
+        known: &Known<'_>,
+        (records, acted): (&ReleaseRecords<'_>, &ActedEpoch),
+    ) -> Vec<TokenKey> {
+        let consumed = |end: &&TokenOutcomeRecord| {
+            end.outcome == Outcome::ConsumedInBatch && self.tokens.contains(&end.token)
+        };
+        let members: HashSet<_> = acted.outcomes.iter().filter(consumed).map(|end| end.token).collect();
+        if !records.members().any(|member| members.contains(&member)) {
+            return Vec::new();
+        }
+        let Some(number) = records.batches.first().map(|batch| batch.batch_no) else { return Vec::new() };
+        let mut tokens = Vec::new();
+        records.shown(known.version, |token, _, _| tokens.push(token));
+        let from = tokens.partition_point(|token| TokenKey::of_batch(number, 0) > Some(*token));
+        let made = |token: &TokenKey| token.origin() == TokenOrigin::Batch(number);
+        let count = tokens[from..].iter().take_while(|token| made(token)).count();
+        let before = from.checked_sub(1).filter(|_| count == 0);
+        before.into_iter().chain([from + count]).filter_map(|at| tokens.get(at).copied()).collect()
     }
 
     fn name_bodies(&mut self, Gathered { decided, acted, .. }: &Gathered) {

@@ -1,8 +1,10 @@
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use super::graph::Graph;
 use super::names::Names;
+use super::ways::Ways;
 use super::{Leaf, Leaves, Place, Receipt, Refusal, Release, story};
 use crate::checkpoint::Checkpoint;
 use crate::hash::{Digest, Hash};
@@ -42,7 +44,8 @@ impl Receipt {
     pub fn verify(&self, trust: &Trust) -> Result<Story, Refusal> {
         let sealed = self.sealed()?;
         self.is_record(sealed.content_root)?;
-        self.is_whole(&sealed.status)?;
+        let graph = Graph::read(&self.topology).map_err(|_| Refusal::Graph)?;
+        self.is_whole(&graph, &sealed.status)?;
         self.has_bodies()?;
         // Signatures last: they take longer than all the rest.
         let (head, vouched) = trust.vouch(&self.head)?;
@@ -130,41 +133,28 @@ impl Receipt {
     }
 
     /// It is the story of that row, and nothing of it is left out that the rest tells of.
-    fn is_whole(&self, status: &str) -> Result<(), Refusal> {
+    fn is_whole(&self, graph: &Graph, status: &str) -> Result<(), Refusal> {
         let first = self.decisions.records.first().filter(|record| record.kind() == Kind::Row);
         if first.and_then(|record| record.number("row_index")) != Some(self.row) {
             return Err(Refusal::Row(self.row));
         }
-        let outcomes = self.outcomes()?;
-        // A token is stated by the record that made it.
-        let mut made: BTreeMap<Token, usize> = BTreeMap::new();
-        for record in self.decided().filter(|record| record.kind() == Kind::Token) {
-            made.extend(record.token("token").map(|token| (token, 0)));
-        }
-        for outcome in &outcomes {
-            let token = outcome.token("token").expect("every outcome has one");
-            *made.get_mut(&token).ok_or(Refusal::Stranger(token))? += 1;
-        }
-        let least = usize::from(status == "completed");
-        if let Some((token, found)) = made.iter().find(|(_, found)| !(least..=1).contains(*found)) {
-            return Err(Refusal::Outcomes { token: *token, found: *found });
-        }
-        for parent in self.decided().filter(|record| record.kind() == Kind::TokenParent) {
-            if let Some(child) = parent.token("token").filter(|child| !made.contains_key(child)) {
-                return Err(Refusal::LeftOut(child));
-            }
-        }
-        self.has_batches(&outcomes)
+        self.has_one_outcome_each()?;
+        Ways::of(self, graph, status == "completed")?.follow()
     }
 
-    /// Whoever was consumed in a batch is shown there.
-    fn has_batches(&self, outcomes: &[&Record]) -> Result<(), Refusal> {
-        let place = |record: &Record| (record.token("token"), record.number("batch_no"));
-        let memberships: BTreeSet<_> =
-            self.decided().filter(|record| record.kind() == Kind::BatchMember).map(place).collect();
-        for outcome in outcomes.iter().filter(|it| it.text("outcome") == Some("consumed_in_batch")) {
-            if !memberships.contains(&place(outcome)) {
-                return Err(Refusal::NoBatch(outcome.token("token").expect("every outcome has one")));
+    /// Outcomes are of tokens that are made here, and none has two.
+    fn has_one_outcome_each(&self) -> Result<(), Refusal> {
+        // A token is stated by the record that made it.
+        let made = self.decided().filter(|record| record.kind() == Kind::Token);
+        let made: BTreeSet<Token> = made.filter_map(|record| record.token("token")).collect();
+        let mut ended = BTreeSet::new();
+        for outcome in self.outcomes()? {
+            let token = outcome.token("token").expect("every outcome has one");
+            if !made.contains(&token) {
+                return Err(Refusal::Stranger(token));
+            }
+            if !ended.insert(token) {
+                return Err(Refusal::Outcomes { token, found: 2 });
             }
         }
         Ok(())

@@ -85,6 +85,34 @@ pub enum Refusal {
     /// A token that went into a batch which is not in the receipt.
     #[error("token {0} was consumed in a batch that is left out")]
     NoBatch(Token),
+    /// A part of a release that is not of one token, or not in the order of tokens.
+    #[error("part {part} of release {release} is not that of the next token")]
+    Part {
+        /// The leaf of the release.
+        release: u64,
+        /// Which part of it.
+        part: u64,
+    },
+    /// Of a release something is missing that is of the row for certain.
+    #[error("not all parts of release {0} are shown that must be")]
+    Parts(u64),
+    /// A token came to a node, and no record says what happened there.
+    #[error("token {token} came to step {step}, but what became of it there is left out")]
+    Gap {
+        /// Whose.
+        token: Token,
+        /// The node.
+        step: u64,
+    },
+    /// An outcome that is not where the records of the token lead.
+    #[error("the outcome of token {0} is not that to which its way leads")]
+    Outcome(Token),
+    /// Something that came out of a batch may not be here.
+    #[error("it is not shown that all is here that came out of batch {0}")]
+    Outputs(u64),
+    /// The topology is not of the form that is known here, or the records do not fit it.
+    #[error("the row cannot be followed: the topology is no graph along which the records lead")]
+    Graph,
     /// A body that no record names.
     #[error("the body with the hash {0} is named by no record")]
     Body(String),

@@ -1,6 +1,6 @@
 //! The records of a receipt in words, token by token, and for each in the order of the graph's steps.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -41,7 +41,11 @@ impl<'a> Teller<'a> {
             }
         }
         let mut tokens: BTreeMap<Token, Vec<&Record>> = BTreeMap::new();
-        for record in self.receipt.records() {
+        let made = self.receipt.decided().filter(|record| record.kind() == Kind::Token);
+        let made: BTreeSet<Token> = made.filter_map(|record| record.token("token")).collect();
+        // Of others there may be what is beside these.
+        let ours = |record: &&Record| record.token("token").is_some_and(|token| made.contains(&token));
+        for record in self.receipt.records().filter(ours) {
             if let Some(token) = record.token("token") {
                 tokens.entry(token).or_default().push(record);
             }

@@ -1,18 +1,49 @@
 //! Receipts that are wrong although every hash in them is right, or nearly right in form.
 
+use std::collections::BTreeSet;
+
 use elspeth_proof::{Checkpoint, Digest, Note, Receipt};
 
-use crate::stories::{OUT, arrived, batch_world, interrupted_world, linear_world, merged_across_rows_world};
+use crate::omit;
+use crate::stories::{
+    self, OUT, arrived, batch_world, interrupted_world, linear_world, merged_across_rows_world,
+};
 use crate::world::{RUN, Shown, World, key, other_root, record, registry, signed};
 
 const SHA: Digest = Digest::Sha256;
 
 /// Name and text of each.
-pub(crate) fn all() -> Vec<(&'static str, String)> {
-    let mut all: Vec<(&'static str, String)> =
-        told_wrong().into_iter().map(|(name, receipt)| (name, receipt.to_text())).collect();
-    all.extend(vouched_wrong().into_iter().map(|(name, receipt)| (name, receipt.to_text())));
-    all.extend(written_wrong());
+pub(crate) fn all() -> Vec<(String, String)> {
+    let texts = [told_wrong(), vouched_wrong()].into_iter().flatten();
+    let texts = texts.map(|(name, receipt)| (name, receipt.to_text())).chain(written_wrong());
+    let mut all: Vec<_> = texts.map(|(name, text)| (name.to_owned(), text)).collect();
+    all.extend(left_out());
+    all
+}
+
+/// Stories from which every leaf and part is left out, one at a time, and each release with all that came of it.
+const LESS: [&str; 9] = [
+    "forked",
+    "expanded",
+    "merged",
+    "merged-across-rows",
+    "batch",
+    "batch-failed",
+    "batch-passed-through",
+    "batch-of-others-too",
+    "batch-of-which-nothing-came",
+];
+
+fn left_out() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for (name, receipt) in stories::all().into_iter().filter(|(name, _)| LESS.contains(name)) {
+        let alone = omit::units(&receipt).into_keys().map(|unit| BTreeSet::from([unit]));
+        for out in alone.chain(omit::releases(&receipt)).collect::<BTreeSet<_>>() {
+            let units: Vec<_> = out.iter().map(ToString::to_string).collect();
+            let name = format!("{name}-without-{}", units.join("-"));
+            all.push((name, omit::without(&receipt, &out).to_text()));
+        }
+    }
     all
 }
 

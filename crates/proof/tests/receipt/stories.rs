@@ -13,6 +13,11 @@ pub(crate) const OUT: i64 = 5;
 pub(crate) const HIGH: i64 = 6;
 pub(crate) const FAILED: i64 = 7;
 
+/// Edges from the gate.
+const LOW: i64 = 2;
+const TO_HIGH: i64 = 3;
+const COLLECT: i64 = 8;
+
 /// Name and receipt of each.
 pub(crate) fn all() -> Vec<(&'static str, Receipt)> {
     let (sha, blake) = (Digest::Sha256, Digest::Blake3);
@@ -36,10 +41,14 @@ pub(crate) fn all() -> Vec<(&'static str, Receipt)> {
         ("batch", batch(sha)),
         ("batch-blake3", batch(blake)),
         ("batch-passed-through", passed_through(sha)),
+        ("batch-of-others-too", batch_of_others_too(sha, &["r2.0", "r2.1"])),
+        ("batch-of-which-nothing-came", batch_of_others_too(sha, &[])),
         ("batch-failed", batch_failed(sha)),
         ("diverted", diverted(sha)),
         ("purged", purged(sha)),
         ("interrupted", interrupted(sha)),
+        ("interrupted-in-a-batch", waiting(sha)),
+        ("interrupted-behind-a-fork", interrupted_behind_a_fork(sha)),
         ("two-signers", two_signers(sha)),
         ("registry-of-one", registry_of_one(sha)),
         ("every-character", every_character(sha)),
@@ -78,6 +87,11 @@ fn routing(token: &str, ordinal: i64, edge: i64) -> Record {
     record!(routing_event, token: token, step: ROUTE, attempt: 0_i64, ordinal: ordinal, edge: edge)
 }
 
+/// The states that every token of a row has on the way to the gate and along that edge.
+fn passed(token: &str, edge: i64) -> Vec<Record> {
+    vec![state(token, ENRICH, "completed"), state(token, ROUTE, "completed"), routing(token, 0, edge)]
+}
+
 /// What is done with a token at a sink.
 pub(crate) fn arrived(token: &str, outcome: &str, sink: i64) -> Vec<Record> {
     vec![state(token, sink, "completed"), record!(token_outcome, token: token, outcome: outcome, sink: sink)]
@@ -111,6 +125,7 @@ pub(crate) fn linear_world(digest: Digest, rows: i64, row: i64) -> (World, Shown
     let hash = world.keep(&format!("{{\"amount\":12.5,\"id\":{row}}}"));
     let at = usize::try_from(row).unwrap();
     world.rows[at] = vec![source_row(row, hash, true), token(&format!("{row}.0"))];
+    world.rows[at].extend(passed(&format!("{row}.0"), LOW));
     (world, Shown { row: at, releases: Vec::new(), acts: vec![at] })
 }
 
@@ -199,7 +214,9 @@ fn calls(digest: Digest) -> Receipt {
         source_row(3, hash, true),
         token("3.0"),
         changed("3.0", ENRICH, after),
+        state("3.0", ROUTE, "completed"),
         record!(state_context, token: "3.0", step: ENRICH, attempt: 0_i64, context: "{\"model\":\"m\"}"),
+        routing("3.0", 0, LOW),
         crate::world::made("call", failed),
         crate::world::made("call", answered),
     ];
@@ -229,21 +246,22 @@ fn expanded(digest: Digest) -> Receipt {
     world.receipt(&Shown { row: 1, acts: vec![1, 2, 3], ..Shown::default() })
 }
 
-fn fork_of_one(world: &mut World) -> Vec<Record> {
+fn fork_of_one(world: &mut World, [one, other]: [&str; 2]) -> Vec<Record> {
     let hash = world.keep("{\"amount\":5}");
     vec![
         source_row(1, hash, true),
         token("1.0"),
-        child("1.1", Some("left"), "1.0"),
-        child("1.2", Some("right"), "1.0"),
+        child("1.1", Some(one), "1.0"),
+        child("1.2", Some(other), "1.0"),
     ]
 }
 
 fn forked(digest: Digest) -> Receipt {
     let mut world = with_plain_rows(digest, 6);
-    let mut leaf = fork_of_one(&mut world);
-    leaf.extend([parent("1.1", "1.0", 0), parent("1.2", "1.0", 0), state("1.0", ROUTE, "completed")]);
-    leaf.extend([routing("1.0", 0, 4), routing("1.0", 1, 5)]);
+    let mut leaf = fork_of_one(&mut world, ["one", "other"]);
+    leaf.extend([parent("1.1", "1.0", 0), parent("1.2", "1.0", 0)]);
+    leaf.extend(passed("1.0", 12));
+    leaf.push(routing("1.0", 1, 13));
     world.rows[1] = leaf;
     world.acts[1] = ended("1.0", "forked", "1.0");
     world.acts.insert(2, arrived("1.1", "completed", OUT));
@@ -253,7 +271,7 @@ fn forked(digest: Digest) -> Receipt {
 
 fn merged(digest: Digest) -> Receipt {
     let mut world = with_plain_rows(digest, 3);
-    let mut leaf = fork_of_one(&mut world);
+    let mut leaf = fork_of_one(&mut world, ["left", "right"]);
     let joined = world.keep("{\"amount\":5,\"left\":1,\"right\":2}");
     leaf.push(child("1.3", None, "1.3"));
     leaf.extend([
@@ -263,6 +281,7 @@ fn merged(digest: Digest) -> Receipt {
         parent("1.3", "1.2", 1),
     ]);
     leaf.extend([
+        state("1.0", ENRICH, "completed"),
         state("1.0", ROUTE, "completed"),
         state("1.1", JOIN, "completed"),
         state("1.2", JOIN, "completed"),
@@ -283,9 +302,10 @@ fn merged(digest: Digest) -> Receipt {
 /// One branch waited in a batch of the others.
 pub(crate) fn merged_across_rows_world(digest: Digest) -> (World, Shown) {
     let mut world = with_plain_rows(digest, 4);
-    let mut leaf = fork_of_one(&mut world);
-    leaf.extend([parent("1.1", "1.0", 0), parent("1.2", "1.0", 0), state("1.0", ROUTE, "completed")]);
-    leaf.extend([routing("1.0", 0, 4), routing("1.0", 1, 5)]);
+    let mut leaf = fork_of_one(&mut world, ["left", "right"]);
+    leaf.extend([parent("1.1", "1.0", 0), parent("1.2", "1.0", 0)]);
+    leaf.extend(passed("1.0", 4));
+    leaf.push(routing("1.0", 1, 5));
     world.rows[1] = leaf;
     world.releases = vec![
         Released { batches: Vec::new(), parts: vec![vec![state("0.1", JOIN, "completed")]] },
@@ -317,13 +337,63 @@ fn member(token: &str, ordinal: i64) -> Record {
     record!(batch_member, batch_no: 2_i64, ordinal: ordinal, token: token)
 }
 
+/// A row whose token comes to the aggregation.
+fn in_batch(row: i64, hash: Hash) -> Vec<Record> {
+    let name = format!("{row}.0");
+    let mut records = vec![source_row(row, hash, true), token(&name)];
+    records.extend(passed(&name, COLLECT));
+    records
+}
+
+fn consumed(token: &str) -> Vec<Record> {
+    vec![record!(token_outcome, token: token, outcome: "consumed_in_batch", batch_no: 2_i64)]
+}
+
+/// A member of the batch came out of a release that has a larger number: its part is behind that of what the batch made.
+fn batch_of_others_too(digest: Digest, outputs: &[&str]) -> Receipt {
+    let mut world = with_plain_rows(digest, 3);
+    let hash = world.keep("{\"amount\":5}");
+    world.rows[1] = in_batch(1, hash);
+    let of_member = |token: &str, ordinal: i64| vec![member(token, ordinal), state(token, SUM, "completed")];
+    let of_output = |(ordinal, name): (i64, &&str)| {
+        vec![record!(batch_output, batch_no: 2_i64, ordinal: ordinal, token: *name), token(name)]
+    };
+    let mut parts = vec![of_member("0.0", 0), of_member("1.0", 1)];
+    parts.extend((0..).zip(outputs).map(of_output));
+    parts.extend([of_member("r7.0", 2), of_member("r9.0", 3)]);
+    world.releases = vec![Released { batches: vec![flush(0, "completed")], parts }];
+    world.acts = ["0.0", "1.0", "2.0", "r7.0", "r9.0"].map(consumed).to_vec();
+    world.acts.extend(outputs.iter().map(|token| arrived(token, "completed", OUT)));
+    let shown = (1..=2 + outputs.len()).collect();
+    let acts = std::iter::once(1).chain(5..5 + outputs.len()).collect();
+    world.receipt(&Shown { row: 1, releases: vec![(0, shown)], acts })
+}
+
+/// It waits in a batch that is not flushed.
+fn waiting(digest: Digest) -> Receipt {
+    let mut world = with_plain_rows(digest, 2);
+    let hash = world.keep("{\"amount\":5}");
+    world.status = "interrupted";
+    world.rows[1] = in_batch(1, hash);
+    world.acts.pop();
+    world.receipt(&Shown { row: 1, ..Shown::default() })
+}
+
+/// The sinks came as far as the fork.
+fn interrupted_behind_a_fork(digest: Digest) -> Receipt {
+    let (mut world, shown) = merged_across_rows_world(digest);
+    world.status = "interrupted";
+    let untold = 4..world.acts.len();
+    world.acts.drain(untold);
+    world.receipt(&Shown { acts: vec![1], ..shown })
+}
+
 /// Three rows make one, by the second attempt.
 pub(crate) fn batch_world(digest: Digest) -> (World, Shown) {
     let mut world = with_plain_rows(digest, 3);
     let hash = world.keep("{\"amount\":5}");
     let sum = world.keep("{\"count\":3,\"sum\":15}");
-    world.rows[1] =
-        vec![source_row(1, hash, true), token("1.0"), state("1.0", ROUTE, "completed"), routing("1.0", 0, 8)];
+    world.rows[1] = in_batch(1, hash);
     let of_member = |row: i64| {
         let token = format!("{row}.0");
         vec![member(&token, row), state(&token, SUM, "completed")]
@@ -359,12 +429,10 @@ fn passed_through(digest: Digest) -> Receipt {
     let mut world = with_plain_rows(digest, 3);
     let hash = world.keep("{\"amount\":5}");
     let ranked = world.keep("{\"amount\":5,\"rank\":2}");
-    world.rows[1] =
-        vec![source_row(1, hash, true), token("1.0"), state("1.0", ROUTE, "completed"), routing("1.0", 0, 8)];
+    world.rows[1] = in_batch(1, hash);
     let of_member = |row: i64| {
         let token = format!("{row}.0");
-        let output = record!(batch_output, batch_no: 2_i64, ordinal: row, token: token.as_str());
-        vec![member(&token, row), output, changed(&token, SUM, ranked)]
+        vec![member(&token, row), changed(&token, SUM, ranked)]
     };
     let batches = vec![flush(0, "completed")];
     world.releases = vec![Released { batches, parts: (0..3).map(of_member).collect() }];
@@ -374,8 +442,7 @@ fn passed_through(digest: Digest) -> Receipt {
 fn batch_failed(digest: Digest) -> Receipt {
     let mut world = with_plain_rows(digest, 3);
     let hash = world.keep("{\"amount\":5}");
-    world.rows[2] =
-        vec![source_row(2, hash, true), token("2.0"), state("2.0", ROUTE, "completed"), routing("2.0", 0, 8)];
+    world.rows[2] = in_batch(2, hash);
     let of_member = |row: i64| {
         let token = format!("{row}.0");
         let error = record!(transform_error, token: token.as_str(), step: SUM, attempt: 0_i64, reason: reason("batch_failed", "no answer"));
@@ -392,6 +459,7 @@ fn diverted(digest: Digest) -> Receipt {
     let mut world = with_plain_rows(digest, 9);
     let hash = world.keep("{\"amount\":5}");
     world.rows[8] = vec![source_row(8, hash, true), token("8.0")];
+    world.rows[8].extend(passed("8.0", TO_HIGH));
     let error_at = object(vec![("step", HIGH.json()), ("attempt", 0_i64.json())]);
     world.acts[8] = vec![
         state("8.0", HIGH, "failed"),

@@ -279,6 +279,8 @@ fn topology() -> Json {
         (3, 5, "continue", "move"),
         (6, 7, "__failsink__", "divert"),
         (0, 7, "__quarantine__", "divert"),
+        (2, 5, "one", "copy"),
+        (2, 6, "other", "copy"),
     ];
     let id = |name: &str| Json::Text(format!("{name}_0123456789ab"));
     let node = |(name, plugin): &(&str, &str)| {
