@@ -79,7 +79,7 @@ def follow(row, told, releases, acts, graph, completed):  # the way of a row, on
     routes, links = of("routing_event", "token", "step"), of("token_parent", "parent")
     visits, came = of("node_state", "token"), of("batch_output", "batch_no")
     last = {whose(it): at for at, walk in walks for it in walk}  # in which walk a token is told of last
-    todo, ends, members, beside = [], {}, {}, set()
+    todo, ends, members, beside, flushed = [], {}, {}, set(), set()
     for at, it in enumerate(releases, 1):
         names = [whose(part["records"][0]) for part in it["parts"]]
         must(all({*map(whose, part["records"])} == {name} for name, part in zip(names, it["parts"])), "a part of two")
@@ -128,7 +128,9 @@ def follow(row, told, releases, acts, graph, completed):  # the way of a row, on
         elif end == "merged":
             must(len(children) == 1 and made[children[0]].get("group") == children[0], "no merge")
             todo.append((children[0], ahead(at)))
-        elif end == "consumed": todo.extend((it, ahead(at)) for it in came_out(*members[token, at]))
+        elif end == "consumed" and members[token, at][0] not in flushed:
+            flushed.add(members[token, at][0])
+            todo.extend((it, ahead(at)) for it in came_out(*members[token, at]))
         arrived = outcome in ("completed", "routed", "quarantined") and sink == at or outcome == "diverted"
         fits = {"sink": arrived and (token, at) in states, "discarded": outcome == "quarantined" and sink is None}
         fits["parted"] = (outcome, group) == ("forked" if kinds[at] == "gate" else "expanded", token)

@@ -20,6 +20,8 @@ pub(super) struct Ways<'a> {
     /// Tokens that are still to be followed, and from which node.
     todo: Vec<(Token, u64)>,
     ends: BTreeMap<Token, End>,
+    /// Positions of releases from which members and all that came of them are followed already.
+    flushed: BTreeSet<usize>,
     /// Parts of releases that are shown as what is beside others: positions of the release and of the part.
     beside: BTreeSet<(usize, usize)>,
 }
@@ -49,8 +51,9 @@ enum Next {
 impl<'a> Ways<'a> {
     pub(super) fn of(receipt: &'a Receipt, graph: &'a Graph, completed: bool) -> Result<Self, Refusal> {
         let facts = Facts::of(receipt)?;
-        let (todo, ends, beside) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-        Ok(Self { receipt, graph, facts, completed, todo, ends, beside })
+        let (todo, ends) = (Vec::new(), BTreeMap::new());
+        let (flushed, beside) = (BTreeSet::new(), BTreeSet::new());
+        Ok(Self { receipt, graph, facts, completed, todo, ends, flushed, beside })
     }
 
     /// Follows the row, and finds everything that is told of.
@@ -253,6 +256,9 @@ impl<'a> Ways<'a> {
     fn consume(&mut self, token: Token, step: u64) -> Result<(), Refusal> {
         let batch = self.facts.batch(token, step).ok_or(Refusal::NoBatch(token))?;
         let on = self.graph.ahead(step).ok_or(Refusal::Graph)?;
+        if !self.flushed.insert(batch.release) {
+            return Ok(());
+        }
         let parts = self.made_in(batch)?;
         self.todo.extend(parts.iter().flat_map(outputs).map(|output| (output, on)));
         Ok(())
