@@ -36,7 +36,7 @@ pub use files::{ExportFiles, describe};
 pub(crate) use half::{Half, Halves};
 pub use line::{Kind, Line};
 pub use loaded::{Loaded, Voucher};
-pub use manifest::{FORMAT, Form, Manifest, ManifestExport, ManifestFile, ManifestRun};
+pub use manifest::{FORMAT, Form, Manifest, ManifestExport, ManifestFile, ManifestRun, ReadLines};
 pub use note::{NOTE, sign};
 pub use one::one_file;
 pub use openlineage::openlineage;

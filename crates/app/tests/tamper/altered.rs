@@ -181,3 +181,71 @@ fn an_altered_export_is_found() {
         Kind::ALL.iter().filter(|kind| found.iter().all(|(_, kinds)| !kinds.contains(kind))).collect();
     assert_eq!(untold, [&Kind::PurgeFile], "there are some only while a purge goes on");
 }
+
+/// What a manifest says that is in no record: nothing but a signature proves it. The entry of the run's end has its own proof.
+const OF_THE_EXPORT: [&str; 3] = ["engine_version", "exported_at", "registry"];
+
+/// Every field of a manifest with another value, and without one.
+fn other_manifests(manifest: &Value) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for (name, value) in manifest.as_object().unwrap() {
+        let value = match name.as_str() {
+            "records" => json!({"run": 2}),
+            "registry" => Value::Null,
+            "form" => json!("csv"),
+            _ if value.is_null() => json!("00".repeat(32)),
+            _ => other(value),
+        };
+        let mut with = manifest.clone();
+        with[name] = value;
+        let mut without = manifest.clone();
+        without.as_object_mut().unwrap().remove(name);
+        all.extend([(name.clone(), with), (name.clone(), without)]);
+    }
+    all
+}
+
+fn is_purged(lines: &str) -> bool {
+    lines.contains("{\"record\":\"purge\"") || !lines.contains("{\"record\":\"row\"")
+}
+
+#[test]
+fn nothing_that_a_manifest_says_of_the_records_is_believed() {
+    let subject = Subject::new();
+    for (number, run) in runs(&subject.path("audit.db")).into_iter().enumerate() {
+        for bodies in [true, false] {
+            let output = subject.path(&format!("{run}-{bodies}.jsonl"));
+            let choice = ExportChoice {
+                run: run.clone(),
+                output: output.clone(),
+                format: ExportFormat::Json,
+                bodies,
+                sign: None,
+            };
+            elspeth_app::export(&subject.database("audit.db"), &choice).unwrap();
+            let file = output.with_extension("manifest.json");
+            let manifest: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+            let lines = std::fs::read_to_string(&output).unwrap();
+            let has_bodies = lines.contains("{\"record\":\"bodies\"");
+            for (name, altered) in other_manifests(&manifest) {
+                std::fs::write(&file, altered.to_string()).unwrap();
+                let found = verified(&output);
+                let into = subject.database(&format!("manifest-{number}.db"));
+                let unproven = OF_THE_EXPORT.contains(&name.as_str())
+                    // Where bodies were purged, or there never were any, they may have been asked for or not.
+                    || name == "bodies" && !has_bodies && (bodies || is_purged(&lines))
+                        && altered["bodies"].is_boolean()
+                    // What is not there is none.
+                    || altered.get(&name).is_none() && manifest[&name].is_null();
+                if unproven {
+                    continue;
+                }
+                assert!(found.is_err(), "{run}: another `{name}` is believed: {altered}");
+                let imported = elspeth_app::import(&into, &output, &elspeth_app::EnvChoice::NoDotenv);
+                assert!(imported.is_err(), "{run}: another `{name}` is imported: {altered}");
+            }
+            std::fs::write(&file, manifest.to_string()).unwrap();
+            assert_eq!(verified(&output), Ok(VerifyStatus::Ok));
+        }
+    }
+}

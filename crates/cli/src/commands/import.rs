@@ -1,4 +1,4 @@
-use elspeth_app::{AppError, ImportReport, shell_word};
+use elspeth_app::{AppError, ImportReport, VerifyStatus, shell_word};
 
 use super::export::counts;
 use super::{OK, database_choice, env_choice};
@@ -18,6 +18,9 @@ fn text(report: &ImportReport) -> String {
     out.push_str(&counts(&report.counts));
     if let Some(store) = &report.payload_store {
         out.push_str(&format!("\nlarge bodies are in {}\n", store.display()));
+    }
+    if report.verified == VerifyStatus::Tampered {
+        out.push_str("\nits record is not what was written\n");
     }
     out.push_str(&format!("\nverify it: elspeth verify {run} -d {}\n", shell_word(database)));
     out

@@ -6,7 +6,7 @@ use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{Micros, RunId, RunStatus};
 use serde::{Deserialize, Serialize};
 
-use super::{Attestation, Counts, Kind};
+use super::{Attestation, Counts, Kind, RunLine};
 
 /// The form of exports that this program writes and reads.
 pub const FORMAT: &str = "elspeth-export-v1";
@@ -96,6 +96,17 @@ pub struct ManifestExport {
     pub registry: Option<Attestation>,
 }
 
+/// What the lines of an export say themselves.
+#[derive(Debug)]
+pub struct ReadLines {
+    /// Of the run.
+    pub run: RunLine,
+    /// How many there are.
+    pub counts: Counts,
+    /// Whether the run was imported without its bodies where it was exported.
+    pub came_without_bodies: bool,
+}
+
 impl Manifest {
     /// Of an export that was written.
     #[must_use]
@@ -123,14 +134,54 @@ impl Manifest {
         serde_json::to_string_pretty(self).expect("a manifest is JSON") + "\n"
     }
 
-    /// Whether the lines that were read are those that it counts.
+    /// Whether it says of the lines that were read what they say themselves.
     ///
     /// # Errors
-    /// The kind that differs, in words.
-    pub fn check(&self, run: RunId, counts: &Counts) -> Result<(), String> {
-        if self.run_id != run.to_string() {
-            return Err(format!("it is of run {}, but the records are of run {run}", self.run_id));
+    /// What differs, in words.
+    pub fn check(&self, read: &ReadLines) -> Result<(), String> {
+        self.check_run(&read.run)?;
+        self.check_counts(&read.counts)?;
+        self.check_bodies(read)
+    }
+
+    fn check_run(&self, run: &RunLine) -> Result<(), String> {
+        let id = run.run_id.to_string();
+        if self.run_id != id {
+            return Err(format!("it is of run {}, but the records are of run {id}", self.run_id));
         }
+        let root =
+            |root: Option<ContentHash>| root.map_or_else(|| "none".to_owned(), |root| root.to_string());
+        let told = |root: &Option<String>| root.clone().unwrap_or_else(|| "none".to_owned());
+        let fields = [
+            ("status", self.status.clone(), run.status.to_string()),
+            ("hash_version", self.hash_version.clone(), run.hash_version.name().to_owned()),
+            ("content_root", told(&self.content_root), root(run.content_root)),
+            ("record_root", told(&self.record_root), root(run.record_root)),
+        ];
+        match fields.into_iter().find(|(_, told, recorded)| told != recorded) {
+            Some((name, told, recorded)) => {
+                Err(format!("its `{name}` is {told}, but the record of the run says {recorded}"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// There may be none although they were asked for: of no rows, or where they were gone already.
+    fn check_bodies(&self, read: &ReadLines) -> Result<(), String> {
+        let count = |kind: Kind| read.counts.get(&kind).copied().unwrap_or_default();
+        let found = count(Kind::Bodies) + count(Kind::Payload) > 0;
+        let none_left = read.came_without_bodies || count(Kind::Row) == 0 || count(Kind::Purge) > 0;
+        match (self.bodies, found) {
+            (false, true) => Err("it says that no bodies are in it, but there are some".to_owned()),
+            (true, false) if !none_left => {
+                Err("it says that bodies are in it, but there are none".to_owned())
+            }
+            (true, _) | (false, false) => Ok(()),
+        }
+    }
+
+    /// Whether the lines that were read are those that it counts.
+    fn check_counts(&self, counts: &Counts) -> Result<(), String> {
         for kind in Kind::ALL {
             let told = self.records.get(kind.name()).copied().unwrap_or_default();
             let found = counts.get(kind).copied().unwrap_or_default();

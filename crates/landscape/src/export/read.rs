@@ -11,7 +11,8 @@ use elspeth_proof::PublicKey;
 use super::line::Told;
 use super::note;
 use super::target::{MANIFEST, beside};
-use super::{Counts, ExportError, FORMAT, Form, Kind, Line, Manifest, ManifestFile};
+use super::{Counts, ExportError, FORMAT, Form, Kind, Line, Manifest, ManifestFile, ReadLines};
+use crate::registry::{Entry, Imported};
 
 /// An export in files, whose files are what its manifest says.
 #[derive(Debug)]
@@ -118,7 +119,7 @@ impl Export {
     }
 
     /// Gives every line: in the order of the file, or of the kinds where each has a file. The run comes first. What `take`
-    /// says against a line is told with the line's place. At the end the lines must be as many as the manifest says.
+    /// says against a line is told with the line's place. At the end the lines must say what the manifest says.
     ///
     /// # Errors
     /// [`ExportError::Line`], or those of `take`.
@@ -127,12 +128,18 @@ impl Export {
         mut take: impl FnMut(Line) -> Result<(), LineError>,
     ) -> Result<(RunId, Counts), ExportError> {
         let (mut run, mut counts) = (None, Counts::new());
+        let (mut first, mut came_without_bodies) = (None, false);
         for (file, kind) in self.ordered()? {
             let path = self.path(file)?;
             let mut one = |line: u64, read: Result<Told, String>| -> Result<(), ExportError> {
                 let wrong = |what: String| ExportError::Line { path: path.clone(), line, what };
                 let record = read.and_then(|told| follows(told, &mut run)).map_err(wrong)?;
                 *counts.entry(record.kind()).or_default() += 1;
+                if let Line::Run(line) = &record {
+                    first = Some(line.clone());
+                } else if let Line::Registry(line) = &record {
+                    came_without_bodies |= is_without_bodies(&line.entry);
+                }
                 take(record).map_err(|error| match error {
                     LineError::Wrong(what) => wrong(what),
                     LineError::Other(error) => *error,
@@ -144,9 +151,10 @@ impl Export {
             }
         }
         let altered = |what: String| ExportError::Altered { path: self.manifest_path.clone(), what };
-        let run = run.ok_or_else(|| altered("there is no run in its files".to_owned()))?;
-        self.manifest.check(run, &counts).map_err(altered)?;
-        Ok((run, counts))
+        let run = first.ok_or_else(|| altered("there is no run in its files".to_owned()))?;
+        let read = ReadLines { run, counts, came_without_bodies };
+        self.manifest.check(&read).map_err(altered)?;
+        Ok((read.run.run_id, read.counts))
     }
 
     /// The files in the order in which they are read, each with the kind that it has alone.
@@ -229,6 +237,11 @@ pub enum LineError {
     Wrong(String),
     /// It could not be taken.
     Other(Box<ExportError>),
+}
+
+/// Whether an entry of the registry says that a run was imported without its bodies.
+pub(super) fn is_without_bodies(entry: &str) -> bool {
+    matches!(Entry::read(entry), Some(Entry::Imported(Imported { bodies: false, .. })))
 }
 
 /// The run comes first, and once; what names itself has names of that run.

@@ -2,7 +2,7 @@
 
 use elspeth_canonical::{ContentHash, Texts};
 use elspeth_contracts::{NodeStateRecord, Step, TokenKey, TokenRecord};
-use elspeth_payload::{Block, BodyKey, LargeBodies};
+use elspeth_payload::{Block, BodyKey, LargeBodies, PayloadError};
 
 use super::Bad;
 use super::gather::{Gathered, Known};
@@ -196,6 +196,11 @@ impl<'a> Compare<'a> {
                 Kept::Purged | Kept::Elsewhere => Ok(None),
                 Kept::All => Err("its file is gone from the payload store".to_owned()),
             },
+            // The disk is at fault, and nobody altered it.
+            Err(error @ PayloadError::Io { .. }) => {
+                count.unreadable.get_or_insert(error.to_string());
+                Ok(None)
+            }
             Err(error) => Err(error.to_string()),
         }
     }

@@ -9,7 +9,7 @@ use elspeth_contracts::{
 
 use super::keyed::{OfToken, between};
 use super::{Loaded, Records};
-use crate::registry::{Entry, Imported};
+use crate::export::read::is_without_bodies;
 use crate::verify::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord, Later,
     PurgeRecord, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
@@ -134,9 +134,8 @@ impl RecordScan for Scan {
     }
 
     fn came_without_bodies(&mut self) -> Answer<bool> {
-        let without =
-            |text: &str| matches!(Entry::read(text), Some(Entry::Imported(Imported { bodies: false, .. })));
-        Ok(!self.records.bodies || self.records.registry.iter().any(|line| without(&line.entry)))
+        let registry = &self.records.registry;
+        Ok(!self.records.bodies || registry.iter().any(|line| is_without_bodies(&line.entry)))
     }
 
     fn count(&mut self, table: Counted) -> Answer<u64> {
