@@ -370,7 +370,7 @@ impl Verifier<'_> {
             let aside =
                 threads::each(&opened, scan, (&known, &epochs), looked, beside, |at, mut examined| {
                     counted.add(examined.counted);
-                    bodies.add(examined.bodies);
+                    bodies.add(examined.bodies.clone());
                     tally.add(examined.tally.take().unwrap_or_else(Tally::unknown));
                     let found = std::mem::take(&mut examined.bad);
                     if let Some(witness) = &mut witness {
@@ -405,7 +405,7 @@ impl Verifier<'_> {
         run::resumptions(run, resumptions, &epochs, (purged, ledger));
         run::continuation(&continuation, (&known, &epochs), (&written, purged), ledger);
         if kept != Kept::Elsewhere {
-            run::purged_blocks(&purges, bodies, ledger);
+            run::purged_blocks(&purges, &bodies, ledger);
         }
         let told = Told {
             run,
@@ -473,6 +473,9 @@ impl Verifier<'_> {
         if bodies.out_of_reach > 0 {
             let what = format!("{} large bodies: the payload store is not here", bodies.out_of_reach);
             ledger.unknown(Check::Bodies, what);
+        }
+        if let Some(why) = &bodies.unreadable {
+            ledger.unknown(Check::Bodies, why.as_str());
         }
         match kept {
             Kept::Purged => ledger.note(Check::Bodies, format!("purged; {} are left", bodies.checked)),

@@ -24,7 +24,7 @@ pub(super) enum Kept {
 }
 
 /// What was found of an epoch's bodies.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct BodyCount {
     /// Bodies whose hashes were compared.
     pub(super) checked: u64,
@@ -34,6 +34,8 @@ pub(super) struct BodyCount {
     pub(super) purged: u64,
     /// Large bodies in a folder that is not here.
     pub(super) out_of_reach: u64,
+    /// Why a large body could not be read that is there.
+    pub(super) unreadable: Option<String>,
 }
 
 impl BodyCount {
@@ -42,6 +44,7 @@ impl BodyCount {
         self.blocks += other.blocks;
         self.purged += other.purged;
         self.out_of_reach += other.out_of_reach;
+        self.unreadable = self.unreadable.take().or(other.unreadable);
     }
 }
 
@@ -198,7 +201,8 @@ impl<'a> Compare<'a> {
             },
             // The disk is at fault, and nobody altered it.
             Err(error @ PayloadError::Io { .. }) => {
-                count.unreadable.get_or_insert(error.to_string());
+                let advice = error.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+                count.unreadable.get_or_insert_with(|| format!("{error}{advice}"));
                 Ok(None)
             }
             Err(error) => Err(error.to_string()),

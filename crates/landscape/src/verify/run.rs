@@ -162,7 +162,7 @@ pub(super) fn purges(run: &RunRecord, purges: &[PurgeRecord], ledger: &mut Ledge
 }
 
 /// As many blocks are gone as purges removed.
-pub(super) fn purged_blocks(purges: &[PurgeRecord], bodies: BodyCount, ledger: &mut Ledger) {
+pub(super) fn purged_blocks(purges: &[PurgeRecord], bodies: &BodyCount, ledger: &mut Ledger) {
     let Some(last) = purges.last() else { return };
     let removed = purges.iter().fold(0, |blocks, purge| purge.blocks.wrapping_add(blocks));
     let id = format!("number {}", last.purge_no);
