@@ -1,7 +1,7 @@
 //! What becomes of rows that do not go the straight way.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 
 use elspeth_app::{Progress, RunId, RunObserver};
 use elspeth_canonical::HashVersion;
@@ -13,7 +13,7 @@ use elspeth_plugin::{
 };
 use elspeth_value::{Contract, Row, Value};
 
-use crate::support::{Quiet, Scratch, TRIAGE, TRIAGE_CSV};
+use crate::support::{Scratch, TRIAGE, TRIAGE_CSV};
 
 /// Refuses rows whose `id` is even.
 struct Picky {
@@ -260,10 +260,12 @@ fn a_run_whose_source_waits_for_input_can_be_stopped() {
     assert_eq!((report.run.rows.processed, report.unfinished), (3, 0));
 }
 
-/// Set while the first row is thought about.
+/// Set by the first row that is decided.
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+/// Whether the run has said that it is stopping.
+static STOPPING: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
-/// Takes longer over its first row than a run that only waits for its source takes to end, and has it stopped meanwhile.
+/// Has the run stopped, and is not done with the row before that is said.
 struct Thorough;
 
 impl Transform for Thorough {
@@ -272,10 +274,21 @@ impl Transform for Thorough {
     }
 
     fn process(&self, row: Row, _: &TransformContext<'_>) -> TransformResult {
-        if !STOP.swap(true, Ordering::Relaxed) {
-            std::thread::sleep(std::time::Duration::from_millis(1_500));
-        }
+        STOP.store(true, Ordering::Relaxed);
+        drop(STOPPING.1.wait_while(STOPPING.0.lock().unwrap(), |told| !*told).unwrap());
         Ok(TransformOutput::Unchanged(row))
+    }
+}
+
+struct Told;
+
+impl RunObserver for Told {
+    fn started(&mut self, _run_id: RunId) {}
+    fn progress(&mut self, _progress: Progress) {}
+
+    fn stopping(&mut self) {
+        *STOPPING.0.lock().unwrap() = true;
+        STOPPING.1.notify_all();
     }
 }
 
@@ -291,6 +304,6 @@ fn what_is_being_decided_when_a_run_is_stopped_is_finished_first() {
         .replace("plugin: field_mapper", "plugin: thorough")
         .replace("    options:\n      mapping: {name: applicant}\n", "");
     let prepared = elspeth_app::prepare_with(&scratch.settings(&settings), registry).unwrap();
-    let report = elspeth_app::run(prepared, Arc::clone(&STOP), &mut Quiet).unwrap();
+    let report = elspeth_app::run(prepared, Arc::clone(&STOP), &mut Told).unwrap();
     assert_eq!((report.run.rows.processed, report.unfinished), (6, 0), "{:?}", report.error);
 }

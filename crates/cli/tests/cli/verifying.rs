@@ -87,8 +87,8 @@ fn an_edited_output_is_found_and_one_that_is_gone_cannot_be_told() {
 fn statuses(cli: &Cli) -> Vec<String> {
     let said = cli.say(&["verify", "--all", "-d", "out/audit.db", "--json"]);
     let status = |line: &str| {
-        let found: Json = serde_json::from_str(line).unwrap();
-        found["status"].as_str().unwrap().to_owned()
+        let found: Json = serde_json::from_str(line).expect("each line is one answer");
+        found["status"].as_str().expect("an answer has a status").to_owned()
     };
     said.out.lines().map(status).collect()
 }
@@ -97,7 +97,8 @@ fn statuses(cli: &Cli) -> Vec<String> {
 fn killed(cli: &Cli, point: &str) {
     cli.write("in.csv", "id,full_name,score\n7,Gil,77\n");
     let run = ["run", "-s", "triage.yaml", "-x"];
-    let ended = cli.command(&run).env("ELSPETH_FAULT", format!("kill:{point}:1")).output().unwrap();
+    let ended = cli.command(&run).env("ELSPETH_FAULT", format!("kill:{point}:1")).output();
+    let ended = ended.expect("the binary was built for this test");
     assert_eq!(ended.status.code(), None, "{point}");
 }
 
