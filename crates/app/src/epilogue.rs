@@ -11,7 +11,7 @@ use elspeth_landscape::export::{
 use elspeth_landscape_sql::Landscape;
 use elspeth_plugin::{Sink, SinkContext, SinkError, SinkRow};
 use elspeth_proof::SecretKey;
-use elspeth_value::{FieldResolution, Row, Value};
+use elspeth_value::{Row, Value};
 
 use crate::export::{ExportFormat, manifest_export, manifest_run, unchanged};
 use crate::store::Reader;
@@ -127,12 +127,8 @@ impl<'a> Rows<'a> {
         (run_id, name): (RunId, &'a str),
         hash_version: HashVersion,
     ) -> Result<Self, ExportError> {
-        let context = SinkContext {
-            run_id,
-            sink: name.to_owned(),
-            hash_version,
-            field_resolution: FieldResolution::default(),
-        };
+        let context =
+            SinkContext { run_id, sink: name.to_owned(), hash_version, field_resolution: Default::default() };
         sink.open(&context, None).map_err(|error| failed(name, &error))?;
         Ok(Self { sink, name, run_id, waiting: Vec::new(), written: 0, epoch: EpochNo::default() })
     }
@@ -140,14 +136,14 @@ impl<'a> Rows<'a> {
     fn write(&mut self) -> Result<(), ExportError> {
         let rows = std::mem::take(&mut self.waiting);
         let number = |at: usize| self.written + at as u64;
-        let token = |at: usize| {
-            let row = RowIndex::new(number(at)).expect("a record has fewer lines than a run can have rows");
-            TokenKey::of_row(row, 0).expect("ordinal 0 is below every limit")
-        };
+        let line =
+            |at: usize| RowIndex::new(number(at)).expect("a record has fewer lines than a run can have rows");
+        let token = |row| TokenKey::of_row(row, 0).expect("ordinal 0 is below every limit");
         let rows: Vec<_> = rows.iter().enumerate().collect();
         let sink_rows: Vec<SinkRow<'_>> = rows
             .iter()
-            .map(|(at, row)| SinkRow { token_id: self.run_id.token_id(token(*at)), row })
+            .map(|(at, row)| (line(*at), row))
+            .map(|(at, row)| SinkRow { token_id: self.run_id.token_id(token(at)), source_row: at, row })
             .collect();
         let written = self.sink.write(self.epoch, &sink_rows).map_err(|error| failed(self.name, &error))?;
         if let Some(refusal) = written.refused.first() {

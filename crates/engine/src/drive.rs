@@ -302,6 +302,7 @@ impl Decider<'_> {
             loaded: rows.is_some(),
             members: Vec::new(),
             buffers: String::new(),
+            headers: rows.as_ref().and_then(|rows| rows.headers.clone()),
         };
         let mut outputs = Vec::new();
         let number_of_rows = rows.as_ref().map_or(0, |rows| rows.items.len());

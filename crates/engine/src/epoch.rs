@@ -1,4 +1,5 @@
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use elspeth_contracts::{
@@ -9,6 +10,7 @@ use elspeth_landscape::{DecidedEpoch, SinkIntent};
 use elspeth_payload::{BlockBuilder, FilesystemStore};
 use elspeth_phases::{Phase, within};
 use elspeth_plugin::SourcePosition;
+use elspeth_value::FieldResolution;
 
 use crate::EngineError;
 use crate::chunk::ChunkOutput;
@@ -49,6 +51,8 @@ pub struct EpochWork {
     pub sinks: Vec<SinkWork>,
     /// Outcomes of tokens that reach no sink.
     pub settled: Settled,
+    /// The source's headers, when it has further ones since the epoch before: for the sinks.
+    pub headers: Option<Arc<FieldResolution>>,
 }
 
 impl EpochWork {
@@ -74,6 +78,8 @@ pub(crate) struct EpochFrame {
     pub(crate) members: Vec<BatchMemberRecord>,
     /// What stays open.
     pub(crate) buffers: String,
+    /// The source's further headers.
+    pub(crate) headers: Option<Arc<FieldResolution>>,
 }
 
 /// Joins the outputs of an epoch's chunks: those of its rows in row order, then those of releases. Large bodies are durable in `store` when it returns.
@@ -139,7 +145,7 @@ pub(crate) fn assemble(
     decided.pending = pending_bytes(&sinks, &settled)?;
     let bodies = within(Phase::Record, || bodies.finish_into(store));
     decided.bodies = bodies.map_err(|error| EngineError::Bodies(error.into()))?;
-    Ok(EpochWork { decided, sinks, settled })
+    Ok(EpochWork { decided, sinks, settled, headers: frame.headers })
 }
 
 /// Releases are walked after the rows, but their records stand among those of the rows.

@@ -1,5 +1,6 @@
 //! Reading the source: one thread, cut into epochs.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use elspeth_canonical::HashVersion;
 use elspeth_executors::{Pause, RetryPolicy, caught};
 use elspeth_phases::{Phase, within};
 use elspeth_plugin::{ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition};
+use elspeth_value::FieldResolution;
 
 use crate::EpochBounds;
 use crate::measure::Measure;
@@ -20,6 +22,8 @@ pub(crate) struct Batch {
     pub(crate) read_time: Duration,
     /// Where the next read starts.
     pub(crate) position: SourcePosition,
+    /// The source's headers, when there are further ones since the read before.
+    pub(crate) headers: Option<Arc<FieldResolution>>,
 }
 
 /// Rows of one epoch, as they were read.
@@ -29,6 +33,7 @@ pub(crate) struct EpochRows {
     pub(crate) attempts: u32,
     pub(crate) read_time: Duration,
     pub(crate) position: SourcePosition,
+    pub(crate) headers: Option<Arc<FieldResolution>>,
 }
 
 /// Smallest read; doubled while rows are small.
@@ -53,6 +58,7 @@ impl Intake<'_> {
     ) -> Result<(SourceIdentity, bool), SourceError> {
         let mut max = FIRST_READ.min(self.measure.rows());
         let mut read_bytes = self.source.identity().read_bytes;
+        let mut known = self.source.field_resolution().fields.len();
         while !stop.load(Ordering::Relaxed) {
             let started = Instant::now();
             let Read { items, progress, attempts } = self.read_retrying(max)?;
@@ -62,7 +68,9 @@ impl Intake<'_> {
             let full = items.len() >= max;
             if !items.is_empty() {
                 let position = self.source.position();
-                let batch = Batch { items, bytes, attempts, read_time: started.elapsed(), position };
+                let headers = self.further_headers(&mut known);
+                let read_time = started.elapsed();
+                let batch = Batch { items, bytes, attempts, read_time, position, headers };
                 if batches.send(batch).is_err() {
                     break;
                 }
@@ -73,6 +81,14 @@ impl Intake<'_> {
             max = next_read_size(max, full, bytes, (self.bounds.bytes / 2, self.measure.rows()));
         }
         Ok((self.source.identity(), false))
+    }
+
+    /// The source's headers, if there are more than were `known`.
+    fn further_headers(&self, known: &mut usize) -> Option<Arc<FieldResolution>> {
+        let resolution = self.source.field_resolution();
+        let more = resolution.fields.len() > *known;
+        *known = resolution.fields.len();
+        more.then(|| Arc::new(resolution))
     }
 
     /// One read; a failure that another attempt could mend is tried again from the last position.
@@ -152,6 +168,7 @@ impl<'a> EpochCutter<'a> {
             attempts: first.attempts,
             read_time: first.read_time,
             position: first.position,
+            headers: first.headers,
         };
         let most = self.measure.rows();
         while epoch.items.len() < most && bytes < self.bounds.bytes {
@@ -166,6 +183,7 @@ impl<'a> EpochCutter<'a> {
                     epoch.attempts = epoch.attempts.max(batch.attempts);
                     epoch.read_time += batch.read_time;
                     epoch.position = batch.position;
+                    epoch.headers = batch.headers.or(epoch.headers);
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }

@@ -12,7 +12,7 @@ use elspeth_landscape::ActedEpoch;
 use elspeth_phases::{Phase, within};
 use elspeth_plugin::{Sink, SinkContext, SinkError, SinkPosition};
 use elspeth_telemetry::Spans;
-use elspeth_value::Row;
+use elspeth_value::{FieldResolution, Row};
 use thiserror::Error;
 
 use crate::{Pause, RetryPolicy, Settled, Spilled, caught};
@@ -162,6 +162,14 @@ impl SinkDeck {
     /// [`ActError`] of the first that cannot be opened.
     pub fn open(&mut self) -> Result<(), ActError> {
         self.decks.values_mut().try_for_each(Deck::open)
+    }
+
+    /// Tells every sink of the source's further headers.
+    ///
+    /// # Errors
+    /// [`ActError`] of one that panics.
+    pub fn learn(&mut self, resolution: &Arc<FieldResolution>) -> Result<(), ActError> {
+        self.decks.values_mut().try_for_each(|deck| deck.learn(resolution))
     }
 
     /// Writes one epoch to its sinks. Sinks that take refused rows of others are written last.

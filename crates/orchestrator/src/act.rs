@@ -160,11 +160,12 @@ fn serve(
         let acting = enter(Phase::Act);
         let result = match order.task {
             Task::Open => deck.open().map(|()| ActedEpoch::default()).map_err(RunError::Act),
-            Task::Act(EpochWork { decided, sinks, settled }, durable) => {
+            Task::Act(EpochWork { decided, sinks, settled, headers }, durable) => {
                 let epoch = decided.epoch;
                 // It is recorded; of a large batch it is as much as what the sinks make of it.
                 drop(decided);
-                durable.wait().map_err(RunError::from).and_then(|()| {
+                let learnt = headers.map_or(Ok(()), |headers| deck.learn(&headers)).map_err(RunError::Act);
+                learnt.and_then(|()| durable.wait().map_err(RunError::from)).and_then(|()| {
                     let act = || deck.act(epoch, sinks, settled, graph);
                     around(Act::ActOnEpoch, act).map_err(RunError::Act)
                 })

@@ -356,7 +356,7 @@ fn start_threads(
         run_id: plan.run_id,
         sink: String::new(),
         hash_version: plan.hash_version,
-        field_resolution: plan.source.field_resolution(),
+        field_resolution: Arc::new(plan.source.field_resolution()),
     };
     let surroundings = DeckContext {
         sinks: context,

@@ -187,7 +187,8 @@ impl Record<'_> {
         }
         let (sinks, settled) = work.finish().map_err(LandscapeError::from)?;
         let decided = DecidedEpoch { epoch: pending.epoch, ..DecidedEpoch::default() };
-        Ok(EpochWork { decided, sinks, settled })
+        // The sinks know of every header that the source had by then.
+        Ok(EpochWork { decided, sinks, settled, headers: None })
     }
 
     /// Batches and merges that wait, with their tokens.

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use elspeth_canonical::{ContentHash, HashVersion};
-use elspeth_contracts::{EpochNo, ErrorReason, RunId, TokenId};
+use elspeth_contracts::{EpochNo, ErrorReason, RowIndex, RunId, TokenId};
 use elspeth_value::{Contract, FieldResolution, Row};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,10 @@ pub trait Sink: Send {
     /// # Errors
     /// [`SinkError`].
     fn open(&mut self, context: &SinkContext, position: Option<&SinkPosition>) -> Result<(), SinkError>;
+
+    /// The source has further headers by now; told before the rows that have them, and maybe long before. What a row's fields
+    /// are called follows from [`FieldResolution::known_at`] its `source_row`, so that it does not matter when.
+    fn learn(&mut self, _resolution: &Arc<FieldResolution>) {}
 
     /// Appends one epoch's rows in this order and makes them durable. Refuses single rows by naming them.
     ///
@@ -64,8 +69,8 @@ pub struct SinkContext {
     pub sink: String,
     /// The digest for content hashes.
     pub hash_version: HashVersion,
-    /// How the source's headers became field names, for `headers: original`.
-    pub field_resolution: FieldResolution,
+    /// How the source's headers became field names, for `headers: original`; as far as is known when the sink is opened.
+    pub field_resolution: Arc<FieldResolution>,
 }
 
 /// One row to be written.
@@ -73,6 +78,8 @@ pub struct SinkContext {
 pub struct SinkRow<'a> {
     /// The token's public id: the idempotency key, stable over crashes.
     pub token_id: TokenId,
+    /// The row of the source that it comes from, or after which it was made. Never descends from one row to the next.
+    pub source_row: RowIndex,
     /// The row.
     pub row: &'a Row,
 }

@@ -58,7 +58,7 @@ pub use contract::{
     Contract, ContractError, FieldSpec, FieldType, RefusedRow, SchemaConflict, SchemaMode, Violation,
 };
 pub use json::MAX_NESTING;
-pub use normalise::{FieldResolution, NormaliseError, normalise_header, resolve_headers};
+pub use normalise::{FieldResolution, FieldsGrown, NormaliseError, normalise_header, resolve_headers};
 pub use row::{Row, Shape};
 pub use text::write_python_float;
 pub use value::{Map, Value};

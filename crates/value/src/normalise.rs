@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -24,6 +24,26 @@ const RESERVED: [&str; 32] = [
 pub struct FieldResolution {
     /// Pairs of original header and final field name, in the order of the source.
     pub fields: Vec<(String, CompactString)>,
+    /// When later records brought more of them, oldest first; none where all are known from the start.
+    pub grown: Vec<FieldsGrown>,
+}
+
+/// A record that brought further fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldsGrown {
+    /// Its number, from 0.
+    pub record: u64,
+    /// How many fields there were until then.
+    pub fields: usize,
+}
+
+impl FieldResolution {
+    /// How many of the fields are known once that record is read.
+    #[must_use]
+    pub fn known_at(&self, record: u64) -> usize {
+        let next = self.grown.partition_point(|grown| grown.record <= record);
+        self.grown.get(next).map_or(self.fields.len(), |grown| grown.fields)
+    }
 }
 
 /// Why headers cannot become field names.
@@ -126,7 +146,7 @@ pub fn resolve_headers(
         }
     }
     check_distinct(&fields)?;
-    Ok(FieldResolution { fields })
+    Ok(FieldResolution { fields, grown: Vec::new() })
 }
 
 fn check_distinct(fields: &[(String, CompactString)]) -> Result<(), NormaliseError> {

@@ -9,6 +9,7 @@ mod exporting;
 mod full_server;
 mod leaving;
 mod lost_server;
+mod original_headers;
 mod postgresql;
 mod purging;
 mod receipts;

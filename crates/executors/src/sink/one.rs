@@ -1,6 +1,7 @@
 //! One sink of a run, and what it did.
 
 use std::io;
+use std::sync::Arc;
 
 use elspeth_contracts::{
     ArtifactRecord, Clock, EpochNo, ErrorReason, FailureKind, NodeStateRecord, NodeStateStatus,
@@ -12,7 +13,7 @@ use elspeth_graph::{Destination, ExecutionGraph};
 use elspeth_landscape::SinkProgress;
 use elspeth_plugin::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
 use elspeth_telemetry::{Granularity, NodeTag, OpenSpan, Spans, TokenTag};
-use elspeth_value::{Row, Value};
+use elspeth_value::{FieldResolution, Row, Value};
 
 use super::{ActError, Acting, Arrival, DeckContext, SinkWork};
 use crate::{Pause, RetryPolicy, caught};
@@ -47,6 +48,13 @@ impl Deck {
         caught(&self.plugin, || self.sink.open(&self.context, self.position.as_ref()))
             .map_err(|reason| self.error(&reason.message, None))?
             .map_err(|e| self.error(&e.message, e.help))
+    }
+
+    /// The source has further headers.
+    pub(super) fn learn(&mut self, resolution: &Arc<FieldResolution>) -> Result<(), ActError> {
+        self.context.field_resolution = Arc::clone(resolution);
+        let learnt = caught(&self.plugin, || self.sink.learn(resolution));
+        learnt.map_err(|reason| self.error(&reason.message, None))
     }
 
     pub(super) fn write(
@@ -123,8 +131,10 @@ impl Deck {
         pause: &dyn Pause,
     ) -> Result<(Written, u32), ActError> {
         let run = self.context.run_id;
-        let rows: Vec<_> =
-            arrivals.iter().map(|a| SinkRow { token_id: run.token_id(a.token), row: &a.row }).collect();
+        let rows: Vec<_> = arrivals
+            .iter()
+            .map(|a| SinkRow { token_id: run.token_id(a.token), source_row: a.cause.row, row: &a.row })
+            .collect();
         let mut waits = retry.waits(epoch.0);
         let mut attempts = 1;
         let mut again = false;

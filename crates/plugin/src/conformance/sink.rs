@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{EpochNo, RowIndex, TokenKey};
-use elspeth_value::{FieldResolution, Row};
+use elspeth_value::Row;
 
 use super::run_id;
 use crate::{Produced, Sink, SinkContext, SinkPosition, SinkRow, Written};
@@ -45,7 +45,7 @@ pub(super) fn context() -> SinkContext {
         run_id: run_id(),
         sink: "conformance".to_owned(),
         hash_version: HashVersion::Blake3V1,
-        field_resolution: FieldResolution::default(),
+        field_resolution: Default::default(),
     }
 }
 
@@ -110,7 +110,8 @@ pub(super) fn write(sink: &mut dyn Sink, epoch: usize, rows: &[Row]) -> Written 
 
 pub(super) fn sink_row(n: usize, row: &Row) -> SinkRow<'_> {
     let index = RowIndex::new(n as u64).expect("few rows");
-    SinkRow { token_id: run_id().token_id(TokenKey::of_row(index, 0).expect("ordinal 0")), row }
+    let token = TokenKey::of_row(index, 0).expect("ordinal 0");
+    SinkRow { token_id: run_id().token_id(token), source_row: index, row }
 }
 
 fn check_produced(produced: &Produced) {

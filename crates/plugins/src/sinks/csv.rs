@@ -11,6 +11,7 @@
 //! other fields are refused. A file that is missing or empty is written as by `mode: write`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use compact_str::CompactString;
 use elspeth_contracts::{Determinism, EpochNo, ErrorReason, FailureKind};
@@ -18,7 +19,7 @@ use elspeth_plugin::{
     OptionError, PluginInfo, PluginKind, Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition,
     SinkRow, Target, Written, parse_options,
 };
-use elspeth_value::{Contract, Row, SchemaMode};
+use elspeth_value::{Contract, FieldResolution, Row, SchemaMode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,7 @@ use super::csv_existing::{Existing, read_existing};
 use super::csv_padding::Padding;
 use super::csv_text::{CsvText, encode_line};
 use super::folders::check_target;
-use super::headers::{Headers, HeadersOption};
+use super::headers::{Headers, HeadersOption, HeadersPosition};
 use super::staged_file::{Beginning, Stage, StagedFile, StagedPosition};
 use super::{WriteMode, check_row, output_path, parse_position, unopened};
 use crate::delimiter::parse_delimiter;
@@ -153,6 +154,8 @@ struct Position {
     grown: Vec<Growth>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     open_line: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    headers: Option<HeadersPosition>,
 }
 
 impl Sink for CsvSink {
@@ -187,6 +190,12 @@ impl Sink for CsvSink {
         Ok(())
     }
 
+    fn learn(&mut self, resolution: &Arc<FieldResolution>) {
+        if let Some(output) = &mut self.open {
+            output.headers.learn(resolution);
+        }
+    }
+
     fn write(&mut self, _epoch: EpochNo, rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
         let output = self.open.as_mut().ok_or_else(|| unopened("csv"))?;
         output.write(&self.settings, rows)
@@ -215,7 +224,8 @@ impl Settings {
                 (None, false)
             }
         };
-        let at = Position { file: file.position(), rows: 0, columns, grown: Vec::new(), open_line };
+        let grown = Vec::new();
+        let at = Position { file: file.position(), rows: 0, columns, grown, open_line, headers: None };
         Ok(self.output(file, headers, at))
     }
 
@@ -225,9 +235,12 @@ impl Settings {
         headers: Headers,
         position: &SinkPosition,
     ) -> Result<Output, SinkError> {
-        let at: Position = parse_position(position)?;
+        let mut at: Position = parse_position(position)?;
+        // Before a row there is the header line of the beginning.
+        let early = self.early_header(&headers);
+        let headers = headers.at(at.headers.take());
         let file = match &at.columns {
-            None => StagedFile::reopen(stage, &at.file, &self.early_header(&headers)?)?,
+            None => StagedFile::reopen(stage, &at.file, &early?)?,
             Some(columns) => match self.padding(&headers, columns, &at.grown)? {
                 None => StagedFile::reopen(stage, &at.file, &[])?,
                 Some(padding) => StagedFile::reopen_rewritten(stage, &at.file, &padding)?,
@@ -336,9 +349,12 @@ impl Output {
         let mut bytes = Vec::with_capacity(rows.len() * 64);
         let mut refused = Vec::new();
         for (index, row) in rows.iter().enumerate() {
+            self.headers.advance(row.source_row);
             let before = self.columns.len();
             match self.add(settings, row.row, &mut bytes) {
                 Ok(()) => {
+                    let first_new = if self.columns.are_begun() { before } else { 0 };
+                    self.headers.keep(self.columns.from(first_new));
                     self.columns.keep(before, self.rows);
                     self.rows += 1;
                 }
@@ -407,6 +423,7 @@ impl Output {
             columns: self.columns.are_begun().then(|| self.columns.names()),
             grown: self.columns.grown().to_vec(),
             open_line: self.open_line,
+            headers: self.headers.position(),
         };
         SinkPosition(serde_json::to_value(position).expect("text, numbers and lists are JSON"))
     }

@@ -72,6 +72,11 @@ impl Columns {
         self.names.iter().cloned().collect()
     }
 
+    /// Those from the one with this number on.
+    pub(crate) fn from(&self, first: usize) -> impl Iterator<Item = &CompactString> {
+        self.names.iter().skip(first)
+    }
+
     /// Which records are short, oldest first.
     pub(crate) fn grown(&self) -> &[Growth] {
         &self.grown

@@ -3,11 +3,15 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
+use compact_str::CompactString;
+use elspeth_contracts::RowIndex;
 use elspeth_plugin::OptionError;
 use elspeth_value::{Contract, FieldResolution};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 
 /// What the settings say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,10 +25,29 @@ pub(crate) enum HeadersOption {
     Custom(BTreeMap<String, String>),
 }
 
-/// The names of fields in one run's output, both ways.
+/// The names of fields in one run's output, both ways. A field keeps the name under which it was written first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Headers {
     by_field: HashMap<String, String>,
+    /// Where the source's own headers are wanted.
+    original: Option<Original>,
+}
+
+/// How far the source's headers are in use.
+#[derive(Debug, Clone, Default)]
+struct Original {
+    resolution: Arc<FieldResolution>,
+    at: HeadersPosition,
+}
+
+/// Where a sink that goes on has its names.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HeadersPosition {
+    /// So many of the source's headers were in use.
+    known: usize,
+    /// Fields that were written before the source had them, if it ever has: they keep their own names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    own: Vec<CompactString>,
 }
 
 impl HeadersOption {
@@ -49,25 +72,80 @@ impl HeadersOption {
         Ok(())
     }
 
-    /// The names for one run.
-    pub(crate) fn resolve(&self, resolution: &FieldResolution) -> Headers {
-        let mut by_field = HashMap::new();
+    /// The names for one run, as they are before its first row.
+    pub(crate) fn resolve(&self, resolution: &Arc<FieldResolution>) -> Headers {
         match self {
-            Self::Normalized => {}
+            Self::Normalized => Headers::default(),
             Self::Original => {
-                for (original, field) in &resolution.fields {
-                    by_field.entry(field.to_string()).or_insert_with(|| original.clone());
-                }
+                let original =
+                    Original { resolution: Arc::clone(resolution), at: HeadersPosition::default() };
+                let mut headers = Headers { by_field: HashMap::new(), original: Some(original) };
+                headers.know(resolution.known_at(0));
+                headers
             }
-            Self::Custom(map) => {
-                by_field.extend(map.iter().map(|(field, header)| (field.clone(), header.clone())))
-            }
+            Self::Custom(map) => Headers { by_field: map.clone().into_iter().collect(), original: None },
         }
-        Headers { by_field }
     }
 }
 
 impl Headers {
+    /// The same as they were at that position.
+    pub(crate) fn at(mut self, position: Option<HeadersPosition>) -> Self {
+        if let Some(HeadersPosition { known, own }) = position {
+            // First: what was written keeps its name.
+            self.keep(&own);
+            self.know(known);
+        }
+        self
+    }
+
+    /// What [`Headers::at`] needs.
+    pub(crate) fn position(&self) -> Option<HeadersPosition> {
+        self.original.as_ref().map(|original| original.at.clone())
+    }
+
+    /// The source has further headers; they are not in use yet.
+    pub(crate) fn learn(&mut self, resolution: &Arc<FieldResolution>) {
+        if let Some(original) = &mut self.original {
+            original.resolution = Arc::clone(resolution);
+        }
+    }
+
+    /// The next row to be written comes from this one of the source; whether there are further names with it.
+    pub(crate) fn advance(&mut self, row: RowIndex) -> bool {
+        let Some(Original { resolution, at }) = &self.original else { return false };
+        let known = if at.known < resolution.fields.len() { resolution.known_at(row.get()) } else { 0 };
+        known > at.known && {
+            self.know(known);
+            true
+        }
+    }
+
+    /// These fields were written.
+    pub(crate) fn keep<'a>(&mut self, fields: impl IntoIterator<Item = &'a CompactString>) {
+        let Some(original) = &mut self.original else { return };
+        for field in fields {
+            if !self.by_field.contains_key(field.as_str()) {
+                self.by_field.insert(field.to_string(), field.to_string());
+                original.at.own.push(field.clone());
+            }
+        }
+    }
+
+    /// How many fields have kept names that the source does not know.
+    pub(crate) fn own(&self) -> usize {
+        self.original.as_ref().map_or(0, |original| original.at.own.len())
+    }
+
+    /// From now on, so many of the source's headers are in use.
+    fn know(&mut self, known: usize) {
+        let Some(Original { resolution, at }) = &mut self.original else { return };
+        for (header, field) in resolution.fields.iter().take(known).skip(at.known) {
+            self.by_field.entry(field.to_string()).or_insert_with(|| header.clone());
+        }
+        at.known = at.known.max(known);
+    }
+
     /// How `field` is called in the output.
     pub(crate) fn of<'a>(&'a self, field: &'a str) -> &'a str {
         self.by_field.get(field).map_or(field, String::as_str)
@@ -161,5 +239,62 @@ impl JsonSchema for HeadersOption {
                 {"type": "object", "additionalProperties": {"type": "string"}}
             ]
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use elspeth_value::FieldsGrown;
+
+    use super::*;
+
+    /// Record 0 has `Full Name`, record 2 brings `Phone No.`, record 4 `Tele-Fax`.
+    fn resolution() -> Arc<FieldResolution> {
+        let fields = [("Full Name", "full_name"), ("Phone No.", "phone_no"), ("Tele-Fax", "tele_fax")];
+        let fields = fields.map(|(header, field)| (header.to_owned(), field.into())).to_vec();
+        let grown = vec![FieldsGrown { record: 2, fields: 1 }, FieldsGrown { record: 4, fields: 2 }];
+        Arc::new(FieldResolution { fields, grown })
+    }
+
+    fn row(index: u64) -> RowIndex {
+        RowIndex::new(index).unwrap()
+    }
+
+    fn shown(headers: &Headers) -> [&str; 3] {
+        ["full_name", "phone_no", "tele_fax"].map(|field| headers.of(field))
+    }
+
+    #[test]
+    fn a_header_is_in_use_from_the_first_row_that_can_have_it_however_early_it_is_told() {
+        let mut headers = HeadersOption::Original.resolve(&resolution());
+        assert_eq!(shown(&headers), ["Full Name", "phone_no", "tele_fax"]);
+        assert!(!headers.advance(row(1)));
+        assert!(headers.advance(row(2)));
+        assert_eq!(shown(&headers), ["Full Name", "Phone No.", "tele_fax"]);
+        assert!(headers.advance(row(9)));
+        assert_eq!(shown(&headers), ["Full Name", "Phone No.", "Tele-Fax"]);
+    }
+
+    #[test]
+    fn a_field_that_was_written_before_the_source_had_it_keeps_its_name_also_after_a_stop() {
+        let mut headers = HeadersOption::Original.resolve(&resolution());
+        headers.keep([&"full_name".into(), &"phone_no".into()]);
+        headers.advance(row(2));
+        let went_on = HeadersOption::Original.resolve(&resolution()).at(headers.position());
+        for mut headers in [headers, went_on] {
+            assert_eq!(shown(&headers), ["Full Name", "phone_no", "tele_fax"]);
+            headers.advance(row(4));
+            assert_eq!(shown(&headers), ["Full Name", "phone_no", "Tele-Fax"]);
+        }
+    }
+
+    #[test]
+    fn other_names_need_no_position() {
+        let custom = HeadersOption::Custom([("a".to_owned(), "A".to_owned())].into());
+        for option in [HeadersOption::Normalized, custom] {
+            let mut headers = option.resolve(&resolution());
+            assert!(!headers.advance(row(9)));
+            assert_eq!((headers.position(), headers.of("phone_no")), (None, "phone_no"));
+        }
     }
 }

@@ -12,13 +12,13 @@ use elspeth_plugin::{
     OptionError, PluginInfo, PluginKind, Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition,
     SinkRow, Target, Written, parse_options,
 };
-use elspeth_value::{Contract, Row, SchemaMode, Shape};
+use elspeth_value::{Contract, FieldResolution, Row, SchemaMode, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::appended::read_head;
 use super::folders::check_target;
-use super::headers::{Headers, HeadersOption};
+use super::headers::{Headers, HeadersOption, HeadersPosition};
 use super::json_text::{Layout, close, separate, write_value};
 use super::staged_file::{Beginning, Stage, StagedFile, StagedPosition};
 use super::{WriteMode, check_row, output_path, parse_position, unopened};
@@ -168,7 +168,13 @@ struct Keys {
     shape: Option<Arc<Shape>>,
     written: Vec<Vec<u8>>,
     clash: Option<ErrorReason>,
+    /// Whether a row with them was written.
+    kept: bool,
 }
+
+/// Of so many fields that the source does not have it is remembered that they were written: rows whose field *names* are data
+/// would else make a position as large as the file.
+const MOST_OWN_NAMES: usize = 1_000;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Position {
@@ -176,6 +182,8 @@ struct Position {
     rows: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     open_line: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    headers: Option<HeadersPosition>,
 }
 
 impl Sink for JsonSink {
@@ -196,7 +204,7 @@ impl Sink for JsonSink {
     fn open(&mut self, context: &SinkContext, position: Option<&SinkPosition>) -> Result<(), SinkError> {
         let Settings { path, style, mode, headers, .. } = &self.settings;
         let stage = Stage { target: path, run_id: context.run_id, version: context.hash_version };
-        let headers = headers.resolve(&context.field_resolution);
+        let mut headers = headers.resolve(&context.field_resolution);
         let (file, rows, open_line) = match position {
             None => {
                 self.settings.check_appended()?;
@@ -212,11 +220,18 @@ impl Sink for JsonSink {
             Some(position) => {
                 let position: Position = parse_position(position)?;
                 let tail = style.tail(position.rows);
+                headers = headers.at(position.headers);
                 (StagedFile::reopen(stage, &position.file, &tail)?, position.rows, position.open_line)
             }
         };
         self.open = Some(Output { file, headers, rows, open_line, keys: Keys::default() });
         Ok(())
+    }
+
+    fn learn(&mut self, resolution: &Arc<FieldResolution>) {
+        if let Some(output) = &mut self.open {
+            output.headers.learn(resolution);
+        }
     }
 
     fn write(&mut self, _epoch: EpochNo, rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
@@ -256,12 +271,16 @@ impl Output {
         let mut text = Vec::with_capacity(rows.len() * 128);
         let mut refused = Vec::new();
         for (index, row) in rows.iter().enumerate() {
+            if self.headers.advance(row.source_row) {
+                self.keys = Keys::default();
+            }
             self.keys.look_at(row.row.shape(), &self.headers, style.layout());
             let clash = self.keys.clash.clone().map_or(Ok(()), Err);
             if let Err(reason) = clash.and_then(|()| settings.check(row.row)) {
                 refused.push(Refusal { index, reason });
                 continue;
             }
+            self.keep_names(row.row);
             style.before(&mut text, self.rows);
             self.keys.write_row(&mut text, row.row, style.layout());
             style.after(&mut text);
@@ -282,9 +301,20 @@ impl Output {
         Ok(Written { refused, position: self.position(), produced: Some(self.file.produced(self.rows)) })
     }
 
+    fn keep_names(&mut self, row: &Row) {
+        if !std::mem::replace(&mut self.keys.kept, true) && self.headers.own() < MOST_OWN_NAMES {
+            self.headers.keep(row.shape().names());
+        }
+    }
+
     fn position(&self) -> SinkPosition {
-        let position = Position { file: self.file.position(), rows: self.rows, open_line: self.open_line };
-        SinkPosition(serde_json::to_value(position).expect("text and numbers are JSON"))
+        let position = Position {
+            file: self.file.position(),
+            rows: self.rows,
+            open_line: self.open_line,
+            headers: self.headers.position(),
+        };
+        SinkPosition(serde_json::to_value(position).expect("text, numbers and lists are JSON"))
     }
 }
 
@@ -358,6 +388,7 @@ impl Keys {
             ErrorReason::new(FailureKind::SinkRefused, message).on_field(other)
         });
         self.shape = Some(Arc::clone(shape));
+        self.kept = false;
     }
 
     fn write_row(&self, text: &mut Vec<u8>, row: &Row, layout: Layout) {

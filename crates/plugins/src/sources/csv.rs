@@ -254,7 +254,7 @@ impl Settings {
             position.file.content_hash = None;
         }
         let input = TextInput::open(&self.path, self.encoding, version, Some(&position.file))?;
-        let resolution = FieldResolution { fields: position.headers };
+        let resolution = FieldResolution { fields: position.headers, grown: Vec::new() };
         Ok(self.reading(input, resolution, position.records, position.learnt))
     }
 

@@ -13,7 +13,7 @@ use elspeth_plugin::{
     OptionError, PluginInfo, PluginKind, ReadProgress, Source, SourceError, SourceIdentity, SourceItem,
     SourcePosition, parse_options,
 };
-use elspeth_value::{Contract, FieldResolution};
+use elspeth_value::{Contract, FieldResolution, FieldsGrown};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +135,9 @@ struct Position {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     array: Option<ArrayReader>,
     headers: Vec<(String, compact_str::CompactString)>,
+    /// Which records brought more of the headers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers_grown: Vec<FieldsGrown>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     learnt: Option<Contract>,
 }
@@ -189,6 +192,7 @@ impl Source for JsonSource {
                 Layout::Lines => None,
             },
             headers: reading.border.resolution().fields.clone(),
+            headers_grown: reading.border.resolution().grown.clone(),
             learnt: reading.border.learnt().cloned(),
         });
         SourcePosition(serde_json::to_value(position).expect("text, numbers and lists are JSON"))
@@ -231,7 +235,8 @@ impl Settings {
         }
         let input = TextInput::open(&self.path, self.encoding, version, Some(&position.file))?;
         let layout = position.array.map_or(Layout::Lines, Layout::Array);
-        let border = self.border(FieldResolution { fields: position.headers }, position.learnt);
+        let resolution = FieldResolution { fields: position.headers, grown: position.headers_grown };
+        let border = self.border(resolution, position.learnt);
         Ok(Reading { input, layout, border, count: position.records })
     }
 
@@ -243,6 +248,7 @@ impl Settings {
 
 impl Reading {
     fn next(&mut self) -> Result<Option<SourceItem>, SourceError> {
+        self.border.at_record(self.count);
         let item = match &mut self.layout {
             Layout::Array(array) => array.next(&mut self.input, &mut self.border)?,
             Layout::Lines => next_line(&mut self.input, &mut self.border)?,

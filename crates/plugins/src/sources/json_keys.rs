@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use elspeth_value::{FieldResolution, Row, Shape, Value, normalise_header};
+use elspeth_value::{FieldResolution, FieldsGrown, Row, Shape, Value, normalise_header};
 
 /// How many different keys are remembered. Records with ever new keys are read all the same, only slower, and those keys
 /// are not part of the resolution.
@@ -16,8 +16,10 @@ const KEPT_SHAPES: usize = 8;
 /// The keys of one source, as far as they were seen.
 #[derive(Debug, Default)]
 pub(crate) struct FieldNames {
-    known: HashMap<CompactString, Option<CompactString>>,
+    known: HashMap<CompactString, CompactString>,
     resolution: FieldResolution,
+    /// The record whose keys are looked at.
+    record: u64,
     shapes: Vec<(Vec<CompactString>, Arc<Shape>)>,
 }
 
@@ -25,13 +27,18 @@ impl FieldNames {
     /// With the resolution so far, when continuing.
     pub(crate) fn new(resolution: FieldResolution) -> Self {
         let known =
-            resolution.fields.iter().map(|(key, field)| (key.as_str().into(), Some(field.clone()))).collect();
-        Self { known, resolution, shapes: Vec::new() }
+            resolution.fields.iter().map(|(key, field)| (key.as_str().into(), field.clone())).collect();
+        Self { known, resolution, record: 0, shapes: Vec::new() }
     }
 
     /// The keys seen and what they became.
     pub(crate) fn resolution(&self) -> &FieldResolution {
         &self.resolution
+    }
+
+    /// The next keys are those of the record with this number.
+    pub(crate) fn at_record(&mut self, number: u64) {
+        self.record = number;
     }
 
     /// The row that an object is.
@@ -71,14 +78,24 @@ impl FieldNames {
         Ok(Shape::new(names))
     }
 
+    /// Before a name is added: those of the first record are known from the start.
+    fn note_growth(&mut self) {
+        let grown = &mut self.resolution.grown;
+        if self.record > 0 && grown.last().is_none_or(|last| last.record < self.record) {
+            grown.push(FieldsGrown { record: self.record, fields: self.resolution.fields.len() });
+        }
+    }
+
     fn name(&mut self, key: &CompactString) -> Option<CompactString> {
         if let Some(name) = self.known.get(key) {
-            return name.clone();
+            return Some(name.clone());
         }
         let name = normalise_header(key);
-        if self.known.len() < KEPT_NAMES {
-            self.known.insert(key.clone(), name.clone());
+        // Keys without a name do not count: a run that is resumed does not know of them.
+        if self.resolution.fields.len() < KEPT_NAMES {
             if let Some(name) = &name {
+                self.known.insert(key.clone(), name.clone());
+                self.note_growth();
                 self.resolution.fields.push((key.to_string(), name.clone()));
             }
         }

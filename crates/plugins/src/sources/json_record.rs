@@ -27,6 +27,11 @@ impl RecordBorder {
         self.names.resolution()
     }
 
+    /// The next record to be read has this number.
+    pub(crate) fn at_record(&mut self, number: u64) {
+        self.names.at_record(number);
+    }
+
     pub(crate) fn learnt(&self) -> Option<&Contract> {
         self.border.learnt()
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use elspeth_canonical::HashVersion;
-use elspeth_contracts::EpochNo;
+use elspeth_contracts::{EpochNo, RowIndex};
 use elspeth_plugin::{Sink, SinkRow, Written};
 use elspeth_testkit::Scratch;
 use elspeth_value::{Row, Value};
@@ -420,7 +420,8 @@ fn what_was_written_is_hashed_row_behind_row() {
 fn write_epoch(sink: &mut dyn Sink, epoch: u64, rows: &[Row]) -> Result<Written, elspeth_plugin::SinkError> {
     let key = elspeth_contracts::TokenKey::of_row(elspeth_contracts::RowIndex::new(0).unwrap(), 0).unwrap();
     let token_id = run_id().token_id(key);
-    let rows: Vec<_> = rows.iter().map(|row| SinkRow { token_id, row }).collect();
+    let rows: Vec<_> =
+        rows.iter().map(|row| SinkRow { token_id, source_row: RowIndex::default(), row }).collect();
     sink.write(EpochNo(epoch), &rows)
 }
 

@@ -34,7 +34,8 @@ fn run(url: &str, options: Json, rows: &[Row]) -> Vec<String> {
 
 fn write_epoch(sink: &mut dyn Sink, epoch: u64, rows: &[Row]) -> Result<Written, SinkError> {
     let token_id = run_id().token_id(TokenKey::of_row(RowIndex::new(0).unwrap(), 0).unwrap());
-    let rows: Vec<_> = rows.iter().map(|row| SinkRow { token_id, row }).collect();
+    let rows: Vec<_> =
+        rows.iter().map(|row| SinkRow { token_id, source_row: RowIndex::default(), row }).collect();
     sink.write(EpochNo(epoch), &rows)
 }
 

@@ -149,14 +149,15 @@ pub(crate) fn context(headers: &[(&str, &str)]) -> SinkContext {
         run_id: run_id(),
         sink: "out".to_owned(),
         hash_version: HashVersion::default(),
-        field_resolution: FieldResolution { fields },
+        field_resolution: FieldResolution { fields, grown: Vec::new() }.into(),
     }
 }
 
 /// Writes rows as one epoch.
 pub(crate) fn write(sink: &mut dyn Sink, rows: &[Row]) -> Result<Written, SinkError> {
     let token_id = run_id().token_id(TokenKey::of_row(RowIndex::new(0).unwrap(), 0).unwrap());
-    let rows: Vec<_> = rows.iter().map(|row| SinkRow { token_id, row }).collect();
+    let rows: Vec<_> =
+        rows.iter().map(|row| SinkRow { token_id, source_row: RowIndex::default(), row }).collect();
     sink.write(EpochNo(0), &rows)
 }
 

@@ -69,7 +69,7 @@ impl Reading {
         let chain = Chain::load(&position.read, version).map_err(|why| {
             SourceError::new(format!("cannot continue to read `{}`: {why}", settings.place.shown()))
         })?;
-        let resolution = FieldResolution { fields: position.columns };
+        let resolution = FieldResolution { fields: position.columns, grown: Vec::new() };
         let border = Border::new(settings.contract.clone(), position.learnt);
         let (key, snapshots) = (position.key, position.snapshots);
         Ok(Self { border, chain, key, snapshots, ..Self::of(settings, resolution, version) })
