@@ -259,10 +259,14 @@ struct Collector {
 
 impl BatchOutput for Collector {
     fn emit(&mut self, row: Row) {
+        if self.unkept.is_some() {
+            // Nothing can come of the batch any more.
+            return;
+        }
         match row.content_hash(self.version, &mut self.canonical) {
             Ok(hash) => {
                 if let Err(error) = self.rows.outputs.push(RawHash(hash), row) {
-                    self.unkept.get_or_insert(error);
+                    self.unkept = Some(error);
                 }
             }
             Err(error) => {

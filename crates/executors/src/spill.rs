@@ -67,8 +67,11 @@ impl<H: Clone + Serialize + DeserializeOwned> RowList<H> {
     /// Adds a row.
     ///
     /// # Errors
-    /// When the file cannot be made or written.
+    /// When the file cannot be made or written. The list is of no use then: each further row is tried no more, and refused.
     pub fn push(&mut self, head: H, row: Row) -> io::Result<()> {
+        if self.rows.len() >= KEPT {
+            return Err(io::Error::other("an earlier row could not be kept"));
+        }
         self.heads.push(head);
         self.rows.push(row);
         if self.rows.len() < KEPT {
@@ -233,5 +236,18 @@ mod tests {
         let list = list(KEPT, |number| if number == 5 { "x".repeat(200_000) } else { String::new() });
         let row = list.rows().nth(5).unwrap().unwrap();
         assert_eq!(row.get("s"), Some(&Value::Str("x".repeat(200_000).into())));
+    }
+
+    #[test]
+    fn a_list_that_could_not_be_kept_takes_no_more_rows() {
+        let mut full = list(KEPT - 1, |number| number.to_string());
+        full.spilled = Some(Spilled { file: File::open("/dev/null").unwrap(), end: 0, blocks: Vec::new() });
+        let row = || Row::from_pairs([("s".into(), Value::Null)]);
+        assert!(full.push(0, row()).is_err());
+        let second = full.push(0, row()).unwrap_err();
+        assert_eq!(
+            (second.to_string().as_str(), full.rows.len()),
+            ("an earlier row could not be kept", KEPT)
+        );
     }
 }
