@@ -284,9 +284,9 @@ pub(crate) struct ErrorsArgs {
     /// A run id, a unique prefix of one, or `latest`
     #[arg(value_name = "RUN")]
     pub(crate) run: String,
-    /// List at most this many rows
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub(crate) limit: u64,
+    /// List at most this many rows; without it 100, with --json all
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]

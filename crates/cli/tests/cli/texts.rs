@@ -38,6 +38,21 @@ fn errors_are_grouped_and_listed() {
 }
 
 #[test]
+fn json_has_all_errors_and_text_the_first_hundred_unless_told_how_many() {
+    let cli = Cli::triage();
+    let bad: String = (0..120).map(|n| format!("bad{n},Ann,1\n")).collect();
+    cli.write("in.csv", &format!("id,Full Name,score\n{bad}"));
+    assert_eq!(cli.say(&["run", "-s", "triage.yaml", "-x"]).code, 0);
+    let listed = |more: &[&str]| {
+        let report = cli.json(&[&["errors", "latest", DB[0], DB[1], "--json"], more].concat());
+        report["failures"].as_array().expect("it is a list").len()
+    };
+    assert_eq!((listed(&[]), listed(&["--limit", "7"])), (120, 7));
+    let text = cli.say(&["errors", "latest", DB[0], DB[1]]).out;
+    assert!(text.contains("20 more"), "{text}");
+}
+
+#[test]
 fn status_and_runs_tell_of_the_run() {
     let cli = Cli::after_run();
     let status = cli.say(&["status", "latest", DB[0], DB[1]]).out;
