@@ -180,24 +180,27 @@ pub fn drive(
             measure,
             rows: start.rows,
             position: first_position,
+            kept_us: pipeline.clock.monotonic_us(),
         };
-        let mut cutter = EpochCutter::new(batch_rx, pipeline.cut(), measure);
+        let mut cutter = EpochCutter::new(batch_rx, (pipeline.cut(), measure), stop);
         let mut number = start.epoch;
         let mut wanted = true;
         while wanted {
-            let rows = match cutter.next_epoch(|| decider.patience()) {
-                Next::Rows(rows) => Some(rows),
-                Next::Timer => None,
+            let (rows, occasion) = match cutter.next_epoch(|| decider.patience()) {
+                Next::Rows(rows) => (Some(rows), Occasion::GoesOn),
+                Next::Timer => (None, Occasion::GoesOn),
+                Next::Stop => (None, Occasion::Stop),
                 Next::End => break,
             };
             pipeline.deciding.store(true, Ordering::Relaxed);
-            wanted = decider.deliver(&mut number, (rows, false), &mut deliver)?;
+            wanted = decider.deliver(&mut number, (rows, occasion), &mut deliver)?;
             pipeline.deciding.store(false, Ordering::Relaxed);
         }
         drop(cutter);
         let identity = reader.join().map_err(|_| EngineError::WorkerLost)?.map_err(EngineError::Source)?;
-        if wanted && identity.1 {
-            decider.deliver(&mut number, (None, true), &mut deliver)?;
+        if wanted {
+            let occasion = if identity.1 { Occasion::End } else { Occasion::Stop };
+            decider.deliver(&mut number, (None, occasion), &mut deliver)?;
         }
         Ok::<_, EngineError>((decider.rows, identity))
     })?;
@@ -252,6 +255,19 @@ struct Decider<'a> {
     rows: u64,
     /// Where the source continues after the last epoch.
     position: SourcePosition,
+    /// When the ages of what is open were kept last, by the monotonic clock.
+    kept_us: u64,
+}
+
+/// What an epoch is decided for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// Rows came, or a timer ran out.
+    GoesOn,
+    /// The run stops before the end of its source.
+    Stop,
+    /// The source is at its end.
+    End,
 }
 
 impl Decider<'_> {
@@ -261,21 +277,28 @@ impl Decider<'_> {
     }
 
     /// Decides and delivers an epoch, if anything happens in it; whether to go on. A run without rows has an epoch at its
-    /// end, so that there is a checkpoint that the publication can advance.
+    /// end, so that there is a checkpoint that the publication can advance; and one that stops while something waits for its time
+    /// has another, so that the time since the last is not forgotten.
     fn deliver(
         &mut self,
         number: &mut EpochNo,
-        (rows, end): (Option<EpochRows>, bool),
+        (rows, occasion): (Option<EpochRows>, Occasion),
         deliver: &mut impl FnMut(EpochWork) -> bool,
     ) -> Result<bool, EngineError> {
         let with_rows = rows.is_some();
-        let work = self.decide(*number, rows, end)?;
-        let only_one = end && number.0 == 0;
-        if !with_rows && work.decided.releases.is_empty() && !only_one {
+        let grew_older = occasion == Occasion::Stop && self.forgets_an_age();
+        let work = self.decide(*number, rows, occasion == Occasion::End)?;
+        let only_one = occasion == Occasion::End && number.0 == 0;
+        if !with_rows && work.decided.releases.is_empty() && !only_one && !grew_older {
             return Ok(true);
         }
         number.0 += 1;
         Ok(deliver(work))
+    }
+
+    /// Whether something open waits for its time, of which some has passed since it was kept.
+    fn forgets_an_age(&self) -> bool {
+        self.patience().is_some() && self.pipeline.clock.monotonic_us() > self.kept_us
     }
 
     fn decide(
@@ -313,7 +336,8 @@ impl Decider<'_> {
         let took = self.pipeline.clock.monotonic_us().saturating_sub(monotonic_us);
         frame.position = self.position.clone();
         self.settle(moment, &mut outputs, &mut frame.members)?;
-        frame.buffers = self.ordered.buffers(self.pipeline.clock.monotonic_us());
+        self.kept_us = self.pipeline.clock.monotonic_us();
+        frame.buffers = self.ordered.buffers(self.kept_us);
         let work = assemble(frame, outputs, &self.pipeline.bodies)?;
         self.measure.learn(number_of_rows, Duration::from_micros(took), work.records());
         Ok(work)

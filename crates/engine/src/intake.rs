@@ -135,11 +135,18 @@ pub(crate) struct EpochCutter<'a> {
     bounds: EpochBounds,
     measure: &'a Measure,
     held: Option<Batch>,
+    stop: &'a AtomicBool,
+    /// Whether it was said that the run is to stop.
+    told: bool,
 }
 
 impl<'a> EpochCutter<'a> {
-    pub(crate) fn new(batches: Receiver<Batch>, bounds: EpochBounds, measure: &'a Measure) -> Self {
-        Self { batches, bounds, measure, held: None }
+    pub(crate) fn new(
+        batches: Receiver<Batch>,
+        (bounds, measure): (EpochBounds, &'a Measure),
+        stop: &'a AtomicBool,
+    ) -> Self {
+        Self { batches, bounds, measure, held: None, stop, told: false }
     }
 
     /// The next epoch's rows; waits for the first as long as it takes or as `patience` allows, for more as long as the
@@ -157,6 +164,10 @@ impl<'a> EpochCutter<'a> {
             };
             match received {
                 Ok(batch) => break batch,
+                Err(RecvTimeoutError::Timeout) if !self.told && self.stop.load(Ordering::Relaxed) => {
+                    self.told = true;
+                    return Next::Stop;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Next::End,
             }
@@ -198,6 +209,8 @@ pub(crate) enum Next {
     Rows(EpochRows),
     /// Something else is due.
     Timer,
+    /// The run is to stop while something waits for its time, and maybe the source for input that never comes. Said once.
+    Stop,
     /// There are no more.
     End,
 }

@@ -209,7 +209,8 @@ async fn epochs(
             Ok(None) => break,
             Err(_) => match acting.pop_front() {
                 Some(pending) => settle(pending, recorder, (clock.as_ref(), course)).await?.wait()?,
-                None if stop.load(Ordering::Relaxed) && !deciding.load(Ordering::Relaxed) => {
+                // Told before this wait: what is decided because of the stop has come by now, or is still being decided.
+                None if told && !deciding.load(Ordering::Relaxed) => {
                     waiting_source = true;
                     break;
                 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails its test, with the place")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -106,6 +107,69 @@ fn a_timer_goes_on_where_it_stood() {
     assert!(epochs[0].decided.batch_members.is_empty(), "they were recorded when they were accepted");
     let release = &epochs[0].decided.releases[0];
     assert!(release.after && release.row == RowIndex::new(2).unwrap(), "after the last row of before");
+}
+
+/// Is stopped while it waits for input, after some time went by; ends, or waits on until what comes of that is there.
+struct Stopped {
+    silence: Silence,
+    stop: Arc<AtomicBool>,
+    ends: bool,
+}
+
+impl Source for Stopped {
+    fn contract(&self) -> Contract {
+        self.silence.contract()
+    }
+
+    fn open(&mut self, version: HashVersion, position: Option<&SourcePosition>) -> Result<(), SourceError> {
+        self.silence.open(version, position)
+    }
+
+    fn read(&mut self, max: usize, items: &mut Vec<SourceItem>) -> Result<ReadProgress, SourceError> {
+        if self.ends {
+            self.silence.clock.advance(3_000_000);
+            self.stop.store(true, Ordering::Relaxed);
+            return Ok(ReadProgress::More);
+        }
+        self.stop.store(true, Ordering::Relaxed);
+        self.silence.read(max, items).map(|_| ReadProgress::More)
+    }
+
+    fn position(&self) -> SourcePosition {
+        self.silence.position()
+    }
+
+    fn identity(&self) -> SourceIdentity {
+        self.silence.identity()
+    }
+}
+
+#[test]
+fn who_stops_remembers_how_old_is_what_waits() {
+    for ends in [true, false] {
+        let pipeline = batch_of_three();
+        let kept = buffers(&pipeline, 3).replace(r#""age_us":0"#, r#""age_us":4000000"#);
+        let mut open = StillOpen::read(&kept, &[]).unwrap();
+        for n in 0..3 {
+            open.member(0, token(n, 0), carried(n.cast_signed(), false)).unwrap();
+        }
+        pipeline.clock.advance(1_000_000_000);
+        let (let_go, gate) = channel();
+        let silence = Silence { clock: Arc::clone(&pipeline.clock), passes: Duration::from_secs(3), gate };
+        let stop = Arc::new(AtomicBool::new(false));
+        let source = Stopped { silence, stop: Arc::clone(&stop), ends };
+        let start = Start { rows: 3, epoch: EpochNo(1), open };
+        let mut epochs = Vec::new();
+        let finished = drive(&pipeline.pipeline, Box::new(source), start, &stop, |work| {
+            let _ = let_go.send(());
+            epochs.push(work.decided);
+            true
+        });
+        assert!(!finished.unwrap().exhausted);
+        let [last] = &epochs[..] else { panic!("one epoch, not {}", epochs.len()) };
+        assert!(last.buffers.contains(r#""age_us":7000000"#), "{ends}: {}", last.buffers);
+        assert!(last.rows.is_empty() && last.releases.is_empty() && last.operations.is_empty());
+    }
 }
 
 #[test]
