@@ -124,6 +124,8 @@ pub(crate) struct Entry {
     pub(crate) sinks: Vec<(Step, SinkPosition)>,
     /// Sinks whose publication is recorded. If there are any, the source was read to its end.
     pub(crate) published: Vec<Step>,
+    /// Whether that is so and the source is not asked any more.
+    pub(crate) all_read: bool,
     /// Epochs that were decided and not acted on, in their order.
     pub(crate) pending: VecDeque<EpochWork>,
 }
@@ -371,7 +373,7 @@ fn start_threads(
     deck.go_on(entry.sinks, &entry.published);
     let actor = Actor::spawn(deck, Arc::clone(&plan.graph), (plan.hash_version, trees.clone()));
     let (sender, decided) = mpsc::channel(AHEAD);
-    if !entry.published.is_empty() && plan.accept_changed_source {
+    if entry.all_read || (!entry.published.is_empty() && plan.accept_changed_source) {
         // Rows that are new could go nowhere. A source that is as it was is read to its end again: the record tells of it.
         return Ok(Threads { actor, engine: None, deciding: Arc::default(), decided });
     }

@@ -86,12 +86,8 @@ impl RunPlan {
 pub(crate) fn source_record(source: &dyn Source) -> SourceRecord {
     let identity = source.identity();
     let resolution = source.field_resolution();
-    let mut stored = serde_json::json!({
-        "location": identity.location,
-        "size_bytes": identity.size_bytes,
-        "read_bytes": identity.read_bytes,
-        "content_hash": identity.content_hash.map(|h| h.to_string()),
-    });
+    let mut stored = serde_json::json!({ "location": identity.location, "size_bytes": identity.size_bytes });
+    note_read(&mut stored, identity.read_bytes, identity.content_hash);
     let snapshots = source.snapshots();
     if !snapshots.is_empty() {
         stored["snapshots"] = serde_json::json!(snapshots);
@@ -101,6 +97,12 @@ pub(crate) fn source_record(source: &dyn Source) -> SourceRecord {
         field_resolution: serde_json::json!(resolution.fields).to_string(),
         contract: contract_json(&source.contract()),
     }
+}
+
+/// How much of a source was read, in what the record keeps of it.
+pub(crate) fn note_read(stored: &mut serde_json::Value, bytes: u64, hash: Option<ContentHash>) {
+    stored["read_bytes"] = bytes.into();
+    stored["content_hash"] = serde_json::json!(hash.map(|hash| hash.to_string()));
 }
 
 fn node_record(node: &elspeth_graph::Node) -> NodeRecord {

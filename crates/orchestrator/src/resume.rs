@@ -15,7 +15,7 @@ use elspeth_plugin::{SinkPosition, Source, SourcePosition};
 use serde::de::DeserializeOwned;
 
 use crate::phases::{Course, Entry, open_source, to_the_end};
-use crate::plan::source_record;
+use crate::plan::{note_read, source_record};
 use crate::{RunEnd, RunError, RunObserver, RunPlan};
 
 /// Members of a batch that are read at once.
@@ -37,13 +37,18 @@ pub async fn resume(
 ) -> Result<RunEnd, RunError> {
     same_graph(&plan, seen)?;
     let point = reader.resume_point(seen.run_no).await?;
-    if plan.accept_changed_source {
-        plan.source.accept_changes();
-    }
-    plan.source = open_source(plan.source, plan.hash_version, position(&point)?, &stop)?;
-    if !plan.accept_changed_source {
-        same_source(plan.source.as_ref(), seen)?;
-    }
+    let position = position(&point)?;
+    let before = as_read(plan.source.as_ref(), seen, position.as_ref())?;
+    // Once the outputs are published nothing is left to be read, and the source may be gone.
+    let all_read = before.clone().filter(|_| !point.published.is_empty());
+    let over = all_read.is_some();
+    let source = match all_read {
+        Some(read) => read,
+        None => {
+            plan = reopened(plan, seen, position, &stop)?;
+            source_record(plan.source.as_ref())
+        }
+    };
     let record = Record { reader, run: seen, plan: &plan };
     let open = record.still_open(&point).await?;
     let mut pending = VecDeque::new();
@@ -55,7 +60,7 @@ pub async fn resume(
     let since_start = u64::try_from(clock.now().0.saturating_sub(seen.started_at.0)).unwrap_or_default();
     let now_us = clock.monotonic_us();
     let course = Course {
-        source: source_record(plan.source.as_ref()),
+        source,
         rows: point.rows,
         failed: point.failed,
         last: point.next_epoch.before().unwrap_or_default(),
@@ -66,6 +71,7 @@ pub async fn resume(
         run_start_us: now_us.saturating_sub(since_start),
         sinks: positions(point.sinks)?,
         published: point.published,
+        all_read: over,
         pending,
     };
     let take_up = TakeUp {
@@ -79,7 +85,9 @@ pub async fn resume(
             row: entry.start.rows,
             engine_version: plan.engine_version.clone(),
             settings: (plan.config_hash != seen.config_hash).then(|| plan.settings.clone()),
-            accepted_source: plan.accept_changed_source.then(|| accepted(seen, &course.source)),
+            // What is not asked any more is not accepted either.
+            accepted_source: (plan.accept_changed_source && !over)
+                .then(|| accepted(before.as_ref().unwrap_or(&seen.source), &course.source)),
         },
     };
     let recorder =
@@ -87,6 +95,39 @@ pub async fn resume(
     let recorder = recorder.with_heads_every(plan.heads_every);
     observer.started(seen.run_id);
     to_the_end(plan, recorder, course, entry, (&stop, observer)).await
+}
+
+/// The source at that position, and the one that was read unless a change is accepted.
+fn reopened(
+    mut plan: RunPlan,
+    seen: &RunRecord,
+    position: Option<SourcePosition>,
+    stop: &AtomicBool,
+) -> Result<RunPlan, RunError> {
+    if plan.accept_changed_source {
+        plan.source.accept_changes();
+    }
+    plan.source = open_source(plan.source, plan.hash_version, position, stop)?;
+    if !plan.accept_changed_source {
+        same_source(plan.source.as_ref(), seen)?;
+    }
+    Ok(plan)
+}
+
+/// What the record has of the source, as far as it was read by the last commit; `None` where its position does not tell.
+fn as_read(
+    source: &dyn Source,
+    run: &RunRecord,
+    position: Option<&SourcePosition>,
+) -> Result<Option<SourceRecord>, RunError> {
+    let Some(read) = position.and_then(|position| source.recall(position)) else { return Ok(None) };
+    let mut identity: serde_json::Value = stored(&run.source.identity, "source_identity")?;
+    note_read(&mut identity, read.read_bytes, read.content_hash);
+    Ok(Some(SourceRecord {
+        identity: identity.to_string(),
+        field_resolution: serde_json::json!(read.field_resolution.fields).to_string(),
+        contract: run.source.contract.clone(),
+    }))
 }
 
 /// What must not differ from when the run began.
@@ -136,10 +177,10 @@ fn same_source(source: &dyn Source, run: &RunRecord) -> Result<(), RunError> {
     Ok(())
 }
 
-/// A source that may have changed: as it was recorded, and as it is.
-fn accepted(run: &RunRecord, now: &SourceRecord) -> String {
+/// A source that may have changed: as it was read, and as it is, with the hash of as many bytes.
+fn accepted(before: &SourceRecord, now: &SourceRecord) -> String {
     let json = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
-    serde_json::json!({ "recorded": json(&run.source.identity), "found": json(&now.identity) }).to_string()
+    serde_json::json!({ "recorded": json(&before.identity), "found": json(&now.identity) }).to_string()
 }
 
 fn positions(sinks: Vec<SinkProgress>) -> Result<Vec<(Step, SinkPosition)>, RunError> {

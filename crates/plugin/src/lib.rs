@@ -88,7 +88,7 @@ pub use options_schema::OptionsSchema;
 pub use registry::{BatchFactory, Registry, SinkFactory, SourceFactory, TransformFactory, UnknownPlugin};
 pub use sink::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Target, Written};
 pub use source::{
-    InvalidRecord, RawRecord, ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition,
-    SourceSnapshot,
+    InvalidRecord, RawRecord, ReadProgress, ReadSoFar, Source, SourceError, SourceIdentity, SourceItem,
+    SourcePosition, SourceSnapshot,
 };
 pub use transform::{NamedField, Transform, TransformContext, TransformOutput, TransformResult};

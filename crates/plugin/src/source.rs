@@ -36,6 +36,11 @@ pub trait Source: Send {
     /// Where the next `read` starts; valid between reads. Given to `open` to continue.
     fn position(&self) -> SourcePosition;
 
+    /// What had been read at a position, as the position tells it: nothing is opened. `None` where positions do not tell.
+    fn recall(&self, _position: &SourcePosition) -> Option<ReadSoFar> {
+        None
+    }
+
     /// What was read so far: for the record, and to recognise a changed source when continuing.
     fn identity(&self) -> SourceIdentity;
 
@@ -102,6 +107,17 @@ pub struct SourceIdentity {
     pub read_bytes: u64,
     /// Hash of the bytes read so far (the run's digest over the raw bytes).
     pub content_hash: Option<ContentHash>,
+}
+
+/// What had been read when a run stopped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadSoFar {
+    /// Bytes.
+    pub read_bytes: u64,
+    /// Their hash.
+    pub content_hash: Option<ContentHash>,
+    /// How headers became field names, as far as they were seen.
+    pub field_resolution: FieldResolution,
 }
 
 /// A state of a database that was read.

@@ -133,6 +133,24 @@ fn promise_survive_any_stop() {
     }
 }
 
+/// Nothing is left to be read then.
+#[test]
+fn a_run_whose_outputs_are_published_is_sealed_though_its_source_is_gone() {
+    let twin = Cli::triage();
+    assert!(perform(&twin, &RUN, None).status.success());
+    let read = |cli: &Cli| cli.json(&["status", "latest", "-s", "triage.yaml", "--json"])["source"].clone();
+    for point in ["before-seal", "after-record-publication"] {
+        let cli = Cli::triage();
+        let killed = perform(&cli, &RUN, Some(&format!("kill:{point}:1")));
+        assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
+        std::fs::remove_file(cli.path("in.csv")).expect("it is there");
+        let resumed = perform(&cli, &RESUME, None);
+        assert!(resumed.status.success(), "{point}: {resumed:?}");
+        assert_eq!((Left::by(&cli), read(&cli)), (Left::by(&twin), read(&twin)), "{point}");
+        assert_eq!(cli.say(&["verify", "latest", "-s", "triage.yaml"]).code, 0, "{point}");
+    }
+}
+
 /// A merge of branches that came with different rows, whose branches are lost one by one: what fails in one epoch came in
 /// another.
 const ACROSS: &str = r#"

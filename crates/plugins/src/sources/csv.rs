@@ -11,8 +11,8 @@ use std::sync::Arc;
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{Determinism, ErrorReason, FailureKind};
 use elspeth_plugin::{
-    InvalidRecord, OptionError, PluginInfo, PluginKind, RawRecord, ReadProgress, Source, SourceError,
-    SourceIdentity, SourceItem, SourcePosition, parse_options,
+    InvalidRecord, OptionError, PluginInfo, PluginKind, RawRecord, ReadProgress, ReadSoFar, Source,
+    SourceError, SourceIdentity, SourceItem, SourcePosition, parse_options,
 };
 use elspeth_value::{Coercer, Contract, FieldResolution, NormaliseError, Row, Shape, Value, resolve_headers};
 use schemars::JsonSchema;
@@ -216,6 +216,11 @@ impl Source for CsvSource {
             learnt: reading.border.learnt().cloned(),
         });
         SourcePosition(serde_json::to_value(position).expect("text, numbers and lists are JSON"))
+    }
+
+    fn recall(&self, position: &SourcePosition) -> Option<ReadSoFar> {
+        let position: Position = parse_position(position).ok()?;
+        Some(position.file.recall(FieldResolution { fields: position.headers, grown: Vec::new() }))
     }
 
     fn identity(&self) -> SourceIdentity {

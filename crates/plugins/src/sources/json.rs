@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::Determinism;
 use elspeth_plugin::{
-    OptionError, PluginInfo, PluginKind, ReadProgress, Source, SourceError, SourceIdentity, SourceItem,
-    SourcePosition, parse_options,
+    OptionError, PluginInfo, PluginKind, ReadProgress, ReadSoFar, Source, SourceError, SourceIdentity,
+    SourceItem, SourcePosition, parse_options,
 };
 use elspeth_value::{Contract, FieldResolution, FieldsGrown};
 use schemars::JsonSchema;
@@ -196,6 +196,13 @@ impl Source for JsonSource {
             learnt: reading.border.learnt().cloned(),
         });
         SourcePosition(serde_json::to_value(position).expect("text, numbers and lists are JSON"))
+    }
+
+    fn recall(&self, position: &SourcePosition) -> Option<ReadSoFar> {
+        let position: Position = parse_position(position).ok()?;
+        Some(
+            position.file.recall(FieldResolution { fields: position.headers, grown: position.headers_grown }),
+        )
     }
 
     fn identity(&self) -> SourceIdentity {

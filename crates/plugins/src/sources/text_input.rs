@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use elspeth_canonical::{ContentHash, HashVersion, Hasher};
 use elspeth_contracts::disk_advice;
 use elspeth_faults::Call;
-use elspeth_plugin::{SourceError, SourceIdentity};
+use elspeth_plugin::{ReadSoFar, SourceError, SourceIdentity};
+use elspeth_value::FieldResolution;
 use serde::{Deserialize, Serialize};
 
 use crate::text_encoding::{StreamDecoder, TextEncoding};
@@ -56,6 +57,14 @@ pub(crate) struct TextPosition {
     pub content_hash: Option<String>,
     /// The digest of that hash.
     pub hash_version: String,
+}
+
+impl TextPosition {
+    /// What a source with these headers had read there.
+    pub(crate) fn recall(&self, field_resolution: FieldResolution) -> ReadSoFar {
+        let content_hash = self.content_hash.as_ref().and_then(|hash| hash.parse().ok());
+        ReadSoFar { read_bytes: self.read_bytes, content_hash, field_resolution }
+    }
 }
 
 impl TextInput {
@@ -245,10 +254,12 @@ impl TextInput {
         let ahead = position.offset.checked_sub(self.offset).and_then(|n| usize::try_from(n).ok());
         let Some(ahead) = ahead.filter(|n| *n <= self.rest().len() && self.taken == position.read_bytes)
         else {
-            return Err(self.changed(&format!(
-                "it has {} bytes now, but {} were read",
-                self.taken, position.read_bytes
-            )));
+            let difference =
+                format!("it has {} bytes now, but {} were read", self.taken, position.read_bytes);
+            // There is no place to go on from, whatever is accepted.
+            return Err(self
+                .changed(&difference)
+                .with_help("put the file back as it was, or start a new run"));
         };
         self.consume(ahead, 0);
         self.line = position.line;
