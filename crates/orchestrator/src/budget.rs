@@ -1,11 +1,14 @@
-use elspeth_contracts::TokenOutcomeRecord;
-use elspeth_landscape::ActedEpoch;
+use std::collections::BTreeSet;
+
+use elspeth_contracts::{FailureKind, TokenKey, TokenOrigin, TransformErrorRecord};
+use elspeth_landscape::{ActedEpoch, DecidedEpoch, ResumePoint};
 
 use crate::RunError;
 
 /// How many rows may fail before a run is stopped as failed. It can be resumed once the cause is mended.
 ///
-/// What counts is a token whose way an error ended: quarantined, diverted, failed, or sent along an error edge.
+/// A row counts once when an error ended the way of any of its tokens: quarantined, diverted, failed, or sent along an error edge.
+/// What came of a batch counts once for the batch. What came too late for a merge that needed it no more does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct FailureBudget {
     /// This many may; one more stops the run.
@@ -44,14 +47,77 @@ fn share(failed: u64, rows: u64) -> f64 {
     if rows == 0 { 0.0 } else { failed as f64 / rows as f64 }
 }
 
-/// How many tokens of an epoch failed.
-pub(crate) fn failed_tokens(acted: &ActedEpoch) -> u64 {
-    let failed = |outcome: &&TokenOutcomeRecord| outcome.error_at.is_some();
-    acted.outcomes.iter().filter(failed).count() as u64
+/// What failed so far. A row counts once, however many of its tokens fail and when; so does what came of one batch, or of one
+/// merge across rows. A branch that comes too late for a merge is no failure.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    rows: Numbers,
+    releases: Numbers,
+    /// Tokens that came too late for their merge, as long as their outcome is not on record.
+    late: BTreeSet<TokenKey>,
+}
+
+impl Failures {
+    /// As of a run's last commit.
+    pub(crate) fn of(point: &ResumePoint) -> Self {
+        let mut failures = Self { late: point.late.iter().copied().collect(), ..Self::default() };
+        for origin in &point.failed {
+            failures.add(*origin);
+        }
+        failures
+    }
+
+    /// How many failed of so many rows: what came of batches cannot make it more than all.
+    pub(crate) fn count(&self, rows: u64) -> u64 {
+        (self.rows.count + self.releases.count).min(rows)
+    }
+
+    /// What an epoch's decisions say of what will fail in it.
+    pub(crate) fn decided(&mut self, decided: &DecidedEpoch) {
+        let late = |error: &&TransformErrorRecord| error.reason.kind == FailureKind::LateArrivalAfterMerge;
+        self.late.extend(decided.transform_errors.iter().filter(late).map(|error| error.token));
+    }
+
+    /// What failed in an epoch.
+    pub(crate) fn acted(&mut self, acted: &ActedEpoch) {
+        for outcome in acted.outcomes.iter().filter(|outcome| outcome.error_at.is_some()) {
+            if !self.late.remove(&outcome.token) {
+                self.add(outcome.token.origin());
+            }
+        }
+    }
+
+    fn add(&mut self, origin: TokenOrigin) {
+        match origin {
+            TokenOrigin::Row(row) => self.rows.add(row.get()),
+            TokenOrigin::Batch(number) => self.releases.add(number),
+        }
+    }
+}
+
+/// A set of numbers that begin at 0 and have few gaps: a bit each.
+#[derive(Debug, Default)]
+struct Numbers {
+    bits: Vec<u64>,
+    count: u64,
+}
+
+impl Numbers {
+    fn add(&mut self, number: u64) {
+        let Ok(word) = usize::try_from(number / 64) else { return };
+        if self.bits.len() <= word {
+            self.bits.resize(word + 1, 0);
+        }
+        let bit = 1 << (number % 64);
+        self.count += u64::from(self.bits[word] & bit == 0);
+        self.bits[word] |= bit;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use elspeth_contracts::{ErrorReason, Outcome, RowIndex, Step, TokenOutcomeRecord};
+
     use super::*;
 
     #[test]
@@ -72,6 +138,52 @@ mod tests {
         ];
         for (budget, failed, rows, end, goes_on) in cases {
             assert_eq!(budget.check(failed, rows, end).is_ok(), goes_on, "{budget:?}: {failed} of {rows}");
+        }
+    }
+
+    fn token(row: u64, ordinal: u32) -> TokenKey {
+        TokenKey::of_row(RowIndex::new(row).unwrap(), ordinal).unwrap()
+    }
+
+    fn acted(failed: &[TokenKey]) -> ActedEpoch {
+        let step = Step::new(1).unwrap();
+        let outcome = |token: &TokenKey| TokenOutcomeRecord {
+            error_at: Some((step, 0)),
+            ..TokenOutcomeRecord::at_sink(*token, Outcome::Failed, step)
+        };
+        ActedEpoch { outcomes: failed.iter().map(outcome).collect(), ..ActedEpoch::default() }
+    }
+
+    #[test]
+    fn a_row_counts_once_and_so_does_what_came_of_a_batch() {
+        let mut failures = Failures::default();
+        failures.acted(&acted(&[token(70, 0), token(3, 1), token(3, 2)]));
+        failures.acted(&acted(&[token(3, 3), TokenKey::of_batch(0, 5).unwrap()]));
+        failures.acted(&acted(&[TokenKey::of_batch(0, 6).unwrap(), TokenKey::of_batch(2, 0).unwrap()]));
+        assert_eq!((failures.count(100), failures.count(3)), (4, 3));
+        let origins = [token(70, 0), token(3, 0), TokenKey::of_batch(0, 0).unwrap()].map(TokenKey::origin);
+        let point = ResumePoint { failed: origins.to_vec(), ..ResumePoint::default() };
+        let mut resumed = Failures::of(&point);
+        resumed.acted(&acted(&[token(3, 4), TokenKey::of_batch(2, 0).unwrap()]));
+        assert_eq!(resumed.count(100), 4);
+    }
+
+    #[test]
+    fn what_comes_too_late_for_a_merge_is_no_failure_also_after_a_stop() {
+        let reason = ErrorReason::new(FailureKind::LateArrivalAfterMerge, "the merge was over");
+        let late = TransformErrorRecord {
+            token: token(1, 2),
+            step: Step::new(1).unwrap(),
+            attempt: 0,
+            reason,
+            destination: None,
+        };
+        let mut failures = Failures::default();
+        failures.decided(&DecidedEpoch { transform_errors: vec![late], ..DecidedEpoch::default() });
+        let point = ResumePoint { late: vec![token(1, 2)], ..ResumePoint::default() };
+        for mut failures in [failures, Failures::of(&point)] {
+            failures.acted(&acted(&[token(1, 2), token(2, 0)]));
+            assert_eq!(failures.count(10), 1);
         }
     }
 }

@@ -33,7 +33,7 @@ pub enum RunError {
     /// More rows failed than the settings allow.
     #[error("{failed} of {rows} rows failed, but {limit}")]
     Budget {
-        /// Tokens whose way an error ended.
+        /// Rows that failed.
         failed: u64,
         /// Rows read.
         rows: u64,

@@ -21,10 +21,10 @@ use elspeth_plugin::{SinkContext, SinkPosition, Source, SourceError, SourcePosit
 use tokio::sync::mpsc;
 
 use crate::act::{Acted, Acting, Actor};
-use crate::budget::failed_tokens;
+use crate::budget::Failures;
 use crate::plan::source_record;
 use crate::priority::stand_back;
-use crate::{Progress, RunError, RunObserver, RunPlan};
+use crate::{FailureBudget, Progress, RunError, RunObserver, RunPlan};
 
 /// How long a finished epoch may wait for the next one's decisions before it is committed alone.
 const IDLE: Duration = Duration::from_millis(250);
@@ -71,7 +71,13 @@ pub async fn run(
     let recorder = Recorder::begin(writer, &start).await?.with_heads_every(plan.heads_every);
     observer.started(plan.run_id);
     let began_us = plan.clock.monotonic_us();
-    let course = Course { source: start.source, rows: 0, failed: 0, last: EpochNo::default(), began_us };
+    let course = Course {
+        source: start.source,
+        rows: 0,
+        failures: Failures::default(),
+        last: EpochNo::default(),
+        began_us,
+    };
     let entry = Entry { run_start_us: began_us, ..Entry::default() };
     to_the_end(plan, recorder, course, entry, (&stop, observer)).await
 }
@@ -106,8 +112,7 @@ pub(crate) async fn to_the_end(
 pub(crate) struct Course {
     pub(crate) source: SourceRecord,
     pub(crate) rows: u64,
-    /// Tokens whose way an error ended.
-    pub(crate) failed: u64,
+    pub(crate) failures: Failures,
     /// The last epoch that was decided.
     pub(crate) last: EpochNo,
     /// When this process began with it, by the monotonic clock.
@@ -182,6 +187,7 @@ async fn epochs(
     // Whether a run fails by its budget must not depend on how quick its sinks are.
     let behind = if budget.is_limited() { 1 } else { MOST_PENDING };
     let over = !entry.published.is_empty();
+    course.within(budget, false)?;
     let rows = plan.epoch_rows.map_or_else(|| RowBound::UpTo(recorder.epoch_rows()), RowBound::Fixed);
     let Threads { actor, engine, deciding, mut decided } =
         start_threads(plan, (entry, recorder.trees(), rows), stop)?;
@@ -189,6 +195,13 @@ async fn epochs(
     let mut acting = VecDeque::new();
     for work in pending {
         acting.push_back(actor.act(work, Durability::default()).await?);
+    }
+    if budget.is_limited() {
+        // Whether it is spent already is known before anything further is decided.
+        while let Some(pending) = acting.pop_front() {
+            settle(pending, recorder, (clock.as_ref(), course)).await?.wait()?;
+            course.within(budget, false)?;
+        }
     }
     let mut told = false;
     let mut waiting_source = false;
@@ -204,7 +217,7 @@ async fn epochs(
                 let late = acting.len() >= behind;
                 let (work, durable) =
                     commit(decided, recorder, (&mut acting, late), (clock.as_ref(), course)).await?;
-                budget.check(course.failed, course.rows, false)?;
+                course.within(budget, false)?;
                 acting.push_back(actor.act(work, durable).await?);
                 observer.progress(course.progress(clock.as_ref()));
             }
@@ -238,7 +251,7 @@ async fn epochs(
         }
         None => true,
     };
-    budget.check(course.failed, course.rows, exhausted)?;
+    course.within(budget, exhausted)?;
     if exhausted {
         // The last first: what comes before it is durable then.
         let durable = std::thread::spawn(|| durable.into_iter().rev().try_for_each(Durability::wait));
@@ -294,6 +307,7 @@ async fn commit(
         None => recorder.commit_hashed(None, clock.now()).await?,
     };
     course.rows += work.decided.rows.len() as u64;
+    course.failures.decided(&work.decided);
     course.last = work.decided.epoch;
     Ok((work, durable))
 }
@@ -328,7 +342,7 @@ async fn commit_acted(
     recorder.stage_acted(&epoch).await?;
     let digest = acted.digest().await?;
     let durable = recorder.commit_hashed(Some((&epoch, &digest)), clock.now()).await?;
-    course.failed += failed_tokens(&epoch);
+    course.failures.acted(&epoch);
     Ok(durable)
 }
 
@@ -412,6 +426,10 @@ fn start_threads(
 }
 
 impl Course {
+    fn within(&self, budget: FailureBudget, end: bool) -> Result<(), RunError> {
+        budget.check(self.failures.count(self.rows), self.rows, end)
+    }
+
     fn progress(&self, clock: &dyn Clock) -> Progress {
         let elapsed = clock.monotonic_us().saturating_sub(self.began_us);
         Progress { rows: self.rows, elapsed_seconds: Duration::from_micros(elapsed).as_secs_f64() }

@@ -14,6 +14,7 @@ use elspeth_landscape::{
 use elspeth_plugin::{SinkPosition, Source, SourcePosition};
 use serde::de::DeserializeOwned;
 
+use crate::budget::Failures;
 use crate::phases::{Course, Entry, open_source, to_the_end};
 use crate::plan::{note_read, source_record};
 use crate::{RunEnd, RunError, RunObserver, RunPlan};
@@ -62,7 +63,7 @@ pub async fn resume(
     let course = Course {
         source,
         rows: point.rows,
-        failed: point.failed,
+        failures: Failures::of(&point),
         last: point.next_epoch.before().unwrap_or_default(),
         began_us: now_us,
     };

@@ -247,6 +247,55 @@ fn a_file_that_ends_before_what_was_read_is_refused_with_advice_that_helps() {
 }
 
 #[test]
+fn a_budget_that_is_spent_ends_the_run_before_anything_further_is_decided() {
+    let (scratch, first) = stopped();
+    let again = resume(&choice(&scratch)).unwrap();
+    assert_eq!((again.run.status, again.run.exit_code), (RunStatus::Failed, Some(1)));
+    assert_eq!(again.run.rows.processed, first.run.rows.processed);
+    assert!(again.error.unwrap().contains("at most 2 may (max_failed_rows)"));
+}
+
+/// Each row goes two ways. Every third fails on both; of the others the one that comes second is late, if they are merged.
+const FORKED: &str = r#"
+source: {plugin: csv, on_success: rows, options: {path: $DIR/in.csv, on_validation_failure: discard, schema: {mode: fixed, fields: ["n: int"]}}}
+gates:
+  - {name: split, input: rows, condition: "True", routes: {"true": fork, "false": sums}, fork_to: [left, right]}
+transforms:
+  - {name: one, plugin: field_mapper, input: left, on_success: $ONE, on_error: discard, options: {computed: {inverse: "60 // $DIVISOR"}}}
+  - {name: other, plugin: field_mapper, input: right, on_success: $OTHER, on_error: discard, options: {computed: {inverse: "60 // $DIVISOR"}}}
+$MERGE
+sinks:
+  sums: {plugin: csv, on_write_failure: discard, options: {path: $DIR/sums.csv}}
+landscape: {url: "sqlite:///$DIR/audit.db"}
+checkpoint: {frequency: every_row}
+"#;
+
+#[test]
+fn a_row_counts_once_for_the_budget_however_many_of_its_tokens_fail() {
+    let forked = FORKED.replace("$ONE", "sums").replace("$OTHER", "sums").replace("$MERGE", "");
+    let forked = forked.replace("$DIVISOR", "(row['n'] % 3)");
+    let with = |most: u32| format!("{forked}failure_budget: {{max_failed_rows: {most}}}\n");
+    let scratch = Scratch::new();
+    scratch.write("in.csv", numbers(20));
+    let stopped = scratch.run(&with(2)).unwrap();
+    assert!(stopped.error.unwrap().contains("3 of "));
+    let again = resume(&with_settings(&scratch, &with(5))).unwrap();
+    assert!(again.error.unwrap().contains("6 of "));
+    assert_eq!(resume(&with_settings(&scratch, &with(6))).unwrap().run.status, RunStatus::Completed);
+}
+
+#[test]
+fn who_comes_too_late_for_a_merge_does_not_count_for_the_budget() {
+    let merge = "coalesce:\n  - {name: either, branches: {left: done_left, right: done_right}, policy: first, merge: select, select_branch: left, on_success: sums}";
+    let merged = FORKED.replace("$ONE", "done_left").replace("$OTHER", "done_right").replace("$MERGE", merge);
+    let merged = merged.replace("$DIVISOR", "7") + "failure_budget: {max_failed_rows: 0}\n";
+    let scratch = Scratch::new();
+    scratch.write("in.csv", numbers(20));
+    let report = scratch.run(&merged).unwrap();
+    assert_eq!(report.run.status, RunStatus::Completed, "{:?}", report.error);
+}
+
+#[test]
 fn another_pipeline_is_refused_and_another_way_to_run_it_is_not() {
     let (scratch, _) = stopped();
     for other in [

@@ -153,7 +153,8 @@ pub enum CheckpointFrequency {
 }
 
 /// How many rows may fail before the run is stopped as failed; it can be resumed once the cause is mended. What counts is what
-/// `elspeth errors` lists: rows that were quarantined, diverted, failed, or sent along an error edge.
+/// `elspeth errors` lists: rows that were quarantined, diverted, failed, or sent along an error edge. Each counts once, however many of
+/// its tokens fail; being too late for a merge does not count.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FailureBudgetSettings {

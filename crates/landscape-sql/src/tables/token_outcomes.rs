@@ -50,9 +50,17 @@ impl Table for TokenOutcomes {
 }
 
 impl TokenOutcomes {
-    /// Tokens whose way an error ended.
-    pub(crate) const SELECT_FAILED: &'static str =
-        "SELECT count(*) AS failed FROM token_outcomes WHERE run_no = ? AND error_step IS NOT NULL";
+    /// What tokens are of whose way an error ended, unless it was being late for a merge: a token number without its ordinal,
+    /// which has 20 bits.
+    pub(crate) const SELECT_FAILED: &'static str = "SELECT DISTINCT t.token >> 20 << 20 AS token
+        FROM token_outcomes t WHERE t.run_no = ? AND t.error_step IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM transform_errors e
+            WHERE (e.run_no, e.token, e.step, e.attempt) = (t.run_no, t.token, t.error_step, t.error_attempt)
+                AND e.reason ->> 'kind' = 'late_arrival_after_merge')";
+    /// Tokens that came too late for a merge, without their outcome.
+    pub(crate) const SELECT_LATE: &'static str = "SELECT e.token FROM transform_errors e
+        WHERE e.run_no = ? AND e.reason ->> 'kind' = 'late_arrival_after_merge' AND NOT EXISTS (
+            SELECT 1 FROM token_outcomes t WHERE (t.run_no, t.token, t.terminal) = (e.run_no, e.token, 1))";
     pub(crate) const ORIGIN: Origin =
         Origin { table: "token_outcomes", key: &["run_no", "token", "terminal"] };
 
