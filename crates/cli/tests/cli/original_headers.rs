@@ -34,8 +34,8 @@ const INPUT: &str = "{\"Full Name\": \"Ann\"}\n\
 /// A run in a folder of its own; one that is killed there is resumed. Its output and its content root.
 fn outcome(settings: &str, path: &str, kill_at: Option<&str>) -> (String, Json) {
     let cli = Cli::triage();
-    std::fs::write(cli.path("s.yaml"), settings).unwrap();
-    std::fs::write(cli.path("in.jsonl"), INPUT).unwrap();
+    cli.write("s.yaml", settings);
+    cli.write("in.jsonl", INPUT);
     let mut run = cli.command(&["run", "-s", "s.yaml", "-x"]);
     if let Some(fault) = kill_at {
         run.env("ELSPETH_FAULT", fault);
@@ -43,11 +43,14 @@ fn outcome(settings: &str, path: &str, kill_at: Option<&str>) -> (String, Json) 
     let ran = run.output().expect("the binary was built for this test");
     assert_eq!(ran.status.success(), kill_at.is_none(), "{kill_at:?}: {ran:?}");
     if kill_at.is_some() {
-        let resumed = cli.command(&["resume", "latest", "-s", "s.yaml", "-x"]).output().unwrap();
-        assert!(resumed.status.success(), "{resumed:?}");
+        let resumed = cli.say(&["resume", "latest", "-s", "s.yaml", "-x"]);
+        assert_eq!(resumed.code, 0, "{}", resumed.err);
     }
     let status = cli.json(&["status", "latest", "-s", "s.yaml", "--json"]);
-    (std::fs::read_to_string(cli.path(path)).unwrap(), status["content_root"].clone())
+    (
+        std::fs::read_to_string(cli.path(path)).expect("the run made its output"),
+        status["content_root"].clone(),
+    )
 }
 
 #[test]

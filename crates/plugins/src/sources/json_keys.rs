@@ -92,12 +92,12 @@ impl FieldNames {
         }
         let name = normalise_header(key);
         // Keys without a name do not count: a run that is resumed does not know of them.
-        if self.resolution.fields.len() < KEPT_NAMES {
-            if let Some(name) = &name {
-                self.known.insert(key.clone(), name.clone());
-                self.note_growth();
-                self.resolution.fields.push((key.to_string(), name.clone()));
-            }
+        if self.resolution.fields.len() < KEPT_NAMES
+            && let Some(name) = &name
+        {
+            self.known.insert(key.clone(), name.clone());
+            self.note_growth();
+            self.resolution.fields.push((key.to_string(), name.clone()));
         }
         name
     }
