@@ -442,6 +442,20 @@ impl LandscapeReader for Reader {
         resume::point(&mut snapshot, run_no).await
     }
 
+    async fn failed_tokens(
+        &self,
+        run_no: i64,
+        after: Option<TokenKey>,
+        limit: u32,
+    ) -> Result<Vec<TokenKey>, LandscapeError> {
+        let after = after.map_or(-1, number);
+        let values = [Some(run_no), Some(after), Some(limit.into())];
+        self.list(TokenOutcomes::SELECT_FAILED, &values, TokenOutcomes::ORIGIN, |stored| {
+            stored.token("token")
+        })
+        .await
+    }
+
     async fn lease_clock(&self, run: &RunRecord) -> Result<Option<Micros>, LandscapeError> {
         let Source::Postgres(_) = &self.source else { return Ok(None) };
         let silent = self.asked(SILENT, &[Asked::Int(Some(run.run_no))]).await?;

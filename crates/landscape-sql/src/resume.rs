@@ -1,6 +1,6 @@
 //! Where a run that stopped goes on, read from its last commit.
 
-use elspeth_contracts::{EpochNo, Step, TokenKey};
+use elspeth_contracts::{EpochNo, Step};
 use elspeth_landscape::{Checkpoint, LandscapeError, MOST_PENDING, PendingEpoch, ResumePoint, SinkProgress};
 
 use crate::asking::{self, Snapshot, StoredRow};
@@ -35,8 +35,6 @@ pub(crate) async fn point(snapshot: &mut Snapshot<'_>, run_no: i64) -> Result<Re
     let count = |stored: &Stored<'_>| Ok((stored.step("step")?, stored.unsigned("releases")?));
     point.released = asked.list(Releases::SELECT_COUNTS, None, Releases::ORIGIN, count).await?;
     let token = |stored: &Stored<'_>| stored.token("token");
-    let failed = asked.list(TokenOutcomes::SELECT_FAILED, None, TokenOutcomes::ORIGIN, token).await?;
-    point.failed = failed.into_iter().map(TokenKey::origin).collect();
     if !point.pending.is_empty() {
         point.late = asked.list(TokenOutcomes::SELECT_LATE, None, TokenOutcomes::ORIGIN, token).await?;
     }

@@ -1,6 +1,6 @@
 //! Where a run that stopped goes on, and how another process takes it up.
 
-use elspeth_contracts::{EpochNo, Micros, RunId, Step, TokenKey, TokenOrigin};
+use elspeth_contracts::{EpochNo, Micros, RunId, Step, TokenKey};
 
 use crate::{SinkIntent, SinkProgress};
 
@@ -25,8 +25,6 @@ pub struct ResumePoint {
     pub sinks: Vec<SinkProgress>,
     /// How many releases each node has made that made some, in step order.
     pub released: Vec<(Step, u64)>,
-    /// Rows and releases of which a token's way was ended by an error, each once; not by being late for a merge.
-    pub failed: Vec<TokenOrigin>,
     /// Tokens of pending epochs that came too late for a merge.
     pub late: Vec<TokenKey>,
     /// Sinks whose publication is recorded, in step order.

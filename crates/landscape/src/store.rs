@@ -234,6 +234,14 @@ pub trait LandscapeReader: Send + Sync {
         run_no: i64,
         tokens: &[TokenKey],
     ) -> Result<Vec<BatchMemberRecord>, LandscapeError>;
+    /// Tokens whose way an error ended, in their order, `limit` at most: those behind `after`, which is none for the first ones. What
+    /// came too late for a merge is not among them.
+    async fn failed_tokens(
+        &self,
+        run_no: i64,
+        after: Option<TokenKey>,
+        limit: u32,
+    ) -> Result<Vec<TokenKey>, LandscapeError>;
     /// The time by which the run's last sign of life is judged, on the clock that `heartbeat_at` is on. `None` where that is
     /// this machine's clock; a store on a server judges by its own, since the clocks of machines differ.
     async fn lease_clock(&self, run: &RunRecord) -> Result<Option<Micros>, LandscapeError>;

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use elspeth_contracts::{FailureKind, TokenKey, TokenOrigin, TransformErrorRecord};
-use elspeth_landscape::{ActedEpoch, DecidedEpoch, ResumePoint};
+use elspeth_landscape::{ActedEpoch, DecidedEpoch, LandscapeError, LandscapeReader};
 
 use crate::RunError;
 
@@ -47,6 +47,9 @@ fn share(failed: u64, rows: u64) -> f64 {
     if rows == 0 { 0.0 } else { failed as f64 / rows as f64 }
 }
 
+/// Tokens that are read at once.
+const PAGE: u32 = 10_000;
+
 /// What failed so far. A row counts once, however many of its tokens fail and when; so does what came of one batch, or of one
 /// merge across rows. A branch that comes too late for a merge is no failure.
 #[derive(Debug, Default)]
@@ -59,12 +62,25 @@ pub(crate) struct Failures {
 
 impl Failures {
     /// As of a run's last commit.
-    pub(crate) fn of(point: &ResumePoint) -> Self {
-        let mut failures = Self { late: point.late.iter().copied().collect(), ..Self::default() };
-        for origin in &point.failed {
-            failures.add(*origin);
+    pub(crate) async fn read(
+        reader: &dyn LandscapeReader,
+        run_no: i64,
+        late: &[TokenKey],
+    ) -> Result<Self, LandscapeError> {
+        let mut failures = Self::with_late(late);
+        let mut last = None;
+        loop {
+            let tokens = reader.failed_tokens(run_no, last, PAGE).await?;
+            tokens.iter().for_each(|token| failures.add(token.origin()));
+            match tokens.last() {
+                Some(token) => last = Some(*token),
+                None => return Ok(failures),
+            }
         }
-        failures
+    }
+
+    fn with_late(late: &[TokenKey]) -> Self {
+        Self { late: late.iter().copied().collect(), ..Self::default() }
     }
 
     /// How many failed of so many rows: what came of batches cannot make it more than all.
@@ -161,11 +177,6 @@ mod tests {
         failures.acted(&acted(&[token(3, 3), TokenKey::of_batch(0, 5).unwrap()]));
         failures.acted(&acted(&[TokenKey::of_batch(0, 6).unwrap(), TokenKey::of_batch(2, 0).unwrap()]));
         assert_eq!((failures.count(100), failures.count(3)), (4, 3));
-        let origins = [token(70, 0), token(3, 0), TokenKey::of_batch(0, 0).unwrap()].map(TokenKey::origin);
-        let point = ResumePoint { failed: origins.to_vec(), ..ResumePoint::default() };
-        let mut resumed = Failures::of(&point);
-        resumed.acted(&acted(&[token(3, 4), TokenKey::of_batch(2, 0).unwrap()]));
-        assert_eq!(resumed.count(100), 4);
     }
 
     #[test]
@@ -180,8 +191,7 @@ mod tests {
         };
         let mut failures = Failures::default();
         failures.decided(&DecidedEpoch { transform_errors: vec![late], ..DecidedEpoch::default() });
-        let point = ResumePoint { late: vec![token(1, 2)], ..ResumePoint::default() };
-        for mut failures in [failures, Failures::of(&point)] {
+        for mut failures in [failures, Failures::with_late(&[token(1, 2)])] {
             failures.acted(&acted(&[token(1, 2), token(2, 0)]));
             assert_eq!(failures.count(10), 1);
         }

@@ -60,10 +60,15 @@ pub async fn resume(
     let clock = Arc::clone(&plan.clock);
     let since_start = u64::try_from(clock.now().0.saturating_sub(seen.started_at.0)).unwrap_or_default();
     let now_us = clock.monotonic_us();
+    // Nobody else asks how many failed.
+    let failures = match plan.budget.is_limited() {
+        true => Failures::read(reader, seen.run_no, &point.late).await?,
+        false => Failures::default(),
+    };
     let course = Course {
         source,
         rows: point.rows,
-        failures: Failures::of(&point),
+        failures,
         last: point.next_epoch.before().unwrap_or_default(),
         began_us: now_us,
     };

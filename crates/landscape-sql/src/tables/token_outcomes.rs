@@ -50,13 +50,13 @@ impl Table for TokenOutcomes {
 }
 
 impl TokenOutcomes {
-    /// What tokens are of whose way an error ended, unless it was being late for a merge: a token number without its ordinal,
-    /// which has 20 bits.
-    pub(crate) const SELECT_FAILED: &'static str = "SELECT DISTINCT t.token >> 20 << 20 AS token
-        FROM token_outcomes t WHERE t.run_no = ? AND t.error_step IS NOT NULL AND NOT EXISTS (
+    /// Tokens behind one whose way an error ended, unless it was being late for a merge.
+    pub(crate) const SELECT_FAILED: &'static str = "SELECT t.token
+        FROM token_outcomes t WHERE t.run_no = ? AND t.token > ? AND t.error_step IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM transform_errors e
             WHERE (e.run_no, e.token, e.step, e.attempt) = (t.run_no, t.token, t.error_step, t.error_attempt)
-                AND e.reason ->> 'kind' = 'late_arrival_after_merge')";
+                AND e.reason ->> 'kind' = 'late_arrival_after_merge')
+        ORDER BY t.token LIMIT ?";
     /// Tokens that came too late for a merge, without their outcome.
     pub(crate) const SELECT_LATE: &'static str = "SELECT e.token FROM transform_errors e
         WHERE e.run_no = ? AND e.reason ->> 'kind' = 'late_arrival_after_merge' AND NOT EXISTS (
