@@ -111,7 +111,7 @@ fn a_run_whose_server_stays_away_stops_with_one_clear_error_and_is_resumed() {
 #[test]
 fn a_journal_is_completed_when_the_server_of_its_record_comes_back() {
     let Some(lost) = Lost::new() else { return };
-    let killed = lost.command(&RUN, "kill:after-commit-ab:1").output().expect("the binary was built");
+    let killed = lost.command(&RUN, "kill:after-commit-a:1").output().expect("the binary was built");
     assert_eq!(killed.status.code(), None, "{killed:?}");
     let process = lost.standing(&["resume", "latest", "-s", "triage.yaml", "-x"], "after-take-up");
     lost.cluster.crash();

@@ -126,12 +126,11 @@ impl Source for Stopped {
     }
 
     fn read(&mut self, max: usize, items: &mut Vec<SourceItem>) -> Result<ReadProgress, SourceError> {
+        self.silence.clock.advance(3_000_000);
+        self.stop.store(true, Ordering::Relaxed);
         if self.ends {
-            self.silence.clock.advance(3_000_000);
-            self.stop.store(true, Ordering::Relaxed);
             return Ok(ReadProgress::More);
         }
-        self.stop.store(true, Ordering::Relaxed);
         self.silence.read(max, items).map(|_| ReadProgress::More)
     }
 
@@ -155,7 +154,8 @@ fn who_stops_remembers_how_old_is_what_waits() {
         }
         pipeline.clock.advance(1_000_000_000);
         let (let_go, gate) = channel();
-        let silence = Silence { clock: Arc::clone(&pipeline.clock), passes: Duration::from_secs(3), gate };
+        // Time has gone by when it is told to stop.
+        let silence = Silence { clock: Arc::clone(&pipeline.clock), passes: Duration::ZERO, gate };
         let stop = Arc::new(AtomicBool::new(false));
         let source = Stopped { silence, stop: Arc::clone(&stop), ends };
         let start = Start { rows: 3, epoch: EpochNo(1), open };
