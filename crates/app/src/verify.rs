@@ -99,17 +99,16 @@ async fn one(
 }
 
 /// Refuses to go on with a run that is not what was written: whatever was changed would be decided on, and the seal would
-/// bear it out; or whose large bodies are not here: those to come would be apart from them. Outputs are looked at by their sinks.
+/// bear it out; or whose large bodies are not here: those to come would be apart from them. Outputs are looked at by their sinks;
+/// what was done to other runs and to the registry shows later as well as now.
 pub(crate) async fn check_sound(
     reader: &Reader,
     landscape: &Landscape,
     run: &RunRecord,
 ) -> Result<(), AppError> {
-    let registry = verify_registry(landscape.scans()?.registry()?.as_mut(), &Trust::default())?;
     let registered = registered(reader.store.as_ref(), run).await?;
     let bodies = reader.body_store(run);
-    let subject =
-        Subject { artifacts: None, registry: Some(&registry), ..registered.subject(run, bodies.as_ref()) };
+    let subject = Subject { artifacts: None, alone: true, ..registered.subject(run, bodies.as_ref()) };
     let found = elspeth_landscape::verify::verify(&landscape.scans()?, &subject)?;
     if let Some(bad) = found.first_bad {
         return Err(AppError::Altered { run_id: run.run_id, bad: Box::new(bad) });
@@ -156,7 +155,16 @@ impl Registered {
     ) -> Subject<'a> {
         let Self { nodes, edges, resumptions, artifacts } = self;
         let bodies = bodies.map(|store| store as &dyn LargeBodies);
-        Subject { run, nodes, edges, resumptions, artifacts: Some(artifacts), bodies, registry: None }
+        Subject {
+            run,
+            nodes,
+            edges,
+            resumptions,
+            artifacts: Some(artifacts),
+            bodies,
+            registry: None,
+            alone: false,
+        }
     }
 }
 

@@ -143,7 +143,8 @@ pub fn drive(
     mut deliver: impl FnMut(EpochWork) -> bool,
 ) -> Result<Finished, EngineError> {
     let mut ordered = OrderedNodes::of(&pipeline.graph);
-    ordered.restore(start.open, pipeline.clock.monotonic_us())?;
+    let restored_us = pipeline.clock.monotonic_us();
+    ordered.restore(start.open, restored_us)?;
     let bounds = pipeline.options.bounds;
     let workers = pipeline.options.max_workers.max(1);
     let first_position = source.position();
@@ -180,7 +181,7 @@ pub fn drive(
             measure,
             rows: start.rows,
             position: first_position,
-            kept_us: pipeline.clock.monotonic_us(),
+            kept_us: restored_us,
         };
         let mut cutter = EpochCutter::new(batch_rx, (pipeline.cut(), measure), stop);
         let mut number = start.epoch;

@@ -138,6 +138,8 @@ pub struct Subject<'a> {
     pub bodies: Option<&'a dyn LargeBodies>,
     /// What [`verify_registry`] found in the same database; nothing where there is none, but an export.
     pub registry: Option<&'a RegistryFindings>,
+    /// Whether nothing but the run is looked at: the time that takes does not grow with the other runs of the database.
+    pub alone: bool,
 }
 
 /// Verifies one run.

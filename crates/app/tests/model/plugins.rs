@@ -70,7 +70,7 @@ fn mapped(change: &Change, row: &Row) -> Result<Row, Failed> {
 fn truncated(row: &Row, field: &str, (limit, suffix): (usize, &str), strict: bool) -> Result<Row, Failed> {
     let mut row = row.clone();
     match row.get_mut(field) {
-        None | Some(Json::Null) if strict => return Err(Failed),
+        None if strict => return Err(Failed),
         None | Some(Json::Null) => {}
         Some(Json::String(text)) if text.chars().count() > limit => {
             let kept: String = text.chars().take(limit - suffix.chars().count()).collect();

@@ -72,6 +72,7 @@ fn attempt(file: &mut JournalFile, earlier: &Earlier, up: &TakeUp) -> Result<Sta
         artifacts: None,
         bodies: None,
         registry: None,
+        alone: false,
     };
     let epochs = unsound(Epochs::read(scan.as_mut(), &subject)?)?;
     let mut behind = Behind { file, earlier, lines: Lines::new(earlier.run.run_id), from: None };

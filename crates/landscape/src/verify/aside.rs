@@ -34,7 +34,7 @@ impl Aside {
             artifacts: scan.count(Counted::Artifacts)?,
             of_released: scan.count(Counted::OfReleased)?,
         };
-        let orphan = scan.orphan()?;
+        let orphan = if subject.alone { None } else { scan.orphan()? };
         let blocks = scan.blocks()?.len() as u64;
         let files = artifacts::read(subject.run, subject.artifacts);
         Ok(Self { beyond, stored, orphan, blocks, files })
