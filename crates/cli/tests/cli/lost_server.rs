@@ -34,7 +34,7 @@ impl Lost {
         command.env("ELSPETH_LANDSCAPE__DUMP_TO_JSONL", "true");
         command.env("ELSPETH_LANDSCAPE__DUMP_TO_JSONL_PATH", "journal.jsonl");
         command.env("ELSPETH_CHECKPOINT__FREQUENCY", "every_n");
-        command.env("ELSPETH_CHECKPOINT__CHECKPOINT_INTERVAL", "2");
+        command.env("ELSPETH_CHECKPOINT__CHECKPOINT_INTERVAL", "1");
         command
     }
 

@@ -25,7 +25,7 @@ impl Served {
     fn perform(&self, args: &[&str], fault: Option<&str>) -> std::process::Output {
         let mut command = self.cli.command(args);
         command.env(URL, &self.url).env("ELSPETH_CHECKPOINT__FREQUENCY", "every_n");
-        command.env("ELSPETH_CHECKPOINT__CHECKPOINT_INTERVAL", "2").env_remove(FAULT);
+        command.env("ELSPETH_CHECKPOINT__CHECKPOINT_INTERVAL", "1").env_remove(FAULT);
         command.envs(fault.map(|fault| (FAULT, fault))).output().expect("the binary was built for this test")
     }
 
