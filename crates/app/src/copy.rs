@@ -1,3 +1,4 @@
+use elspeth_landscape::verify::VerifyStatus;
 use serde::Serialize;
 
 use crate::export::{ExportChoice, ExportFormat, KindCount, export};
@@ -13,6 +14,8 @@ pub struct CopyReport {
     pub database: String,
     /// How many records there are, by kind.
     pub counts: Vec<KindCount>,
+    /// What verifying the record there came to.
+    pub verified: VerifyStatus,
     /// As it was sealed; the same there.
     pub content_root: Option<String>,
     /// As it was sealed; the same there.
@@ -46,6 +49,7 @@ pub fn copy(
         run_id: imported.run_id,
         database: imported.database,
         counts: imported.counts,
+        verified: imported.verified,
         content_root: imported.content_root,
         record_root: imported.record_root,
     })

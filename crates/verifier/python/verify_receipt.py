@@ -88,8 +88,8 @@ def follow(row, told, releases, acts, graph, completed):  # the way of a row, on
             if member["record"] == "batch_member" and member["batch_no"] == it["batches"][0]["batch_no"]:
                 members[member["token"], it["batches"][0]["step"]] = member["batch_no"], at, it
     def is_consumed(token, at):
-        if token in ended: return ended[token]["outcome"] == "consumed_in_batch"
         if (token, at) not in members: return False
+        if token in ended: return ended[token].get("batch_no") == members[token, at][0]  # or a later one
         unseen = kinds[ahead(at)] in ("transform", "gate") and (token, ahead(at)) not in states
         return members[token, at][:1] in came or unseen
     def way(token, at):  # how it ends, and where

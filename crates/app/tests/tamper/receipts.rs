@@ -138,6 +138,46 @@ fn nothing_can_be_left_out_where_batches_follow_batches() {
     assert!(tried > 100 && missed.is_empty(), "{tried} tried, {} missed", missed.len());
 }
 
+/// Members that come through a batch and are taken by the next one, members that a batch refuses while others go into it, and
+/// those of whom both is true.
+const PASSED_ON: &str = r#"
+source:
+  plugin: csv
+  on_success: numbers
+  options: {path: $DIR/in.csv, on_validation_failure: discard, schema: {mode: fixed, fields: ["id: int"]}}
+aggregations:
+  - {name: hall, plugin: batch_replicate, input: numbers, on_success: passed, on_error: refused, trigger: {count: 1},
+     output_mode: passthrough, options: {schema: {mode: observed}, default_copies: 1, include_copy_index: false}}
+  - {name: copies, plugin: batch_replicate, input: passed, on_success: copied, on_error: refused, trigger: {count: 3},
+     options: {schema: {mode: observed}, copies_field: id, max_copies: 4, include_copy_index: true}}
+  - {name: sums, plugin: batch_stats, input: copied, on_success: out, on_error: refused, trigger: {count: 4},
+     options: {schema: {mode: observed}, value_field: id}}
+sinks:
+  out: {plugin: json, on_write_failure: discard, options: {path: $DIR/out.jsonl}}
+  refused: {plugin: json, on_write_failure: discard, options: {path: $DIR/refused.jsonl}}
+landscape: {url: "$URL"}
+"#;
+
+#[test]
+fn members_that_go_on_to_other_batches_and_refused_ones_are_followed_on_their_own_ways() {
+    let subject = Subject::of(PASSED_ON, None);
+    let (run, _) = subject.rows().remove(0);
+    let outcomes: Vec<String> = (0..9)
+        .map(|row| {
+            let receipt = Receipt::parse(&receipt(&subject, &run, row).text).unwrap();
+            let first = Token::first_of(row);
+            let acts = receipt.acts.leaves.iter().flat_map(|act| &act.records);
+            let mut ended = acts.filter(|record| record.token("token") == first);
+            ended.find_map(|record| record.text("outcome")).unwrap().to_owned()
+        })
+        .collect();
+    let refused = outcomes.iter().filter(|outcome| *outcome == "routed").count();
+    let consumed = outcomes.iter().filter(|outcome| *outcome == "consumed_in_batch").count();
+    assert!(refused > 0 && consumed > 0 && refused + consumed == 9, "{outcomes:?}");
+    let Omitted { tried, missed } = omitted(&subject);
+    assert!(tried > 100 && missed.is_empty(), "{tried} tried, {} missed", missed.len());
+}
+
 /// The end of what came of a row may be left out where the run has no end either, and nothing else: whoever is told of less has
 /// no outcome.
 #[test]

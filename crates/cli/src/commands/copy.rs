@@ -1,7 +1,8 @@
 use elspeth_app::{AppError, CopyReport, DatabaseChoice, shell_word};
 
+use super::env_choice;
 use super::export::counts;
-use super::{OK, env_choice};
+use super::import::{exit_code, warning};
 use crate::args::CopyArgs;
 use crate::output::{self, grouped};
 
@@ -9,7 +10,8 @@ pub(super) fn copy(args: &CopyArgs) -> Result<u8, AppError> {
     let place = |database: &String| DatabaseChoice::Location(database.clone());
     let report =
         elspeth_app::copy(&args.run, (&place(&args.from), &place(&args.to)), &env_choice(&args.env))?;
-    if args.json.json { output::json(&report) } else { output::text(&text(&report)) }.map(|()| OK)
+    if args.json.json { output::json(&report) } else { output::text(&text(&report)) }?;
+    Ok(exit_code(report.verified))
 }
 
 fn text(report: &CopyReport) -> String {
@@ -17,6 +19,7 @@ fn text(report: &CopyReport) -> String {
     let (run, database) = (&report.run_id, &report.database);
     let mut out = format!("copied run {run} into {database}: {} records\n", grouped(total));
     out.push_str(&counts(&report.counts));
+    out.push_str(warning(report.verified));
     out.push_str(&format!("\nverify it: elspeth verify {run} -d {}\n", shell_word(database)));
     out
 }

@@ -28,7 +28,8 @@ pub(super) fn show(found: &[Verification], json: bool) -> Result<u8, AppError> {
     Ok(found.iter().map(|verification| exit_code(verification.status)).max().unwrap_or(OK))
 }
 
-const fn exit_code(status: VerifyStatus) -> u8 {
+/// What a status ends with.
+pub(super) const fn exit_code(status: VerifyStatus) -> u8 {
     match status {
         VerifyStatus::Ok => OK,
         VerifyStatus::Incomplete => INCOMPLETE,

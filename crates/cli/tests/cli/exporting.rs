@@ -119,6 +119,27 @@ fn a_record_that_was_edited_is_not_exported() {
 }
 
 #[test]
+fn a_record_that_is_not_what_was_written_is_brought_elsewhere_and_said_to_be_so() {
+    let cli = Cli::after_run();
+    let connection = rusqlite::Connection::open(cli.path("out/audit.db")).unwrap();
+    let changed =
+        connection.execute("UPDATE rows SET read_us = read_us + 1 WHERE row_index = 2", ()).unwrap();
+    assert_eq!(changed, 1);
+    drop(connection);
+    assert_eq!(cli.say(&export(&["-o", "export"])).code, 0);
+    for (database, args) in [
+        ("other.db", vec!["import", "export", "-d", "other.db"]),
+        ("copied.db", vec!["copy", "latest", "--from", "out/audit.db", "--to", "copied.db"]),
+    ] {
+        let said = cli.say(&args);
+        assert_eq!(said.code, 5, "{args:?}: {}{}", said.out, said.err);
+        assert!(said.out.contains("TAMPERED: its record is not what was written"), "{}", said.out);
+        assert_eq!(cli.json(&["runs", "-d", database, "--json"]).as_array().map(Vec::len), Some(1));
+        assert_eq!(cli.say(&["verify", "latest", "-d", database]).code, 5);
+    }
+}
+
+#[test]
 fn a_run_is_told_in_the_words_of_others() {
     let cli = Cli::after_run();
     let prov = cli.say(&export(&["-o", "prov.json", "--format", "prov"]));

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    NodeStateRecord, Outcome, RowIndex, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenParentRecord,
+    NodeStateRecord, NodeStateStatus, Outcome, RowIndex, TokenKey, TokenOrigin, TokenOutcomeRecord,
+    TokenParentRecord,
 };
 use elspeth_payload::{Block, LargeBodies};
 use elspeth_proof::merkle::{Proof, Prover};
@@ -88,6 +89,22 @@ pub(super) fn tell(
     Ok(Some(story))
 }
 
+/// Members that the batch refused, each alone: nothing that came out came of them.
+fn refused(records: &ReleaseRecords<'_>) -> HashSet<TokenKey> {
+    let mut refused = HashSet::new();
+    let Some(step) = records.batches.first().map(|batch| batch.step) else { return refused };
+    // Attempts are in order.
+    for state in records.states.iter().filter(|state| state.step == step) {
+        match state.status {
+            NodeStateStatus::Failed => refused.insert(state.token),
+            NodeStateStatus::Completed | NodeStateStatus::Open | NodeStateStatus::Pending => {
+                refused.remove(&state.token)
+            }
+        };
+    }
+    refused
+}
+
 /// How far the row was followed.
 struct Trail {
     /// The row's tokens, and all that were made of them.
@@ -121,7 +138,9 @@ impl Trail {
         known: &Known<'_>,
         (records, acted): (&ReleaseRecords<'_>, &ActedEpoch),
     ) -> Option<ToldRelease> {
-        if records.members().any(|member| self.tokens.contains(&member)) {
+        let refused = refused(records);
+        let took = |member: &TokenKey| self.tokens.contains(member) && !refused.contains(member);
+        if records.members().any(|member| took(&member)) {
             records.outputs.iter().for_each(|output| self.follow(output.token, known));
         }
         // A member may have a larger number than what was made of it.
@@ -160,14 +179,15 @@ impl Trail {
         known: &Known<'_>,
         (records, acted): (&ReleaseRecords<'_>, &ActedEpoch),
     ) -> Vec<TokenKey> {
+        let Some(number) = records.batches.first().map(|batch| batch.batch_no) else { return Vec::new() };
         let consumed = |end: &&TokenOutcomeRecord| {
-            end.outcome == Outcome::ConsumedInBatch && self.tokens.contains(&end.token)
+            end.outcome == Outcome::ConsumedInBatch
+                && end.release() == Some(number)
+                && self.tokens.contains(&end.token)
         };
-        let members: HashSet<_> = acted.outcomes.iter().filter(consumed).map(|end| end.token).collect();
-        if !records.members().any(|member| members.contains(&member)) {
+        if !acted.outcomes.iter().any(|end| consumed(&end)) {
             return Vec::new();
         }
-        let Some(number) = records.batches.first().map(|batch| batch.batch_no) else { return Vec::new() };
         let mut tokens = Vec::new();
         records.shown(known.version, |token, _, _| tokens.push(token));
         let from = tokens.partition_point(|token| TokenKey::of_batch(number, 0) > Some(*token));
