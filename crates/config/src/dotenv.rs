@@ -20,14 +20,16 @@ pub(crate) fn read(
 ) -> Result<BTreeMap<String, String>, BadLine> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
     let mut reader = Reader { text: &text, rest: &text };
-    let mut values = BTreeMap::new();
+    // A name alone is one without a value, whatever an earlier line says.
+    let mut values: BTreeMap<&str, Option<String>> = BTreeMap::new();
     while let Some(binding) = reader.binding()? {
-        if let (Some(name), Some(value)) = (binding.name, binding.value) {
-            let value = expanded(&value, |name| outer.get(name).or_else(|| values.get(name)));
-            values.insert(name.to_owned(), value);
-        }
+        let Some(name) = binding.name else { continue };
+        let inner = |name: &str| values.get(name).map(|value| value.as_deref().unwrap_or_default());
+        let known = |name: &str| outer.get(name).map(String::as_str).or_else(|| inner(name));
+        let value = binding.value.map(|value| expanded(&value, known));
+        values.insert(name, value);
     }
-    Ok(values)
+    Ok(values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
 }
 
 /// What a line says; a comment has no name, and a name alone no value.
@@ -43,7 +45,7 @@ struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     fn binding(&mut self) -> Result<Option<Binding<'t>>, BadLine> {
-        self.rest = self.rest.trim_start();
+        self.rest = self.rest.trim_start_matches(is_blank);
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -75,9 +77,14 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// What is a blank for Python.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
+}
+
 /// Blanks of a line, and what follows them.
 fn blanks(text: &str) -> (&str, &str) {
-    text.split_at(text.find(|c: char| c == '\n' || !c.is_whitespace()).unwrap_or(text.len()))
+    text.split_at(text.find(|c: char| c == '\n' || !is_blank(c)).unwrap_or(text.len()))
 }
 
 fn without_export(text: &str) -> &str {
@@ -96,7 +103,7 @@ fn name(text: &str) -> Option<(Option<&str>, &str)> {
         let (name, rest) = quoted.split_once('\'').filter(|(name, _)| !name.is_empty())?;
         return Some((Some(name), rest));
     }
-    let end = text.find(|c: char| matches!(c, '=' | '#') || c.is_whitespace()).unwrap_or(text.len());
+    let end = text.find(|c: char| matches!(c, '=' | '#') || is_blank(c)).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     (!name.is_empty()).then_some((Some(name), rest))
 }
@@ -112,7 +119,7 @@ fn value(text: &str) -> Option<(String, &str)> {
         }
         Some(_) | None => {
             let (line, rest) = text.split_at(text.find('\n').unwrap_or(text.len()));
-            Some((without_comment(line).trim_end().to_owned(), rest))
+            Some((without_comment(line).trim_end_matches(is_blank).to_owned(), rest))
         }
     }
 }
@@ -165,8 +172,8 @@ fn escape(c: char, quote: char) -> Option<char> {
 
 /// A line up to blanks with a `#` behind them.
 fn without_comment(line: &str) -> &str {
-    let comment = line.match_indices('#').find(|(at, _)| line[..*at].ends_with(char::is_whitespace));
-    comment.map_or(line, |(at, _)| line[..at].trim_end())
+    let comment = line.match_indices('#').find(|(at, _)| line[..*at].ends_with(is_blank));
+    comment.map_or(line, |(at, _)| line[..at].trim_end_matches(is_blank))
 }
 
 /// What follows the line, if nothing but a comment stands on the rest of it.
@@ -177,7 +184,7 @@ fn end_of_line(text: &str) -> Option<&str> {
 }
 
 /// The text with its variables replaced; one that nobody knows is empty.
-fn expanded<'v>(text: &str, known: impl Fn(&str) -> Option<&'v String>) -> String {
+fn expanded<'v>(text: &str, known: impl Fn(&str) -> Option<&'v str>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(begin) = rest.find("${") {
@@ -185,7 +192,7 @@ fn expanded<'v>(text: &str, known: impl Fn(&str) -> Option<&'v String>) -> Strin
         out.push_str(before);
         match variable(inside) {
             Some((name, default, tail)) => {
-                out.push_str(known(name).map_or(default, String::as_str));
+                out.push_str(known(name).unwrap_or(default));
                 rest = tail;
             }
             None => {
