@@ -3,9 +3,10 @@
 //! The same text can mean different things to the two: `$` also stands before a last line's end in Python, `\<` is a mere `<`,
 //! `&&` in a class is an ampersand. A pattern is translated so that it finds what Python finds, or refused: never searched in
 //! another sense. What begins a match stays what it is; its end may differ by the newline that `$` looks past. Known to differ:
-//! `\b` takes combining marks for parts of words.
+//! `\b` and `\B` take combining marks, connecting punctuation and circled letters for parts of words, and `²` and `½` for none.
 //! Source: <https://docs.python.org/3/library/re.html#regular-expression-syntax>, and `Lib/re/_parser.py` of CPython.
 
+mod one_letter;
 mod set_operators;
 mod text_end;
 
@@ -39,6 +40,7 @@ fn refused<T>(why: impl Into<String>, help: &'static str) -> Result<T, Refused> 
 /// The flags that change how a pattern is read, and not only what it finds.
 #[derive(Debug, Clone, Copy, Default)]
 struct Flags {
+    ignore_case: bool,
     multi_line: bool,
     verbose: bool,
 }
@@ -113,7 +115,15 @@ impl Translator<'_> {
             }
             '$' if !self.flags.multi_line => self.say(r"(?:\n?\z)"),
             '$' | '^' | '.' | '|' => self.say(&c.to_string()),
-            other => self.say(&literal(other)),
+            other => self.one(&literal(other)),
+        }
+    }
+
+    /// A character that stands for itself.
+    fn one(&mut self, text: &str) -> Step {
+        match one_letter::variants(text).filter(|_| self.flags.ignore_case) {
+            Some(variants) => self.say(&format!("[{variants}]")),
+            None => self.say(text),
         }
     }
 
@@ -156,7 +166,7 @@ impl Translator<'_> {
             'Z' => self.say(r"\z"),
             'A' | 'B' | 'b' | 'z' => self.say(&format!("\\{c}")),
             other => match self.member_of_escape(other, false)? {
-                Member::One(text) => self.say(&text),
+                Member::One(text) => self.one(&text),
                 Member::Several(set) => self.say(&format!("[{set}]")),
             },
         }
@@ -241,6 +251,8 @@ impl Translator<'_> {
                 Some(c) => self.member_or_range(c, &mut class)?,
             }
         }
+        let variants = one_letter::variants(&class[begin.len()..]).filter(|_| self.flags.ignore_case);
+        class.push_str(variants.unwrap_or_default());
         class.push(']');
         self.say(&class)
     }
@@ -315,6 +327,7 @@ impl Translator<'_> {
                 }
                 Some(flag) => {
                     self.flags.multi_line = if flag == 'm' { on } else { self.flags.multi_line };
+                    self.flags.ignore_case = if flag == 'i' { on } else { self.flags.ignore_case };
                     said.push(flag);
                 }
             }

@@ -63,6 +63,11 @@ fn patterns_that_mean_something_else_or_nothing_are_refused_with_the_cause() {
         ("a{2}+", "`+` stands behind a repetition (patterns"),
         ("a$\\n", "what follows `$` could take the newline before it (end the pattern with `$`"),
         ("(foo|bar$)\\s", "what follows `$` could take the newline before it"),
+        ("(a$|\\n){2}", "what follows `$` could take the newline before it"),
+        (
+            "\\b(foo|bar$)\\b",
+            "what follows `$` looks at the place before the newline (end the pattern with `$`",
+        ),
         ("(?a)\\w", "the flag `a` is not available (leave it out"),
         ("\\N{BULLET}", "`\\N{...}` is not available (write the character itself"),
         ("\\q", "`\\q` means nothing here (write the letter"),
