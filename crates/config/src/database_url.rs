@@ -45,7 +45,8 @@ impl DatabaseUrl {
     pub fn parse(url: &str) -> Result<Self, DatabaseUrlError> {
         let refused = |message: &str| DatabaseUrlError { message: message.to_owned(), help: FORMS };
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(refused(&format!("`{}` is not the URL of a database", without_userinfo(url))));
+            let shown = crate::secrets::masked(without_userinfo(url));
+            return Err(refused(&format!("`{shown}` is not the URL of a database")));
         };
         // SQLAlchemy names a Python driver behind `+`. Those of SQLite that mean the same file are known; another one may
         // mean an encrypted file, or options.
@@ -160,6 +161,8 @@ mod tests {
         assert_eq!(url.to_string(), "postgresql://u:***@h/d");
         let url = DatabaseUrl::parse("postgresql://u@h/d?password=hunter2&sslmode=require").unwrap();
         assert_eq!(url.to_string(), "postgresql://u@h/d?password=***&sslmode=require");
-        assert!(!DatabaseUrl::parse("u:hunter2@h/d").unwrap_err().message.contains("hunter2"));
+        for url in ["u:hunter2@h/d", "host=h password=hunter2 dbname=d"] {
+            assert!(!DatabaseUrl::parse(url).unwrap_err().message.contains("hunter2"), "{url}");
+        }
     }
 }

@@ -7,6 +7,7 @@ mod blot;
 use std::ops::Range;
 
 use elspeth_graph::SettingPath;
+use elspeth_postgres::bare_password;
 use serde_json::{Map, Value};
 
 use crate::finding::Finding;
@@ -231,6 +232,9 @@ fn is_secret_parameter(name: &str) -> bool {
     ends_like_a_secret(&name) || SECRET_PARAMETERS.contains(&last)
 }
 
+/// Schemes of URLs in which the first `/` ends the user and the host, whatever comes.
+const WEB: [&str; 4] = ["http", "https", "ws", "wss"];
+
 /// The password in a URL's `user:password@`.
 pub(crate) struct UserInfo {
     /// Its bytes in the URL.
@@ -243,11 +247,14 @@ impl UserInfo {
         let named =
             scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) && !scheme.is_empty();
         let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-        // A password may hold `@` by mistake; the last one ends it.
-        let (user, _) = authority.rsplit_once('@').filter(|_| named)?;
-        let (name, password) = user.split_once(':').filter(|(_, password)| !password.is_empty())?;
-        let start = scheme.len() + "://".len() + name.len() + 1;
-        Some(Self { password: start..start + password.len() })
+        if WEB.contains(&scheme) || authority.contains('@') {
+            // A password may hold `@` by mistake; the last one ends it.
+            let (user, _) = authority.rsplit_once('@').filter(|_| named)?;
+            let (name, password) = user.split_once(':').filter(|(_, password)| !password.is_empty())?;
+            let start = scheme.len() + "://".len() + name.len() + 1;
+            return Some(Self { password: start..start + password.len() });
+        }
+        bare_password(url).filter(|_| named).map(|password| Self { password })
     }
 }
 
@@ -327,6 +334,11 @@ mod tests {
             ("postgresql://u@h/d?sslkey=/etc/key.pem&sslcert=c", ""),
             ("https://h/x?token=", ""),
             ("what?token=1", ""),
+            ("postgresql://u:a/b==@h/d", "a/b=="),
+            ("mysql+pymysql://u:a?b#c@h/d?password=p", "a?b#c p"),
+            ("postgresql://h:5432/d?user=me@cloud", ""),
+            ("sqlite:////data/me@home.db", ""),
+            ("https://h:80/@me", ""),
         ];
         for (url, expected) in cases {
             let found: Vec<&str> = secrets_of_url(url).into_iter().map(|range| &url[range]).collect();

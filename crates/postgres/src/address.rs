@@ -1,4 +1,6 @@
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
@@ -62,6 +64,7 @@ impl PgAddress {
     /// [`PgAddressError`].
     pub fn parse(url: &str) -> Result<Self, PgAddressError> {
         let refused = |message: String| PgAddressError { url: without_password(url), message };
+        let url = &*with_encoded_password(url);
         if let Some(unknown) = query(url).map(name).find(|name| !PARAMETERS.contains(name)) {
             let known = PARAMETERS.join(", ");
             return Err(refused(format!("`{unknown}` is no parameter of such a URL; there are {known}")));
@@ -98,6 +101,26 @@ impl PgAddress {
             None => self.options.clone().application_name("elspeth"),
         }
     }
+}
+
+/// Where a URL has a password with `/`, `?` or `#` in it, as SQLAlchemy takes it: everything between the first `:` and the first
+/// `@` behind it. Other programs want these as `%2F`, `%3F` and `%23`, and read something else.
+#[must_use]
+pub fn bare_password(url: &str) -> Option<Range<usize>> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (user, _) = rest.split_once('@')?;
+    let (name, password) = user.split_once(':')?;
+    let is_bare = |text: &str| text.contains(['/', '?', '#']);
+    // `host:5432/database?user=me@cloud` is no password.
+    let is_query = password.split_once('?').is_some_and(|(_, query)| query.contains('='));
+    let start = scheme.len() + "://".len() + name.len() + 1;
+    (is_bare(password) && !is_bare(name) && !is_query).then_some(start..start + password.len())
+}
+
+fn with_encoded_password(url: &str) -> Cow<'_, str> {
+    let Some(password) = bare_password(url) else { return Cow::Borrowed(url) };
+    let encoded = url[password.clone()].replace('/', "%2F").replace('?', "%3F").replace('#', "%23");
+    Cow::Owned(format!("{}{encoded}{}", &url[..password.start], &url[password.end..]))
 }
 
 /// A URL's parameters with their values.
@@ -191,6 +214,17 @@ mod tests {
             let error = format!("{error} {}", error.url);
             assert!(!error.contains("hun") && !error.contains("ter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_password_may_be_written_as_sqlalchemy_takes_it() {
+        for password in ["pa/ss", "12/ss", "a/b+c==", "12?34", "1#2", "/", "a%2Fb/c"] {
+            let address = parsed(&format!("postgresql://u:{password}@h:1234/d?sslmode=require")).unwrap();
+            assert_eq!(address.location(), "postgresql://u@h:1234/d?sslmode=require", "{password}");
+        }
+        let address = parsed("postgresql://h:1234/d?user=me@cloud").unwrap();
+        assert_eq!(address.location(), "postgresql://me@cloud@h:1234/d");
+        assert_eq!(with_encoded_password("postgresql://u:a/b%2Fc@h/d"), "postgresql://u:a%2Fb%2Fc@h/d");
     }
 
     #[test]

@@ -19,5 +19,5 @@ mod address;
 mod failure;
 mod passfile;
 
-pub use address::{PgAddress, PgAddressError};
+pub use address::{PgAddress, PgAddressError, bare_password};
 pub use failure::PgFailure;

@@ -8,6 +8,9 @@ use super::{Inside, is_secret, secrets_of_url};
 /// How the text of a secret key begins.
 const KEY: &str = "PRIVATE+KEY+";
 
+/// What stands before the password in a connection string.
+const ASSIGNED: [&str; 3] = ["password=", "passwd=", "pwd="];
+
 /// The text with every secret blotted out. Lines, columns and bytes stay what they were.
 pub(crate) fn blotted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -57,11 +60,21 @@ fn replaced(
     out + &text[done..]
 }
 
-/// Where secret keys stand.
+/// Where secret keys stand, and passwords as connection strings have them (`host=h password=x`).
 fn keys_in(text: &str) -> Vec<(usize, usize)> {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | '}' | ']' | ')');
-    let end = |at: usize| text[at..].find(ends).map_or(text.len(), |length| at + length);
-    text.match_indices(KEY).map(|(at, _)| (at, end(at))).collect()
+    let ends =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | '&' | '}' | ']' | ')');
+    let end = |at: usize| match text[at..].starts_with("${") {
+        true => text[at..].find('}').map_or(text.len(), |length| at + length + 1),
+        false => text[at..].find(ends).map_or(text.len(), |length| at + length),
+    };
+    let keys = text.match_indices(KEY).map(|(at, _)| (at, end(at)));
+    let lower = text.to_ascii_lowercase();
+    let values = ASSIGNED.iter().flat_map(|word| lower.match_indices(word).map(|(at, _)| at + word.len()));
+    let passwords = values.map(|at| (at, end(at))).filter(|(at, end)| !is_variable(&text[*at..*end]));
+    let mut found: Vec<_> = keys.chain(passwords).collect();
+    found.sort_unstable();
+    found
 }
 
 /// The keys above a line, with their columns.
@@ -142,11 +155,11 @@ fn line_without_secrets(line: &str, above: &Above, out: &mut String) -> bool {
             out.push_str(value);
             return true;
         }
-        if value.starts_with(['{', '[']) {
+        if value.starts_with('{') {
             rest = value;
             continue;
         }
-        let flow = line[..line.len() - value.len()].contains(['{', '[']);
+        let flow = value.starts_with('[') || line[..line.len() - value.len()].contains(['{', '[']);
         let length = value_length(value, flow);
         match is_variable(&value[..length]) {
             true => out.push_str(&value[..length]),
@@ -186,6 +199,7 @@ fn is_variable(value: &str) -> bool {
 fn value_length(value: &str, flow: bool) -> usize {
     match value.chars().next() {
         Some(quote @ ('"' | '\'')) => quoted_length(value, quote),
+        Some('[') => value.find(']').map_or(value.len(), |at| at + 1),
         _ => {
             let ends: &[&str] = if flow { &[", ", "}", "]", " #"] } else { &[" #"] };
             // A variable has a bracket of its own.
@@ -220,6 +234,7 @@ mod tests {
             ("url: postgresql://u:hunter2@h/d", "url: postgresql://u:*******@h/d"),
             ("url: \"https://u:a@b@h/x?y=z:1\" # c", "url: \"https://u:***@h/x?y=z:1\" # c"),
             ("url: postgresql://u@h:5432/d", "url: postgresql://u@h:5432/d"),
+            ("url: postgresql://u:1/2=#3@h/d # c", "url: postgresql://u:******@h/d # c"),
             ("  api_key: k1\n  n: 5\n", "  api_key: **\n  n: 5\n"),
             ("o: {db_password: \"p, q\", n: 1, token: t}", "o: {db_password: ******, n: 1, token: *}"),
             ("Authorization: Bearer k3 # why", "Authorization: ********* # why"),
@@ -239,6 +254,16 @@ mod tests {
             ("password: 'a''b' # c", "password: ****** # c"),
             ("url: 'https://u:a b@h' # c", "url: 'https://u:***@h' # c"),
             ("credentials: {user: me, password: x}", "credentials: {user: me, password: *}"),
+            ("password: [a, b] # c", "password: ****** # c"),
+            ("o: {password: [a, b], n: 1}", "o: {password: ******, n: 1}"),
+            (
+                "exporters: [{headers: {x-team: [s, t], accept: a}}]",
+                "exporters: [{headers: {x-team: ******, accept: a}}]",
+            ),
+            ("url: host=h password=p1 dbname=d", "url: host=h password=** dbname=d"),
+            ("dsn: 'Server=h;PWD=p1;Encrypt=yes'", "dsn: 'Server=h;PWD=**;Encrypt=yes'"),
+            ("url: host=h password=${PW} dbname=d", "url: host=h password=${PW} dbname=d"),
+            ("url: password=${PW:-p q} dbname=d", "url: password=********** dbname=d"),
             ("passwort: ü # token: ü", "passwort: ü # token: ·"),
             ("max_tokens: 5\r\n", "max_tokens: 5\r\n"),
             ("url: https://h?a=1&api_key=k1&b=2 # c", "url: https://h?a=1&api_key=**&b=2 # c"),
@@ -267,6 +292,7 @@ mod tests {
             ("`https://u:hunter2@h/x` is none", "`https://u:***@h/x` is none"),
             ("see https://h?a=1&token=t1 and ://", "see https://h?a=1&token=*** and ://"),
             ("the text `PRIVATE+KEY+n+0+AA` is none", "the text `***` is none"),
+            ("`host=h Password=p1 user=u` is none", "`host=h Password=*** user=u` is none"),
             ("nothing at all", "nothing at all"),
         ];
         for (text, expected) in cases {
