@@ -11,7 +11,9 @@ fn settings(sink: &Json, epoch: u32, workers: u32) -> String {
     let observed = json!({"mode": "observed"});
     let mut sink = sink.clone();
     sink["headers"] = json!("original");
-    sink["schema"] = observed.clone();
+    if sink["schema"].is_null() {
+        sink["schema"] = observed.clone();
+    }
     let plugin = if sink["path"] == "out.csv" { "csv" } else { "json" };
     json!({
         "source": {"plugin": "json", "on_success": "out", "options": {
@@ -33,7 +35,10 @@ const INPUT: &str = "{\"Full Name\": \"Ann\"}\n\
 
 /// A run in a folder of its own; one that is killed there is resumed. Its output and its content root.
 fn outcome(settings: &str, path: &str, kill_at: Option<&str>) -> (String, Json) {
-    let cli = Cli::triage();
+    outcome_in(&Cli::triage(), settings, path, kill_at)
+}
+
+fn outcome_in(cli: &Cli, settings: &str, path: &str, kill_at: Option<&str>) -> (String, Json) {
     cli.write("s.yaml", settings);
     cli.write("in.jsonl", INPUT);
     let mut run = cli.command(&["run", "-s", "s.yaml", "-x"]);
@@ -73,6 +78,26 @@ fn a_field_has_its_first_header_however_epochs_end_and_whoever_resumes() {
         }
         for kill in ["kill:before-act:1", "kill:after-act:2", "kill:before-publish:1"] {
             assert_eq!(outcome(&settings(&sink, 1, 8), path, Some(kill)), plain, "{kill}");
+        }
+    }
+}
+
+#[test]
+fn columns_of_a_file_that_is_appended_to_are_recognised_once_the_source_tells_their_headers() {
+    let before = "Full Name,Phone No.,E-Mail\nAnn,,\nBob,5,\nCy,6,\nDi,7,d@x\nEd,,\n";
+    let (head, rows) = before.split_once('\n').unwrap();
+    let fields = json!({"mode": "flexible", "fields": ["full_name: str", "e_mail: str?"]});
+    for schema in [Json::Null, fields] {
+        let settings = settings(&json!({"path": "out.csv", "mode": "append", "schema": schema}), 1, 8);
+        let appended = |kill: Option<&str>| {
+            let cli = Cli::triage();
+            cli.write("out.csv", before);
+            outcome_in(&cli, &settings, "out.csv", kill)
+        };
+        let plain = appended(None);
+        assert_eq!(plain.0, format!("{head}\n{rows}{rows}"));
+        for kill in ["kill:before-act:2", "kill:after-act:3", "kill:before-publish:1"] {
+            assert_eq!(appended(Some(kill)), plain, "{kill}");
         }
     }
 }

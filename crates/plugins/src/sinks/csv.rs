@@ -393,6 +393,7 @@ impl Output {
     /// Sees to it that all fields of the row have a column; gives the header line if it must be written now.
     fn make_room(&mut self, settings: &Settings, row: &Row) -> Result<Vec<u8>, ErrorReason> {
         let before = self.columns.len();
+        self.columns.recognise(row.shape(), |field| self.headers.of(field));
         self.columns.fit(row.shape()).map_err(|(field, why)| {
             let path = settings.path.display();
             let message = format!("there is no column for the field `{field}` in `{path}`: {why}");

@@ -87,12 +87,27 @@ impl Columns {
         self.names.len()
     }
 
+    /// Gives the columns of a file that the run appends to the names of their fields, where those of the shape tell which
+    /// headers they have: some sources tell theirs with their records.
+    pub(crate) fn recognise<'h>(&mut self, shape: &'h Arc<Shape>, header_of: impl Fn(&'h str) -> &'h str) {
+        if self.width != Width::OfFile || self.slots.are_of(shape) {
+            return;
+        }
+        for field in shape.names().iter().filter(|field| !self.names.contains(*field)).collect::<Vec<_>>() {
+            if let Some(column) = self.names.get_index_of(header_of(field)) {
+                let renamed =
+                    |(n, name): (usize, CompactString)| if n == column { field.clone() } else { name };
+                self.names = std::mem::take(&mut self.names).into_iter().enumerate().map(renamed).collect();
+            }
+        }
+    }
+
     /// For each column the place of its value in rows of `shape`; adds columns for fields that have none.
     ///
     /// # Errors
     /// The first field that has no column, and why it gets none. Nothing is added then.
     pub(crate) fn fit(&mut self, shape: &Arc<Shape>) -> Result<(), (CompactString, String)> {
-        if self.slots.shape.as_ref().is_some_and(|known| Arc::ptr_eq(known, shape)) {
+        if self.slots.are_of(shape) {
             return Ok(());
         }
         let new: Vec<_> = shape.names().iter().filter(|name| !self.names.contains(*name)).cloned().collect();
@@ -139,6 +154,10 @@ impl Columns {
 }
 
 impl Slots {
+    fn are_of(&self, shape: &Arc<Shape>) -> bool {
+        self.shape.as_ref().is_some_and(|known| Arc::ptr_eq(known, shape))
+    }
+
     fn look_at(&mut self, shape: &Arc<Shape>, columns: &IndexSet<CompactString>) {
         self.of_column.clear();
         self.of_column.resize(columns.len(), None);

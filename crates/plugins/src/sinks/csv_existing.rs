@@ -4,7 +4,7 @@ use std::path::Path;
 
 use compact_str::CompactString;
 use elspeth_plugin::SinkError;
-use elspeth_value::{Contract, SchemaMode};
+use elspeth_value::{Contract, SchemaMode, normalise_header};
 
 use super::appended::read_head;
 use super::headers::Headers;
@@ -58,7 +58,7 @@ impl Existing {
     ) -> Result<Self, SinkError> {
         let mut columns: Vec<CompactString> = Vec::new();
         for header in &self.columns {
-            let field = CompactString::from(headers.field_of(header));
+            let field = field_of(header, headers, contract);
             if columns.contains(&field) {
                 return Err(refused(&format!("it has the column `{header}` twice")));
             }
@@ -74,6 +74,15 @@ impl Existing {
         }
         self.columns = columns;
         Ok(self)
+    }
+}
+
+/// The field of a column. Where the source tells its headers with its records, none is known yet, and the schema may tell.
+fn field_of(header: &str, headers: &Headers, contract: &Contract) -> CompactString {
+    let expected = |field: &CompactString| contract.field(field).is_some() && headers.is_awaited(field);
+    match headers.field_of(header) {
+        field if field == header => normalise_header(header).filter(expected).unwrap_or_else(|| field.into()),
+        field => field.into(),
     }
 }
 

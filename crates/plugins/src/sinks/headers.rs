@@ -151,6 +151,11 @@ impl Headers {
         self.by_field.get(field).map_or(field, String::as_str)
     }
 
+    /// Whether the source may still tell which header a field has.
+    pub(crate) fn is_awaited(&self, field: &str) -> bool {
+        self.original.is_some() && !self.by_field.contains_key(field)
+    }
+
     /// Which field is called `header` in the output.
     pub(crate) fn field_of<'a>(&'a self, header: &'a str) -> &'a str {
         self.by_field.iter().find(|(_, h)| *h == header).map_or(header, |(field, _)| field.as_str())
