@@ -264,6 +264,53 @@ fn fields_that_no_row_has_or_that_pass_unseen_are_warned_of() {
     assert_eq!(named.help.as_deref(), Some("write `messagetext`"));
 }
 
+/// Warnings of a search behind a gate, for what comes from a source or a step behind it.
+fn warned(columns: &str, step: Option<&str>, field: &str) -> Vec<&'static str> {
+    let step = step
+        .map(|step| format!("- {{name: make, input: rows, on_success: made, on_error: discard, {step}}}"));
+    let made = if step.is_some() { "made" } else { "rows" };
+    let text = format!(
+        r#"
+source: {{plugin: csv, on_success: rows, options: {{path: in.csv, schema: {{mode: observed}}, on_validation_failure: discard{columns}}}}}
+gates: [{{name: gate, input: {made}, condition: "True", routes: {{"true": more, "false": out}}}}]
+transforms:
+- {{name: search, plugin: keyword_filter, input: more, on_success: out, on_error: discard, options: {{fields: [{field}], blocked_patterns: [x]}}}}
+{}
+sinks: {{out: {{plugin: csv, options: {{path: out.csv, schema: {{mode: observed}}}}}}}}
+"#,
+        step.unwrap_or_default()
+    );
+    loaded(&text).warnings.iter().map(|warning| warning.code).collect()
+}
+
+#[test]
+fn fields_that_every_row_has_are_not_warned_of() {
+    let computed = "plugin: field_mapper, options: {computed: {Text: \"str(row.get('a'))\"}}";
+    let mapped = "plugin: field_mapper, options: {mapping: {a: text}, strict: true}";
+    let loosely = "plugin: field_mapper, options: {mapping: {a: text}}";
+    let items = "plugin: json_explode, options: {array_field: list}";
+    let columns = ", columns: [The Id, Note], field_mapping: {note: remark}";
+    for (columns, step, field) in [
+        ("", Some(computed), "Text"),
+        ("", Some(mapped), "text"),
+        ("", Some(items), "item"),
+        ("", Some(items), "item_index"),
+        (columns, None, "the_id"),
+        (columns, None, "remark"),
+    ] {
+        assert_eq!(warned(columns, step, field), Vec::<&str>::new(), "{step:?} {field}");
+    }
+    for (columns, step, field) in [
+        ("", None, "text"),
+        ("", Some(loosely), "text"),
+        ("", Some(items), "text"),
+        (columns, None, "note"),
+        (columns, Some(items), "the_id"),
+    ] {
+        assert_eq!(warned(columns, step, field), ["unseen-field"], "{step:?} {field}");
+    }
+}
+
 #[test]
 fn a_byte_order_mark_and_crlf_change_nothing() {
     let text = format!("\u{feff}{}", GATE.replace('\n', "\r\n"));

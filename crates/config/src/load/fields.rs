@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use elspeth_contracts::Step;
+use elspeth_contracts::{NodeType, Step};
 use elspeth_graph::{ExecutionGraph, SettingPath};
 use elspeth_plugin::{NamedField, Transform};
-use elspeth_value::{Contract, normalise_header};
+use elspeth_value::{Contract, SchemaMode, normalise_header};
 use serde_json::Value;
 
 use crate::Settings;
@@ -28,9 +28,9 @@ pub(super) fn doubtful(
         for named in plugin.named_fields() {
             let at = at.child(&named.option);
             let needs = plugin.input_contract();
-            found.extend(
-                impossible(&named, &given, &at).or_else(|| unsure(&named, [&node.input, &needs], &at)),
-            );
+            let sure = || names.are_sure(node.step, &named.field);
+            let unsure = || unsure(&named, [&node.input, &needs], &at).filter(|_| !sure());
+            found.extend(impossible(&named, &given, &at).or_else(unsure));
         }
     }
     found
@@ -95,6 +95,41 @@ impl Names<'_> {
         let own = plugin.map(|(_, plugin)| plugin.given_names()).unwrap_or_default();
         let renamed = if step == Step::SOURCE { self.renamed() } else { Vec::new() };
         declared.chain(listed).chain(own).chain(renamed).collect()
+    }
+
+    /// Whether all rows that come to that step have the field, though no schema tells: each producer gives it to every row.
+    fn are_sure(&self, step: Step, field: &str) -> bool {
+        let mut before = self.graph.edges().iter().filter(|edge| edge.to == step).peekable();
+        before.peek().is_some() && before.all(|edge| self.is_sure_of(edge.from, field))
+    }
+
+    fn is_sure_of(&self, producer: Step, field: &str) -> bool {
+        let node = self.graph.node(producer);
+        match node.node_type() {
+            NodeType::Gate => self.are_sure(producer, field),
+            NodeType::Source => self.columns().iter().any(|column| column == field),
+            NodeType::Transform => {
+                let plugin = self.transforms.iter().find(|(name, _)| *name == node.name);
+                // Of rows of which nothing is known.
+                let anything = Contract { mode: SchemaMode::Flexible, ..Contract::observed() };
+                let made = plugin.and_then(|(_, plugin)| plugin.output_contract(&anything).ok());
+                made.is_some_and(|made| made.field(field).is_some_and(|spec| spec.required))
+            }
+            NodeType::Aggregation | NodeType::Coalesce | NodeType::Sink => false,
+        }
+    }
+
+    /// The fields of a file without header, all of which every record has.
+    fn columns(&self) -> Vec<String> {
+        let options = &self.settings.source.options;
+        let names = options.get("columns").and_then(Value::as_array).into_iter().flatten();
+        let normal = names.filter_map(|name| normalise_header(name.as_str()?)).map(|name| name.to_string());
+        let mapping = options.get("field_mapping").and_then(Value::as_object);
+        let renamed = |name: String| match mapping.and_then(|mapping| mapping.get(&name)?.as_str()) {
+            Some(other) => other.to_owned(),
+            None => name,
+        };
+        normal.map(renamed).collect()
     }
 
     /// Names that the source gives after it has normalised those of its data.
