@@ -240,7 +240,7 @@ impl JsonSchema for HeadersOption {
             "description": "normalized: the fields' names; original: the source's headers; or a mapping {field: header}.",
             "default": "normalized",
             "anyOf": [
-                {"enum": ["normalized", "original"]},
+                {"type": "string", "enum": ["normalized", "original"]},
                 {"type": "object", "additionalProperties": {"type": "string"}}
             ]
         })
