@@ -117,6 +117,7 @@ impl TextEncoding {
         let little = match head {
             [0xFF, 0xFE, ..] => true,
             [0xFE, 0xFF, ..] => false,
+            [0xEF, 0xBB, 0xBF, ..] if self.is_utf16() => return Some("utf-8"),
             _ => return None,
         };
         let fits = match self {
@@ -130,12 +131,20 @@ impl TextEncoding {
         (!fits).then_some(if little { "utf-16" } else { "utf-16-be" })
     }
 
+    fn is_utf16(self) -> bool {
+        match self {
+            Self::Utf8 | Self::Utf8Marked | Self::Ascii | Self::Latin1 => false,
+            Self::Utf16 => true,
+            Self::Other(encoding) => encoding == UTF_16LE || encoding == UTF_16BE,
+        }
+    }
+
     /// Whether every character can be written.
     pub(crate) fn holds_everything(self) -> bool {
         match self {
             Self::Utf8 | Self::Utf8Marked | Self::Utf16 => true,
             Self::Ascii | Self::Latin1 => false,
-            Self::Other(encoding) => encoding == UTF_16LE || encoding == UTF_16BE || encoding == UTF_8,
+            Self::Other(encoding) => self.is_utf16() || encoding == UTF_8,
         }
     }
 

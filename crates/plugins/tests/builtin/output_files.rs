@@ -148,6 +148,22 @@ fn a_file_is_appended_to_in_its_own_byte_order_or_refused_before_the_first_row()
 }
 
 #[test]
+fn utf16_is_not_appended_to_a_file_that_says_it_is_utf8() {
+    let scratch = Scratch::new();
+    for (plugin, before) in [("csv", "\u{feff}id\n1\n"), ("json", "\u{feff}{\"id\":1}\n")] {
+        let path = scratch.write(&format!("out.{plugin}l"), before);
+        for encoding in ["utf-16", "utf-16-le", "utf-16-be"] {
+            let options = json!({"path": path, "mode": "append", "encoding": encoding});
+            let refused = sink(plugin, &options).preflight().unwrap_err();
+            assert_eq!(refused.help.unwrap(), "write `encoding: utf-8`, or write to another file");
+        }
+        let options = json!({"path": path, "mode": "append"});
+        let (bytes, refused) = output(plugin, &options, &[vec![row(&[("id", Value::Int(2))])]]);
+        assert!(bytes.starts_with(before.as_bytes()) && refused.is_empty(), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_file_that_somebody_else_appends_to_meanwhile_is_not_overwritten() {
     let scratch = Scratch::new();
     let path = scratch.write("out.csv", "id\n1\n");
