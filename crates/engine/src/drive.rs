@@ -193,9 +193,7 @@ pub fn drive(
                 Next::Stop => (None, Occasion::Stop),
                 Next::End => break,
             };
-            pipeline.deciding.store(true, Ordering::Relaxed);
             wanted = decider.deliver(&mut number, (rows, occasion), &mut deliver)?;
-            pipeline.deciding.store(false, Ordering::Relaxed);
         }
         drop(cutter);
         let identity = reader.join().map_err(|_| EngineError::WorkerLost)?.map_err(EngineError::Source)?;
@@ -281,6 +279,18 @@ impl Decider<'_> {
     /// end, so that there is a checkpoint that the publication can advance; and one that stops while something waits for its time
     /// has another, so that the time since the last is not forgotten.
     fn deliver(
+        &mut self,
+        number: &mut EpochNo,
+        (rows, occasion): (Option<EpochRows>, Occasion),
+        deliver: &mut impl FnMut(EpochWork) -> bool,
+    ) -> Result<bool, EngineError> {
+        self.pipeline.deciding.store(true, Ordering::Relaxed);
+        let wanted = self.delivered(number, (rows, occasion), deliver)?;
+        self.pipeline.deciding.store(false, Ordering::Relaxed);
+        Ok(wanted)
+    }
+
+    fn delivered(
         &mut self,
         number: &mut EpochNo,
         (rows, occasion): (Option<EpochRows>, Occasion),

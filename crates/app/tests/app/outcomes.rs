@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex};
+use std::time::Duration;
 
 use elspeth_app::{Progress, RunId, RunObserver};
 use elspeth_canonical::HashVersion;
@@ -13,7 +14,7 @@ use elspeth_plugin::{
 };
 use elspeth_value::{Contract, Row, Value};
 
-use crate::support::{Scratch, TRIAGE, TRIAGE_CSV};
+use crate::support::{Quiet, Scratch, TRIAGE, TRIAGE_CSV};
 
 /// Refuses rows whose `id` is even.
 struct Picky {
@@ -306,4 +307,56 @@ fn what_is_being_decided_when_a_run_is_stopped_is_finished_first() {
     let prepared = elspeth_app::prepare_with(&scratch.settings(&settings), registry).unwrap();
     let report = elspeth_app::run(prepared, Arc::clone(&STOP), &mut Told).unwrap();
     assert_eq!((report.run.rows.processed, report.unfinished), (6, 0), "{:?}", report.error);
+}
+
+/// Set while what is left at the end of the source is decided.
+static STOP_AT_END: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+/// Whether a run has ended.
+static ENDED: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+/// Has the run stopped, and is not done with the row before the run ends. One that waits for it cannot end, so it gives up.
+struct Patient;
+
+impl Transform for Patient {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+        Ok(input.clone())
+    }
+
+    fn process(&self, row: Row, _: &TransformContext<'_>) -> TransformResult {
+        STOP_AT_END.store(true, Ordering::Relaxed);
+        let ended = ENDED.0.lock().unwrap();
+        drop(ENDED.1.wait_timeout_while(ended, Duration::from_secs(3), |ended| !*ended).unwrap());
+        Ok(TransformOutput::Unchanged(row))
+    }
+}
+
+const SUMMED: &str = r"
+source:
+  plugin: csv
+  on_success: scores
+  options: {path: $DIR/in.csv, on_validation_failure: discard, schema: {mode: fixed, fields: ['score: int']}}
+aggregations:
+  - {name: sums, plugin: batch_stats, input: scores, on_success: sum, on_error: discard,
+     options: {schema: {mode: observed}, value_field: score}}
+transforms:
+  - {name: patient, plugin: patient, input: sum, on_success: out, on_error: discard}
+sinks:
+  out: {plugin: json, on_write_failure: discard, options: {path: $DIR/out.jsonl}}
+landscape: {url: sqlite:///$DIR/audit.db}
+";
+
+#[test]
+fn what_is_decided_at_the_end_of_the_source_is_finished_when_a_run_is_stopped() {
+    let scratch = Scratch::new();
+    scratch.write("in.csv", "score\n1\n2\n");
+    let mut registry = elspeth_app::registry();
+    let passthrough = registry.info(PluginKind::Transform, "passthrough").unwrap().clone();
+    let info = elspeth_plugin::PluginInfo { name: "patient", ..passthrough };
+    registry.add_transform(info, |_| Ok(Arc::new(Patient)));
+    let prepared = elspeth_app::prepare_with(&scratch.settings(SUMMED), registry).unwrap();
+    let report = elspeth_app::run(prepared, Arc::clone(&STOP_AT_END), &mut Quiet).unwrap();
+    *ENDED.0.lock().unwrap() = true;
+    ENDED.1.notify_all();
+    assert_eq!(report.run.status.as_str(), "completed", "{:?}", report.error);
+    assert_eq!(report.run.destinations["out"], 1);
 }
