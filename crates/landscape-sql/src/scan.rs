@@ -17,7 +17,8 @@ use elspeth_contracts::{
 use elspeth_landscape::registry::Entry;
 use elspeth_landscape::verify::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effects, EpochRecord, Later, LaterFile,
-    PurgeRecord, RecordScan, RegistryScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
+    LaterSink, PurgeRecord, RecordScan, RegistryScan, RowRecords, RunMark, ScanSource, TokenRange,
+    TokenRecords,
 };
 use elspeth_landscape::{Corruption, LandscapeError, RunRecord, SinkIntent};
 
@@ -179,10 +180,10 @@ impl Scan {
         self.connection.db().number(sql, values).map_err(|error| self.failed(error.into()))
     }
 
-    /// The first number of a run in a table after `after`, by the index or key that every table has.
     /// Numbers of runs that ran somewhere else.
     fn imported(&self) -> Result<HashSet<i64>, LandscapeError> {
-        let sql = "SELECT number, run_no, entry FROM registry WHERE run_no <> ? ORDER BY number";
+        // Whoever has many runs has few entries that have to be read as what they are.
+        let sql = "SELECT number, run_no, entry FROM registry WHERE run_no <> ? AND entry LIKE '%imported%' ORDER BY number";
         let entries = self.list((sql, "registry", 1), |cells| {
             let is_import = matches!(Entry::read(&cells.text(2)?), Some(Entry::Imported(_)));
             Ok(is_import.then_some(cells.int(1)?))
@@ -190,6 +191,7 @@ impl Scan {
         Ok(entries.into_iter().flatten().collect())
     }
 
+    /// The first number of a run in a table after `after`, by the index or key that every table has.
     fn next_run(&self, table: &str, after: i64) -> Result<Option<i64>, LandscapeError> {
         self.number(&format!("SELECT min(run_no) FROM {table} WHERE run_no > ?"), values![after])
     }
@@ -217,11 +219,15 @@ const LATER_FILES: &str = "SELECT a.run_no, a.path, a.size_bytes, a.content_hash
             OR a.epoch = (SELECT max(b.epoch) FROM artifacts b WHERE b.run_no = a.run_no AND b.step = a.step))
     ORDER BY coalesce(r.completed_at, r.heartbeat_at), r.run_no, a.published";
 
-/// Runs that have no end (0: running), whose sinks are done with all that was decided.
-const LATER_UNENDED: &str = "SELECT r.run_no, r.run_id FROM runs r
-    WHERE r.run_no <> ?1 AND r.status = 0
+/// Sinks (5) of runs that did not complete (1) and may have given files their names, of which nothing is recorded: their sinks are
+/// done with all that was decided, and they did not end before this one.
+const LATER_UNENDED: &str = "SELECT r.run_no, r.run_id, n.config
+    FROM runs r JOIN nodes n ON n.run_no = r.run_no AND n.node_type = 5
+    WHERE r.run_no <> ?1 AND r.status <> 1
+        AND (r.completed_at IS NULL OR r.completed_at >= (SELECT completed_at FROM runs WHERE run_no = ?1))
         AND NOT EXISTS (SELECT 1 FROM epochs e WHERE e.run_no = r.run_no AND e.acted_at IS NULL)
-    ORDER BY r.heartbeat_at, r.run_no";
+        AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.run_no = r.run_no AND a.published = 1)
+    ORDER BY r.heartbeat_at, r.run_no, n.step";
 
 /// Tables that have records of runs, in the order in which they were made.
 const TABLES_OF_RUNS: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'runs'
@@ -519,7 +525,9 @@ impl RecordScan for Scan {
             };
             Ok((cells.int(0)?, file))
         })?;
-        let unended = self.list((LATER_UNENDED, "runs", 1), |cells| Ok((cells.int(0)?, cells.run_id(1)?)))?;
+        let unended = self.list((LATER_UNENDED, "runs", 1), |cells| {
+            Ok((cells.int(0)?, LaterSink { run_id: cells.run_id(1)?, config: cells.text(2)? }))
+        })?;
         let files = files.into_iter().filter(|(run, _)| !imported.contains(run));
         let unended = unended.into_iter().filter(|(run, _)| !imported.contains(run));
         Ok(Later { files: files.map(|it| it.1).collect(), unended: unended.map(|it| it.1).collect() })

@@ -47,7 +47,7 @@ use places::Places;
 pub use registry::{RegistryFindings, RegistryScan, StoredEntry, Trust, verify_registry};
 pub use scan::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord, Later,
-    LaterFile, PurgeRecord, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
+    LaterFile, LaterSink, PurgeRecord, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
 };
 use story::Story;
 

@@ -126,6 +126,33 @@ fn a_file_that_got_its_name_from_a_run_that_was_killed_then_shows_nothing() {
 }
 
 #[test]
+fn a_run_that_stopped_excuses_only_files_that_it_writes() {
+    let cli = Cli::triage();
+    let settings = std::fs::read_to_string(cli.path("triage.yaml")).unwrap();
+    cli.write("triage.yaml", &settings.replace("path: out/", "path: out/elsewhere/"));
+    killed(&cli, "before-record-publication");
+    cli.write("triage.yaml", &settings);
+    assert_eq!(cli.say(&["run", "-s", "triage.yaml", "-x"]).code, 0);
+    assert_eq!(statuses(&cli)[0], "ok");
+    let text = std::fs::read_to_string(cli.path("out/approved.csv")).unwrap();
+    cli.write("out/approved.csv", &(text + "8,Eve,99\n"));
+    assert_eq!(statuses(&cli)[0], "tampered");
+}
+
+#[test]
+fn a_run_that_failed_while_it_gave_files_their_names_shows_nothing_either() {
+    let cli = Cli::after_run();
+    cli.write("in.csv", "id,full_name,score\n7,Gil,77\n");
+    let run = ["run", "-s", "triage.yaml", "-x"];
+    let third = "io:3:eio:rename";
+    let ended = cli.command(&run).env("ELSPETH_FAULT", third).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(statuses(&cli), ["ok", "incomplete"]);
+    assert_eq!(cli.say(&["resume", "latest", "-d", "out/audit.db", "-x"]).code, 0);
+    assert_eq!(statuses(&cli), ["ok"; 2]);
+}
+
+#[test]
 fn who_published_last_is_who_wrote_a_file_whoever_began_first() {
     let cli = Cli::triage();
     let run = ["run", "-s", "triage.yaml", "-x"];

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{ArtifactRecord, RunId, RunStatus};
+use serde_json::Value;
 
-use super::scan::{Later, LaterFile, RecordScan};
+use super::scan::{Later, LaterFile, LaterSink, RecordScan};
 use super::{Bad, Check, Ledger};
 use crate::{LandscapeError, RunRecord};
 
@@ -76,7 +77,7 @@ pub(super) fn check(
             ledger.note(Check::Artifacts, format!("{path} was written again by run {run}"));
         } else if files.imported && is_there {
             ledger.unknown(Check::Artifacts, format!("{path} is another file here than where the run ran"));
-        } else if let Some(run) = later.unended.last().filter(|_| is_there) {
+        } else if let Some(run) = unended(&later.unended, artifact).filter(|_| is_there) {
             let what = format!(
                 "{path} is another file; run {run} may have given it its name, and has to go on first"
             );
@@ -97,6 +98,30 @@ fn writer(later: &[LaterFile], artifact: &ArtifactRecord, found: &OnDisk) -> Opt
         (file.published || is_it) && place(&file.path) == here
     };
     later.iter().rev().find(wrote).map(|file| file.run_id)
+}
+
+/// The last run that may have given the file its name before it stopped: one of its sinks is told of the file, or of a folder in
+/// which it is.
+fn unended(later: &[LaterSink], artifact: &ArtifactRecord) -> Option<RunId> {
+    let here = place(&artifact.path)?;
+    let writes = |sink: &&LaterSink| {
+        let config = serde_json::from_str(&sink.config).unwrap_or_default();
+        texts(&config)
+            .into_iter()
+            .filter_map(place)
+            .any(|told| here.starts_with(&told) && told.parent().is_some())
+    };
+    later.iter().rev().find(writes).map(|sink| sink.run_id)
+}
+
+/// All texts in some JSON.
+fn texts(json: &Value) -> Vec<&str> {
+    match json {
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+        Value::String(text) => vec![text],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+    }
 }
 
 /// A file's place, however settings name it.

@@ -75,8 +75,17 @@ pub trait RecordScan: Send {
 pub struct Later {
     /// In the order in which the runs ended: files that got their names, and the newest of each sink.
     pub files: Vec<LaterFile>,
-    /// Runs that stopped without an end, when nothing was left to be done but to give files their names.
-    pub unended: Vec<RunId>,
+    /// Sinks of runs that stopped when nothing was left to be done but to give files their names.
+    pub unended: Vec<LaterSink>,
+}
+
+/// A sink of a run that stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaterSink {
+    /// The run.
+    pub run_id: RunId,
+    /// What the sink is told; JSON.
+    pub config: String,
 }
 
 /// A file as another run left it.
