@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord};
 use elspeth_landscape::verify::{
-    CheckResult, CheckStatus, RegistryFindings, Subject, Trust, Verification, verify_registry,
+    CheckResult, CheckStatus, RegistryFindings, Subject, Trust, Verification, VerifyStatus, verify_registry,
 };
 use elspeth_landscape::{LandscapeError, LandscapeReader, ResumptionRecord, RunRecord};
 use elspeth_landscape_sql::Landscape;
@@ -49,15 +49,20 @@ pub fn verify(
         let reader = Reader { store: Box::new(store), location: location(&url) };
         let registry = verify_registry(landscape.scans()?.registry()?.as_mut(), &trust)?;
         match choice {
-            VerifyChoice::One(run) => Ok(vec![one(&reader, &landscape, run, &registry).await?]),
+            VerifyChoice::One(run) => Ok(vec![one(&reader, &landscape, run, (&registry, false)).await?]),
             VerifyChoice::All => {
                 let runs = match reader.store.runs().await {
                     Ok(runs) => runs,
                     Err(error) => return Ok(vec![unreadable(error)?]),
                 };
                 let mut found = Vec::with_capacity(runs.len());
+                // What is of no run is looked for once, unless there is something.
+                let mut alone = false;
                 for run in runs {
-                    found.push(one(&reader, &landscape, &run.run_id.to_string(), &registry).await?);
+                    let run = run.run_id.to_string();
+                    let verified = one(&reader, &landscape, &run, (&registry, alone)).await?;
+                    alone |= has_sound_database(&verified);
+                    found.push(verified);
                 }
                 if found.is_empty() && !registry.is_sound() {
                     found.push(Verification::of_registry(&registry));
@@ -76,11 +81,17 @@ impl TrustChoice {
     }
 }
 
+/// Whether a run was looked at to the end, and nothing was found beside it.
+fn has_sound_database(found: &Verification) -> bool {
+    let is_sound = |check: &CheckResult| check.name == "database" && check.status == CheckStatus::Ok;
+    found.status != VerifyStatus::Tampered && found.checks.iter().any(is_sound)
+}
+
 async fn one(
     reader: &Reader,
     landscape: &Landscape,
     run: &str,
-    registry: &RegistryFindings,
+    (registry, alone): (&RegistryFindings, bool),
 ) -> Result<Verification, AppError> {
     let record = match reader.run(run).await {
         Ok(record) => record,
@@ -91,7 +102,7 @@ async fn one(
         Ok(registered) => {
             let bodies = reader.body_store(&record);
             let subject =
-                Subject { registry: Some(registry), ..registered.subject(&record, bodies.as_ref()) };
+                Subject { registry: Some(registry), alone, ..registered.subject(&record, bodies.as_ref()) };
             Ok(elspeth_landscape::verify::verify(&landscape.scans()?, &subject)?)
         }
         Err(error) => Ok(Verification { run_id: Some(record.run_id), ..unreadable(error)? }),
