@@ -82,24 +82,26 @@ fn standing(owner: &str) -> Standing {
         return Standing::Unknown;
     };
     match (Mark::read(mark), Mark::of(getpid())) {
-        (Some(then), Some(now)) if then.place != now.place => Standing::Unknown,
-        (Some(_), Some(_)) if has_ended(process) => Standing::Gone,
-        (Some(then), Some(_)) => {
-            if Mark::of(process) == Some(then) {
-                Standing::Alive
-            } else {
-                Standing::Gone
-            }
-        }
+        (Some(then), Some(here)) if then.place != here.place => Standing::Unknown,
+        (Some(then), Some(_)) => seen(&then, Mark::of(process).as_ref(), has_ended(process)),
         // Another process may have its number by now; then only its silence shows that it is gone.
-        (None, _) | (_, None) => {
-            if has_ended(process) {
-                Standing::Gone
-            } else {
-                Standing::Unknown
-            }
-        }
+        (None, _) | (_, None) => seen_only(has_ended(process)),
     }
+}
+
+/// What a process is, whose number is that of one which had a mark.
+fn seen(then: &Mark, now: Option<&Mark>, has_ended: bool) -> Standing {
+    match now {
+        Some(_) if has_ended => Standing::Gone,
+        Some(now) if now == then => Standing::Alive,
+        Some(_) => Standing::Gone,
+        // The system may hide what processes of others are (`hidepid`).
+        None => seen_only(has_ended),
+    }
+}
+
+fn seen_only(has_ended: bool) -> Standing {
+    if has_ended { Standing::Gone } else { Standing::Unknown }
 }
 
 fn has_ended(process: Pid) -> bool {
@@ -158,6 +160,14 @@ mod tests {
             "another container, or before the machine was started"
         );
         assert!(is_gone(&elsewhere, LONG_AGO.0, LONG_AGO.1));
+    }
+
+    #[test]
+    fn a_process_that_is_hidden_is_not_taken_for_one_that_ended() {
+        let then = Mark::of(getpid()).unwrap();
+        assert_eq!(seen(&then, None, false), Standing::Unknown);
+        assert_eq!(seen(&then, None, true), Standing::Gone);
+        assert_eq!(seen(&then, Some(&then), true), Standing::Gone);
     }
 
     #[test]
