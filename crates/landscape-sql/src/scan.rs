@@ -180,15 +180,22 @@ impl Scan {
         self.connection.db().number(sql, values).map_err(|error| self.failed(error.into()))
     }
 
-    /// Numbers of runs that ran somewhere else.
+    /// Numbers of runs that ran somewhere else, and not here since.
     fn imported(&self) -> Result<HashSet<i64>, LandscapeError> {
         // Whoever has many runs has few entries that have to be read as what they are.
-        let sql = "SELECT number, run_no, entry FROM registry WHERE run_no <> ? AND entry LIKE '%imported%' ORDER BY number";
-        let entries = self.list((sql, "registry", 1), |cells| {
-            let is_import = matches!(Entry::read(&cells.text(2)?), Some(Entry::Imported(_)));
-            Ok(is_import.then_some(cells.int(1)?))
-        })?;
-        Ok(entries.into_iter().flatten().collect())
+        let sql = "SELECT number, run_no, entry FROM registry WHERE run_no <> ?
+            AND (entry LIKE '%imported%' OR entry LIKE '%taken_up%') ORDER BY number";
+        let entries =
+            self.list((sql, "registry", 1), |cells| Ok((cells.int(1)?, Entry::read(&cells.text(2)?))))?;
+        let mut imported = HashSet::new();
+        for (run, entry) in entries {
+            match entry {
+                Some(Entry::Imported(_)) => imported.insert(run),
+                Some(Entry::TakenUp(_)) => imported.remove(&run),
+                Some(_) | None => false,
+            };
+        }
+        Ok(imported)
     }
 
     /// The first number of a run in a table after `after`, by the index or key that every table has.

@@ -199,6 +199,29 @@ fn nothing_that_is_here_is_held_against_a_run_that_ran_elsewhere() {
 }
 
 #[test]
+fn a_run_that_went_on_where_it_was_copied_to_is_what_was_written() {
+    for fault in ["io:3:eio:rename", "kill:before-publish:1"] {
+        let cli = Cli::triage();
+        let stopped =
+            cli.command(&["run", "-s", "triage.yaml", "-x"]).env("ELSPETH_FAULT", fault).output().unwrap();
+        assert_ne!(stopped.status.code(), Some(0));
+        let copy = |from, to| assert_eq!(cli.say(&["copy", "latest", "--from", from, "--to", to]).code, 0);
+        let verify = |database| cli.say(&["verify", "latest", "-d", database]).code;
+        copy("out/audit.db", "there.db");
+        assert_eq!(cli.say(&["resume", "latest", "-d", "there.db", "-x"]).code, 0);
+        assert_eq!(verify("there.db"), 0, "{fault}");
+        copy("there.db", "further.db");
+        assert_eq!(verify("further.db"), 0, "{fault}");
+        cli.write("out/approved.csv", "7\n");
+        assert_eq!(
+            (verify("there.db"), verify("further.db")),
+            (5, 1),
+            "it wrote its outputs where it went on"
+        );
+    }
+}
+
+#[test]
 fn bodies_that_were_purged_are_not_missed() {
     let cli = Cli::after_run();
     assert_eq!(cli.say(&["purge", "--older-than", "0", "-y", "-d", "out/audit.db"]).code, 0);

@@ -1,7 +1,9 @@
 //! What the registry says of one run, compared with the run.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use elspeth_canonical::ContentHash;
 use elspeth_contracts::{EpochNo, PurgeStatus, RunStatus};
 
 use super::fold::TreesAt;
@@ -21,7 +23,12 @@ pub(super) struct Entered {
     pub(super) last: Option<u64>,
     /// Its first ones came with it from another database, whose numbers of purges are other ones.
     imported: bool,
+    /// Which came with it, behind the one that says so.
+    came: Vec<Range<usize>>,
 }
+
+/// Of the content and of the record.
+type Roots = (Option<ContentHash>, Option<ContentHash>);
 
 /// With what the entries are compared.
 pub(super) struct Told<'a> {
@@ -38,7 +45,8 @@ pub(super) struct Told<'a> {
 
 impl Entered {
     pub(super) fn read(scan: &mut dyn RecordScan) -> Result<Self, LandscapeError> {
-        let mut entered = Self { entries: Vec::new(), unreadable: Vec::new(), last: None, imported: false };
+        let (entries, came) = (Vec::new(), Vec::new());
+        let mut entered = Self { entries, unreadable: Vec::new(), last: None, imported: false, came };
         for (number, text) in scan.entries()? {
             entered.last = Some(number);
             entered.add(number, &text);
@@ -62,13 +70,49 @@ impl Entered {
             | Entry::KeyRevoked(_) => Vec::new(),
         };
         self.imported |= !came.is_empty();
+        let at = self.entries.len();
         self.entries.push((number, entry));
         came.iter().for_each(|text| self.add(number, text));
+        if !came.is_empty() {
+            self.came.push(at + 1..self.entries.len());
+        }
     }
 
-    /// Whether the run ran somewhere else.
+    /// Whether the run ran somewhere else, and not here since.
     pub(super) fn is_imported(&self) -> bool {
-        self.entries.iter().any(|(_, entry)| matches!(entry, Entry::Imported(_)))
+        let mut entries = self.entries.iter().enumerate();
+        entries
+            .any(|(at, (_, entry))| matches!(entry, Entry::Imported(_)) && !self.goes_on(self.behind(at).end))
+    }
+
+    /// The entries that came with the one at that position.
+    fn behind(&self, at: usize) -> Range<usize> {
+        self.came.iter().find(|came| came.start == at + 1).cloned().unwrap_or(at + 1..at + 1)
+    }
+
+    /// Whether the run was taken up from that position on.
+    fn goes_on(&self, from: usize) -> bool {
+        self.entries[from..].iter().any(|(_, entry)| matches!(entry, Entry::TakenUp(_)))
+    }
+
+    /// The roots that a run must have had when it was imported, where it went on later: those of its end until then.
+    fn roots_then(&self, at: usize) -> Option<Roots> {
+        let came = self.behind(at);
+        if !self.goes_on(came.end) {
+            return None;
+        }
+        let roots = |(_, entry): &(u64, Entry)| match entry {
+            Entry::Sealed(sealed) => Some((Some(sealed.content_root), Some(sealed.record_root))),
+            Entry::Begun(_) | Entry::TakenUp(_) => Some((None, None)),
+            Entry::Opened(_)
+            | Entry::Head(_)
+            | Entry::PurgeRequested(_)
+            | Entry::Purged(_)
+            | Entry::KeyAdded(_)
+            | Entry::KeyRevoked(_)
+            | Entry::Imported(_) => None,
+        };
+        Some(self.entries[came].iter().rev().find_map(roots).unwrap_or_default())
     }
 
     /// Epochs of whose trees entries tell.
@@ -91,8 +135,11 @@ impl Entered {
         let mut course =
             Course { told, phase: Phase::Before, taken: 0, sealed: None, imported: self.imported };
         let mut purges = told.purges.iter().map(PurgeTold::of).collect::<Vec<_>>();
-        for (number, entry) in &self.entries {
-            if let Err(bad) = course.follow(*number, entry, &mut purges) {
+        let now = (told.run.content_root, told.run.record_root);
+        for (at, (number, entry)) in self.entries.iter().enumerate() {
+            let is_import = matches!(entry, Entry::Imported(_));
+            let roots = Some(at).filter(|_| is_import).and_then(|at| self.roots_then(at)).unwrap_or(now);
+            if let Err(bad) = course.follow((*number, entry), roots, &mut purges) {
                 ledger.bad(Check::Registry, bad);
             }
         }
@@ -132,13 +179,19 @@ impl<'a> Course<'a> {
         Bad::exact("runs", self.told.run.run_id.to_string()).what(what)
     }
 
-    fn follow(&mut self, number: u64, entry: &'a Entry, purges: &mut [PurgeTold<'_>]) -> Result<(), Bad> {
+    /// `roots` are those that an import has to name.
+    fn follow(
+        &mut self,
+        (number, entry): (u64, &'a Entry),
+        roots: Roots,
+        purges: &mut [PurgeTold<'_>],
+    ) -> Result<(), Bad> {
         let order = |right: bool| {
             if right { Ok(()) } else { Err(entry_bad(number, "it is out of order for its run")) }
         };
         match entry {
             Entry::Opened(_) | Entry::KeyAdded(_) | Entry::KeyRevoked(_) => Ok(()),
-            Entry::Imported(imported) => self.came(number, imported),
+            Entry::Imported(imported) => self.came(number, imported, roots),
             Entry::Begun(begun) => {
                 order(self.phase == Phase::Before)?;
                 self.phase = Phase::Running;
@@ -192,9 +245,8 @@ impl<'a> Course<'a> {
         Ok(())
     }
 
-    fn came(&self, number: u64, imported: &Imported) -> Result<(), Bad> {
-        let run = self.told.run;
-        if (imported.content_root, imported.record_root) == (run.content_root, run.record_root) {
+    fn came(&self, number: u64, imported: &Imported, roots: Roots) -> Result<(), Bad> {
+        if (imported.content_root, imported.record_root) == roots {
             return Ok(());
         }
         Err(self.run_bad(format!("its roots are not those with which it was imported (entry {number})")))
