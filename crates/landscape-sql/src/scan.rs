@@ -228,7 +228,7 @@ const LATER_FILES: &str = "SELECT a.run_no, a.path, a.size_bytes, a.content_hash
 
 /// Sinks (5) of runs that did not complete (1) and may have given files their names, of which nothing is recorded: their sinks are
 /// done with all that was decided, and they did not end before this one.
-const LATER_UNENDED: &str = "SELECT r.run_no, r.run_id, n.config
+const LATER_UNENDED: &str = "SELECT r.run_no, r.run_id, n.config, r.completed_at
     FROM runs r JOIN nodes n ON n.run_no = r.run_no AND n.node_type = 5
     WHERE r.run_no <> ?1 AND r.status <> 1
         AND (r.completed_at IS NULL OR r.completed_at >= (SELECT completed_at FROM runs WHERE run_no = ?1))
@@ -533,7 +533,8 @@ impl RecordScan for Scan {
             Ok((cells.int(0)?, file))
         })?;
         let unended = self.list((LATER_UNENDED, "runs", 1), |cells| {
-            Ok((cells.int(0)?, LaterSink { run_id: cells.run_id(1)?, config: cells.text(2)? }))
+            let ended = cells.maybe_int(3)?.is_some();
+            Ok((cells.int(0)?, LaterSink { run_id: cells.run_id(1)?, config: cells.text(2)?, ended }))
         })?;
         let files = files.into_iter().filter(|(run, _)| !imported.contains(run));
         let unended = unended.into_iter().filter(|(run, _)| !imported.contains(run));

@@ -144,12 +144,19 @@ fn a_run_that_failed_while_it_gave_files_their_names_shows_nothing_either() {
     let cli = Cli::after_run();
     cli.write("in.csv", "id,full_name,score\n7,Gil,77\n");
     let run = ["run", "-s", "triage.yaml", "-x"];
-    let third = "io:3:eio:rename";
-    let ended = cli.command(&run).env("ELSPETH_FAULT", third).output().unwrap();
-    assert_eq!(ended.status.code(), Some(1));
-    assert_eq!(statuses(&cli), ["ok", "incomplete"]);
+    let fails = |fault| {
+        let ended = cli.command(&run).env("ELSPETH_FAULT", fault).output().unwrap();
+        assert_eq!(ended.status.code(), Some(1));
+    };
+    fails("io:1:eio:rename");
+    let approved = std::fs::read_to_string(cli.path("out/approved.csv")).unwrap();
+    cli.write("out/approved.csv", &approved.replace('1', "2"));
+    assert_eq!(statuses(&cli), ["ok", "tampered"], "it gave none its name");
+    cli.write("out/approved.csv", &approved);
+    fails("io:3:eio:rename");
+    assert_eq!(statuses(&cli), ["ok", "ok", "incomplete"]);
     assert_eq!(cli.say(&["resume", "latest", "-d", "out/audit.db", "-x"]).code, 0);
-    assert_eq!(statuses(&cli), ["ok"; 2]);
+    assert_eq!(statuses(&cli), ["ok"; 3]);
 }
 
 #[test]

@@ -106,12 +106,18 @@ fn unended(later: &[LaterSink], artifact: &ArtifactRecord) -> Option<RunId> {
     let here = place(&artifact.path)?;
     let writes = |sink: &&LaterSink| {
         let config = serde_json::from_str(&sink.config).unwrap_or_default();
-        texts(&config)
-            .into_iter()
-            .filter_map(place)
-            .any(|told| here.starts_with(&told) && told.parent().is_some())
+        let is_here = |told: &PathBuf| here.starts_with(told) && told.parent().is_some();
+        texts(&config).into_iter().filter_map(place).any(|told| is_here(&told))
+            && !(sink.ended && is_staged(&here, sink.run_id))
     };
     later.iter().rev().find(writes).map(|sink| sink.run_id)
+}
+
+/// Whether what a run wrote for the file still lies beside it, so that the run did not give the file its name.
+fn is_staged(file: &Path, run: RunId) -> bool {
+    let mut staged = file.as_os_str().to_owned();
+    staged.push(format!(".{run}.partial"));
+    Path::new(&staged).exists()
 }
 
 /// All texts in some JSON.

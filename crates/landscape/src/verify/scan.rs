@@ -86,6 +86,8 @@ pub struct LaterSink {
     pub run_id: RunId,
     /// What the sink is told; JSON.
     pub config: String,
+    /// Whether its end is recorded: it was not killed.
+    pub ended: bool,
 }
 
 /// A file as another run left it.
