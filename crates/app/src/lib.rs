@@ -41,12 +41,16 @@ mod verify;
 pub use choice::{DatabaseChoice, EnvChoice, SettingsChoice};
 pub use copy::{CopyReport, copy};
 pub use elspeth_config::Diagnostic;
-pub use elspeth_contracts::{RunId, RunStatus};
+pub use elspeth_contracts::{CallStatus, NodeStateStatus, Outcome, RunId, RunStatus, TokenId};
 pub use elspeth_executors::silence_plugin_panics;
 pub use elspeth_graph::ExecutionGraph;
-pub use elspeth_landscape::lineage::Lineage;
+pub use elspeth_landscape::lineage::{
+    Lineage, LineageBatch, LineageCall, LineageError, LineageMember, LineageMembership, LineageOutcome,
+    LineageRouting, LineageRow, LineageSource, LineageState, LineageToken, LineageTree, LineageWords,
+    RoutingReason,
+};
 pub use elspeth_landscape::verify::{BadRecord, CheckResult, CheckStatus, Verification, VerifyStatus};
-pub use elspeth_landscape::{FailureGroup, FailureReport, RunListing};
+pub use elspeth_landscape::{FailureGroup, FailureReport, RunListing, Shown};
 pub use elspeth_orchestrator::{Progress, RunObserver};
 pub use elspeth_proof::{printable, printable_lines};
 pub use error::{AppError, Diagnostics};

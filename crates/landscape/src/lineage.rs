@@ -28,6 +28,8 @@ pub use model::{
     Lineage, LineageBatch, LineageCall, LineageError, LineageMember, LineageMembers, LineageMembership,
     LineageOutcome, LineageRouting, LineageRow, LineageSource, LineageState, LineageToken, RoutingReason,
 };
+pub use text::LineageWords;
+pub use tree::LineageTree;
 
 pub(crate) use bodies::Bodies;
 pub(crate) use facts::Facts;

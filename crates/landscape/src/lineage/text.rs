@@ -19,8 +19,9 @@ use crate::text::{abridged, short_hash, value_text};
 /// The most members and outputs of a batch that are named.
 const LISTED: usize = 10;
 
-/// What can be said of tokens with the whole answer at hand.
-pub(super) struct Words<'a> {
+/// What can be said of tokens with the whole answer at hand. Nothing of it is made printable yet.
+#[derive(Debug)]
+pub struct LineageWords<'a> {
     pub(super) lineage: &'a Lineage,
     /// Asks about something else in the same run.
     command: &'a str,
@@ -45,19 +46,23 @@ struct Merge {
     collisions: BTreeMap<String, Vec<String>>,
 }
 
-impl<'a> Words<'a> {
-    pub(super) fn of(lineage: &'a Lineage, command: &'a str) -> Self {
+impl<'a> LineageWords<'a> {
+    /// `command` is what has to be typed before ` --row N` or ` --token ID` to ask about something else in the same run.
+    #[must_use]
+    pub fn of(lineage: &'a Lineage, command: &'a str) -> Self {
         let places = lineage.tokens.iter().map(|token| token.token_id).zip(0..).collect();
         Self { lineage, command, places }
     }
 
     /// The position of a token, if it is part of the answer.
-    pub(super) fn place(&self, id: TokenId) -> Option<usize> {
+    #[must_use]
+    pub fn place(&self, id: TokenId) -> Option<usize> {
         self.places.get(&id).copied()
     }
 
     /// What a token is, after its id.
-    pub(super) fn heading(&self, token: &LineageToken) -> String {
+    #[must_use]
+    pub fn heading(&self, token: &LineageToken) -> String {
         if let Some(made_by) = &token.made_by {
             let (position, batch) = (u64::from(made_by.position) + 1, named(&made_by.batch));
             return format!(" · output {position} of {} of {batch}", made_by.outputs);
@@ -81,7 +86,7 @@ impl<'a> Words<'a> {
 
     fn members(&self, made_by: &LineageSource) -> Vec<String> {
         let members = &made_by.members;
-        let mut lines = vec![format!("{} of {}", flushed(&made_by.batch), count(members.count, "member"))];
+        let mut lines = vec![format!("{} of {}", made_by.batch, count(members.count, "member"))];
         lines.extend(members.tokens.iter().take(LISTED).map(|member| match member.row_index {
             Some(row) => format!("{}: row {row} · {}", member.position + 1, member.token_id),
             None => format!("{}: {}", member.position + 1, member.token_id),
@@ -165,8 +170,8 @@ impl<'a> Words<'a> {
         lines.extend(state.calls.iter().map(|call| {
             format!("call {} · {} · {}", call.call_type, call.status, short_hash(call.request_hash))
         }));
-        lines.extend(state.error.as_ref().map(error_text));
-        lines.extend(state.routing.iter().map(routing_text));
+        lines.extend(state.error.as_ref().map(ToString::to_string));
+        lines.extend(state.routing.iter().map(ToString::to_string));
         lines
     }
 
@@ -176,7 +181,9 @@ impl<'a> Words<'a> {
         if merged { Vec::new() } else { merge_lines(state) }
     }
 
-    fn merged_into(&self, token: &LineageToken) -> Option<TokenId> {
+    /// The token that it became part of at a coalesce.
+    #[must_use]
+    pub fn merged_into(&self, token: &LineageToken) -> Option<TokenId> {
         let outcome = token.outcome.as_ref().filter(|outcome| outcome.outcome == Outcome::Coalesced)?;
         outcome.group.and_then(TokenKey::from_u64).map(|key| self.lineage.run_id.token_id(key))
     }
@@ -200,11 +207,8 @@ impl<'a> Words<'a> {
         } else {
             String::new()
         };
-        let mut lines = vec![format!(
-            "member {position} of {members} of batch {} · {}{made}",
-            batch.batch,
-            flushed(batch)
-        )];
+        let mut lines =
+            vec![format!("member {position} of {members} of batch {} · {batch}{made}", batch.batch)];
         if consumed {
             let shown = membership.output_tokens.iter().take(LISTED);
             lines.extend(shown.map(|output| format!("→ {output}")));
@@ -219,7 +223,8 @@ impl<'a> Words<'a> {
     }
 
     /// What became of a token.
-    pub(super) fn outcome_line(&self, token: &LineageToken) -> String {
+    #[must_use]
+    pub fn outcome_line(&self, token: &LineageToken) -> String {
         let Some(outcome) = &token.outcome else { return "under way".to_owned() };
         let mut line = outcome.outcome.to_string();
         if let Some(sink) = &outcome.sink {
@@ -241,7 +246,7 @@ impl<'a> Words<'a> {
         if let Some(error) = &outcome.error {
             line.push_str(&format!(" · because of {}", error.node));
             if token.states.iter().all(|state| state.error.is_none()) {
-                line.push_str(&format!(": {}", error_text(error)));
+                line.push_str(&format!(": {error}"));
             }
         }
         line
@@ -358,50 +363,61 @@ fn named(batch: &LineageBatch) -> String {
     }
 }
 
-/// What became of a batch, and why.
-fn flushed(batch: &LineageBatch) -> String {
-    let mut line = match batch.status {
-        BatchStatus::Draft | BatchStatus::Executing => return "not flushed yet".to_owned(),
-        BatchStatus::Completed => "flushed".to_owned(),
-        BatchStatus::Failed => "flush failed".to_owned(),
-    };
-    if let Some(trigger) = batch.trigger {
-        line.push_str(&format!(" by {trigger}"));
+/// What became of it, and why.
+impl fmt::Display for LineageBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            BatchStatus::Draft | BatchStatus::Executing => return f.write_str("not flushed yet"),
+            BatchStatus::Completed => f.write_str("flushed")?,
+            BatchStatus::Failed => f.write_str("flush failed")?,
+        }
+        if let Some(trigger) = self.trigger {
+            write!(f, " by {trigger}")?;
+        }
+        if let Some(row) = self.flushed_at_row {
+            write!(f, " at row {row}")?;
+        }
+        if self.attempts > 1 {
+            write!(f, ", attempt {}", self.attempts)?;
+        }
+        match &self.reason {
+            Some(reason) => write!(f, " ({})", abridged(reason)),
+            None => Ok(()),
+        }
     }
-    if let Some(row) = batch.flushed_at_row {
-        line.push_str(&format!(" at row {row}"));
-    }
-    if batch.attempts > 1 {
-        line.push_str(&format!(", attempt {}", batch.attempts));
-    }
-    if let Some(reason) = &batch.reason {
-        line.push_str(&format!(" ({})", abridged(reason)));
-    }
-    line
 }
 
 fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn routing_text(routing: &LineageRouting) -> String {
-    let LineageRouting { label, to, .. } = routing;
-    match (&routing.reason, routing.mode) {
-        (Some(RoutingReason::Gate { condition, result }), EdgeMode::Copy) => {
-            format!("{condition} → {result} → branch {label} → {to}")
+impl fmt::Display for LineageRouting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { label, to, .. } = self;
+        match (&self.reason, self.mode) {
+            (Some(RoutingReason::Gate { condition, result }), EdgeMode::Copy) => {
+                write!(f, "{condition} → {result} → branch {label} → {to}")
+            }
+            (Some(RoutingReason::Gate { condition, result }), EdgeMode::Move | EdgeMode::Divert) => {
+                write!(f, "{condition} → {result} → {to}")
+            }
+            (Some(RoutingReason::Recorded(reason)), _) => {
+                write!(f, "{label} → {to} ({})", abridged(reason.get()))
+            }
+            (None, EdgeMode::Divert) => write!(f, "diverted → {to}"),
+            (None, EdgeMode::Copy) => write!(f, "branch {label} → {to}"),
+            (None, EdgeMode::Move) => write!(f, "{label} → {to}"),
         }
-        (Some(RoutingReason::Gate { condition, result }), EdgeMode::Move | EdgeMode::Divert) => {
-            format!("{condition} → {result} → {to}")
-        }
-        (Some(RoutingReason::Recorded(reason)), _) => format!("{label} → {to} ({})", abridged(reason.get())),
-        (None, EdgeMode::Divert) => format!("diverted → {to}"),
-        (None, EdgeMode::Copy) => format!("branch {label} → {to}"),
-        (None, EdgeMode::Move) => format!("{label} → {to}"),
     }
 }
 
-fn error_text(error: &LineageError) -> String {
-    let reason = &error.reason;
-    let line = reason.line.map(|line| format!(" (line {line} of the source)")).unwrap_or_default();
-    format!("{}: {}{line}", reason.kind, reason.message)
+impl fmt::Display for LineageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = &self.reason;
+        write!(f, "{}: {}", reason.kind, reason.message)?;
+        match reason.line {
+            Some(line) => write!(f, " (line {line} of the source)"),
+            None => Ok(()),
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use elspeth_contracts::Outcome;
 use elspeth_proof::printable;
 
-use super::text::{self, Words};
+use super::text::{self, LineageWords};
 use super::{Lineage, LineageToken};
 use crate::text::short_hash;
 
@@ -37,8 +37,8 @@ impl Lineage {
             writeln!(out, "Row {} · {} · source data {hash}", row.row_index, row.row_id)?;
             text::write_body(out, &row.data)?;
         }
-        let words = Words::of(self, command);
-        let tree = Tree::of(&words);
+        let words = LineageWords::of(self, command);
+        let tree = LineageTree::of(&words);
         for root in tree.roots() {
             writeln!(out)?;
             tree.write(out, &words, root, Place { lead: String::new(), pad: String::new() })?;
@@ -47,8 +47,10 @@ impl Lineage {
     }
 }
 
-/// Tokens by their positions in the answer.
-struct Tree<'a> {
+/// Which token of an answer stands below which, by their positions there: children below their parent, what was merged below
+/// the one whose branches it joins.
+#[derive(Debug)]
+pub struct LineageTree<'a> {
     tokens: &'a [LineageToken],
     /// The token below which each stands.
     above: Vec<Option<usize>>,
@@ -62,8 +64,10 @@ struct Place {
     pad: String,
 }
 
-impl<'a> Tree<'a> {
-    fn of(words: &Words<'a>) -> Self {
+impl<'a> LineageTree<'a> {
+    /// The tree of the answer that can be spoken of.
+    #[must_use]
+    pub fn of(words: &LineageWords<'a>) -> Self {
         let tokens = words.lineage.tokens.as_slice();
         let mut tree =
             Self { tokens, above: Vec::with_capacity(tokens.len()), below: vec![Vec::new(); tokens.len()] };
@@ -96,14 +100,19 @@ impl<'a> Tree<'a> {
         std::iter::successors(self.above[at], |at| self.above[*at])
     }
 
-    fn roots(&self) -> impl Iterator<Item = usize> {
+    /// Those that stand below no other.
+    pub fn roots(&self) -> impl Iterator<Item = usize> {
         self.above.iter().enumerate().filter(|(_, above)| above.is_none()).map(|(at, _)| at)
     }
 
-    fn write(&self, out: &mut String, words: &Words<'_>, at: usize, place: Place) -> fmt::Result {
-        let (token, Place { lead, pad }) = (&self.tokens[at], place);
-        let children: Vec<usize> =
-            (at + 1..self.tokens.len()).filter(|c| self.above[*c] == Some(at)).collect();
+    /// Those that stand below one, in the order of the answer.
+    #[must_use]
+    pub fn below(&self, at: usize) -> &[usize] {
+        &self.below[at]
+    }
+
+    fn write(&self, out: &mut String, words: &LineageWords<'_>, at: usize, place: Place) -> fmt::Result {
+        let (token, children, Place { lead, pad }) = (&self.tokens[at], self.below(at), place);
         writeln!(out, "{lead}Token {}{}", token.token_id, printable(&words.heading(token)))?;
         for detail in words.origin(token) {
             writeln!(out, "{pad}│    {}", printable(&detail))?;
