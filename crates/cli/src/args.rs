@@ -37,7 +37,8 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  elspeth status latest -d state/audit.db")]
     Status(StatusArgs),
     /// Show why a row went where it went: the whole lineage
-    #[command(after_help = "Example:\n  elspeth explain -r latest --row 3 -d state/audit.db")]
+    #[command(after_help = "Examples:\n  elspeth explain -r latest --row 3 -d state/audit.db\n  \
+        elspeth explain -r latest --row 3 -d state/audit.db --tui")]
     Explain(ExplainArgs),
     /// List the rows of a run that were quarantined, failed or diverted
     #[command(after_help = "Example:\n  elspeth errors latest -d state/audit.db")]
@@ -264,6 +265,9 @@ pub(crate) struct ExplainArgs {
     pub(crate) members_from: Option<u32>,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+    /// Look through it on the terminal; `?` there tells the keys
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) tui: bool,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

@@ -11,6 +11,7 @@ mod allocator;
 mod args;
 mod commands;
 mod diagnostics;
+mod explorer;
 mod output;
 mod progress;
 mod summary;

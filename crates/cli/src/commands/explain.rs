@@ -1,9 +1,11 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use elspeth_app::{AppError, Question, shell_word};
 
 use super::{OK, database_choice};
 use crate::args::{DatabaseArgs, EnvArgs, ExplainArgs};
+use crate::explorer::{self, Ask};
 use crate::output;
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<u8, AppError> {
@@ -13,8 +15,16 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<u8, AppError> {
         (None, Some(token), Some(from)) => Question::Members { token: token.clone(), from },
         (None, None, _) => unreachable!("clap requires one of --row and --token"),
     };
-    let lineage =
-        elspeth_app::explain(&database_choice(&args.database), &args.run, &question, args.sink.as_deref())?;
+    if args.tui {
+        explorer::needs_a_terminal()?;
+    }
+    let database = database_choice(&args.database);
+    let lineage = elspeth_app::explain(&database, &args.run, &question, args.sink.as_deref())?;
+    if args.tui {
+        let run = lineage.run_id.to_string();
+        let ask: Ask = Arc::new(move |question| elspeth_app::explain(&database, &run, question, None));
+        return explorer::explore((question, lineage), args.sink.as_deref(), &ask);
+    }
     if args.json.json {
         output::json(&lineage)?;
     } else {

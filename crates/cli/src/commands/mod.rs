@@ -28,7 +28,7 @@ use elspeth_app::{AppError, DatabaseChoice, EnvChoice, SettingsChoice};
 use crate::args::{Command, DatabaseArgs, EnvArgs, SettingsArgs};
 
 /// Exit code of a command that did what it was asked.
-const OK: u8 = 0;
+pub(crate) const OK: u8 = 0;
 
 /// Runs the command that was given.
 pub(crate) fn dispatch(command: Command) -> Result<u8, AppError> {

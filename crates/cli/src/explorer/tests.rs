@@ -1,0 +1,6 @@
+//! The view on lineages of real runs.
+
+mod chance;
+mod drawing;
+mod driving;
+mod given;
