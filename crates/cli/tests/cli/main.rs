@@ -8,6 +8,7 @@ mod databases;
 mod exporting;
 mod full_server;
 mod leaving;
+mod looking;
 mod lost_server;
 mod original_headers;
 mod postgresql;
