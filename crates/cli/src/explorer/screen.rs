@@ -16,7 +16,7 @@ use ratatui::crossterm::event::{self, Event as Input};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, enable_raw_mode};
 use ratatui::layout::{Position, Rect, Size};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 use super::Ask;
@@ -37,6 +37,9 @@ pub(super) enum Ended {
 enum Message {
     Input(io::Result<Input>),
     Answer(u64, Result<Result<Lineage, String>, Box<dyn Any + Send>>),
+    /// The terminal has another size.
+    Size,
+    /// It is time to end.
     Signal,
 }
 
@@ -51,13 +54,15 @@ pub(super) fn run(mut state: State, ask: &Ask) -> io::Result<Ended> {
     listen(&sender)?;
     let mut screen = Screen::take()?;
     read(&sender)?;
-    state.update(Event::Resize(screen.terminal.size()?));
     let look = Look::of_environment();
     loop {
+        state.update(Event::Resize(screen.terminal.size()?));
         screen.terminal.draw(|frame| draw(&state, look, frame))?;
         for message in waiting(&messages) {
             let event = match message {
                 Message::Signal => return Ok(Ended::Signal),
+                // It is asked for before all is drawn.
+                Message::Size => None,
                 Message::Input(input) => event_of(input?),
                 Message::Answer(number, answer) => Some(Event::Answer {
                     number,
@@ -100,12 +105,14 @@ fn read(sender: &Sender<Message>) -> io::Result<()> {
     })
 }
 
+/// Before anything is drawn: who reads keys hears of another size only once it is reading.
 fn listen(sender: &Sender<Message>) -> io::Result<()> {
-    let (sender, mut signals) = (sender.clone(), Signals::new([SIGINT, SIGTERM, SIGHUP])?);
+    let (sender, mut signals) = (sender.clone(), Signals::new([SIGINT, SIGTERM, SIGHUP, SIGWINCH])?);
     spawn("signals", move || {
-        for _ in signals.forever() {
+        for signal in signals.forever() {
+            let message = if signal == SIGWINCH { Message::Size } else { Message::Signal };
             // Who does not listen any more is about to end.
-            drop(sender.send(Message::Signal));
+            drop(sender.send(message));
         }
     })
 }
