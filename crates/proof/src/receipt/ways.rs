@@ -154,12 +154,13 @@ impl<'a> Ways<'a> {
     /// Where nothing says what became of a member, it was consumed if others came out of its batch, or if it was not seen
     /// where all go that come through.
     fn is_consumed_at(&self, token: Token, step: u64) -> bool {
-        let Some(batch) = self.facts.batch(token, step) else { return false };
+        let batch = self.facts.batch(token, step);
         if let Some(outcome) = self.facts.outcomes.get(&token) {
             // One that came through may be consumed in a later batch.
-            let here = outcome.number("batch_no") == Some(batch.number);
+            let here = batch.is_none_or(|batch| outcome.number("batch_no") == Some(batch.number));
             return here && outcome.text("outcome") == Some("consumed_in_batch");
         }
+        let Some(batch) = batch else { return false };
         let parts = &self.receipt.releases.leaves[batch.release].parts.leaves;
         let made = parts.iter().any(|part| outputs(part).next().is_some());
         let ahead = self.graph.ahead(step);
