@@ -1,6 +1,8 @@
 //! Who writes a run, and whether they are still there.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use elspeth_contracts::{Micros, RunStatus};
 use elspeth_landscape::RunRecord;
@@ -10,8 +12,40 @@ use rustix::process::{Pid, getpid, test_kill_process};
 /// every other second.
 const LEASE_US: i64 = 60_000_000;
 
-/// Who holds the lease of a run: host, process, what tells the process from others with its number, and a random part.
-pub(crate) fn owner() -> String {
+/// Owners that are at work in this process.
+static AT_WORK: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn at_work() -> MutexGuard<'static, BTreeSet<String>> {
+    AT_WORK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Somebody who writes a run, until dropped. A program that embeds this one lives on after a run whose end could not be recorded,
+/// and may take it up then.
+pub(crate) struct Tenure {
+    owner: String,
+}
+
+impl Tenure {
+    pub(crate) fn begin() -> Self {
+        let owner = owner();
+        at_work().insert(owner.clone());
+        Self { owner }
+    }
+
+    /// Who holds the lease of the run.
+    pub(crate) fn owner(&self) -> &str {
+        &self.owner
+    }
+}
+
+impl Drop for Tenure {
+    fn drop(&mut self) {
+        at_work().remove(&self.owner);
+    }
+}
+
+/// Host, process, what tells the process from others with its number, and a random part.
+fn owner() -> String {
     let process = getpid();
     let mark = Mark::of(process).map_or(String::new(), |mark| format!("{mark}-"));
     let process = process.as_raw_nonzero();
@@ -83,6 +117,9 @@ fn standing(owner: &str) -> Standing {
     };
     match (Mark::read(mark), Mark::of(getpid())) {
         (Some(then), Some(here)) if then.place != here.place => Standing::Unknown,
+        (Some(then), Some(here)) if process == getpid() && then == here && !at_work().contains(owner) => {
+            Standing::Gone
+        }
         (Some(then), Some(_)) => seen(&then, Mark::of(process).as_ref(), has_ended(process)),
         // Another process may have its number by now; then only its silence shows that it is gone.
         (None, _) | (_, None) => seen_only(has_ended(process)),
@@ -136,14 +173,23 @@ mod tests {
 
     #[test]
     fn this_process_lives_however_silent_it_was_and_one_that_ended_does_not() {
-        assert_eq!(standing(&owner()), Standing::Alive);
-        assert!(!is_gone(&owner(), LONG_AGO.0, LONG_AGO.1));
+        let tenure = Tenure::begin();
+        assert_eq!(standing(tenure.owner()), Standing::Alive);
+        assert!(!is_gone(tenure.owner(), LONG_AGO.0, LONG_AGO.1));
         let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
         let process = Pid::from_child(&child);
         let owner = format!("{}:{}:{}-x", host(), child.id(), Mark::of(process).unwrap());
         assert_eq!(standing(&owner), Standing::Alive);
         child.kill().unwrap();
         child.wait().unwrap();
+        assert_eq!(standing(&owner), Standing::Gone);
+    }
+
+    #[test]
+    fn a_tenure_of_this_process_ends_though_the_process_goes_on() {
+        let tenure = Tenure::begin();
+        let owner = tenure.owner().to_owned();
+        drop(tenure);
         assert_eq!(standing(&owner), Standing::Gone);
     }
 

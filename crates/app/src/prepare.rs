@@ -14,7 +14,7 @@ use elspeth_proof::SecretKey;
 use elspeth_telemetry::TelemetryGuard;
 use serde::Serialize;
 
-use crate::lease;
+use crate::lease::Tenure;
 use crate::store::{bodies_of, location};
 use crate::{AppError, Diagnostics, EnvChoice, SettingsChoice};
 
@@ -181,8 +181,12 @@ impl Prepared {
         }
     }
 
-    /// Everything that the orchestrator needs, for a run of that id.
-    pub(crate) fn into_plan(self, run_id: RunId) -> Result<(RunPlan, TelemetryGuard), AppError> {
+    /// Everything that the orchestrator needs, for a run of that id that `tenure` writes.
+    pub(crate) fn into_plan(
+        self,
+        run_id: RunId,
+        tenure: &Tenure,
+    ) -> Result<(RunPlan, TelemetryGuard), AppError> {
         let Loaded {
             settings, graph, plugins, resolved, config_hash, hash_version, database, signing, ..
         } = self.loaded;
@@ -229,7 +233,7 @@ impl Prepared {
             pause: Arc::new(ThreadPause),
             heads_every: signing.map(|signing| signing.heads_every()),
             engine_version: ENGINE.to_owned(),
-            owner: lease::owner(),
+            owner: tenure.owner().to_owned(),
         };
         Ok((plan, telemetry))
     }

@@ -8,6 +8,7 @@ use elspeth_orchestrator::RunObserver;
 use serde::Serialize;
 
 use crate::journal::{earlier, keeping};
+use crate::lease::Tenure;
 use crate::prepare::{prepare, prepare_recorded};
 use crate::run::{Ended, report_of, unended};
 use crate::store::{Reader, block_on, database_url, landscape, location, recorded_base};
@@ -187,7 +188,8 @@ pub fn resume(
     let database = prepared.landscape(&url)?;
     let journal = prepared.journal(&url);
     let epilogue = prepared.take_epilogue()?;
-    let (mut plan, guard) = prepared.into_plan(seen.run_id)?;
+    let tenure = Tenure::begin();
+    let (mut plan, guard) = prepared.into_plan(seen.run_id, &tenure)?;
     plan.accept_changed_source = accept_changed_source;
     let report = block_on(async {
         let (reader, writer) = (database.reader().await?, database.writer().await?);

@@ -7,6 +7,7 @@ use elspeth_orchestrator::{RunEnd, RunError, RunObserver};
 
 use crate::epilogue::{Completed, Epilogue};
 use crate::journal::{Kept, keeping};
+use crate::lease::Tenure;
 use crate::store::{Reader, block_on, location};
 use crate::{AppError, Prepared, RunReport, report, shell_word, telemetry};
 
@@ -25,7 +26,8 @@ pub fn run(
     let location = location(prepared.database());
     let journal = prepared.journal(prepared.database());
     let epilogue = prepared.take_epilogue()?;
-    let (plan, guard) = prepared.into_plan(RandomIds.next_run_id())?;
+    let tenure = Tenure::begin();
+    let (plan, guard) = prepared.into_plan(RandomIds.next_run_id(), &tenure)?;
     let report = block_on(async {
         let (writer, kept) = keeping(database.writer().await?, journal.as_deref(), None)?;
         let run = elspeth_orchestrator::run(plan, writer, stop, observer);

@@ -223,7 +223,7 @@ const LATER_FILES: &str = "SELECT a.run_no, a.path, a.size_bytes, a.content_hash
     WHERE r.run_no <> ?1
         AND (r.completed_at IS NULL OR r.completed_at >= (SELECT completed_at FROM runs WHERE run_no = ?1))
         AND a.artifact_type = 'file' AND (a.published = 1
-            OR a.epoch = (SELECT max(b.epoch) FROM artifacts b WHERE b.run_no = a.run_no AND b.step = a.step))
+            OR (a.run_no, a.step, a.epoch) IN (SELECT run_no, step, max(epoch) FROM artifacts GROUP BY run_no, step))
     ORDER BY coalesce(r.completed_at, r.heartbeat_at), r.run_no, a.published";
 
 /// Sinks (5) of runs that did not complete (1) and may have given files their names, of which nothing is recorded: their sinks are

@@ -182,11 +182,12 @@ async fn epochs(
     (stop, observer): (&Arc<AtomicBool>, &mut dyn RunObserver),
 ) -> Result<bool, RunError> {
     let clock = Arc::clone(&plan.clock);
-    let budget = plan.budget;
     let pending = std::mem::take(&mut entry.pending);
+    let over = !entry.published.is_empty();
+    // What is published was within the budget of then.
+    let budget = if over { FailureBudget::default() } else { plan.budget };
     // Whether a run fails by its budget must not depend on how quick its sinks are.
     let behind = if budget.is_limited() { 1 } else { MOST_PENDING };
-    let over = !entry.published.is_empty();
     course.within(budget, false)?;
     let rows = plan.epoch_rows.map_or_else(|| RowBound::UpTo(recorder.epoch_rows()), RowBound::Fixed);
     let Threads { actor, engine, deciding, mut decided } =

@@ -42,6 +42,22 @@ const LATIN1: [&str; 15] = [
     "csisolatin1",
 ];
 
+/// What others call encodings that the Encoding Standard has under another label.
+const ALIASES: [(&str, &str); 12] = [
+    ("cp932", "shift_jis"),
+    ("ms932", "shift_jis"),
+    ("cp936", "gbk"),
+    ("ms936", "gbk"),
+    ("cp949", "euc-kr"),
+    ("ms949", "euc-kr"),
+    ("uhc", "euc-kr"),
+    ("mac-roman", "macintosh"),
+    ("macroman", "macintosh"),
+    ("latin9", "iso-8859-15"),
+    ("latin-9", "iso-8859-15"),
+    ("cp65001", "utf-8"),
+];
+
 /// How a text file's characters are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextEncoding {
@@ -71,6 +87,8 @@ impl TextEncoding {
     /// The encoding of a label such as `utf-8`, `latin-1`, `cp1252`, `shift_jis`.
     pub(crate) fn of_label(label: &str) -> Result<Self, OptionError> {
         let plain = label.trim().to_ascii_lowercase().replace('_', "-");
+        let alias = ALIASES.iter().find(|(alias, _)| *alias == plain);
+        let plain = alias.map_or(plain, |(_, label)| (*label).to_owned());
         match plain.as_str() {
             "utf-8" | "utf8" => return Ok(Self::Utf8),
             "utf-8-sig" => return Ok(Self::Utf8Marked),
@@ -266,6 +284,12 @@ mod tests {
             ("UTF_16_BE", b"\0a\x20\xac", "a\u{20ac}"),
             ("shift_jis", b"\x83\x65\x83\x58\x83\x67", "\u{30c6}\u{30b9}\u{30c8}"),
             ("gbk", b"\xc4\xe3", "\u{4f60}"),
+            ("CP932", b"\x87\x40\xfb\xfc", "\u{2460}\u{9ad9}"),
+            ("cp936", b"\xc4\xe3", "\u{4f60}"),
+            ("cp949", b"\x81\x41\xb0\xa1", "\u{ac02}\u{ac00}"),
+            ("mac_roman", b"\xa5\xdb", "\u{2022}\u{20ac}"),
+            ("latin9", b"\xa4", "\u{20ac}"),
+            ("cp65001", b"\xc3\xa9", "\u{e9}"),
         ];
         for (label, bytes, expected) in cases {
             for piece in 1..=bytes.len() {

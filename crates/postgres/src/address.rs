@@ -2,15 +2,16 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use sqlx::ConnectOptions as _;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use crate::passfile;
 
 /// What may stand behind the `?` of a URL.
-const PARAMETERS: [&str; 11] = [
+const PARAMETERS: [&str; 12] = [
     "sslmode",
     "sslrootcert",
     "sslcert",
@@ -22,12 +23,17 @@ const PARAMETERS: [&str; 11] = [
     "application_name",
     "options",
     PASSFILE,
+    CONNECT_TIMEOUT,
 ];
 /// Those of them that do not say which database is meant, and without which it may not be opened.
 const KEPT: [&str; 7] =
     ["sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "options", PASSFILE];
-/// The one that the driver does not know.
+/// Those that the driver does not know.
+const OURS: [&str; 2] = [PASSFILE, CONNECT_TIMEOUT];
 const PASSFILE: &str = "passfile";
+const CONNECT_TIMEOUT: &str = "connect_timeout";
+/// How long a server may take to answer at first, where the URL does not say.
+const CONNECTING: Duration = Duration::from_secs(10);
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 400;
 
@@ -37,6 +43,8 @@ pub struct PgAddress {
     options: PgConnectOptions,
     /// Without the password.
     location: String,
+    /// How long a server may take to answer at first.
+    connecting: Duration,
 }
 
 /// A text that names no database.
@@ -69,7 +77,8 @@ impl PgAddress {
             let known = PARAMETERS.join(", ");
             return Err(refused(format!("`{unknown}` is no parameter of such a URL; there are {known}")));
         }
-        let options: PgConnectOptions = without_passfile(url).parse().map_err(|error| match error {
+        let connecting = connecting(url).map_err(refused)?;
+        let options: PgConnectOptions = without_ours(url).parse().map_err(|error| match error {
             // The driver's own words may quote what it could not read.
             sqlx::Error::Configuration(_) => refused(
                 "it is not a URL such as `postgresql://user@host:5432/database?sslmode=verify-full`"
@@ -84,7 +93,7 @@ impl PgAddress {
         }
         let options = with_password(options, url).map_err(refused)?;
         let location = shown(&options, url);
-        Ok(Self { options, location })
+        Ok(Self { options, location, connecting })
     }
 
     /// The same database as a URL without a password.
@@ -93,13 +102,18 @@ impl PgAddress {
         &self.location
     }
 
-    /// What the driver needs; connections say that they are of this program, unless the URL says otherwise.
-    #[must_use]
-    pub fn options(&self) -> PgConnectOptions {
-        match self.options.get_application_name() {
+    /// Opens a connection. The server is told that it is of this program, unless the URL says otherwise.
+    ///
+    /// # Errors
+    /// Those of the driver; [`sqlx::Error::PoolTimedOut`] when the server does not answer within `connect_timeout`, or ten seconds.
+    pub async fn connect(&self) -> sqlx::Result<PgConnection> {
+        let options = match self.options.get_application_name() {
             Some(_) => self.options.clone(),
             None => self.options.clone().application_name("elspeth"),
-        }
+        };
+        tokio::time::timeout(self.connecting, options.connect())
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)?
     }
 }
 
@@ -134,10 +148,21 @@ fn name(pair: &str) -> &str {
 }
 
 /// A URL that the driver understands.
-fn without_passfile(url: &str) -> String {
+fn without_ours(url: &str) -> String {
     let Some((head, _)) = url.split_once('?') else { return url.to_owned() };
-    let others: Vec<&str> = query(url).filter(|pair| name(pair) != PASSFILE).collect();
+    let others: Vec<&str> = query(url).filter(|pair| !OURS.contains(&name(pair))).collect();
     format!("{head}?{}", others.join("&"))
+}
+
+/// What libpq makes of it: whole seconds, at least two.
+fn connecting(url: &str) -> Result<Duration, String> {
+    let Some(text) = query(url).find_map(|pair| pair.strip_prefix(CONNECT_TIMEOUT)?.strip_prefix('=')) else {
+        return Ok(CONNECTING);
+    };
+    match text.parse::<u32>() {
+        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.max(2).into())),
+        Ok(_) | Err(_) => Err(format!("`{CONNECT_TIMEOUT}` is a number of whole seconds, from 1")),
+    }
 }
 
 /// With the password of the password file, where neither URL nor environment has one.
@@ -233,9 +258,20 @@ mod tests {
             ("postgresql://u@h/d?color=red", "`color` is no parameter"),
             ("postgresql://u@h/d?sslmode=maybe", "is not a URL such as"),
             ("postgresql://u@h:port/d", "is not a URL such as"),
+            ("postgresql://u@h/d?connect_timeout=0", "whole seconds, from 1"),
+            ("postgresql://u@h/d?connect_timeout=soon", "whole seconds, from 1"),
         ] {
             let error = parsed(url).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_given_up_when_the_url_says_so() {
+        for (parameters, seconds) in [("", 10), ("?connect_timeout=30", 30), ("?connect_timeout=1", 2)] {
+            let address = parsed(&format!("postgresql://u@h/d{parameters}")).unwrap();
+            assert_eq!(address.connecting, Duration::from_secs(seconds), "{parameters}");
+            assert_eq!(address.location(), "postgresql://u@h/d", "{parameters}");
         }
     }
 

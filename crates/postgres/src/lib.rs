@@ -1,12 +1,12 @@
 //! Where a PostgreSQL database is, and what its errors mean, for all who talk to one.
 //!
-//! - [`PgAddress`] is a database as a URL names it. It can be shown; the password in it cannot.
+//! - [`PgAddress`] is a database as a URL names it, and opens connections to it. It can be shown; the password in it cannot.
 //! - [`PgFailure`] is an error of the driver in plain words: what can be done, whether another attempt may help, whether the
 //!   connection is gone.
 //!
 //! Invariant: no text that comes out of here has a password in it.
 //!
-//! This crate opens no connection and knows no tables.
+//! This crate sends no statement and knows no tables.
 //!
 //! ```
 //! use elspeth_postgres::PgAddress;

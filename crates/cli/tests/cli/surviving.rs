@@ -151,6 +151,21 @@ fn a_run_whose_outputs_are_published_is_sealed_though_its_source_is_gone() {
     }
 }
 
+/// What was published was within the budget of then.
+#[test]
+fn a_run_whose_outputs_are_published_is_not_judged_by_a_smaller_budget() {
+    let twin = Cli::triage();
+    assert!(perform(&twin, &RUN, None).status.success());
+    let cli = Cli::triage();
+    let killed = perform(&cli, &RUN, Some("kill:after-record-publication:1"));
+    assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
+    let settings = std::fs::read_to_string(cli.path("triage.yaml")).expect("it is there");
+    cli.write("triage.yaml", &(settings + "failure_budget: {max_failed_rows: 0}\n"));
+    let resumed = perform(&cli, &RESUME, None);
+    assert!(resumed.status.success(), "{resumed:?}");
+    assert_eq!(Left::by(&cli), Left::by(&twin));
+}
+
 /// A merge of branches that came with different rows, whose branches are lost one by one: what fails in one epoch came in
 /// another.
 const ACROSS: &str = r#"

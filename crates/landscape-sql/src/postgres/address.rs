@@ -48,7 +48,7 @@ impl Address {
     }
 
     fn connected(&self) -> sqlx::Result<Session> {
-        let session = Session::open(self.database.options(), self.patience)?;
+        let session = Session::open(self.database.clone())?;
         let patience = self.patience.as_millis().max(1);
         let synchronous = match self.synchronous {
             Synchronous::Full => "on",

@@ -5,12 +5,12 @@
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::time::Duration;
 
+use elspeth_postgres::PgAddress;
 use futures_util::TryStreamExt as _;
 use rusqlite::types::Value;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::runtime::Runtime;
 
 use super::{dialect, parameters};
@@ -44,10 +44,10 @@ impl<T> Reply<T> {
 
 impl Session {
     /// Connects.
-    pub(super) fn open(options: PgConnectOptions, patience: Duration) -> sqlx::Result<Self> {
+    pub(super) fn open(address: PgAddress) -> sqlx::Result<Self> {
         let (orders, inbox) = channel::<Order>();
         let (opened, told) = sync_channel(1);
-        let work = move || match Worker::open(&options, patience) {
+        let work = move || match Worker::open(&address) {
             Ok(worker) => {
                 let _ = opened.send(Ok(()));
                 worker.work(&inbox);
@@ -152,10 +152,9 @@ impl Session {
 }
 
 impl Worker {
-    fn open(options: &PgConnectOptions, patience: Duration) -> sqlx::Result<Self> {
+    fn open(address: &PgAddress) -> sqlx::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let connecting = async { tokio::time::timeout(patience.max(CONNECTING), options.connect()).await };
-        let connection = runtime.block_on(connecting).map_err(|_| sqlx::Error::PoolTimedOut)??;
+        let connection = runtime.block_on(address.connect())?;
         Ok(Self { runtime, connection })
     }
 
@@ -191,6 +190,3 @@ impl Worker {
         })
     }
 }
-
-/// How long a server may take to answer at first.
-const CONNECTING: Duration = Duration::from_secs(10);

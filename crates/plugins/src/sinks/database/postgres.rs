@@ -1,20 +1,16 @@
 //! A database of a PostgreSQL server: connecting, looking at tables, running statements, and what its errors mean.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use elspeth_plugin::SinkError;
 use elspeth_postgres::{PgAddress, PgFailure};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
-use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
+use sqlx::{Arguments as _, AssertSqlSafe, Executor as _, Row as _};
 
 use super::column::{Column, Kind, Origin, Typed, quoted};
 use super::insert::Admitted;
 use super::store::{Cell, Done, Found, Record};
 use super::table::Table;
-
-/// How long a server may take to answer at first.
-const CONNECTING: Duration = Duration::from_secs(10);
 
 /// What is written is meant to last, and locks are waited for as long as in a file, in each attempt that `retry` allows.
 const SETTINGS: &str = "SET client_min_messages = warning; SET lock_timeout = 10000; SET TimeZone = 'UTC';
@@ -61,10 +57,7 @@ impl PostgresStore {
     /// The server does not let us in, or the tables would come among those of a record.
     pub(super) async fn open(address: &PgAddress) -> Result<Self, SinkError> {
         let location = address.location().to_owned();
-        let options = address.options();
-        let connected = tokio::time::timeout(CONNECTING, options.connect()).await;
-        let connection = connected.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-        let connection = connection.map_err(|error| failure("open", &location, &error))?;
+        let connection = address.connect().await.map_err(|error| failure("open", &location, &error))?;
         let mut store = Self { location, connection };
         store.run(SETTINGS, "open").await?;
         store.check_purpose().await?;

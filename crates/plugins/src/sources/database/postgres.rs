@@ -1,15 +1,14 @@
 //! Reading from PostgreSQL: one `REPEATABLE READ READ ONLY` transaction, every column as text.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use elspeth_plugin::SourceError;
 use elspeth_postgres::{PgAddress, PgFailure};
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgColumn, PgConnection, PgRow, PgTypeKind};
 use sqlx::{
-    Arguments as _, AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _,
-    Row as _, SqlSafeStr as _, Statement as _, TypeInfo as _,
+    Arguments as _, AssertSqlSafe, Column as _, Connection as _, Executor as _, Row as _, SqlSafeStr as _,
+    Statement as _, TypeInfo as _,
 };
 
 use super::position::{KeyPart, KeyValues};
@@ -17,8 +16,6 @@ use super::query::{KeyColumn, check_no_parameters, quoted};
 use super::reader::{Found, Head, Job, Outlet};
 use super::values::{Type, value};
 
-/// How long a server may take to answer at first.
-const CONNECTING: Duration = Duration::from_secs(10);
 /// How values are written as text.
 const SETTINGS: &str = "SET client_min_messages = warning; SET lock_timeout = 10000; SET TimeZone = 'UTC';
     SET DateStyle = 'ISO, YMD'; SET bytea_output = 'hex'; SET extra_float_digits = 1;
@@ -44,10 +41,7 @@ struct Column {
 pub(super) async fn read(address: &PgAddress, job: &Job, outlet: &mut Outlet) -> Result<(), SourceError> {
     let location = address.location();
     let cannot = |error: &sqlx::Error| failure(location, error);
-    let options = address.options();
-    let connected = tokio::time::timeout(CONNECTING, options.connect()).await;
-    let mut connection =
-        connected.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|error| cannot(&error))?;
+    let mut connection = address.connect().await.map_err(|error| cannot(&error))?;
     connection.execute(sqlx::raw_sql(SETTINGS)).await.map_err(|error| cannot(&error))?;
     let columns = describe(&mut connection, job, location).await?;
     let facts = snapshot(&mut connection).await.map_err(|error| cannot(&error))?;
