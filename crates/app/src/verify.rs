@@ -87,7 +87,31 @@ fn has_sound_database(found: &Verification) -> bool {
     found.status != VerifyStatus::Tampered && found.checks.iter().any(is_sound)
 }
 
+/// How often a run is looked at that ends, or is taken up, in the midst of it.
+const TRIES: usize = 10;
+
 async fn one(
+    reader: &Reader,
+    landscape: &Landscape,
+    run: &str,
+    (registry, alone): (&RegistryFindings, bool),
+) -> Result<Verification, AppError> {
+    let mut tries = 1;
+    loop {
+        match as_it_is(reader, landscape, run, (registry, alone)).await {
+            Err(AppError::Record(LandscapeError::Store { retryable: true, .. })) if tries < TRIES => {
+                tries += 1
+            }
+            // What could not be read was put in the place of what can.
+            Err(AppError::Record(_)) if registry.is_altered() => {
+                return Ok(Verification::of_registry(registry));
+            }
+            other => return other,
+        }
+    }
+}
+
+async fn as_it_is(
     reader: &Reader,
     landscape: &Landscape,
     run: &str,
@@ -117,6 +141,9 @@ pub(crate) async fn check_sound(
     landscape: &Landscape,
     run: &RunRecord,
 ) -> Result<(), AppError> {
+    if let Some(altered) = landscape.scans()?.registry()?.altered()?.into_iter().next() {
+        return Err(AppError::Altered { run_id: run.run_id, bad: Box::new(altered.into()) });
+    }
     let registered = registered(reader.store.as_ref(), run).await?;
     let bodies = reader.body_store(run);
     let subject = Subject { artifacts: None, alone: true, ..registered.subject(run, bodies.as_ref()) };

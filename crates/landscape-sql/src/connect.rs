@@ -82,7 +82,7 @@ pub(crate) fn writer(
             connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
         }
         found if found != Found::newest() => schema::migrate(&connection, &location)?,
-        Found::Record(_) => {}
+        Found::Record(_) => schema::check_own(&connection, &location)?,
     }
     Ok(connection)
 }
@@ -107,8 +107,12 @@ pub(crate) fn folder(path: &Path, synchronous: Synchronous) -> rusqlite::Result<
 
 /// The write-ahead log of a database.
 pub(crate) fn log_of(database: &Path) -> PathBuf {
+    beside(database, "-wal")
+}
+
+fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
-    path.push("-wal");
+    path.push(ending);
     path.into()
 }
 
@@ -193,10 +197,12 @@ fn immutable_url(path: &Path) -> String {
     url + "?immutable=1"
 }
 
-/// Whether nothing waits in a write-ahead log, so that the file alone is the whole database. A reader that may not
-/// write to the folder cannot use the log's index, and need not.
+/// Whether nothing waits in a write-ahead log, and no transaction in a rollback journal, so that the file alone is the whole
+/// database. A reader that may not write to the folder cannot use the log's index, and need not.
 fn is_at_rest(path: &Path) -> bool {
-    std::fs::metadata(log_of(path)).map_or(true, |log| log.len() == 0)
+    [log_of(path), beside(path, "-journal")]
+        .iter()
+        .all(|file| std::fs::metadata(file).map_or(true, |file| file.len() == 0))
 }
 
 fn create_parent(path: &Path) -> Result<(), LandscapeError> {

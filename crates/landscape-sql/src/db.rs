@@ -105,6 +105,24 @@ impl Connection {
             Self::Postgres(session) => Db::Postgres(session),
         }
     }
+
+    /// Begins with one moment; everything is of it until the next.
+    pub(crate) fn snapshot(&self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite { connection, .. } => {
+                connection.execute_batch("BEGIN")?;
+                // The moment is that of the first look.
+                Ok(connection.query_row("SELECT count(*) FROM runs", (), |_| Ok(()))?)
+            }
+            Self::Postgres(session) => Ok(session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?),
+        }
+    }
+
+    /// Goes from one moment to the one that is now.
+    pub(crate) fn renew(&self) -> Result<(), DbError> {
+        self.db().batch("COMMIT")?;
+        self.snapshot()
+    }
 }
 
 impl<'a> From<&'a rusqlite::Connection> for Db<'a> {

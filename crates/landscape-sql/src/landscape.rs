@@ -9,7 +9,6 @@ use elspeth_proof::SecretKey;
 
 use crate::asking::Source;
 use crate::db::Connection;
-use crate::error::postgres_error;
 use crate::postgres::{Address, PostgresWriter};
 use crate::{
     AuditRegistry, DatabasePurgeView, DatabasePurger, Import, Reader, Scans, SqliteLandscape, Synchronous,
@@ -240,12 +239,10 @@ impl Landscape {
         match self {
             Self::Sqlite(landscape) => landscape.snapshot(),
             Self::Postgres(landscape) => {
-                let session = landscape.address.reader()?;
-                let begun = session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-                begun.map_err(|error| {
-                    postgres_error(format!("opening audit database {}", self.location()), &error)
-                })?;
-                Ok(Connection::Postgres(session))
+                let connection = Connection::Postgres(landscape.address.reader()?);
+                let begun = connection.snapshot();
+                begun.map_err(|error| error.told(format!("opening audit database {}", self.location())))?;
+                Ok(connection)
             }
         }
     }

@@ -163,17 +163,11 @@ impl Scan {
         (sql, table, key): (&str, &'static str, usize),
         read: impl Fn(&Cells<'_>) -> Result<R, LandscapeError>,
     ) -> Result<Vec<R>, LandscapeError> {
-        self.list_of((sql, table, key), values![self.run_no], read)
-    }
-
-    fn list_of<R>(
-        &self,
-        (sql, table, key): (&str, &'static str, usize),
-        values: &[&dyn Bind],
-        read: impl Fn(&Cells<'_>) -> Result<R, LandscapeError>,
-    ) -> Result<Vec<R>, LandscapeError> {
         let read = |row: &Row<'_>| Ok(read(&Cells::new(row, self.run_id, (table, key)))?);
-        self.connection.db().list(sql, values, read).map_err(|error: WriteFailed| self.failed(error))
+        self.connection
+            .db()
+            .list(sql, values![self.run_no], read)
+            .map_err(|error: WriteFailed| self.failed(error))
     }
 
     fn number(&self, sql: &str, values: &[&dyn Bind]) -> Result<Option<i64>, LandscapeError> {
@@ -236,26 +230,54 @@ const LATER_UNENDED: &str = "SELECT r.run_no, r.run_id, n.config, r.completed_at
         AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.run_no = r.run_no AND a.published = 1)
     ORDER BY r.heartbeat_at, r.run_no, n.step";
 
-/// Tables that have records of runs, in the order in which they were made.
-const TABLES_OF_RUNS: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'runs'
-    AND EXISTS (SELECT 1 FROM pragma_table_info(sqlite_schema.name) c WHERE c.name = 'run_no') ORDER BY rowid";
-const TABLES_OF_RUNS_POSTGRES: &str = "SELECT c.relname::text FROM pg_class c
-    WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('runs'))
-    AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'runs'
-    AND EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'run_no') ORDER BY c.oid";
+/// Tables that have records of runs, in the order in which they are made.
+const OF_RUNS: [&str; 27] = [
+    "nodes",
+    "edges",
+    "rows",
+    "tokens",
+    "token_parents",
+    "node_states",
+    "sink_states",
+    "state_contexts",
+    "routing_events",
+    "calls",
+    "operations",
+    "batches",
+    "batch_members",
+    "batch_outputs",
+    "releases",
+    "artifacts",
+    "token_outcomes",
+    "validation_errors",
+    "transform_errors",
+    "epochs",
+    "checkpoints",
+    "sink_positions",
+    "sink_intents",
+    "resumptions",
+    "bodies",
+    "purges",
+    "registry",
+];
 
 impl RecordScan for Scan {
     fn mark(&mut self) -> Result<RunMark, LandscapeError> {
-        let sql = "SELECT run_no, status, heartbeat_at, grade, record_root FROM runs WHERE run_no = ?";
+        let sql = "SELECT run_no, status, heartbeat_at, grade, record_root, owner FROM runs WHERE run_no = ?";
         let mut found = self.list((sql, "runs", 1), |cells| {
             Ok(RunMark {
                 status: cells.code(1, RunStatus::from_code)?,
                 heartbeat_at: cells.time(2)?,
                 grade: cells.code(3, Grade::from_code)?,
                 record_root: cells.maybe_hash(4)?,
+                owner: cells.text(5)?,
             })
         })?;
         found.pop().ok_or_else(|| LandscapeError::NoSuchRun(format!("run {} is gone", self.run_id)))
+    }
+
+    fn renew(&mut self) -> Result<(), LandscapeError> {
+        self.connection.renew().map_err(|error| self.failed(error.into()))
     }
 
     fn epochs(&mut self) -> Result<Vec<EpochRecord>, LandscapeError> {
@@ -399,14 +421,9 @@ impl RecordScan for Scan {
     }
 
     fn orphan(&mut self) -> Result<Option<Corruption>, LandscapeError> {
-        let (sql, table) = match self.connection.db() {
-            Db::Sqlite(_) => (TABLES_OF_RUNS, "sqlite_schema"),
-            Db::Postgres(_) => (TABLES_OF_RUNS_POSTGRES, "pg_class"),
-        };
-        let tables = self.list_of((sql, table, 1), &[], |cells| cells.text(0))?;
-        for name in tables {
+        for name in OF_RUNS {
             let mut after = i64::MIN;
-            while let Some(run_no) = self.next_run(&name, after)? {
+            while let Some(run_no) = self.next_run(name, after)? {
                 let known =
                     self.number("SELECT run_no FROM runs WHERE run_no = ?", values![run_no])?.is_some();
                 if !known {
@@ -539,5 +556,25 @@ impl RecordScan for Scan {
         let files = files.into_iter().filter(|(run, _)| !imported.contains(run));
         let unended = unended.into_iter().filter(|(run, _)| !imported.contains(run));
         Ok(Later { files: files.map(|it| it.1).collect(), unended: unended.map(|it| it.1).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::connect;
+
+    #[test]
+    fn every_table_with_records_of_runs_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.db");
+        let database = connect::writer(&path, Duration::ZERO, connect::Synchronous::Off).unwrap();
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'runs'
+            AND EXISTS (SELECT 1 FROM pragma_table_info(sqlite_schema.name) c WHERE c.name = 'run_no')";
+        let mut found = database.prepare(sql).unwrap();
+        let found = found.query_map((), |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(found.collect::<Result<Vec<_>, _>>().unwrap(), OF_RUNS);
     }
 }

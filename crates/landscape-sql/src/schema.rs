@@ -1,5 +1,8 @@
 //! Versions of the schema: what a file is, and how it becomes what this program writes.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
 use elspeth_contracts::{Clock as _, SystemClock};
 use elspeth_faults::{Act, around};
 use elspeth_landscape::registry::{Entry, Opened};
@@ -161,26 +164,108 @@ fn views_entered() -> String {
     )
 }
 
-/// Triggers, of which this program makes none: they can undo what others do. Views with a name of ours that show something else,
-/// also in the place of a table; what is missing shows nothing. Whatever has another name is somebody's own.
-pub(crate) fn altered(connection: &Connection) -> rusqlite::Result<Vec<Corruption>> {
-    let mut found =
-        connection.prepare("SELECT name, type, sql FROM sqlite_schema WHERE type IN ('view', 'trigger')")?;
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?));
+/// What tells an object of the schema, as SQLite keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Object<'a> {
+    kind: Cow<'a, str>,
+    name: Cow<'a, str>,
+    sql: Cow<'a, str>,
+}
+
+/// Tables, indexes and views that this program makes.
+fn ours() -> impl Iterator<Item = Object<'static>> {
+    let made = MIGRATIONS.iter().flat_map(|migration| migration.split(";\n")).filter_map(|statement| {
+        let sql = without_comments(statement);
+        let mut words = sql.split_whitespace();
+        let kind = words.by_ref().skip_while(|word| *word != "CREATE").nth(1)?;
+        let name = words.next()?;
+        Some(Object { kind: kind.to_lowercase().into(), name: name.into(), sql: sql.into() })
+    });
+    let shown = views::ALL.iter().map(|(name, body)| Object {
+        kind: "view".into(),
+        name: (*name).into(),
+        sql: view(name, body).into(),
+    });
+    made.chain(shown)
+}
+
+/// Without what stands before a statement.
+fn without_comments(statement: &'static str) -> &'static str {
+    let statement = statement.trim_start();
+    match statement.strip_prefix("--") {
+        Some(comment) => without_comments(comment.split_once('\n').map_or("", |(_, rest)| rest)),
+        None => statement.trim_end(),
+    }
+}
+
+/// Triggers, of which this program makes none: they can undo what others do. What has a name of ours, in whatever case, and is
+/// something else, also in the place of a table; a table that is missing. Other things that are missing show nothing, and
+/// whatever has another name is somebody's own.
+fn otherwise(connection: &Connection) -> rusqlite::Result<Vec<Corruption>> {
+    let mut expected: BTreeMap<String, Object<'_>> =
+        ours().map(|object| (object.name.to_ascii_lowercase(), object)).collect();
+    let mut seen = BTreeSet::new();
     let mut altered = Vec::new();
-    for object in found.query_map((), read)? {
-        let (name, kind, sql): (String, String, String) = object?;
-        let what = match views::ALL.iter().find(|(ours, _)| *ours == name) {
-            _ if kind == "trigger" => "it is a trigger, and this program makes none",
-            Some((_, body)) if view(&name, body) != sql => "it is not the view that this program makes",
-            None if MIGRATIONS.concat().contains(&format!("CREATE TABLE {name} (")) => {
-                "it is a view instead of the table"
+    let mut found = connection.prepare("SELECT type, name, sql FROM sqlite_schema")?;
+    let mut found = found.query(())?;
+    while let Some(row) = found.next()? {
+        let name: String = row.get(1)?;
+        let sql = row.get::<_, Option<String>>(2)?.unwrap_or_default();
+        let object =
+            Object { kind: row.get::<_, String>(0)?.into(), name: name.as_str().into(), sql: sql.into() };
+        let folded = name.to_ascii_lowercase();
+        let what = match expected.get(&folded) {
+            _ if object.kind == "trigger" => "it is a trigger, and this program makes none".to_owned(),
+            Some(_) if !seen.insert(folded) => "it is there twice".to_owned(),
+            Some(made) if made.kind != object.kind => {
+                format!("it is a {} instead of the {}", object.kind, made.kind)
             }
+            Some(made) if *made != object => format!("it is not the {} that this program makes", made.kind),
             Some(_) | None => continue,
         };
-        altered.push(Corruption { table: "sqlite_schema", id: name, what: what.to_owned() });
+        altered.push(Corruption { table: "sqlite_schema", id: name, what });
+    }
+    expected.retain(|name, object| object.kind == "table" && !seen.contains(name));
+    let missing = |object: Object<'_>| Corruption {
+        table: "sqlite_schema",
+        id: object.name.into_owned(),
+        what: "the table is missing".to_owned(),
+    };
+    altered.extend(expected.into_values().map(missing));
+    Ok(altered)
+}
+
+/// What is not as this program makes it, and tables whose indexes do not have what the tables have: who asks by an index then
+/// sees other records than who asks the table. Indexes that are right may be somebody's own.
+pub(crate) fn altered(connection: &Connection) -> rusqlite::Result<Vec<Corruption>> {
+    let mut altered = otherwise(connection)?;
+    if !altered.is_empty() {
+        return Ok(altered);
+    }
+    let mut indexed = connection.prepare(INDEXED)?;
+    let indexed: Vec<String> = indexed.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for table in ours().filter(|object| object.kind == "table") {
+        if !indexed.iter().any(|name| name.eq_ignore_ascii_case(&table.name)) {
+            continue;
+        }
+        let sql = format!("PRAGMA integrity_check('{}')", table.name);
+        let found: String = connection.query_row(&sql, (), |row| row.get(0))?;
+        if found != "ok" {
+            let what = format!("it contradicts its indexes: {found}");
+            altered.push(Corruption { table: "sqlite_schema", id: table.name.into_owned(), what });
+        }
     }
     Ok(altered)
+}
+
+/// Tables that have more than the order of their key.
+const INDEXED: &str = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'index'";
+
+/// Refuses to write into tables that are not as this program makes them: they may take what must not be, or change it.
+pub(crate) fn check_own(connection: &Connection, location: &str) -> Result<(), LandscapeError> {
+    let altered = otherwise(connection)
+        .map_err(|error| write_error(format!("opening audit database {location}"), &error))?;
+    altered.into_iter().next().map_or(Ok(()), |altered| Err(altered.into()))
 }
 
 /// SQLite counts changes of a schema. Making the tables takes fewer.
@@ -236,6 +321,14 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(sql).unwrap();
         connection
+    }
+
+    #[test]
+    fn what_is_ours_is_what_sqlite_keeps() {
+        let kept = rows(&made(&migration(Found::Nothing))).into_iter().filter_map(|(kind, name, _, sql)| {
+            Some(Object { kind: kind.into(), name: name.into(), sql: sql?.into() })
+        });
+        assert_eq!(ours().collect::<Vec<_>>(), kept.collect::<Vec<_>>());
     }
 
     #[test]

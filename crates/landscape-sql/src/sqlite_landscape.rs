@@ -111,12 +111,11 @@ impl SqliteLandscape {
     pub(crate) fn snapshot(&self) -> Result<Connection, LandscapeError> {
         let opened = connect::scan(self.path(), self.patience).and_then(|connection| {
             connection.set_prepared_statement_cache_capacity(STATEMENTS);
-            connection.execute_batch("BEGIN")?;
-            connection.query_row("SELECT count(*) FROM runs", (), |_| Ok(()))?;
             Ok(connection)
         });
-        let connection = opened.map_err(|error| write_error(self.opening(), &error))?;
-        Ok(self.connected(connection))
+        let connection = self.connected(opened.map_err(|error| write_error(self.opening(), &error))?);
+        connection.snapshot().map_err(|error| error.told(self.opening()))?;
+        Ok(connection)
     }
 
     /// A connection that only reads.

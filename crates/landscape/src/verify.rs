@@ -245,8 +245,8 @@ impl Verification {
     /// The answer where a run's own record, or that of its graph, cannot be read.
     #[must_use]
     pub fn unreadable(run_id: Option<RunId>, corruption: Corruption) -> Self {
-        let Corruption { table, id, what } = corruption;
-        let detail = format!("{table} {id}: {what}");
+        let bad = BadRecord::from(corruption);
+        let detail = format!("{} {}: {}", bad.table, bad.id, bad.what);
         Self {
             run_id,
             status: VerifyStatus::Tampered,
@@ -254,7 +254,7 @@ impl Verification {
             records: 0,
             content_root: None,
             record_root: None,
-            first_bad: Some(BadRecord { table: table.to_owned(), id, what }),
+            first_bad: Some(bad),
         }
     }
 }
@@ -269,6 +269,12 @@ impl Verification {
         let mut checks = ledger.results();
         checks.retain(|check| [Check::Registry.name(), Check::Database.name()].contains(&check.name));
         Self { run_id: None, status, checks, records: 0, content_root: None, record_root: None, first_bad }
+    }
+}
+
+impl From<Corruption> for BadRecord {
+    fn from(Corruption { table, id, what }: Corruption) -> Self {
+        Self { table: table.to_owned(), id, what }
     }
 }
 
@@ -333,10 +339,11 @@ impl Verifier<'_> {
     /// Every check; how many records were read.
     fn all(&self, ledger: &mut Ledger, mut witness: Option<&mut Witness>) -> Result<u64, LandscapeError> {
         let Subject { run, nodes, edges, resumptions, artifacts, .. } = *self.subject;
-        let mut scan = self.source.open(run)?;
+        let mut spare = threads::together(self.source, run)?;
+        let mut scan = spare.pop().ok_or_else(changed_meanwhile)?;
         let scan = scan.as_mut();
         let mark = scan.mark()?;
-        if mark.heartbeat_at != run.heartbeat_at || mark.status != run.status {
+        if !mark.is_of(run) {
             return Err(changed_meanwhile());
         }
         run::registered(run, (nodes, edges), resumptions, ledger);
@@ -358,7 +365,7 @@ impl Verifier<'_> {
         let mut fold = Fold::new(run, &registered);
         fold.asked = entered.epochs().map(|epoch| (epoch, None)).collect();
         let (mut counted, mut bodies) = (Numbers::default(), BodyCount::default());
-        let opened = threads::Opened { source: self.source, run, mark: &mark };
+        let opened = threads::Opened { source: self.source, run, mark: &mark, spare: spare.into() };
         let mut tally = Tally::default();
         // Batches that go on with their members, and merges, are left to SQL; looking at them here as well would be in vain.
         let consuming = !coalesces(nodes) && scan.count(Counted::BatchOutputs)? > 0;
@@ -391,7 +398,12 @@ impl Verifier<'_> {
             };
             Ok((account, aside))
         });
-        let (account, aside) = seen.unwrap_or_else(|error| (Err(error), beside(scan)));
+        let (account, aside) = match seen {
+            Ok(seen) => seen,
+            // That something is no record is an answer; that something could not be read is none.
+            Err(error @ LandscapeError::Corrupt(_)) => (Err(error), beside(scan)),
+            Err(other) => return Err(other),
+        };
         let (written, records) = (std::mem::take(&mut fold.written), fold.records);
         let trees = std::mem::take(&mut fold.asked);
         let continuation = scan.continuation()?;

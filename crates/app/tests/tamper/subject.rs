@@ -144,6 +144,8 @@ pub(crate) struct Subject {
     scratch: Scratch,
     /// Of a server, or of `audit.db` in the folder.
     url: Option<String>,
+    /// Names and texts of the tables of `audit.db`, whose constraints `loose.db` does not have.
+    tables: Vec<(String, String)>,
 }
 
 /// A database that was changed.
@@ -154,14 +156,14 @@ pub(crate) struct Changed<'a> {
 
 impl Subject {
     pub(crate) fn new() -> Self {
-        let subject = Self::recorded_in(None);
-        subject.loosen();
+        let mut subject = Self::recorded_in(None);
+        subject.tables = subject.loosened();
         subject
     }
 
     /// One run alone, which may be stopped.
     pub(crate) fn of(settings: &str, stop_after: Option<u32>) -> Self {
-        let subject = Self { scratch: Scratch::new(), url: None };
+        let subject = Self { scratch: Scratch::new(), url: None, tables: Vec::new() };
         subject.scratch.write("in.jsonl", applications());
         subject
             .scratch
@@ -179,7 +181,7 @@ impl Subject {
     }
 
     fn recorded_in(url: Option<String>) -> Self {
-        let subject = Self { scratch: Scratch::new(), url };
+        let subject = Self { scratch: Scratch::new(), url, tables: Vec::new() };
         subject.scratch.write("in.jsonl", applications());
         subject.scratch.write(
             "in.csv",
@@ -268,12 +270,20 @@ impl Subject {
         assert!(elspeth_app::purge(plan).unwrap().finished);
     }
 
-    /// Takes all constraints away from the tables, as one who tampers would; and the log, so that it is one file.
-    fn loosen(&self) {
+    /// Takes all constraints away from the tables of a copy, as one who tampers would; gives the tables as they were. The database
+    /// is one file then.
+    fn loosened(&self) -> Vec<(String, String)> {
         let connection = Connection::open(self.scratch.join("audit.db")).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = DELETE").unwrap();
+        let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'table'";
+        let mut statement = connection.prepare(sql).unwrap();
+        let tables = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let tables = tables.map(Result::unwrap).collect();
+        std::fs::copy(self.scratch.join("audit.db"), self.scratch.join("loose.db")).unwrap();
+        let connection = Connection::open(self.scratch.join("loose.db")).unwrap();
         let loose = "UPDATE sqlite_schema SET sql = replace(replace(replace(sql, ' IS NOT NULL', ' NOTNULL'), ' NOT NULL', ''), ') STRICT', ')')
             WHERE type = 'table'";
-        connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA writable_schema = ON;").unwrap();
+        connection.execute_batch("PRAGMA writable_schema = ON").unwrap();
         connection.execute(loose, ()).unwrap();
         // WITHOUT ROWID was behind STRICT.
         connection
@@ -283,9 +293,10 @@ impl Subject {
         connection.execute("DELETE FROM sqlite_schema WHERE type = 'view'", ()).unwrap();
         connection.execute_batch("PRAGMA writable_schema = OFF").unwrap();
         drop(connection);
-        let connection = Connection::open(self.scratch.join("audit.db")).unwrap();
+        let connection = Connection::open(self.scratch.join("loose.db")).unwrap();
         let sound: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
         assert_eq!(sound, "ok");
+        tables
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -340,13 +351,20 @@ impl Subject {
 
     /// A copy with that change; none where the database does not allow it even so.
     pub(crate) fn changed(&self, change: &Change, name: &str) -> Option<Changed<'_>> {
-        std::fs::copy(self.scratch.join("audit.db"), self.scratch.join(name)).unwrap();
+        std::fs::copy(self.scratch.join("loose.db"), self.scratch.join(name)).unwrap();
         let connection = Connection::open(self.scratch.join(name)).unwrap();
         connection
             .execute_batch(
-                "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; PRAGMA synchronous = OFF; BEGIN",
+                "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; PRAGMA synchronous = OFF;
+                PRAGMA writable_schema = ON; BEGIN",
             )
             .unwrap();
+        // The tables are again as they were; this connection knows them as it found them.
+        let mut back = connection.prepare("UPDATE sqlite_schema SET sql = ?2 WHERE name = ?1").unwrap();
+        for (name, sql) in &self.tables {
+            assert_eq!(back.execute((name, sql)).unwrap(), 1);
+        }
+        drop(back);
         for sql in &change.sql {
             match connection.execute(sql, ()) {
                 Ok(1) => {}

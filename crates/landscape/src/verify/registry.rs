@@ -64,6 +64,12 @@ impl RegistryFindings {
         self.bad.is_empty() && self.altered.is_empty()
     }
 
+    /// Whether tables, views or triggers are not what this program makes.
+    #[must_use]
+    pub fn is_altered(&self) -> bool {
+        !self.altered.is_empty()
+    }
+
     /// Tells the ledger of a run; `last` is the number of the last entry about it.
     pub(super) fn tell(&self, last: Option<u64>, ledger: &mut Ledger) {
         self.altered.iter().for_each(|bad| ledger.bad(Check::Database, bad.clone()));

@@ -24,6 +24,8 @@ pub trait ScanSource: Sync {
 pub trait RecordScan: Send {
     /// By what a run that changed meanwhile can be told.
     fn mark(&mut self) -> Result<RunMark, LandscapeError>;
+    /// Looks at what there is now, instead of at what there was.
+    fn renew(&mut self) -> Result<(), LandscapeError>;
     /// All epochs.
     fn epochs(&mut self) -> Result<Vec<EpochRecord>, LandscapeError>;
     /// All releases.
@@ -119,12 +121,23 @@ pub struct Account {
 pub struct RunMark {
     /// How far it got.
     pub status: RunStatus,
+    /// Who writes it, or wrote it last.
+    pub owner: String,
     /// Its owner's last sign of life.
     pub heartbeat_at: Micros,
     /// How much can be reproduced.
     pub grade: Grade,
     /// Its seal.
     pub record_root: Option<ContentHash>,
+}
+
+impl RunMark {
+    /// Whether that run was read at a moment since which nothing changed but how far it is.
+    pub(super) fn is_of(&self, run: &RunRecord) -> bool {
+        self.status == run.status
+            && self.owner == run.owner
+            && (self.heartbeat_at == run.heartbeat_at || run.status == RunStatus::Running)
+    }
 }
 
 /// An epoch as it is stored.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
+use elspeth_contracts::RunStatus;
+
 use super::bodies::Looked;
 use super::changed_meanwhile;
 use super::examine::{Examined, examine};
@@ -23,6 +25,36 @@ pub(super) struct Opened<'a> {
     pub(super) run: &'a RunRecord,
     /// What every scan must see.
     pub(super) mark: &'a RunMark,
+    /// Scans that were opened before, since later ones would see more.
+    pub(super) spare: Mutex<Vec<Box<dyn RecordScan>>>,
+}
+
+/// How often scans of a run that is written are brought to one moment. Between two of its commits there is time for a few.
+const TRIES: usize = 1_000;
+
+/// Scans of a run, which all see the same: of one that is written, as many as are ever needed. At least one.
+pub(super) fn together(
+    source: &dyn ScanSource,
+    run: &RunRecord,
+) -> Result<Vec<Box<dyn RecordScan>>, LandscapeError> {
+    let count = match run.status {
+        // The own one, one that counts, and those of the threads.
+        RunStatus::Running => 2 + cores().min(MOST),
+        RunStatus::Completed | RunStatus::Failed | RunStatus::Interrupted => 1,
+    };
+    let mut scans = (0..count).map(|_| source.open(run)).collect::<Result<Vec<_>, _>>()?;
+    for _ in 0..TRIES {
+        let marks = scans.iter_mut().map(|scan| scan.mark()).collect::<Result<Vec<_>, _>>()?;
+        if marks.windows(2).all(|pair| pair[0] == pair[1]) {
+            return Ok(scans);
+        }
+        scans.iter_mut().try_for_each(|scan| scan.renew())?;
+    }
+    Err(changed_meanwhile())
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Fewer epochs are examined sooner than a thread begins.
@@ -40,7 +72,7 @@ pub(super) fn each<T: Send>(
     beside: impl FnOnce(&mut dyn RecordScan) -> T + Send,
     mut take: impl FnMut(usize, Examined),
 ) -> Result<T, LandscapeError> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = cores();
     if cores == 1 || epochs.len() < FEW {
         for (at, epoch) in epochs.iter().enumerate() {
             take(at, examine(own, known, (at, epoch), looked)?);
@@ -132,6 +164,9 @@ impl Drop for Hand<'_> {
 
 /// A scan that sees what all others do.
 pub(super) fn scan(opened: &Opened<'_>) -> Result<Box<dyn RecordScan>, LandscapeError> {
+    if let Some(scan) = opened.spare.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+        return Ok(scan);
+    }
     let mut scan = opened.source.open(opened.run)?;
     if scan.mark()? == *opened.mark { Ok(scan) } else { Err(changed_meanwhile()) }
 }

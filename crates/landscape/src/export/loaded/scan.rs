@@ -56,7 +56,12 @@ fn cloned<R: Clone>(effect: &Effect<R>) -> Effect<R> {
 impl RecordScan for Scan {
     fn mark(&mut self) -> Answer<RunMark> {
         let RunRecord { status, heartbeat_at, grade, record_root, .. } = self.run;
-        Ok(RunMark { status, heartbeat_at, grade, record_root })
+        Ok(RunMark { status, owner: self.run.owner.clone(), heartbeat_at, grade, record_root })
+    }
+
+    /// An export is of one moment.
+    fn renew(&mut self) -> Answer<()> {
+        Ok(())
     }
 
     fn epochs(&mut self) -> Answer<Vec<EpochRecord>> {
