@@ -211,24 +211,38 @@ const OF_TOKENS: [&str; 9] = [
     "token_outcomes",
 ];
 
+/// When runs ended last here, by the numbers of their entries: clocks can be set back.
+macro_rules! ended {
+    () => {
+        "WITH ended AS (SELECT run_no, max(number) AS number FROM registry
+            WHERE entry LIKE '%\"entry\":\"sealed\"%' GROUP BY run_no) "
+    };
+}
+
 /// Files of runs that did not end before this one, in the order of their ends: those that got their names, and the newest of each sink.
-const LATER_FILES: &str = "SELECT a.run_no, a.path, a.size_bytes, a.content_hash, a.published, r.run_id
-    FROM runs r JOIN artifacts a ON a.run_no = r.run_no
+const LATER_FILES: &str = concat!(
+    ended!(),
+    "SELECT a.run_no, a.path, a.size_bytes, a.content_hash, a.published, r.run_id
+    FROM runs r JOIN artifacts a ON a.run_no = r.run_no LEFT JOIN ended e ON e.run_no = r.run_no
     WHERE r.run_no <> ?1
-        AND (r.completed_at IS NULL OR r.completed_at >= (SELECT completed_at FROM runs WHERE run_no = ?1))
+        AND (r.completed_at IS NULL OR e.number > (SELECT number FROM ended WHERE run_no = ?1))
         AND a.artifact_type = 'file' AND (a.published = 1
             OR (a.run_no, a.step, a.epoch) IN (SELECT run_no, step, max(epoch) FROM artifacts GROUP BY run_no, step))
-    ORDER BY coalesce(r.completed_at, r.heartbeat_at), r.run_no, a.published";
+    ORDER BY r.completed_at IS NULL, e.number, r.heartbeat_at, r.run_no, a.published"
+);
 
 /// Sinks (5) of runs that did not complete (1) and may have given files their names, of which nothing is recorded: their sinks are
 /// done with all that was decided, and they did not end before this one.
-const LATER_UNENDED: &str = "SELECT r.run_no, r.run_id, n.config, r.completed_at
-    FROM runs r JOIN nodes n ON n.run_no = r.run_no AND n.node_type = 5
+const LATER_UNENDED: &str = concat!(
+    ended!(),
+    "SELECT r.run_no, r.run_id, n.config, r.completed_at
+    FROM runs r JOIN nodes n ON n.run_no = r.run_no AND n.node_type = 5 LEFT JOIN ended e ON e.run_no = r.run_no
     WHERE r.run_no <> ?1 AND r.status <> 1
-        AND (r.completed_at IS NULL OR r.completed_at >= (SELECT completed_at FROM runs WHERE run_no = ?1))
-        AND NOT EXISTS (SELECT 1 FROM epochs e WHERE e.run_no = r.run_no AND e.acted_at IS NULL)
+        AND (r.completed_at IS NULL OR e.number > (SELECT number FROM ended WHERE run_no = ?1))
+        AND NOT EXISTS (SELECT 1 FROM epochs x WHERE x.run_no = r.run_no AND x.acted_at IS NULL)
         AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.run_no = r.run_no AND a.published = 1)
-    ORDER BY r.heartbeat_at, r.run_no, n.step";
+    ORDER BY r.heartbeat_at, r.run_no, n.step"
+);
 
 /// Tables that have records of runs, in the order in which they are made.
 const OF_RUNS: [&str; 27] = [

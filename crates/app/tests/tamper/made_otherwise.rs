@@ -2,6 +2,7 @@
 
 use elspeth_app::VerifyStatus;
 
+use crate::recorded;
 use crate::taken_away::Place;
 
 /// What somebody does who owns the file, and the name of what verifying finds then.
@@ -83,6 +84,18 @@ fn what_somebody_adds_for_himself_is_nobody_s_business() {
     let place = Place::new();
     place.run(None).unwrap();
     place.open().execute_batch(OWN).unwrap();
+    assert_eq!(place.status(), VerifyStatus::Ok);
+}
+
+/// Which run is later says the log of the database, whatever clocks say.
+#[test]
+fn a_file_was_written_again_by_a_later_run_though_its_clock_was_behind() {
+    let place = Place::new();
+    place.run(None).unwrap();
+    let (database, file, text) = (place.path("audit.db"), place.path("out.csv"), "id\n7\n");
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(place.status(), VerifyStatus::Tampered);
+    recorded::run_that_published(&database.display().to_string(), &file.display().to_string(), text);
     assert_eq!(place.status(), VerifyStatus::Ok);
 }
 

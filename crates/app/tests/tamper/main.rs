@@ -10,6 +10,7 @@ mod conserved;
 mod exempt;
 mod exported;
 mod made_otherwise;
+mod meanwhile;
 #[path = "../../../proof/tests/receipt/omit.rs"]
 mod omit;
 mod on_postgres;

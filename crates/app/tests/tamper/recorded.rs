@@ -2,10 +2,10 @@
 
 use elspeth_canonical::{HashVersion, hash_of};
 use elspeth_contracts::{
-    CallRecord, CallStatus, CallType, Determinism, EdgeMode, EdgeNo, EdgeRecord, EpochNo, ErrorReason,
-    FailureKind, Grade, IdSource, Micros, NodeId, NodeRecord, NodeStateRecord, NodeStateStatus, NodeType,
-    OperationKind, OperationRecord, OperationStatus, Outcome, RandomIds, RowIndex, RowRecord, RunStatus,
-    Step, TokenKey, TokenOutcomeRecord, TokenRecord,
+    ArtifactRecord, CallRecord, CallStatus, CallType, Determinism, EdgeMode, EdgeNo, EdgeRecord, EpochNo,
+    ErrorReason, FailureKind, Grade, IdSource, Micros, NodeId, NodeRecord, NodeStateRecord, NodeStateStatus,
+    NodeType, OperationKind, OperationRecord, OperationStatus, Outcome, RandomIds, RowIndex, RowRecord,
+    RunStatus, Step, TokenKey, TokenOutcomeRecord, TokenRecord,
 };
 use elspeth_landscape::integrity::LeafEncoder;
 use elspeth_landscape::{ActedEpoch, DecidedEpoch, Recorder, RunSeal, RunStart, SinkProgress, SourceRecord};
@@ -18,6 +18,30 @@ const START: i64 = 1_700_000_000_000_000;
 
 /// Records a run of two rows, each of which asked a service.
 pub(crate) fn run_with_calls(database: &str) {
+    run(database, None);
+}
+
+/// The same, by a clock that is years behind, of a run that wrote that text into a file.
+pub(crate) fn run_that_published(database: &str, path: &str, text: &str) {
+    let file = ArtifactRecord {
+        step: step(2),
+        epoch: EpochNo(0),
+        artifact_type: "file".to_owned(),
+        path: path.to_owned(),
+        content_hash: VERSION.hash(text.as_bytes()),
+        size_bytes: text.len() as u64,
+        rows: 2,
+        idempotency_key: "by hand".to_owned(),
+    };
+    let publication = ActedEpoch {
+        operations: vec![operation(2, OperationKind::SinkWrite)],
+        artifacts: vec![file],
+        ..ActedEpoch::default()
+    };
+    run(database, Some(&publication));
+}
+
+fn run(database: &str, publication: Option<&ActedEpoch>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let writer = Landscape::at(database).unwrap().writer().await.unwrap();
@@ -25,6 +49,9 @@ pub(crate) fn run_with_calls(database: &str) {
         recorder.stage(&decided()).await.unwrap();
         recorder.commit(None, Micros(START + 10)).await.unwrap();
         recorder.commit(Some(&acted()), Micros(START + 20)).await.unwrap();
+        if publication.is_some() {
+            recorder.commit(publication, Micros(START + 25)).await.unwrap();
+        }
         recorder.seal(seal()).await.unwrap();
     });
 }

@@ -41,16 +41,21 @@ impl RunObserver for Quiet {
 
 impl Place {
     pub(crate) fn new() -> Self {
+        Self::of_rows(5)
+    }
+
+    pub(crate) fn of_rows(rows: usize) -> Self {
         let place = Self { scratch: Scratch::new() };
-        place.scratch.write("in.csv", "id\n1\n2\n3\n4\n5\n");
+        let rows: String = (1..=rows).map(|row| format!("{row}\n")).collect();
+        place.scratch.write("in.csv", "id\n".to_owned() + &rows);
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.scratch.join(name)
     }
 
-    fn database(&self) -> DatabaseChoice {
+    pub(crate) fn database(&self) -> DatabaseChoice {
         DatabaseChoice::Location(self.path("audit.db").display().to_string())
     }
 
@@ -71,6 +76,15 @@ impl Place {
 
     /// Runs the pipeline, signed with that key or not at all.
     pub(crate) fn run(&self, key: Option<&str>) -> Result<RunId, AppError> {
+        self.run_before(key, &mut Quiet)
+    }
+
+    /// The same, before the eyes of somebody.
+    pub(crate) fn run_before(
+        &self,
+        key: Option<&str>,
+        observer: &mut dyn RunObserver,
+    ) -> Result<RunId, AppError> {
         let signing = key.map_or(String::new(), |key| {
             let file = self.path(&format!("{key}.key")).display().to_string();
             format!(", signing: {{key_file: {file}, heads_every: 1}}")
@@ -80,7 +94,7 @@ impl Place {
         let choice =
             SettingsChoice { path: self.scratch.write("settings.yaml", text), env: EnvChoice::NoDotenv };
         let prepared = elspeth_app::prepare(&choice)?;
-        let report = elspeth_app::run(prepared, Arc::new(AtomicBool::new(false)), &mut Quiet)?;
+        let report = elspeth_app::run(prepared, Arc::new(AtomicBool::new(false)), observer)?;
         Ok(report.run.run_id)
     }
 

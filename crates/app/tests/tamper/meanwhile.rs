@@ -1,0 +1,119 @@
+//! What cannot be read, or is just being written, is not held against a record.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use elspeth_app::{Progress, RunId, RunObserver, TrustChoice, VerifyChoice, VerifyStatus};
+use elspeth_landscape::verify::{RecordScan, ScanSource, Subject, verify};
+use elspeth_landscape::{LandscapeError, LandscapeReader as _, RunRecord, RunRef};
+use elspeth_landscape_sql::{Landscape, Scans};
+
+use crate::taken_away::Place;
+
+/// So many that several threads look at them.
+const EPOCHS: usize = 40;
+
+/// Of which only the first few scans can be opened.
+struct Few {
+    scans: Scans,
+    left: AtomicUsize,
+}
+
+impl ScanSource for Few {
+    fn open(&self, run: &RunRecord) -> Result<Box<dyn RecordScan>, LandscapeError> {
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map_err(|_| LandscapeError::Store {
+            context: "opening".to_owned(),
+            message: "too many open files".to_owned(),
+            retryable: false,
+        })?;
+        self.scans.open(run)
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_often_enough_is_an_error_and_no_accusation() {
+    let place = Place::of_rows(EPOCHS * 2);
+    place.run(None).unwrap();
+    let landscape = Landscape::at(&place.path("audit.db").display().to_string()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (run, nodes, edges, artifacts) = runtime.block_on(async {
+        let reader = landscape.reader().await.unwrap();
+        let run = reader.run(&RunRef::Latest).await.unwrap();
+        let (nodes, edges) =
+            (reader.nodes(run.run_no).await.unwrap(), reader.edges(run.run_no).await.unwrap());
+        let artifacts = reader.artifacts(run.run_no).await.unwrap();
+        (run, nodes, edges, artifacts)
+    });
+    let subject = Subject {
+        run: &run,
+        nodes: &nodes,
+        edges: &edges,
+        resumptions: &[],
+        artifacts: Some(&artifacts),
+        bodies: None,
+        registry: None,
+        alone: false,
+    };
+    for opened in 0.. {
+        let few = Few { scans: landscape.scans().unwrap(), left: AtomicUsize::new(opened) };
+        match verify(&few, &subject) {
+            Ok(found) => {
+                assert_eq!(found.status, VerifyStatus::Ok, "{opened}: {:#?}", found.checks);
+                assert!(opened > 0);
+                break;
+            }
+            Err(LandscapeError::Store { message, .. }) => assert_eq!(message, "too many open files"),
+            Err(other) => panic!("{opened}: {other}"),
+        }
+    }
+}
+
+/// Has its record verified, again and again, while it runs.
+struct Watched<'a> {
+    began: std::sync::mpsc::Sender<()>,
+    seen: &'a AtomicUsize,
+}
+
+impl RunObserver for Watched<'_> {
+    fn started(&mut self, _run_id: RunId) {
+        self.began.send(()).unwrap();
+    }
+
+    /// Goes on when another verification is through: those are beside the run, however quick it is.
+    fn progress(&mut self, _progress: Progress) {
+        let before = self.seen.load(Ordering::Acquire);
+        while before < ENOUGH && self.seen.load(Ordering::Acquire) == before {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Verifications.
+const ENOUGH: usize = 20;
+
+#[test]
+fn a_run_is_verified_while_it_is_written() {
+    let place = Place::of_rows(EPOCHS * 2);
+    let (began, beginning) = std::sync::mpsc::channel();
+    let (seen, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let (place, seen, over) = (&place, &seen, &over);
+        scope.spawn(move || {
+            beginning.recv().unwrap();
+            while !over.load(Ordering::Relaxed) {
+                let found =
+                    elspeth_app::verify(&place.database(), &VerifyChoice::All, &TrustChoice::default());
+                let is_sound = found
+                    .as_ref()
+                    .is_ok_and(|runs| runs.iter().all(|run| run.status != VerifyStatus::Tampered));
+                // Nobody waits for those that do not come.
+                seen.fetch_add(if is_sound { 1 } else { ENOUGH }, Ordering::Release);
+                assert!(is_sound, "{found:#?}");
+            }
+        });
+        place.run_before(None, &mut Watched { began, seen }).unwrap();
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(seen.load(Ordering::Relaxed) >= ENOUGH);
+    assert_eq!(place.status(), VerifyStatus::Ok);
+}
