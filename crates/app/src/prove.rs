@@ -8,7 +8,7 @@ use elspeth_proof::Receipt;
 use serde::Serialize;
 
 use crate::store::{Reader, block_on, database_url, landscape, location};
-use crate::verify::registered;
+use crate::verify::{ran_here, registered};
 use crate::{AppError, DatabaseChoice};
 use receipt::{Registered, compose};
 
@@ -60,6 +60,7 @@ pub fn prove_row(database: &DatabaseChoice, run: &str, row: u64) -> Result<RowPr
         let bodies = reader.body_store(&record);
         let mut subject = known.subject(&record, bodies.as_ref());
         subject.registry = Some(&findings);
+        subject.ran_here = ran_here(&record, &reader.location).await;
         let index = RowIndex::new(row).ok_or_else(|| no_row(row))?;
         let proof = match prove(&scans, &subject, index)? {
             Proving::Proven(proof) => proof,

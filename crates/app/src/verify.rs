@@ -1,11 +1,12 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use elspeth_config::DatabaseUrl;
 use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord};
 use elspeth_landscape::verify::{
     CheckResult, CheckStatus, RegistryFindings, Subject, Trust, Verification, VerifyStatus, verify_registry,
 };
-use elspeth_landscape::{LandscapeError, LandscapeReader, ResumptionRecord, RunRecord};
-use elspeth_landscape_sql::Landscape;
+use elspeth_landscape::{LandscapeError, LandscapeReader, ResumptionRecord, RunRecord, RunRef};
+use elspeth_landscape_sql::{Landscape, SqliteLandscape};
 use elspeth_payload::{FilesystemStore, LargeBodies};
 
 use crate::signing::{public_key, remembered_head};
@@ -125,11 +126,30 @@ async fn as_it_is(
     match registered(reader.store.as_ref(), &record).await {
         Ok(registered) => {
             let bodies = reader.body_store(&record);
-            let subject =
-                Subject { registry: Some(registry), alone, ..registered.subject(&record, bodies.as_ref()) };
+            let ran_here = ran_here(&record, &reader.location).await;
+            let registered = registered.subject(&record, bodies.as_ref());
+            let subject = Subject { registry: Some(registry), ran_here, alone, ..registered };
             Ok(elspeth_landscape::verify::verify(&landscape.scans()?, &subject)?)
         }
         Err(error) => Ok(Verification { run_id: Some(record.run_id), ..unreadable(error)? }),
+    }
+}
+
+/// Whether the run ran in this folder: the relative path under which it named its database leads to the one that is read, or to
+/// one that has the run, too. With an absolute path, or a server, nothing tells.
+pub(crate) async fn ran_here(run: &RunRecord, location: &str) -> bool {
+    let settings: serde_json::Value = serde_json::from_str(&run.settings).unwrap_or_default();
+    let named = settings["landscape"]["url"].as_str().and_then(|url| DatabaseUrl::parse(url).ok());
+    let Some(file) = named.as_ref().and_then(DatabaseUrl::file).filter(|file| file.is_relative()) else {
+        return false;
+    };
+    let place = |path: &Path| path.canonicalize().ok();
+    if place(file).is_none() || place(file) == place(Path::new(location)) {
+        return place(file).is_some();
+    }
+    match SqliteLandscape::in_file(file).reader().await {
+        Ok(other) => other.run(&RunRef::Prefix(run.run_id.to_string())).await.is_ok(),
+        Err(_) => false,
     }
 }
 
@@ -201,6 +221,7 @@ impl Registered {
             artifacts: Some(artifacts),
             bodies,
             registry: None,
+            ran_here: false,
             alone: false,
         }
     }

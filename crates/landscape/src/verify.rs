@@ -138,6 +138,8 @@ pub struct Subject<'a> {
     pub bodies: Option<&'a dyn LargeBodies>,
     /// What [`verify_registry`] found in the same database; nothing where there is none, but an export.
     pub registry: Option<&'a RegistryFindings>,
+    /// Whether relative paths mean the files that they meant where the run ran.
+    pub ran_here: bool,
     /// Whether nothing but the run is looked at: the time that takes does not grow with the other runs of the database.
     pub alone: bool,
 }
@@ -437,7 +439,8 @@ impl Verifier<'_> {
         let mut aside = aside?;
         aside.strays(counted, ledger);
         Self::kept(aside.blocks, (kept, bodies), ledger);
-        let files = Files { artifacts, read: aside.files, imported: entered.is_imported() };
+        let ran_here = self.subject.ran_here;
+        let files = Files { artifacts, read: aside.files, imported: entered.is_imported(), ran_here };
         artifacts::check(scan, run, files, ledger)?;
         if cfg!(debug_assertions)
             && by_hand

@@ -52,6 +52,7 @@ fn a_database_that_cannot_be_opened_often_enough_is_an_error_and_no_accusation()
         artifacts: Some(&artifacts),
         bodies: None,
         registry: None,
+        ran_here: true,
         alone: false,
     };
     for opened in 0.. {

@@ -84,6 +84,19 @@ fn an_edited_output_is_found_and_one_that_is_gone_cannot_be_told() {
 }
 
 /// How each run of the database came out, newest first.
+/// Relative paths mean other files there.
+#[test]
+fn in_another_folder_an_output_of_the_same_name_is_nothing_that_is_held_against_the_run() {
+    let (cli, other) = (Cli::after_run(), Cli::after_run());
+    let approved = std::fs::read_to_string(other.path("out/approved.csv")).unwrap();
+    other.write("out/approved.csv", &approved.replace('1', "2"));
+    assert_eq!(other.say(&VERIFY).code, 5);
+    let record = cli.path("out/audit.db").display().to_string();
+    let elsewhere = other.json(&["verify", "latest", "-d", &record, "--json"]);
+    assert_eq!(elsewhere["status"], "incomplete", "{elsewhere}");
+    assert_eq!(cli.say(&["verify", "latest", "-d", &record]).code, 0);
+}
+
 fn statuses(cli: &Cli) -> Vec<String> {
     let said = cli.say(&["verify", "--all", "-d", "out/audit.db", "--json"]);
     let status = |line: &str| {

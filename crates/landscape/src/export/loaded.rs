@@ -150,6 +150,7 @@ impl Loaded {
             artifacts: None,
             bodies: Some(&bodies),
             registry: None,
+            ran_here: false,
             alone: false,
         };
         verify(self, &subject)

@@ -72,6 +72,7 @@ fn attempt(file: &mut JournalFile, earlier: &Earlier, up: &TakeUp) -> Result<Sta
         artifacts: None,
         bodies: None,
         registry: None,
+        ran_here: false,
         alone: false,
     };
     let epochs = unsound(Epochs::read(scan.as_mut(), &subject)?)?;

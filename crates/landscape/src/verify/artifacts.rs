@@ -2,7 +2,7 @@
 //!
 //! Other programs may do with an output what they like, so a file that is gone shows nothing. A file with other content is
 //! not what the run wrote; unless a later run wrote to the same path, which is what paths are for. A run that was imported wrote
-//! its files elsewhere: what is here is nothing that can be held against it.
+//! its files elsewhere: what is here is nothing that can be held against it. Nor can what a relative path means in another folder.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -38,6 +38,8 @@ pub(super) struct Files<'a> {
     pub(super) read: Vec<Option<OnDisk>>,
     /// Whether the run ran somewhere else.
     pub(super) imported: bool,
+    /// Whether relative paths mean what they meant to the run.
+    pub(super) ran_here: bool,
 }
 
 /// Compares every file that a completed run published with what was read.
@@ -77,6 +79,9 @@ pub(super) fn check(
             ledger.note(Check::Artifacts, format!("{path} was written again by run {run}"));
         } else if files.imported && is_there {
             ledger.unknown(Check::Artifacts, format!("{path} is another file here than where the run ran"));
+        } else if !files.ran_here && Path::new(path).is_relative() && is_there {
+            let what = format!("{path} is another file, unless the run ran in another folder than this one");
+            ledger.unknown(Check::Artifacts, what);
         } else if let Some(run) = unended(&later.unended, artifact).filter(|_| is_there) {
             let what = format!(
                 "{path} is another file; run {run} may have given it its name, and has to go on first"
