@@ -7,6 +7,7 @@ mod code;
 mod files;
 mod links;
 mod mask;
+mod names;
 mod promises;
 mod source;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
     findings.extend(code::check(&sources));
     findings.extend(links::check(workspace, &files)?);
     findings.extend(promises::check(workspace, &sources));
+    findings.extend(names::check(workspace, &sources));
     println!("{} files, {} of them Rust", files.len(), sources.len());
     report("tidy", &findings)
 }
