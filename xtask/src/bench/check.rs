@@ -40,7 +40,7 @@ pub(super) fn run(workspace: &Workspace, accept: bool) -> Result<(), Error> {
     }
     if !compared.findings.is_empty() {
         println!(
-            "\nmore instructions than before, by more than 3%; if they are worth it, write them down with"
+            "\nmore instructions than before, or fewer, by more than 3%; if that is as it should be, accept it with"
         );
         println!("`cargo xtask bench --check --accept` and commit xtask/counts.toml:");
     }
@@ -49,7 +49,7 @@ pub(super) fn run(workspace: &Workspace, accept: bool) -> Result<(), Error> {
 
 pub(crate) fn run_in_ci(workspace: &Workspace) -> Outcome {
     if valgrind().is_none() {
-        return Outcome::NotChecked("there is no valgrind".to_owned());
+        return Outcome::NotChecked("a regression would not be seen, since there is no valgrind".to_owned());
     }
     match environment().and_then(|here| Ok(Counts::load(workspace)?.incomparable(&here))) {
         Ok(Some(why)) => Outcome::NotChecked(why),

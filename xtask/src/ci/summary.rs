@@ -33,6 +33,16 @@ impl Summary {
         }
         let total: Duration = self.records.iter().map(|record| record.elapsed).sum();
         println!("total: {:.1} s", total.as_secs_f64());
+        if let Some(warning) = self.not_checked() {
+            println!("{warning}");
+        }
+    }
+
+    /// What nobody must take for checked, although nothing failed.
+    fn not_checked(&self) -> Option<String> {
+        let titles: Vec<&str> =
+            self.records.iter().filter(|record| record.is_unchecked()).map(|record| record.title).collect();
+        (!titles.is_empty()).then(|| format!("NOT CHECKED HERE (reasons above): {}", titles.join(", ")))
     }
 
     pub(super) fn result(&self) -> Result<(), Error> {
@@ -54,11 +64,18 @@ impl Record {
         }
     }
 
+    fn is_unchecked(&self) -> bool {
+        match self.outcome {
+            Outcome::NotChecked(_) => true,
+            Outcome::Passed(_) | Outcome::Failed(_) => false,
+        }
+    }
+
     fn line(&self) -> String {
         let (word, remark) = match &self.outcome {
             Outcome::Passed(remark) => ("ok", remark),
             Outcome::Failed(reason) => ("FAILED", reason),
-            Outcome::NotChecked(reason) => ("not checked", reason),
+            Outcome::NotChecked(reason) => ("NOT CHECKED", reason),
         };
         let colon = if remark.is_empty() { "" } else { ": " };
         format!("{:<12} {:>7.1} s  {word}{colon}{remark}", self.title, self.elapsed.as_secs_f64())
@@ -83,7 +100,9 @@ mod tests {
         }
         assert!(summary.has_failed("format") && !summary.has_failed("advisories"));
         assert_eq!(summary.result().unwrap_err().to_string(), "failed: format, tests");
-        assert_eq!(summary.records[2].line(), "advisories       1.5 s  not checked: no network");
+        assert_eq!(summary.records[2].line(), "advisories       1.5 s  NOT CHECKED: no network");
+        assert_eq!(summary.not_checked().unwrap(), "NOT CHECKED HERE (reasons above): advisories");
+        assert_eq!(Summary::default().not_checked(), None);
         assert!(Summary::default().result().is_ok());
     }
 }
