@@ -1,7 +1,8 @@
 //! Every check that a change must pass, in one run.
 //!
-//! A failing step does not stop the others; only steps that need what it builds are left out, by name. Everything is
-//! built with the dev profile and with the features of the whole workspace, so that nothing is compiled twice.
+//! A failing step does not stop the others; only steps that need what it builds are left out, by name. A step that is chosen
+//! by `--only` brings along what it needs, so that it never looks at what was built of other sources. Everything is built
+//! with the dev profile and with the features of the whole workspace, so that nothing is compiled twice.
 
 mod deny;
 mod examples;
@@ -23,7 +24,7 @@ use summary::{Record, Summary};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Run only these steps, by title, separated by commas
+    /// Run only these steps and those that they need, by title, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "TITLE")]
     only: Vec<String>,
 }
@@ -72,7 +73,46 @@ fn chosen(options: &Options) -> Result<Vec<Step>, Error> {
         ));
     }
     if !options.only.is_empty() {
-        all.retain(|step| options.only.iter().any(|title| title == step.title));
+        let wanted = with_needed(&all, &options.only);
+        all.retain(|step| wanted.contains(&step.title));
     }
     Ok(all)
+}
+
+/// The titles, and those of all steps without which they cannot say anything.
+fn with_needed<'t>(all: &[Step], titles: &'t [String]) -> Vec<&'t str> {
+    let mut wanted: Vec<&str> = titles.iter().map(String::as_str).collect();
+    // From the last: a step needs only steps before it.
+    for step in all.iter().rev() {
+        if wanted.contains(&step.title) {
+            wanted.extend(step.needs);
+        }
+    }
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn titles(only: &[&str]) -> Vec<&'static str> {
+        let only = only.iter().map(|title| (*title).to_owned()).collect();
+        chosen(&Options { only }).unwrap().iter().map(|step| step.title).collect()
+    }
+
+    #[test]
+    fn a_step_brings_along_what_it_needs() {
+        for title in ["schema", "examples", "programs", "python", "kill-test"] {
+            assert_eq!(titles(&[title]), ["build", title]);
+        }
+        assert_eq!(titles(&["postgresql"]), ["build", "tests", "postgresql"]);
+        assert_eq!(titles(&["examples", "format"]), ["format", "build", "examples"]);
+        assert_eq!(titles(&["tidy"]), ["tidy"]);
+    }
+
+    #[test]
+    fn a_step_that_is_not_there_is_refused() {
+        let refused = chosen(&Options { only: vec!["speed".to_owned()] }).map(|_| ());
+        assert!(refused.unwrap_err().to_string().contains("the steps are format, layers"));
+    }
 }

@@ -12,7 +12,7 @@ use crate::kill_test;
 use crate::metadata::Metadata;
 use crate::workspace::Workspace;
 
-/// The list that `elspeth-testkit` writes while tests run.
+/// The list to which `elspeth-testkit` adds while tests run. Without one no tests have run.
 fn list(workspace: &Workspace) -> Result<PathBuf, Error> {
     Ok(Metadata::load(workspace)?.target_directory.join("debug/skipped-postgresql.txt"))
 }
@@ -20,10 +20,9 @@ fn list(workspace: &Workspace) -> Result<PathBuf, Error> {
 /// Before the tests: nothing is skipped yet.
 pub(super) fn forget(workspace: &Workspace) -> Result<(), Error> {
     let list = list(workspace)?;
-    match fs::remove_file(&list) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(&list)(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    let folder = list.parent().expect("it is in the build's folder");
+    fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    fs::write(&list, "").map_err(Error::io(&list))
 }
 
 /// After the tests: which of them did nothing; and some points of the kill-test with records on servers.
@@ -33,8 +32,8 @@ pub(super) fn run(workspace: &Workspace) -> Outcome {
         Err(error) => return Outcome::Failed(error.to_string()),
     };
     let skipped = match fs::read_to_string(&list) {
-        Ok(names) => Some(remark(&names)),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Ok(names) => Skipped::listed(&names),
+        Err(error) if error.kind() == ErrorKind::NotFound => Skipped::Unknown,
         Err(error) => return Outcome::Failed(Error::io(&list)(error).to_string()),
     };
     let did = match PgCluster::is_possible().then(|| kill_test::run_in_ci_on_postgresql(workspace)) {
@@ -42,17 +41,38 @@ pub(super) fn run(workspace: &Workspace) -> Outcome {
         Some(Err(error)) => return Outcome::Failed(error.to_string()),
         None => "no kill-test without PostgreSQL".to_owned(),
     };
-    match skipped {
-        None => Outcome::Passed(format!("every test that needs a server had one; {did}")),
-        Some(skipped) => Outcome::NotChecked(format!("{did}; {skipped}")),
-    }
+    skipped.outcome(&did)
 }
 
-fn remark(names: &str) -> String {
-    let mut names: Vec<&str> = names.lines().collect();
-    names.sort_unstable();
-    names.dedup();
-    format!("{} tests were skipped: {}", names.len(), names.join(", "))
+/// What the list says of tests that did nothing.
+#[derive(Debug, PartialEq, Eq)]
+enum Skipped {
+    /// No tests have run.
+    Unknown,
+    None,
+    Some(String),
+}
+
+impl Skipped {
+    fn listed(names: &str) -> Self {
+        let mut names: Vec<&str> = names.lines().collect();
+        names.sort_unstable();
+        names.dedup();
+        match names.len() {
+            0 => Self::None,
+            count => Self::Some(format!("{count} tests were skipped: {}", names.join(", "))),
+        }
+    }
+
+    fn outcome(self, did: &str) -> Outcome {
+        match self {
+            Self::Unknown => Outcome::NotChecked(format!(
+                "{did}; whether tests were skipped is not known, since the step `tests` has not run"
+            )),
+            Self::None => Outcome::Passed(format!("every test that needs a server had one; {did}")),
+            Self::Some(skipped) => Outcome::NotChecked(format!("{did}; {skipped}")),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -61,7 +81,15 @@ mod tests {
 
     #[test]
     fn skipped_tests_are_named_once() {
-        let said = remark("b (why)\na (why)\nb (why)\n");
-        assert_eq!(said, "2 tests were skipped: a (why), b (why)");
+        let said = "2 tests were skipped: a (why), b (why)".to_owned();
+        assert_eq!(Skipped::listed("b (why)\na (why)\nb (why)\n"), Skipped::Some(said));
+    }
+
+    #[test]
+    fn only_an_empty_list_says_that_no_test_was_skipped() {
+        let passed = |skipped: Skipped| matches!(skipped.outcome("x"), Outcome::Passed(_));
+        assert!(passed(Skipped::listed("")));
+        assert!(!passed(Skipped::listed("a (why)\n")));
+        assert!(!passed(Skipped::Unknown));
     }
 }
