@@ -8,7 +8,8 @@ Peers without an audit get `--rows`, those that keep a record of each step `--du
 row; elspeth's cost of a row is that with `--rows`, where its start does not show. What is measured is the whole process,
 from its start to its exit, the least of `--runs`: other programs on the machine only ever add to it. Times of a row are
 without what a process takes for a single row, which is how long it takes to start. Every peer must have written the rows
-that elspeth wrote. A peer that is not installed is named with the reason.
+that elspeth wrote. A peer that is not installed, fails or writes other rows is named with the reason, and the others go on.
+The table is that of docs/performance.md.
 """
 
 import argparse
@@ -20,39 +21,73 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 GIVEN = ["Ada", "Berta", "Carl", "Dora", "Emil", "Frida", "Gustav", "Hedwig"]
 FAMILY = ["Adler", "Brandt", "Conrad", "Dietz", "Ebert", "Faber", "Gruber", "Hartmann"]
 CATEGORIES = ["books", "food", "garden", "office", "travel"]
-# Program -> title, whether it keeps a record of each step.
+HEAD = """\
+| program | rows | wall s | CPU s | wall µs/row | times elspeth | CPU µs/row | times elspeth | what is kept of a row beside its line of output |
+|---|--:|--:|--:|--:|--:|--:|--:|---|"""
+KEPT = "the row, each decision with its reason, hashes and their proofs, which sink wrote it; durable before and after the sink acts"
+
+
+class Peer(NamedTuple):
+    # `{}` is where the versions of the distributions stand.
+    title: str
+    distributions: list
+    # Whether it keeps a record of each step.
+    durable: bool
+    kept: str
+
+
+# What `with_<name>.py` runs.
 PEERS = {
-    "bytewax": ("Bytewax", False),
-    "pathway": ("Pathway", False),
-    "langgraph": ("LangGraph, SQLite checkpointer", True),
-    "dbos": ("DBOS, SQLite", True),
+    "bytewax": Peer("Bytewax {}", ["bytewax"], False, "nothing (no recovery configured)"),
+    "pathway": Peer("Pathway {}", ["pathway"], False, "nothing (no persistence configured)"),
+    "langgraph": Peer(
+        "LangGraph {}, SQLite checkpointer {}",
+        ["langgraph", "langgraph-checkpoint-sqlite"],
+        True,
+        "its state after each step and which step came next, each in a transaction (`durability=\"sync\"`, no hashes)",
+    ),
+    "dbos": Peer(
+        "DBOS {}, SQLite",
+        ["dbos"],
+        True,
+        "input, status and result of its workflow and the output of each step (no hashes)",
+    ),
 }
+
+
+class NotMeasured(Exception):
+    """Why there is no figure, in one line."""
 
 
 def main():
     options = arguments()
     elspeth = [str(options.elspeth.resolve()), "run", "-x", "--json", "-s", "settings.yaml"]
-    print("| program | rows | wall s | CPU s | µs/row | times elspeth | CPU µs/row | times elspeth |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|")
-    ours = measured(elspeth, options.rows, options.runs, None)
-    show("elspeth", options.rows, ours, ours)
-    expected = {rows: one_run(elspeth, rows, None)["outputs"] for rows in (options.rows, options.durable_rows)}
+    try:
+        ours = measured(elspeth, options.rows, options.runs, None)
+        expected = {rows: one_run(elspeth, rows, None)["outputs"] for rows in (options.rows, options.durable_rows)}
+    except NotMeasured as why:
+        sys.exit(f"elspeth: not measured: {why}")
+    print(HEAD)
+    show("elspeth", options.rows, ours, None, KEPT)
     missing = []
-    for name, (title, durable) in PEERS.items():
-        why = not_installed(name)
-        if why:
-            missing.append(f"{title}: not measured: {why}")
-            continue
-        rows = options.durable_rows if durable else options.rows
+    for name, peer in PEERS.items():
+        rows = options.durable_rows if peer.durable else options.rows
         command = [sys.executable, str(HERE / f"with_{name}.py")]
-        show(title, rows, measured(command, rows, options.runs, expected[rows]), ours)
-    print("\n".join(missing))
+        try:
+            title = peer.title.format(*versions(peer.distributions))
+            show(title, rows, measured(command, rows, options.runs, expected[rows]), ours, peer.kept)
+        except NotMeasured as why:
+            missing.append(f"{name}: not measured: {why}")
+    if missing:
+        print("\n" + "\n".join(missing))
 
 
 def arguments():
@@ -64,9 +99,11 @@ def arguments():
     return parser.parse_args()
 
 
-def not_installed(name):
-    tried = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, text=True)
-    return tried.stderr.strip().splitlines()[-1] if tried.returncode else None
+def versions(distributions):
+    try:
+        return [metadata.version(distribution) for distribution in distributions]
+    except metadata.PackageNotFoundError as missing:
+        raise NotMeasured(f"{missing.name} is not installed") from None
 
 
 def measured(command, rows, runs, expected):
@@ -93,12 +130,18 @@ def one_run(command, rows, expected):
         wall = time.perf_counter() - start
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
-            sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
+            raise NotMeasured(f"exit code {done.returncode}: {last_line(done.stderr)}")
         outputs = [read_rows(folder / f"{name}.csv") for name in ("first", "second")]
-        if sum(map(len, outputs)) != rows or (expected is not None and outputs != expected):
-            sys.exit(f"{' '.join(command)} wrote other rows than elspeth")
+        if sum(map(len, outputs)) != rows:
+            raise NotMeasured(f"it wrote {sum(map(len, outputs))} of {rows} rows")
+        if expected is not None and outputs != expected:
+            raise NotMeasured("it wrote other rows than elspeth")
     cpu = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
     return {"wall": wall, "cpu": cpu, "outputs": outputs}
+
+
+def last_line(text):
+    return next(reversed(text.strip().splitlines()), "no reason given")
 
 
 def write_rows(path, rows):
@@ -114,19 +157,34 @@ def write_rows(path, rows):
 
 def read_rows(path):
     """As values and by number: peers write numbers and columns in their own ways, and some in no order."""
-    with path.open(newline="") as file:
-        read = [
-            (int(row["number"]), row["customer"], float(row["score"]), row["category"], float(row["amount"]), float(row["fee"]))
-            for row in csv.DictReader(file)
-        ]
-    return sorted(read)
+    try:
+        with path.open(newline="") as file:
+            return sorted(map(values, csv.DictReader(file)))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise NotMeasured(f"{path.name} cannot be read: {error!r}") from None
 
 
-def show(title, rows, result, ours):
+def values(row):
+    return (
+        int(row["number"]),
+        row["customer"],
+        float(row["score"]),
+        row["category"],
+        float(row["amount"]),
+        float(row["fee"]),
+    )
+
+
+def show(title, rows, result, ours, kept):
     cells = [title, f"{rows}", f"{result['wall']:.2f}", f"{result['cpu']:.2f}"]
     for key in ("row_us", "row_cpu_us"):
-        cells += [f"{result[key]:.1f}", f"{result[key] / ours[key]:.1f}"]
-    print(f"| {' | '.join(cells)} |", flush=True)
+        times = number(result[key] / ours[key]) if ours else "1"
+        cells += [number(result[key]), times]
+    print(f"| {' | '.join([*cells, kept])} |", flush=True)
+
+
+def number(value):
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 main()
