@@ -64,6 +64,10 @@ pub(crate) struct Options {
 
 pub(crate) use check::run_in_ci as check_in_ci;
 
+/// Where and how the program without proofs is built.
+pub(crate) const UNPROVEN: &str = "unproven";
+pub(crate) const UNPROVEN_FLAGS: &str = "--cfg elspeth_unproven";
+
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error> {
     if options.check {
         return check::run(workspace, options.accept);
@@ -86,7 +90,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
         return Ok(());
     }
     let unproven = match options.proofs {
-        true => Some(build_unproven(workspace, &target.join("unproven"))?),
+        true => Some(build_unproven(workspace, &target.join(UNPROVEN))?),
         false => None,
     };
     let bench =
@@ -117,7 +121,7 @@ fn build_unproven(workspace: &Workspace, target: &Path) -> Result<PathBuf, Error
     cargo
         .args(["build", "--quiet", "--release", "-p", "elspeth-cli", "--target-dir"])
         .arg(target)
-        .env("RUSTFLAGS", "--cfg elspeth_unproven");
+        .env("RUSTFLAGS", UNPROVEN_FLAGS);
     command::output(&mut cargo).map(drop)?;
     Ok(target.join("release/elspeth"))
 }

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use super::{Outcome, deny, examples, postgresql, programs, python};
 use crate::error::Error;
+use crate::metadata::Metadata;
 use crate::workspace::Workspace;
 use crate::{bench, command, docs, kill_test, layers, schema, static_build, tidy};
 
@@ -28,6 +29,7 @@ pub(super) fn steps() -> Vec<Step> {
         built("tests", tests),
         built("doc-tests", doc_tests),
         step("phases", phases),
+        step("variants", variants),
         step("docs", |workspace| docs::run(workspace).into()),
         built("schema", |workspace| schema::check(workspace).into()),
         built("examples", |workspace| examples::run(workspace).into()),
@@ -81,6 +83,21 @@ fn doc_tests(workspace: &Workspace) -> Outcome {
 fn phases(workspace: &Workspace) -> Outcome {
     let arguments = ["test", "-p", "elspeth-phases", "--features", "looking"];
     command::run(command::cargo(workspace).args(arguments)).into()
+}
+
+/// The programs that only `cargo xtask bench` builds otherwise: one that tells where its time goes, and one without proofs. The
+/// flag of the latter is that of every crate, so it has the folder that the benchmark gives it.
+fn variants(workspace: &Workspace) -> Outcome {
+    let target = match Metadata::load(workspace) {
+        Ok(metadata) => metadata.target_directory,
+        Err(error) => return Outcome::Failed(error.to_string()),
+    };
+    let mut profile = command::cargo(workspace);
+    profile.args(["check", "--workspace", "--bin", "elspeth", "--features", "elspeth-cli/profile"]);
+    let mut unproven = command::cargo(workspace);
+    unproven.args(["check", "--package", "elspeth-cli", "--target-dir"]).arg(target.join(bench::UNPROVEN));
+    unproven.env("RUSTFLAGS", format!("{} -D warnings", bench::UNPROVEN_FLAGS));
+    command::run(&mut profile).and_then(|()| command::run(&mut unproven)).into()
 }
 
 fn has_nextest(workspace: &Workspace) -> bool {
