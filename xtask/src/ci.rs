@@ -5,6 +5,7 @@
 //! with the dev profile and with the features of the whole workspace, so that nothing is compiled twice.
 
 mod deny;
+mod documents;
 mod examples;
 mod postgresql;
 mod programs;
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_step_brings_along_what_it_needs() {
-        for title in ["schema", "examples", "programs", "python", "kill-test"] {
+        for title in ["schema", "documents", "examples", "programs", "python", "kill-test"] {
             assert_eq!(titles(&[title]), ["build", title]);
         }
         assert_eq!(titles(&["postgresql"]), ["build", "tests", "postgresql"]);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{Outcome, deny, examples, postgresql, programs, python};
+use super::{Outcome, deny, documents, examples, postgresql, programs, python};
 use crate::error::Error;
 use crate::metadata::Metadata;
 use crate::workspace::Workspace;
@@ -32,6 +32,7 @@ pub(super) fn steps() -> Vec<Step> {
         step("variants", variants),
         step("docs", |workspace| docs::run(workspace).into()),
         built("schema", |workspace| schema::check(workspace).into()),
+        built("documents", |workspace| documents::run(workspace).into()),
         built("examples", |workspace| examples::run(workspace).into()),
         built("programs", |workspace| programs::run(workspace).into()),
         built("python", python::run),
