@@ -52,10 +52,10 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with_all = ["proofs", "json", "check", "postgres"])]
     profile: bool,
     /// Instead, run transforms that compute on one core and on two, and transforms that wait, many at once
-    #[arg(long, conflicts_with_all = ["proofs", "json", "check", "profile", "postgres"])]
+    #[arg(long, conflicts_with_all = ["rows", "pipelines", "proofs", "json", "check", "profile", "postgres"])]
     concurrency: bool,
     /// Instead, compare the instructions of each pipeline with the figures in xtask/counts.toml
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["rows", "runs", "pipelines", "proofs", "json", "postgres"])]
     check: bool,
     /// Write what was counted into that file
     #[arg(long, requires = "check")]
@@ -141,7 +141,21 @@ fn rows(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::rows;
+    use clap::Parser;
+    use clap::error::ErrorKind;
+
+    use super::{Options, rows};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parsed(line: &str) -> Result<Options, ErrorKind> {
+        let words = std::iter::once("bench").chain(line.split_whitespace());
+        Line::try_parse_from(words).map(|line| line.options).map_err(|error| error.kind())
+    }
 
     #[test]
     fn numbers_of_rows_may_be_abbreviated() {
@@ -149,5 +163,38 @@ mod tests {
         for text in ["", "k", "0", "-1", "1G", "99999999999999999M"] {
             assert!(rows(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_option_that_would_do_nothing_is_refused() {
+        let useless = [
+            (
+                "--check",
+                "--rows 10k|--runs 3|--pipelines route|--proofs|--postgres|--json|--profile|--concurrency",
+            ),
+            ("--concurrency", "--rows 10k|--pipelines route|--proofs|--postgres|--json|--profile"),
+            ("--profile", "--proofs|--postgres|--json"),
+            ("--postgres", "--proofs|--json"),
+        ];
+        for (what, others) in useless {
+            for other in others.split('|') {
+                let refused = parsed(&format!("{what} {other}")).err();
+                assert_eq!(refused, Some(ErrorKind::ArgumentConflict), "{what} {other}");
+            }
+        }
+        assert_eq!(parsed("--accept").err(), Some(ErrorKind::MissingRequiredArgument));
+    }
+
+    #[test]
+    fn what_is_not_given_conflicts_with_nothing() {
+        for line in ["", "--check", "--check --accept", "--concurrency --runs 3", "--proofs --json"] {
+            assert!(parsed(line).is_ok(), "{line}");
+        }
+        for what in ["--profile", "--postgres"] {
+            assert!(parsed(&format!("{what} --rows 10k --runs 3 --pipelines route")).is_ok(), "{what}");
+        }
+        let options = parsed("").unwrap_or_else(|kind| panic!("{kind}"));
+        assert_eq!((options.rows.as_slice(), options.runs), ([10_000, 200_000, 1_000_000].as_slice(), 5));
+        assert_eq!(options.pipelines.len(), 5);
     }
 }
