@@ -11,6 +11,7 @@ mod data;
 mod measure;
 mod pipelines;
 mod profile;
+mod questions;
 mod servers;
 mod table;
 
@@ -31,13 +32,30 @@ use table::Report;
 #[derive(Args)]
 pub(crate) struct Options {
     /// Numbers of rows, separated by commas; `k` and `M` are understood
-    #[arg(long, value_delimiter = ',', value_parser = rows, default_value = "10k,200k,1M")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_parser = rows,
+        default_value = "10k,200k,1M",
+        default_value_if("questions", "true", "1M")
+    )]
     rows: Vec<u64>,
     /// How often each measurement is taken; medians are shown
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_parser = clap::value_parser!(u32).range(1..),
+        default_value = "5",
+        default_value_if("questions", "true", "25")
+    )]
     runs: u32,
     /// Pipelines, separated by commas
-    #[arg(long, value_delimiter = ',', value_enum, default_value = "copy,route,transform,fork,batch")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_enum,
+        default_value = "copy,route,transform,fork,batch",
+        default_value_if("questions", "true", "route")
+    )]
     pipelines: Vec<Pipeline>,
     /// Measure a program without proofs as well, which is built for it
     #[arg(long)]
@@ -54,6 +72,9 @@ pub(crate) struct Options {
     /// Instead, run transforms that compute on one core and on two, and transforms that wait, many at once
     #[arg(long, conflicts_with_all = ["rows", "pipelines", "proofs", "json", "check", "profile", "postgres"])]
     concurrency: bool,
+    /// Instead, run each pipeline once and time what is asked of its record; without more, `route` with 1M rows, 25 times each
+    #[arg(long, conflicts_with_all = ["proofs", "json", "check", "profile", "postgres", "concurrency"])]
+    questions: bool,
     /// Instead, compare the instructions of each pipeline with the figures in xtask/counts.toml
     #[arg(long, conflicts_with_all = ["rows", "runs", "pipelines", "proofs", "json", "postgres"])]
     check: bool,
@@ -97,6 +118,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
         Bench { binaries: target.join("release"), unproven, folder, runs: options.runs, profile: None };
     if let Some(program) = looking {
         return profile::run(&bench, &program, &options.rows, &options.pipelines);
+    }
+    if options.questions {
+        return questions::run(&bench, &options.rows, &options.pipelines);
     }
     let mut report = Report { validate_seconds: bench.validate()?, cases: Vec::new() };
     for rows in &options.rows {
@@ -144,7 +168,7 @@ mod tests {
     use clap::Parser;
     use clap::error::ErrorKind;
 
-    use super::{Options, rows};
+    use super::{Options, Pipeline, rows};
 
     #[derive(Parser)]
     struct Line {
@@ -174,6 +198,7 @@ mod tests {
             ),
             ("--concurrency", "--rows 10k|--pipelines route|--proofs|--postgres|--json|--profile"),
             ("--profile", "--proofs|--postgres|--json"),
+            ("--questions", "--proofs|--postgres|--json|--check|--profile|--concurrency"),
             ("--postgres", "--proofs|--json"),
         ];
         for (what, others) in useless {
@@ -190,11 +215,22 @@ mod tests {
         for line in ["", "--check", "--check --accept", "--concurrency --runs 3", "--proofs --json"] {
             assert!(parsed(line).is_ok(), "{line}");
         }
-        for what in ["--profile", "--postgres"] {
+        for what in ["--profile", "--postgres", "--questions"] {
             assert!(parsed(&format!("{what} --rows 10k --runs 3 --pipelines route")).is_ok(), "{what}");
         }
         let options = parsed("").unwrap_or_else(|kind| panic!("{kind}"));
         assert_eq!((options.rows.as_slice(), options.runs), ([10_000, 200_000, 1_000_000].as_slice(), 5));
         assert_eq!(options.pipelines.len(), 5);
+    }
+
+    #[test]
+    fn questions_are_asked_of_one_large_record_unless_others_are_given() {
+        let options = parsed("--questions").unwrap_or_else(|kind| panic!("{kind}"));
+        assert_eq!((options.rows.as_slice(), options.runs), ([1_000_000].as_slice(), 25));
+        assert_eq!(options.pipelines, [Pipeline::Route]);
+        let options = parsed("--questions --rows 10k --runs 3 --pipelines copy")
+            .unwrap_or_else(|kind| panic!("{kind}"));
+        assert_eq!((options.rows.as_slice(), options.runs), ([10_000].as_slice(), 3));
+        assert_eq!(options.pipelines, [Pipeline::Copy]);
     }
 }

@@ -130,6 +130,18 @@ impl Bench {
         Ok(median(seconds.into_iter()))
     }
 
+    /// Leaves what one run leaves, to be asked.
+    pub(super) fn run_once(&self, pipeline: Pipeline, rows: u64, folder: &Path) -> Result<(), Error> {
+        eprintln!("{} with {rows} rows", pipeline.name());
+        self.run_pipeline(&self.binaries.join("elspeth"), (pipeline, true), rows, folder).map(drop)
+    }
+
+    /// How long the program takes with these words, in seconds.
+    pub(super) fn ask(&self, folder: &Path, words: &[String]) -> Result<f64, Error> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Ok(self.measure(&folder.join("stdout"), &self.binaries.join("elspeth"), &words)?.wall_seconds)
+    }
+
     /// One run from nothing, proven to have processed every row.
     fn run_pipeline(
         &self,
