@@ -2,7 +2,8 @@
 //! beside it says (`<name>.stdout`).
 //!
 //! What differs from run to run has a placeholder there, which stands for a value of its kind and for nothing else: `<seconds>`,
-//! `<number>`, `<id>`, `<hash>`, `<time>`.
+//! `<number>`, `<id>`, `<hash>`, `<time>`. The record of a program that keeps one by itself must be one that `elspeth verify`
+//! believes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +14,9 @@ use crate::command;
 use crate::error::Error;
 use crate::metadata::{Metadata, Target};
 use crate::workspace::Workspace;
+
+/// Records its decisions in the database that it is given.
+const RECORDING: &str = "record_decisions";
 
 const PLACEHOLDERS: [(&str, &str); 5] = [
     ("<seconds>", r"[0-9]+\.[0-9]+"),
@@ -39,6 +43,8 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
         let found = differences(&folder.join(&program.name), &program.src_path.with_extension("stdout"))?;
         findings.extend(found.into_iter().map(|found| format!("{}: {found}", program.name)));
     }
+    let elspeth = metadata.target_directory.join("debug/elspeth");
+    findings.extend(unbelieved(&folder.join(RECORDING), &elspeth)?.map(|why| format!("{RECORDING}: {why}")));
     println!("{} example programs", programs.len());
     crate::error::report("programs", &findings)
 }
@@ -65,6 +71,25 @@ fn differences(program: &Path, expected: &PathBuf) -> Result<Vec<String>, Error>
         Ok(expected) => Ok(compare(&expected, &String::from_utf8_lossy(&said))),
         Err(_) => Ok(vec![format!("{} does not say what it should print", expected.display())]),
     }
+}
+
+/// What `elspeth verify` says against the record that the program makes in a new database, if it does.
+fn unbelieved(program: &Path, elspeth: &Path) -> Result<Option<String>, Error> {
+    let scratch = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
+    let database = scratch.path().join("audit.db");
+    command::output(Command::new(program).arg(&database).current_dir(scratch.path()))?;
+    let mut verify = Command::new(elspeth);
+    verify.args(["verify", "latest", "-d"]).arg(&database).current_dir(scratch.path());
+    let verified =
+        verify.output().map_err(|source| Error::Start { command: command::shown(&verify), source })?;
+    Ok(against(verified.status.success(), &String::from_utf8_lossy(&verified.stdout)))
+}
+
+/// The last line is the verdict.
+fn against(succeeded: bool, said: &str) -> Option<String> {
+    let verdict = said.lines().last().unwrap_or("nothing");
+    let believed = succeeded && verdict.starts_with("ok:");
+    (!believed).then(|| format!("`elspeth verify` says of its record: {verdict}"))
 }
 
 /// Line by line, in both directions.
@@ -111,6 +136,15 @@ mod tests {
             assert_eq!(compare(expected, &said.replacen(from, to, 1)).len(), 1, "{from} -> {to}");
         }
         assert_eq!(compare(expected, &said.replace("(a+b)", "(aab)")).len(), 1);
+    }
+
+    #[test]
+    fn a_record_is_believed_when_the_verdict_is_ok_and_nothing_else() {
+        assert_eq!(against(true, "  run  ok\nok: the record is what was written\n"), None);
+        assert!(against(false, "ok: the record is what was written\n").is_some());
+        assert!(against(true, "").is_some());
+        let why = against(false, "  run  tampered\nTAMPERED: runs 01M\n").unwrap();
+        assert_eq!(why, "`elspeth verify` says of its record: TAMPERED: runs 01M");
     }
 
     #[test]
