@@ -21,7 +21,7 @@ pub struct RunReport {
     pub grade: Grade,
     /// Tokens that ended without a sink.
     pub discarded: u64,
-    /// Rows that are recorded but have no outcome yet.
+    /// Rows that are decided and not acted on by sinks, and tokens that wait in batches and merges.
     pub unfinished: u64,
     /// Failures by node, kind and destination.
     pub failures: Vec<FailureGroup>,
@@ -81,11 +81,20 @@ pub fn status(database: &DatabaseChoice, run: &str) -> Result<RunReport, AppErro
 /// The report of a run, computed from its record.
 pub(crate) async fn report(reader: &Reader, record: &RunRecord) -> Result<RunReport, AppError> {
     let store = reader.store.as_ref();
-    let now = SystemClock::new().now();
+    let free = reader.is_free(record).await?;
+    // A run whose owner is gone took as long as there was a sign of life.
+    let gone = free && record.status == RunStatus::Running;
+    let now = if gone { record.heartbeat_at } else { SystemClock::new().now() };
     let run = elspeth_landscape::RunReport::load(store, record, reader.location.clone(), now).await?;
     let failures = failures(store, None, record, 0).await?.groups;
     let first = store.failures(record.run_no, 1).await?.first().and_then(|f| f.row_index).map(RowIndex::get);
     let rows = &run.rows;
+    let unfinished = match record.status {
+        RunStatus::Completed => 0,
+        RunStatus::Running | RunStatus::Failed | RunStatus::Interrupted => {
+            store.rows_to_act_on(record.run_no).await? + rows.buffered
+        }
+    };
     let settled = rows.succeeded + rows.failed + rows.routed + rows.quarantined + rows.diverted;
     let written: u64 = run.destinations.values().sum();
     Ok(RunReport {
@@ -93,11 +102,9 @@ pub(crate) async fn report(reader: &Reader, record: &RunRecord) -> Result<RunRep
         started_at: record.started_at.rfc3339(),
         settings_path: record.settings_path.clone(),
         grade: record.grade,
-        resumable: record.status != RunStatus::Completed
-            && record.grade != Grade::AttributableOnly
-            && reader.is_free(record).await?,
+        resumable: record.status != RunStatus::Completed && record.grade != Grade::AttributableOnly && free,
         discarded: settled.saturating_sub(written),
-        unfinished: unfinished(record.status, rows, settled),
+        unfinished,
         failures,
         error: record.error.as_ref().map(|e| e.message.clone()),
         help: None,
@@ -106,17 +113,6 @@ pub(crate) async fn report(reader: &Reader, record: &RunRecord) -> Result<RunRep
         warnings: Vec::new(),
         run,
     })
-}
-
-/// Rows that a run which stopped has not brought to an end. Rows that forks, merges and batches made others of are not
-/// counted one by one.
-fn unfinished(status: RunStatus, rows: &Counters, settled: u64) -> u64 {
-    match status {
-        RunStatus::Completed => 0,
-        RunStatus::Running | RunStatus::Failed | RunStatus::Interrupted => {
-            rows.processed.saturating_sub(settled).max(rows.buffered)
-        }
-    }
 }
 
 impl RunReport {

@@ -32,6 +32,10 @@ pub(crate) const SILENT: &str =
     "SELECT run_id, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - shown_at AS silent
     FROM runs WHERE run_no = ?";
 
+/// Rows of epochs that sinks have not acted on.
+const TO_ACT_ON: &str = "SELECT run_id, (SELECT CAST(coalesce(sum(e.row_count), 0) AS BIGINT) FROM epochs e
+        WHERE e.run_no = runs.run_no AND e.acted_at IS NULL) AS to_act_on FROM runs WHERE run_no = ?";
+
 /// How a record is made of what is stored.
 type Read<T> = fn(&Stored<'_>) -> Result<T, LandscapeError>;
 
@@ -465,5 +469,11 @@ impl LandscapeReader for Reader {
 
     async fn resumptions(&self, run_no: i64) -> Result<Vec<ResumptionRecord>, LandscapeError> {
         self.list(Resumptions::SELECT, &[Some(run_no)], Resumptions::ORIGIN, Resumptions::read).await
+    }
+
+    async fn rows_to_act_on(&self, run_no: i64) -> Result<u64, LandscapeError> {
+        let found = self.asked(TO_ACT_ON, &[Asked::Int(Some(run_no))]).await?;
+        let rows = found.first().map(|row| Stored::new(row, Runs::ORIGIN).int("to_act_on")).transpose()?;
+        Ok(rows.unwrap_or_default().cast_unsigned())
     }
 }

@@ -247,6 +247,8 @@ pub trait LandscapeReader: Send + Sync {
     async fn lease_clock(&self, run: &RunRecord) -> Result<Option<Micros>, LandscapeError>;
     /// The times that the run was taken up, in their order.
     async fn resumptions(&self, run_no: i64) -> Result<Vec<ResumptionRecord>, LandscapeError>;
+    /// How many rows are decided, and what was decided is not yet done.
+    async fn rows_to_act_on(&self, run_no: i64) -> Result<u64, LandscapeError>;
     /// Where the run goes on, as of its last commit.
     async fn resume_point(&self, run_no: i64) -> Result<ResumePoint, LandscapeError>;
 }

@@ -151,6 +151,21 @@ fn a_run_whose_outputs_are_published_is_sealed_though_its_source_is_gone() {
     }
 }
 
+/// Each row that is decided and not acted on counts, however many were made of it.
+#[test]
+fn what_is_unfinished_is_told_of_a_run_that_was_killed() {
+    let cli = Cli::triage();
+    let killed = perform(&cli, &RUN, Some("kill:before-act:2"));
+    assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
+    let status = cli.json(&["status", "latest", "-s", "triage.yaml", "--json"]);
+    let database = rusqlite::Connection::open(cli.path("out/audit.db")).expect("it is there");
+    let open = "SELECT count(*) FROM rows r WHERE NOT EXISTS
+        (SELECT 1 FROM token_outcomes o WHERE o.token >> 20 = r.row_index)";
+    let open: i64 = database.query_row(open, (), |row| row.get(0)).expect("it can be asked");
+    assert!(open > 0);
+    assert_eq!(status["unfinished"], open);
+}
+
 /// What was published was within the budget of then.
 #[test]
 fn a_run_whose_outputs_are_published_is_not_judged_by_a_smaller_budget() {
