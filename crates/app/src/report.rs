@@ -1,5 +1,5 @@
 use elspeth_contracts::{Clock, Grade, RowIndex, RunStatus, SystemClock};
-use elspeth_landscape::{Counters, FailureGroup, ResumptionRecord, RunRecord, failures};
+use elspeth_landscape::{FailureGroup, ResumptionRecord, RunRecord, failures};
 use serde::Serialize;
 
 use crate::store::{Reader, block_on, open_reader};

@@ -109,11 +109,10 @@ impl SqliteLandscape {
 
     /// A connection to which everything is of one moment.
     pub(crate) fn snapshot(&self) -> Result<Connection, LandscapeError> {
-        let opened = connect::scan(self.path(), self.patience).and_then(|connection| {
-            connection.set_prepared_statement_cache_capacity(STATEMENTS);
-            Ok(connection)
-        });
-        let connection = self.connected(opened.map_err(|error| write_error(self.opening(), &error))?);
+        let connection = connect::scan(self.path(), self.patience);
+        let connection = connection.map_err(|error| write_error(self.opening(), &error))?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        let connection = self.connected(connection);
         connection.snapshot().map_err(|error| error.told(self.opening()))?;
         Ok(connection)
     }
