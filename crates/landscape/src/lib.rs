@@ -1,7 +1,7 @@
 //! The audit record: what is recorded about a run, by whom it is stored, how it is sealed, and how it is asked. No SQL.
 //!
 //! - [`Recorder`] takes a run through its epochs: [`Recorder::begin`], then for each epoch [`Recorder::stage`] (what was
-//!   decided) and [`Recorder::commit`] (durable, with what was done with the epoch before), last [`Recorder::seal`].
+//!   decided) and [`Recorder::commit`] (with what was done with the first epoch that waits for it), last [`Recorder::seal`].
 //! - [`LandscapeWriter`] is what a database must do for a run that is being written, [`LandscapeReader`] what it must do
 //!   for those who ask about runs.
 //! - [`ResumePoint`] is where a run that stopped goes on; [`TakeUp`] makes it another process's, [`Recorder::take_up`] goes on
@@ -14,9 +14,10 @@
 //! - [`purge`] removes bodies and leaves everything else.
 //! - [`lineage`] answers "why?" about a row or token, [`failures`] lists what went wrong, [`RunReport`] counts.
 //!
-//! Invariant: an epoch's decisions (commit A) are durable before anybody acts on them, and what was done (commit B)
-//! becomes durable together with the next epoch's decisions. A record that contradicts itself is a [`Corruption`] that
-//! names it, never a default.
+//! Invariant: an epoch's decisions (commit A) are durable before anybody acts on them, and what was done (commit B) is
+//! committed in the order of epochs, with the decisions of a later one or by itself; at most [`MOST_PENDING`] epochs are
+//! decided and not yet on record as acted on. A record that contradicts itself is a [`Corruption`] that names it, never a
+//! default.
 //!
 //! This crate does not know databases, the graph's meaning, plugins or settings. A program can use it, with a store, to
 //! record decisions of its own: see the example `record_decisions` of `elspeth-landscape-sql`.
