@@ -49,6 +49,7 @@ mod row_chain;
 mod schema_option;
 mod sinks;
 mod sources;
+mod sql_name;
 mod text_encoding;
 mod transforms;
 

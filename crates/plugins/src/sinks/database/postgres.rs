@@ -7,10 +7,11 @@ use elspeth_postgres::{PgAddress, PgFailure};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Executor as _, Row as _};
 
-use super::column::{Column, Kind, Origin, Typed, quoted};
+use super::column::{Column, Kind, Origin, Typed};
 use super::insert::Admitted;
 use super::store::{Cell, Done, Found, Record};
 use super::table::Table;
+use crate::sql_name::quoted;
 
 /// What is written is meant to last, and locks are waited for as long as in a file, in each attempt that `retry` allows.
 const SETTINGS: &str = "SET client_min_messages = warning; SET lock_timeout = 10000; SET TimeZone = 'UTC';

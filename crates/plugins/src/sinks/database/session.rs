@@ -12,7 +12,6 @@ use elspeth_plugin::{Produced, Refusal, SinkContext, SinkError, SinkPosition, Si
 use elspeth_value::Row;
 use serde::{Deserialize, Serialize};
 
-use super::column::quoted;
 use super::insert::{Admitted, Ended, Inserted, Texts, insert};
 use super::markers::{Marker, Owner, State};
 use super::store::{ForeignKeys, Found, Store};
@@ -20,6 +19,7 @@ use super::table::{Table, check_fit};
 use super::{IfExists, Settings};
 use crate::row_chain::{Chain, StoredChain};
 use crate::sinks::{check_row, parse_position};
+use crate::sql_name::quoted;
 
 /// No places in an epoch.
 #[expect(clippy::reversed_empty_ranges, reason = "it is empty on purpose")]

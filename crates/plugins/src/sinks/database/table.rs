@@ -10,8 +10,9 @@ use std::sync::Arc;
 use elspeth_contracts::{ErrorReason, FailureKind};
 use elspeth_value::{Contract, Row, SchemaMode, Shape};
 
-use super::column::{Column, Origin, quoted};
+use super::column::{Column, Origin};
 use super::dialect::Dialect;
+use crate::sql_name::quoted;
 
 /// Shapes of rows that are remembered.
 const REMEMBERED: usize = 256;

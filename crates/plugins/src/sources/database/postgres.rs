@@ -12,9 +12,10 @@ use sqlx::{
 };
 
 use super::position::{KeyPart, KeyValues};
-use super::query::{KeyColumn, check_no_parameters, quoted};
+use super::query::{KeyColumn, check_no_parameters};
 use super::reader::{Found, Head, Job, Outlet};
 use super::values::{Type, value};
+use crate::sql_name::quoted;
 
 /// How values are written as text.
 const SETTINGS: &str = "SET client_min_messages = warning; SET lock_timeout = 10000; SET TimeZone = 'UTC';

@@ -140,11 +140,6 @@ pub(super) fn check_no_parameters(query: &impl Statement) -> Result<(), SourceEr
         .with_help("write the value itself into the query, or `${VARIABLE}`"))
 }
 
-/// A name as SQL.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

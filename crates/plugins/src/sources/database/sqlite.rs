@@ -16,9 +16,10 @@ use sqlx::{
 };
 
 use super::position::{KeyPart, KeyValues};
-use super::query::{KeyColumn, check_no_parameters, quoted};
+use super::query::{KeyColumn, check_no_parameters};
 use super::reader::{Found, Head, Job, Outlet};
 use super::values::{float, whole};
+use crate::sql_name::quoted;
 
 /// How long another program is waited for, in each of the attempts that `retry` allows.
 const PATIENCE: Duration = Duration::from_secs(10);
