@@ -132,13 +132,6 @@ impl RunId {
         u64::try_from(number).ok().filter(|n| *n < 1 << (ROW_BITS + ORDINAL_BITS)).map(TokenKey::of)
     }
 
-    /// The row that this run gave `id` to; `None` if the id is not one of this run.
-    #[must_use]
-    pub fn parse_row_id(self, id: RowId) -> Option<RowIndex> {
-        let number = self.separate(KIND_ROW, id.0)?;
-        u64::try_from(number).ok().and_then(RowIndex::new)
-    }
-
     /// The two 40-bit halves of the random part, which views need to compute public ids in SQL.
     #[must_use]
     pub fn halves(self) -> (u64, u64) {

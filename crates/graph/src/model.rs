@@ -225,14 +225,6 @@ impl Node {
     }
 }
 
-impl Trigger {
-    /// Whether only the end of the source makes a batch complete.
-    #[must_use]
-    pub const fn is_end_only(&self) -> bool {
-        self.count.is_none() && self.timeout.is_none() && self.condition.is_none()
-    }
-}
-
 impl OutputMode {
     /// As settings write it.
     #[must_use]

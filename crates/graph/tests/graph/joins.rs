@@ -214,7 +214,7 @@ fn settings_become_policies_merges_and_triggers() {
         panic!("a batch")
     };
     assert_eq!(trigger.count, Some(10));
-    assert!(trigger.condition.is_some() && !trigger.is_end_only());
+    assert!(trigger.condition.is_some());
 }
 
 #[test]
