@@ -129,7 +129,7 @@ pub fn resumable(choice: &ResumeChoice) -> Result<Resumable, AppError> {
         rows: point.rows,
         epochs: point.next_epoch.0,
         unwritten: names.unwritten(&point),
-        open: names.waiting(&point),
+        open: names.waiting(&point)?,
         published: point.published.iter().map(|step| names.of(*step)).collect(),
     };
     Ok(Resumable { prepared, url, seen, accept_changed_source: choice.accept_changed_source, view })
@@ -222,14 +222,42 @@ impl Names<'_> {
             .collect()
     }
 
-    fn waiting(&self, point: &ResumePoint) -> Vec<StillWaiting> {
-        let Some(checkpoint) = &point.checkpoint else { return Vec::new() };
-        let waits = elspeth_engine::waits(&checkpoint.buffers).unwrap_or_default();
+    fn waiting(&self, point: &ResumePoint) -> Result<Vec<StillWaiting>, AppError> {
+        let Some(checkpoint) = &point.checkpoint else { return Ok(Vec::new()) };
+        let waits = elspeth_engine::waits(&checkpoint.buffers).map_err(LandscapeError::from)?;
         let waiting = |wait: elspeth_engine::Wait| StillWaiting {
             node: self.of(wait.step),
             tokens: wait.tokens,
             merges: wait.merges,
         };
-        waits.into_iter().map(waiting).collect()
+        Ok(waits.into_iter().map(waiting).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use elspeth_landscape::Checkpoint;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_is_read_or_refused() {
+        let point = |buffers: &str| ResumePoint {
+            checkpoint: Some(Checkpoint {
+                epoch: elspeth_contracts::EpochNo(0),
+                source_position: "{}".to_owned(),
+                buffers: buffers.to_owned(),
+                hash_state: String::new(),
+            }),
+            ..ResumePoint::default()
+        };
+        let names = Names(&[]);
+        assert_eq!(names.waiting(&ResumePoint::default()).unwrap(), []);
+        assert_eq!(names.waiting(&point("")).unwrap(), []);
+        let batch = r#"{"nodes":[{"step":2,"batch":{"number":1,"members":3,"age_us":5}}]}"#;
+        let waiting = StillWaiting { node: "step 2".to_owned(), tokens: 3, merges: 0 };
+        assert_eq!(names.waiting(&point(batch)).unwrap(), [waiting]);
+        let error = names.waiting(&point("{")).unwrap_err();
+        assert_eq!(error.exit_code(), 4, "{error}");
     }
 }

@@ -30,6 +30,21 @@ pub(crate) struct NodeBuffer {
     pub(crate) merges: Vec<MergeBuffer>,
 }
 
+impl Buffers {
+    fn read(buffers: &str) -> Result<Self, Corruption> {
+        if buffers.is_empty() {
+            return Ok(Self::default());
+        }
+        serde_json::from_str(buffers).map_err(|error| corrupt(&error.to_string()))
+    }
+}
+
+impl NodeBuffer {
+    fn step(&self) -> Result<Step, Corruption> {
+        Step::new(self.step).ok_or_else(|| corrupt("a step is too large"))
+    }
+}
+
 /// A batch that takes members.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct BatchBuffer {
@@ -111,20 +126,18 @@ pub struct Wait {
     pub merges: u64,
 }
 
-/// What `buffers` of a checkpoint says about each node; `None` when no engine writes that.
-#[must_use]
-pub fn waits(buffers: &str) -> Option<Vec<Wait>> {
-    if buffers.is_empty() {
-        return Some(Vec::new());
-    }
-    let stored: Buffers = serde_json::from_str(buffers).ok()?;
+/// What `buffers` of a checkpoint says about each node.
+///
+/// # Errors
+/// [`Corruption`] when no engine writes that.
+pub fn waits(buffers: &str) -> Result<Vec<Wait>, Corruption> {
     let wait = |node: &NodeBuffer| {
         let merges: Vec<_> = node.merges.iter().filter(|merge| merge.ended.is_none()).collect();
         let come: usize = merges.iter().map(|merge| merge.arrived.iter().flatten().count()).sum();
         let tokens = node.batch.as_ref().map_or(come as u64, |batch| batch.members);
-        Some(Wait { step: Step::new(node.step)?, tokens, merges: merges.len() as u64 })
+        Ok(Wait { step: node.step()?, tokens, merges: merges.len() as u64 })
     };
-    stored.nodes.iter().map(wait).collect()
+    Buffers::read(buffers)?.nodes.iter().map(wait).collect()
 }
 
 /// What a run that stopped had open, to be filled with what its record says of the tokens.
@@ -162,13 +175,9 @@ impl StillOpen {
     /// [`Corruption`] when no engine writes that.
     pub fn read(buffers: &str, released: &[(Step, u64)]) -> Result<Self, Corruption> {
         let released = released.iter().copied().collect();
-        if buffers.is_empty() {
-            return Ok(Self { nodes: BTreeMap::new(), released });
-        }
-        let stored: Buffers = serde_json::from_str(buffers).map_err(|error| corrupt(&error.to_string()))?;
         let mut nodes = BTreeMap::new();
-        for node in stored.nodes {
-            let step = Step::new(node.step).ok_or_else(|| corrupt("a step is too large"))?;
+        for node in Buffers::read(buffers)?.nodes {
+            let step = node.step()?;
             let batch = node.batch.map(BatchOpen::read).transpose()?;
             let merges = node.merges.into_iter().map(|merge| (merge, BTreeMap::new())).collect();
             nodes.insert(step, OpenNode { batch, merges });

@@ -219,6 +219,8 @@ fn what_does_not_belong_together_is_corruption() {
         assert!(matches!(refused, Err(EngineError::Corrupt(_))), "{refused:?}");
     }
     assert!(StillOpen::read("{", &[]).is_err());
-    assert!(waits("{").is_none());
-    assert_eq!(waits(""), Some(Vec::new()));
+    for broken in ["{", "{}", r#"{"nodes":[{"step":65535}]}"#] {
+        assert_eq!(waits(broken).unwrap_err().table, "checkpoints", "{broken}");
+    }
+    assert_eq!(waits("").unwrap(), []);
 }
