@@ -4,6 +4,7 @@
 //! through [`source::Source`], which knows comments, literals and test code, so that a word in a text is no finding.
 
 mod code;
+mod examples;
 mod files;
 mod links;
 mod mask;
@@ -20,6 +21,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
     let sources = Source::load_all(workspace, &files)?;
     let mut findings = files::check(workspace, &files)?;
     findings.extend(code::check(&sources));
+    findings.extend(examples::check(&sources));
     findings.extend(links::check(workspace, &files)?);
     findings.extend(promises::check(workspace, &sources));
     findings.extend(names::check(workspace, &sources));

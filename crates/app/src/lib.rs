@@ -8,6 +8,41 @@
 //! Invariant: `validate`, `graph`, and `run` compile settings by the same function ([`prepare`]), so they cannot disagree.
 //!
 //! This crate does not print, and knows no terminal.
+//!
+//! ```
+//! use elspeth_app::{EnvChoice, SettingsChoice, validate};
+//!
+//! let scratch = elspeth_testkit::Scratch::new();
+//! let settings = |condition: &str| {
+//!     let text = format!(
+//!         r#"
+//! source:
+//!   plugin: csv
+//!   on_success: claims
+//!   options:
+//!     path: claims.csv
+//!     on_validation_failure: discard
+//!     schema: {{mode: fixed, fields: ["id: int", "amount: float"]}}
+//! gates:
+//!   - {{name: large, input: claims, condition: "{condition}", routes: {{"true": review, "false": paid}}}}
+//! sinks:
+//!   review: {{plugin: json, on_write_failure: discard, options: {{path: review.jsonl}}}}
+//!   paid: {{plugin: json, on_write_failure: discard, options: {{path: paid.jsonl}}}}
+//! "#
+//!     );
+//!     SettingsChoice { path: scratch.write("settings.yaml", text), env: EnvChoice::NoDotenv }
+//! };
+//!
+//! let report = validate(&settings("row['amount'] > 500")).unwrap();
+//! assert!(report.valid);
+//! assert_eq!(report.outline(), "1 source, 1 gate, 2 sinks");
+//!
+//! // Whatever is wrong is named with its place, and nothing was touched.
+//! let report = validate(&settings("row['amuont'] > 500")).unwrap();
+//! assert_eq!(report.errors[0].message, "the rows have no field 'amuont'");
+//! assert_eq!((report.errors[0].line, report.errors[0].column), (Some(10), Some(46)));
+//! assert_eq!(scratch.names(), ["settings.yaml"]);
+//! ```
 
 mod choice;
 mod copy;

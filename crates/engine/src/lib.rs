@@ -12,6 +12,94 @@
 //! the same order: that of a run in which each row went through the whole graph before the next.
 //!
 //! This crate does not know how an epoch becomes durable, nor when sinks may act: the orchestrator does.
+//!
+//! A gate between a file and two sinks, whose rows the caller takes itself (a transform of one's own is in the example
+//! `own_transform`):
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::AtomicBool;
+//!
+//! use elspeth_canonical::HashVersion;
+//! use elspeth_contracts::{Clock, Determinism, IdSource, RandomIds, SystemClock};
+//! use elspeth_engine::{EngineOptions, EpochBounds, Pipeline, Start, drive};
+//! use elspeth_executors::{Dispatcher, Policies, StepPlugins};
+//! use elspeth_expr::{Expr, Root};
+//! use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref, RouteDecl};
+//! use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
+//! use elspeth_payload::FilesystemStore;
+//! use elspeth_telemetry::Spans;
+//! use elspeth_value::Contract;
+//!
+//! let here = SettingPath::default;
+//! let to = |name: &str| Ref::new(name, here());
+//! let node = |name: &str, kind| NodeDecl {
+//!     name: to(name),
+//!     at: here(),
+//!     plugin: PluginRef {
+//!         name: "own".to_owned(),
+//!         version: "1.0.0".to_owned(),
+//!         determinism: Determinism::Deterministic,
+//!     },
+//!     config: "{}".to_owned(),
+//!     service: None,
+//!     kind,
+//! };
+//! let sink = || NodeKind::Sink { on_write_failure: to("discard"), needs: Contract::observed() };
+//! let route = |label: &str| RouteDecl { label: to(label), target: to(label) };
+//! let source =
+//!     NodeKind::Source { on_success: to("claims"), on_invalid: to("discard"), contract: Contract::observed() };
+//! let gate = NodeKind::Gate {
+//!     input: to("claims"),
+//!     condition: Some(Expr::parse("'review' if float(row['amount']) > 500 else 'paid'", Root::Row).unwrap()),
+//!     condition_at: here(),
+//!     routes: vec![route("review"), route("paid")],
+//!     fork_to: Vec::new(),
+//!     on_error: to("discard"),
+//! };
+//! let nodes = vec![node("source", source), node("large", gate), node("review", sink()), node("paid", sink())];
+//! let graph = ExecutionGraph::build(GraphSpec { nodes, ..GraphSpec::default() }).unwrap().0;
+//!
+//! let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+//! let policies = Policies::none(Arc::clone(&clock));
+//! let pipeline = Pipeline {
+//!     dispatcher: Dispatcher::new(&graph, &StepPlugins::default(), policies).unwrap(),
+//!     graph: Arc::new(graph),
+//!     deciding: Arc::default(),
+//!     options: EngineOptions {
+//!         run_id: RandomIds.next_run_id(),
+//!         hash_version: HashVersion::default(),
+//!         run_start_us: clock.monotonic_us(),
+//!         max_workers: 2,
+//!         bounds: EpochBounds::default(),
+//!     },
+//!     clock,
+//!     bodies: FilesystemStore::new("bodies"),
+//!     spans: Spans::OFF,
+//! };
+//!
+//! let scratch = elspeth_testkit::Scratch::new();
+//! let path = scratch.write("claims.csv", "id,amount\n1,80\n2,900\n3,500\n");
+//! let options = serde_json::json!({"path": path, "schema": {"mode": "observed"}});
+//! let mut source = elspeth_plugins::builtin().source("csv").unwrap()(&options).unwrap();
+//! source.open(HashVersion::default(), None).unwrap();
+//!
+//! let mut arrived = Vec::new();
+//! let finished = drive(&pipeline, source, Start::default(), &AtomicBool::new(false), |epoch| {
+//!     // `epoch.decided` is what is to be recorded before anybody acts on it.
+//!     for work in &epoch.sinks {
+//!         let name = &pipeline.graph.node(work.sink).name;
+//!         arrived.extend(work.arrivals.iter().map(|arrival| format!("{name}: {}", arrival.row.to_json())));
+//!     }
+//!     true
+//! });
+//! assert_eq!(finished.unwrap().rows, 3);
+//! assert_eq!(arrived, [
+//!     r#"review: {"id":"2","amount":"900"}"#,
+//!     r#"paid: {"id":"1","amount":"80"}"#,
+//!     r#"paid: {"id":"3","amount":"500"}"#,
+//! ]);
+//! ```
 
 mod branch;
 mod chunk;
