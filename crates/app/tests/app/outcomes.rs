@@ -1,8 +1,9 @@
 //! What becomes of rows that do not go the straight way.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, LazyLock, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, LazyLock, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use elspeth_app::{Progress, RunId, RunObserver};
 use elspeth_canonical::HashVersion;
@@ -14,7 +15,7 @@ use elspeth_plugin::{
 };
 use elspeth_value::{Contract, Row, Value};
 
-use crate::support::{Quiet, Scratch, TRIAGE, TRIAGE_CSV};
+use crate::support::{Scratch, TRIAGE, TRIAGE_CSV};
 
 /// Refuses rows whose `id` is even.
 struct Picky {
@@ -281,15 +282,15 @@ impl Transform for Thorough {
     }
 }
 
-struct Told;
+struct Told(&'static (Mutex<bool>, Condvar));
 
 impl RunObserver for Told {
     fn started(&mut self, _run_id: RunId) {}
     fn progress(&mut self, _progress: Progress) {}
 
     fn stopping(&mut self) {
-        *STOPPING.0.lock().unwrap() = true;
-        STOPPING.1.notify_all();
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
     }
 }
 
@@ -305,17 +306,41 @@ fn what_is_being_decided_when_a_run_is_stopped_is_finished_first() {
         .replace("plugin: field_mapper", "plugin: thorough")
         .replace("    options:\n      mapping: {name: applicant}\n", "");
     let prepared = elspeth_app::prepare_with(&scratch.settings(&settings), registry).unwrap();
-    let report = elspeth_app::run(prepared, Arc::clone(&STOP), &mut Told).unwrap();
+    let report = elspeth_app::run(prepared, Arc::clone(&STOP), &mut Told(&STOPPING)).unwrap();
     assert_eq!((report.run.rows.processed, report.unfinished), (6, 0), "{:?}", report.error);
 }
 
 /// Set while what is left at the end of the source is decided.
 static STOP_AT_END: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
-/// Whether a run has ended.
+/// How long a run may take to show that it lives.
+const LONGEST: Duration = Duration::from_secs(60);
+/// The database of that run.
+static DATABASE: OnceLock<PathBuf> = OnceLock::new();
+/// Whether it has said that it is stopping.
+static STOPPING_AT_END: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+/// Whether it has ended.
 static ENDED: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
-/// Has the run stopped, and is not done with the row before the run ends. One that waits for it cannot end, so it gives up.
+/// Has the run stopped, and is not done with the row before the run has ended, or has shown that it lives after it said that it is
+/// stopping: then it found that something is being decided, and waits.
 struct Patient;
+
+impl Patient {
+    /// Epochs that are decided, those of them that are acted on, and the owner's last sign of life.
+    fn seen() -> (i64, i64, String) {
+        let query = "SELECT (SELECT count(*) FROM v_epochs), (SELECT count(acted_at) FROM v_epochs), heartbeat_at FROM v_runs";
+        let database = rusqlite::Connection::open(DATABASE.get().unwrap()).unwrap();
+        database.query_row(query, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
+    }
+
+    /// Whether the owner shows that it lives with nothing that it commits.
+    fn is_waited_for(before: &mut (i64, i64, String)) -> bool {
+        let now = Self::seen();
+        let waits = (now.0, now.1) == (before.0, before.1) && now.0 == now.1 && now.2 != before.2;
+        *before = now;
+        waits
+    }
+}
 
 impl Transform for Patient {
     fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
@@ -324,8 +349,13 @@ impl Transform for Patient {
 
     fn process(&self, row: Row, _: &TransformContext<'_>) -> TransformResult {
         STOP_AT_END.store(true, Ordering::Relaxed);
-        let ended = ENDED.0.lock().unwrap();
-        drop(ENDED.1.wait_timeout_while(ended, Duration::from_secs(3), |ended| !*ended).unwrap());
+        drop(STOPPING_AT_END.1.wait_while(STOPPING_AT_END.0.lock().unwrap(), |told| !*told).unwrap());
+        let mut before = Self::seen();
+        let mut ended = ENDED.0.lock().unwrap();
+        let begun = Instant::now();
+        while !*ended && !Self::is_waited_for(&mut before) && begun.elapsed() < LONGEST {
+            ended = ENDED.1.wait_timeout(ended, Duration::from_millis(20)).unwrap().0;
+        }
         Ok(TransformOutput::Unchanged(row))
     }
 }
@@ -352,9 +382,10 @@ fn what_is_decided_at_the_end_of_the_source_is_finished_when_a_run_is_stopped() 
     let mut registry = elspeth_app::registry();
     let passthrough = registry.info(PluginKind::Transform, "passthrough").unwrap().clone();
     let info = elspeth_plugin::PluginInfo { name: "patient", ..passthrough };
+    DATABASE.set(scratch.path("audit.db")).unwrap();
     registry.add_transform(info, |_| Ok(Arc::new(Patient)));
     let prepared = elspeth_app::prepare_with(&scratch.settings(SUMMED), registry).unwrap();
-    let report = elspeth_app::run(prepared, Arc::clone(&STOP_AT_END), &mut Quiet).unwrap();
+    let report = elspeth_app::run(prepared, Arc::clone(&STOP_AT_END), &mut Told(&STOPPING_AT_END)).unwrap();
     *ENDED.0.lock().unwrap() = true;
     ENDED.1.notify_all();
     assert_eq!(report.run.status.as_str(), "completed", "{:?}", report.error);

@@ -219,6 +219,25 @@ fn promise_bounded_expressions_and_records() {
     let report =
         scratch.run(&TRIAGE.replace("row['score'] >= 50", "row['applicant'] * 1000000000 == 'x'")).unwrap();
     assert_eq!(report.run.destinations["failed"], 2);
+    // A record of more than 16 MiB is set aside with its beginning, and the one behind it is not lost.
+    let huge = "a".repeat(16 * 1024 * 1024);
+    let csv = format!("id,name,score\n1,{huge},1\n2,de,2\n");
+    let json =
+        format!("{{\"id\":1,\"name\":\"{huge}\",\"score\":1}}\n{{\"id\":2,\"name\":\"de\",\"score\":2}}\n");
+    for (plugin, file, content) in [("csv", "in.csv", csv), ("json", "in.jsonl", json)] {
+        let scratch = Scratch::new();
+        scratch.write(file, content);
+        let settings = TRIAGE.replace("plugin: csv\n  on", &format!("plugin: {plugin}\n  on"));
+        let report = scratch.run(&settings.replace("in.csv", file)).unwrap();
+        assert_eq!((report.run.rows.processed, report.run.destinations["quarantine"]), (2, 1), "{plugin}");
+        assert_eq!(
+            scratch.read("rejected.jsonl"),
+            "{\"id\":2,\"applicant\":\"de\",\"score\":2.0}\n",
+            "{plugin}"
+        );
+        let kept = scratch.read("quarantine.csv");
+        assert!(kept.contains("aaaa") && kept.len() < 128 * 1024, "{plugin}: {} bytes", kept.len());
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use elspeth_app::DatabaseChoice;
 use elspeth_contracts::EpochNo;
@@ -16,6 +17,9 @@ sinks: {out: {plugin: csv, on_write_failure: discard, options: {path: $DIR/out.c
 landscape: {url: "sqlite:///$DIR/audit.db"}
 checkpoint: {frequency: every_n, checkpoint_interval: 2}
 "#;
+
+/// How long the record may take to go on.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Lets the record go on as far as it does, and then refuses to write epoch 1.
 struct Slow {
@@ -45,7 +49,14 @@ impl Sink for Slow {
 
     fn write(&mut self, epoch: EpochNo, _rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
         // The next epochs are committed meanwhile, whenever that comes.
+        let begun = Instant::now();
         while self.committed() < epoch.0 + 3 {
+            if begun.elapsed() > PATIENCE {
+                return Err(SinkError::new(format!(
+                    "{} epochs are committed, and no more",
+                    self.committed()
+                )));
+            }
             std::thread::yield_now();
         }
         GIVEN.lock().unwrap().push((epoch.0, self.committed()));
@@ -73,6 +84,11 @@ fn two_more_epochs_are_committed_while_sinks_act_and_none_is_acted_on_after_a_fa
     });
     let report = scratch.run_with(SETTINGS, registry).unwrap();
     assert_eq!(report.run.status.as_str(), "failed");
+    assert!(
+        report.error.as_ref().is_some_and(|error| error.contains("no more of that")),
+        "{:?}",
+        report.error
+    );
     // Never more than two beyond the one that is acted on, and nothing after the one that failed.
     assert_eq!(*GIVEN.lock().unwrap(), [(0, 3), (1, 4)]);
 }
