@@ -1,11 +1,21 @@
 //! Between the bytes of a file and UTF-8, by the names that settings use for encodings.
 
+use std::borrow::Cow;
+
 use elspeth_plugin::OptionError;
+use elspeth_value::Value;
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// Stands in the decoded text for bytes that are not valid in the file's encoding. It is never valid UTF-8, so that the
-/// record which holds it is found to be malformed.
+/// Stands in the decoded text before each byte that is not valid in the file's encoding: the byte's two halves follow, each
+/// as a byte from 0x80 to 0x8F. It is never valid UTF-8, so that the record which holds it is found to be malformed, and
+/// none of the three is a line end, a quote or a delimiter.
 const MARK: u8 = 0xFF;
+
+/// So many bytes at most are one malformed sequence, with those behind it that the decoder has looked at.
+const LONGEST_FAULT: usize = 8;
+
+/// So long must a file be at least whose bytes tell that it is no UTF-16: fewer could be a few letters by chance.
+const TELLING: usize = 16;
 
 /// Labels of ASCII and of ISO 8859-1, with hyphens. The Encoding Standard takes most of them for windows-1252, Python for what
 /// they say.
@@ -80,7 +90,14 @@ pub(crate) enum StreamDecoder {
     Utf8,
     Ascii,
     Latin1,
-    Other(Box<Decoder>),
+    Other(Box<MarkingDecoder>),
+}
+
+/// A decoder that keeps the bytes of what it cannot decode.
+pub(crate) struct MarkingDecoder {
+    decoder: Decoder,
+    /// The last bytes of earlier pieces: a sequence can begin there.
+    before: Vec<u8>,
 }
 
 impl TextEncoding {
@@ -149,6 +166,22 @@ impl TextEncoding {
         (!fits).then_some(if little { "utf-16" } else { "utf-16-be" })
     }
 
+    /// The label of the encoding in which a file that begins with `head` is written, where that is certainly another one.
+    /// `head` is a long stretch of it, or all.
+    pub(crate) fn contradicted_by(self, head: &[u8]) -> Option<&'static str> {
+        match head {
+            // Whose order is the mark's.
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] if self == Self::Utf16 => None,
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0xEF, 0xBB, 0xBF, ..] => self.continued_as(head),
+            _ if !self.is_utf16() => None,
+            _ if is_bytewise_text(head) => Some("utf-8"),
+            _ => {
+                let big = self == Self::Other(UTF_16BE);
+                is_swapped(head, big).then_some(if big { "utf-16-le" } else { "utf-16-be" })
+            }
+        }
+    }
+
     fn is_utf16(self) -> bool {
         match self {
             Self::Utf8 | Self::Utf8Marked | Self::Ascii | Self::Latin1 => false,
@@ -191,14 +224,63 @@ impl TextEncoding {
         Ok(())
     }
 
+    /// Decoded text for the record of what is malformed: a text where it is one, else the bytes of the file, so that
+    /// different ones stay different.
+    pub(crate) fn recorded(self, text: &[u8]) -> Value {
+        match std::str::from_utf8(text) {
+            Ok(text) => Value::Str(text.into()),
+            Err(_) => Value::Bytes(self.bytes_of(text).into()),
+        }
+    }
+
+    /// The sentence for a record of which only the beginning is text.
+    pub(crate) fn not_text_from(self, beginning: &[u8]) -> String {
+        let at = self.bytes_of(beginning).len() + 1;
+        format!("the record is not valid {} from its byte {at} on", self.name())
+    }
+
+    /// The bytes of the file of which `text` was decoded. Where an encoding has several ways to write a character, it is
+    /// the one in which [`Self::encode`] writes it; a character that is only read stays in UTF-8.
+    fn bytes_of(self, text: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Self::Utf8 | Self::Utf8Marked => return Cow::Borrowed(text),
+            Self::Ascii | Self::Latin1 | Self::Utf16 | Self::Other(_) => {}
+        }
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut parts = text.split(|byte| *byte == MARK);
+        self.encode_back(parts.next().unwrap_or_default(), &mut bytes);
+        // A mark at the end of a text that was cut may lack its halves.
+        for ([high, low], rest) in parts.filter_map(|part| part.split_first_chunk()) {
+            bytes.push((high & 0x0F) << 4 | low & 0x0F);
+            self.encode_back(rest, &mut bytes);
+        }
+        Cow::Owned(bytes)
+    }
+
+    fn encode_back(self, text: &[u8], bytes: &mut Vec<u8>) {
+        for text in text.utf8_chunks().map(|chunk| chunk.valid()) {
+            if self.encode(text, bytes).is_ok() {
+                continue;
+            }
+            for c in text.chars() {
+                let c = c.to_string();
+                if self.encode(&c, bytes).is_err() {
+                    bytes.extend_from_slice(c.as_bytes());
+                }
+            }
+        }
+    }
+
     /// A decoder at the beginning of a stream.
     pub(crate) fn decoder(self) -> StreamDecoder {
+        let marking =
+            |decoder| StreamDecoder::Other(Box::new(MarkingDecoder { decoder, before: Vec::new() }));
         match self {
             Self::Utf8 | Self::Utf8Marked => StreamDecoder::Utf8,
             Self::Ascii => StreamDecoder::Ascii,
             Self::Latin1 => StreamDecoder::Latin1,
-            Self::Utf16 => StreamDecoder::Other(Box::new(UTF_16LE.new_decoder())),
-            Self::Other(encoding) => StreamDecoder::Other(Box::new(encoding.new_decoder_with_bom_removal())),
+            Self::Utf16 => marking(UTF_16LE.new_decoder()),
+            Self::Other(encoding) => marking(encoding.new_decoder_with_bom_removal()),
         }
     }
 }
@@ -209,18 +291,37 @@ impl StreamDecoder {
         matches!(self, Self::Utf8)
     }
 
+    /// The encoding, where the stream's byte order mark has told more than the settings say.
+    pub(crate) fn found(&self, declared: TextEncoding) -> TextEncoding {
+        match self {
+            Self::Other(marking)
+                if declared == TextEncoding::Utf16 && marking.decoder.encoding() == UTF_16BE =>
+            {
+                TextEncoding::Other(UTF_16BE)
+            }
+            Self::Utf8 | Self::Ascii | Self::Latin1 | Self::Other(_) => declared,
+        }
+    }
+
     /// Appends the text of the next piece of the file; `last` when nothing follows.
     pub(crate) fn decode(&mut self, piece: &[u8], last: bool, text: &mut Vec<u8>) {
         match self {
             Self::Utf8 => text.extend_from_slice(piece),
-            Self::Ascii => text.extend(piece.iter().map(|byte| if byte.is_ascii() { *byte } else { MARK })),
+            Self::Ascii => {
+                for part in piece.chunk_by(|a, b| a.is_ascii() == b.is_ascii()) {
+                    match part.is_ascii() {
+                        true => text.extend_from_slice(part),
+                        false => mark_fault(part, text),
+                    }
+                }
+            }
             Self::Latin1 => {
                 let start = text.len();
                 text.resize(start + 2 * piece.len(), 0);
                 let written = encoding_rs::mem::convert_latin1_to_utf8(piece, &mut text[start..]);
                 text.truncate(start + written);
             }
-            Self::Other(decoder) => decode_marking_faults(decoder, piece, last, text),
+            Self::Other(marking) => marking.decode(piece, last, text),
         }
     }
 }
@@ -240,23 +341,64 @@ fn encode_bytewise(text: &str, last: u8, out: &mut Vec<u8>) -> Result<(), char> 
     Ok(())
 }
 
-fn decode_marking_faults(decoder: &mut Decoder, mut piece: &[u8], last: bool, text: &mut Vec<u8>) {
-    loop {
-        let room = decoder
-            .max_utf8_buffer_length_without_replacement(piece.len())
-            .expect("a piece is far smaller than the address space");
-        let start = text.len();
-        text.resize(start + room, 0);
-        let (result, read, written) =
-            decoder.decode_to_utf8_without_replacement(piece, &mut text[start..], last);
-        text.truncate(start + written);
-        piece = &piece[read..];
-        match result {
-            DecoderResult::InputEmpty => return,
-            DecoderResult::OutputFull => {}
-            DecoderResult::Malformed(..) => text.push(MARK),
+impl MarkingDecoder {
+    fn decode(&mut self, piece: &[u8], last: bool, text: &mut Vec<u8>) {
+        let mut at = 0;
+        loop {
+            let rest = &piece[at..];
+            let room = self
+                .decoder
+                .max_utf8_buffer_length_without_replacement(rest.len())
+                .expect("a piece is far smaller than the address space");
+            let start = text.len();
+            text.resize(start + room, 0);
+            let (result, read, written) =
+                self.decoder.decode_to_utf8_without_replacement(rest, &mut text[start..], last);
+            text.truncate(start + written);
+            at += read;
+            match result {
+                DecoderResult::InputEmpty => break,
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(length, behind) => {
+                    let (length, behind) = (usize::from(length), usize::from(behind));
+                    let mut seen = self.before.clone();
+                    seen.extend_from_slice(&piece[at.saturating_sub(LONGEST_FAULT)..at]);
+                    let end = seen.len().saturating_sub(behind);
+                    mark_fault(&seen[end.saturating_sub(length)..end], text);
+                }
+            }
+        }
+        self.before.extend_from_slice(&piece[piece.len().saturating_sub(LONGEST_FAULT)..]);
+        self.before.drain(..self.before.len().saturating_sub(LONGEST_FAULT));
+    }
+}
+
+fn mark_fault(bytes: &[u8], text: &mut Vec<u8>) {
+    text.extend(bytes.iter().flat_map(|byte| [MARK, 0x80 | byte >> 4, 0x80 | byte & 0x0F]));
+}
+
+/// Whether bytes without a mark are lines of UTF-8 or ASCII. In UTF-16, they would be a text without a line end, a blank, a
+/// delimiter or a digit, all of whose letters were by chance pairs of such characters.
+fn is_bytewise_text(head: &[u8]) -> bool {
+    let begun = |e: &std::str::Utf8Error| e.error_len().is_none();
+    head.len() >= TELLING
+        && head.contains(&b'\n')
+        && !head.iter().any(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r'))
+        && std::str::from_utf8(head).map_or_else(|e| begun(&e), |_| true)
+}
+
+/// Whether UTF-16 of that order without a mark has its line ends in the other: there is U+0A00, which is no character, and no
+/// line end.
+fn is_swapped(head: &[u8], big: bool) -> bool {
+    let (mut ends, mut swapped) = (false, false);
+    for pair in head.chunks_exact(2) {
+        match (pair, big) {
+            ([0, b'\n' | b'\r'], true) | ([b'\n' | b'\r', 0], false) => ends = true,
+            ([b'\n', 0], true) | ([0, b'\n'], false) => swapped = true,
+            _ => {}
         }
     }
+    swapped && !ends
 }
 
 #[cfg(test)]
@@ -301,8 +443,107 @@ mod tests {
     #[test]
     fn bytes_that_are_no_character_leave_a_mark_that_is_no_utf8() {
         let text = decoded("shift_jis", b"a\x83", 1);
-        assert_eq!(text, [b'a', MARK]);
+        assert_eq!(text, [b'a', MARK, 0x88, 0x83]);
         assert!(std::str::from_utf8(&text).is_err());
+    }
+
+    #[test]
+    fn of_malformed_text_the_bytes_of_the_file_are_recorded() {
+        let all: Vec<u8> = (0..=255).chain(*b"z").collect();
+        let one_byte = [
+            "ascii",
+            "cp866",
+            "iso-8859-2",
+            "iso-8859-3",
+            "iso-8859-4",
+            "iso-8859-5",
+            "iso-8859-6",
+            "iso-8859-7",
+            "iso-8859-8",
+            "iso-8859-10",
+            "iso-8859-13",
+            "iso-8859-14",
+            "iso-8859-15",
+            "iso-8859-16",
+            "koi8-r",
+            "koi8-u",
+            "macintosh",
+            "cp874",
+            "cp1250",
+            "cp1251",
+            "cp1252",
+            "cp1253",
+            "cp1254",
+            "cp1255",
+            "cp1256",
+            "cp1257",
+            "cp1258",
+        ];
+        let several: &[(&str, &[u8])] = &[
+            ("utf-16-le", b"a\0\x00\xd8b\0\xac\x20\x01\xdc\x3d\xd8\x00\xde7"),
+            ("utf-16-be", b"\0a\xd8\x00\0b\x20\xac\xdc\x01\xd8\x3d\xde\x00\0"),
+            ("shift_jis", b"\x83\x65\x83\x58\xfd\x83\x0a\xa0\xff,\x83"),
+            ("gbk", b"\xc4\xe3\xff\xc4\x0a\xc4"),
+            ("gb18030", b"\x81\x30\x81\x30\x81\x30\x81\xff\x81\x30"),
+            ("euc-jp", b"\xa4\xa2\x8f\xa1\xff\x8fa"),
+            ("euc-kr", b"\xb0\xa1\xff\xb0"),
+            ("big5", b"\xa4\x40\xff\xa4\x0a\xa4"),
+        ];
+        let cases = one_byte.map(|label| (label, &all[..]));
+        for (label, bytes) in cases.iter().chain(several) {
+            let encoding = TextEncoding::of_label(label).unwrap();
+            for piece in [1, 2, 3, bytes.len()] {
+                let text = decoded(label, bytes, piece);
+                assert_eq!(encoding.bytes_of(&text), *bytes, "{label} in pieces of {piece}");
+            }
+        }
+        let cut = [b'a', MARK, 0x8E, 0x89, b'b', MARK, 0x8E];
+        assert_eq!(TextEncoding::Ascii.recorded(&cut), Value::Bytes(Box::from(*b"a\xe9b")));
+        assert_eq!(TextEncoding::Ascii.recorded(b"a"), Value::Str("a".into()));
+    }
+
+    #[test]
+    fn a_file_that_is_certainly_in_another_encoding_is_told() {
+        let wide = |text: &str, big: bool| -> Vec<u8> {
+            text.encode_utf16()
+                .flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() })
+                .collect()
+        };
+        let table = "id,name\r\n1,caf\u{e9}\r\n2,\u{4e0a}\r\n";
+        let marked = |mark: &[u8], text: Vec<u8>| [mark, &text].concat();
+        let (little, big) = (wide(table, false), wide(table, true));
+        let (marked_little, marked_big) =
+            (marked(b"\xff\xfe", little.clone()), marked(b"\xfe\xff", big.clone()));
+        let chinese = "\u{4e0a}\u{6d77}\u{5e02}".repeat(20);
+        let cases: [(&str, &[u8], Option<&str>); 20] = [
+            ("utf-16", table.as_bytes(), Some("utf-8")),
+            ("utf-16-le", table.as_bytes(), Some("utf-8")),
+            ("utf-16-be", table.as_bytes(), Some("utf-8")),
+            ("utf-16", b"\xef\xbb\xbfid\n1\n", Some("utf-8")),
+            ("utf-16-be", &marked_little, Some("utf-16")),
+            ("utf-16-le", &marked_big, Some("utf-16-be")),
+            ("utf-8", &marked_little, Some("utf-16")),
+            ("ascii", &marked_big, Some("utf-16-be")),
+            ("utf-16-be", &little, Some("utf-16-le")),
+            ("utf-16-le", &big, Some("utf-16-be")),
+            ("utf-16", &big, Some("utf-16-be")),
+            ("utf-16", &marked_little, None),
+            ("utf-16", &marked_big, None),
+            ("utf-16", &little, None),
+            ("utf-16-be", &big, None),
+            ("utf-16-le", &marked_little, None),
+            ("utf-16-le", &wide(&chinese, false), None),
+            ("utf-16-be", &wide(&chinese, true), None),
+            ("latin-1", &marked_little, None),
+            ("utf-8", table.as_bytes(), None),
+        ];
+        for (label, head, expected) in cases {
+            assert_eq!(
+                TextEncoding::of_label(label).unwrap().contradicted_by(head),
+                expected,
+                "{label} {head:x?}"
+            );
+        }
     }
 
     #[test]
@@ -335,7 +576,7 @@ mod tests {
         {
             assert_eq!(TextEncoding::of_label(label).unwrap().name(), name);
         }
-        assert_eq!(decoded("ascii", b"ab\xc3\xa9", 1), [b'a', b'b', MARK, MARK]);
+        assert_eq!(decoded("ascii", b"ab\xc3\xa9", 1), [b'a', b'b', MARK, 0x8C, 0x83, MARK, 0x8A, 0x89]);
         assert_eq!(decoded("cp819", b"\x80", 1), "\u{80}".as_bytes());
     }
 

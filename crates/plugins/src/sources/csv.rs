@@ -22,7 +22,7 @@ use super::border::{Border, violation_reason};
 use super::csv_records::{Fields, Record, RecordReader};
 use super::lines::step_over_line;
 use super::text_input::{TextInput, TextPosition};
-use super::{input_path, not_open, parse_position, raw_text};
+use super::{input_path, not_open, parse_position};
 use crate::delimiter::parse_delimiter;
 use crate::schema_option::{SchemaOption, options_schema};
 use crate::text_encoding::TextEncoding;
@@ -153,7 +153,7 @@ struct Reading {
     resolution: FieldResolution,
     coercer: Coercer,
     border: Border,
-    encoding: &'static str,
+    encoding: TextEncoding,
     /// Records read so far.
     count: u64,
 }
@@ -274,7 +274,8 @@ impl Settings {
         let coercer = Coercer::new(&self.contract, shape);
         let border = Border::new(self.contract.clone(), learnt);
         let records = RecordReader::new(self.delimiter);
-        Reading { input, records, resolution, coercer, border, encoding: self.encoding.name(), count }
+        let encoding = input.encoding();
+        Reading { input, records, resolution, coercer, border, encoding, count }
     }
 
     fn read_header(
@@ -282,7 +283,7 @@ impl Settings {
         records: &mut RecordReader,
         input: &mut TextInput,
     ) -> Result<FieldResolution, SourceError> {
-        let path = self.path.display();
+        let (path, encoding) = (self.path.display(), input.encoding());
         let Some(record) = records.next(input)? else {
             return Err(SourceError::new(format!("`{path}` has no header line: it is empty"))
                 .with_help("put the field names into its first line, or name them in `columns`"));
@@ -291,7 +292,7 @@ impl Settings {
         let at = |what: &str| {
             SourceError::new(format!("the header of `{path}` (line {line}) cannot be used: {what}"))
         };
-        let fields = record.fields.map_err(|fault| at(&fault.message(self.encoding.name())))?;
+        let fields = record.fields.map_err(|fault| at(&fault.message(encoding, record.raw)))?;
         let headers: Vec<String> = fields.iter().map(str::to_owned).collect();
         resolve_headers(&headers, &self.field_mapping).map_err(|e| {
             let help = match e {
@@ -316,10 +317,14 @@ impl Reading {
         let Some(record) = self.records.next(&mut self.input)? else { return Ok(None) };
         self.count += 1;
         Ok(Some(match record.fields {
-            Err(fault) => malformed(&record, fault.message(self.encoding)),
+            Err(fault) => malformed(self.encoding, &record, fault.message(self.encoding, record.raw)),
             Ok(fields) if fields.len() != self.coercer.shape().names().len() => {
                 let (expected, found) = (self.coercer.shape().names().len(), fields.len());
-                malformed(&record, format!("the record has {found} fields, but the header has {expected}"))
+                malformed(
+                    self.encoding,
+                    &record,
+                    format!("the record has {found} fields, but the header has {expected}"),
+                )
             }
             Ok(fields) => match self.coercer.text_record(fields.iter()) {
                 Ok(row) => {
@@ -340,9 +345,9 @@ fn raw_row(shape: &Arc<Shape>, fields: Fields<'_>) -> Row {
     Row::new(Arc::clone(shape), fields.iter().map(|cell| Value::Str(cell.into())).collect())
 }
 
-fn malformed(record: &Record<'_>, message: String) -> SourceItem {
+fn malformed(encoding: TextEncoding, record: &Record<'_>, message: String) -> SourceItem {
     SourceItem::Invalid(InvalidRecord {
-        raw: RawRecord::Opaque(raw_text(record.raw)),
+        raw: RawRecord::Opaque(encoding.recorded(record.raw)),
         reason: ErrorReason::new(FailureKind::MalformedRecord, message).at_line(record.line),
     })
 }

@@ -11,6 +11,7 @@ use memchr::{memchr, memchr_iter};
 
 use super::lines::{MAX_RECORD, beginning_of, line_length, step_over_line};
 use super::text_input::TextInput;
+use crate::text_encoding::TextEncoding;
 use elspeth_plugin::SourceError;
 
 /// Splits records of one file; keeps its buffers from record to record.
@@ -44,7 +45,7 @@ pub(crate) struct Fields<'a> {
 pub(crate) enum Fault {
     /// It holds a NUL byte.
     Nul,
-    /// From that byte of the record on, it is not text.
+    /// From that byte of the record's text on, it is not text.
     NotText(usize),
     /// A quote inside of a field that does not begin with one; the field's number, from 1.
     QuoteInside(usize),
@@ -237,11 +238,11 @@ impl<'a> Fields<'a> {
 }
 
 impl Fault {
-    /// The sentence for the record of the failure.
-    pub(crate) fn message(self, encoding: &str) -> String {
+    /// The sentence for the failure of a record with this text.
+    pub(crate) fn message(self, encoding: TextEncoding, raw: &[u8]) -> String {
         match self {
             Self::Nul => "the record holds a NUL byte".to_owned(),
-            Self::NotText(at) => format!("the record is not valid {encoding} from its byte {} on", at + 1),
+            Self::NotText(at) => encoding.not_text_from(&raw[..at]),
             Self::QuoteInside(field) => format!(
                 "field {field} has a quote inside but does not begin with one; quote the whole field and double the quotes in it"
             ),

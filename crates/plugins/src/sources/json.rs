@@ -229,7 +229,7 @@ impl Settings {
             JsonFormat::Json => Layout::Array(ArrayReader::find(&mut input, self.data_key.as_deref())?),
             JsonFormat::Jsonl => Layout::Lines,
         };
-        let mut border = self.border(FieldResolution::default(), None);
+        let mut border = self.border(&input, FieldResolution::default(), None);
         layout.look_ahead(&mut input, &mut border)?;
         input.settle();
         Ok(Reading { input, layout, border, count: 0 })
@@ -243,13 +243,18 @@ impl Settings {
         let input = TextInput::open(&self.path, self.encoding, version, Some(&position.file))?;
         let layout = position.array.map_or(Layout::Lines, Layout::Array);
         let resolution = FieldResolution { fields: position.headers, grown: position.headers_grown };
-        let border = self.border(resolution, position.learnt);
+        let border = self.border(&input, resolution, position.learnt);
         Ok(Reading { input, layout, border, count: position.records })
     }
 
-    fn border(&self, resolution: FieldResolution, learnt: Option<Contract>) -> RecordBorder {
+    fn border(
+        &self,
+        input: &TextInput,
+        resolution: FieldResolution,
+        learnt: Option<Contract>,
+    ) -> RecordBorder {
         let border = Border::new(self.contract.clone(), learnt);
-        RecordBorder::new(FieldNames::new(resolution), border, self.encoding.name())
+        RecordBorder::new(FieldNames::new(resolution), border, input.encoding())
     }
 }
 

@@ -69,16 +69,14 @@ impl ArrayReader {
                 match next {
                     None => {
                         self.state = State::Done;
-                        Ok(Some(malformed(b"", "the array is not closed: the file ends inside of it", line)))
+                        let why = "the array is not closed: the file ends inside of it";
+                        Ok(Some(malformed(input.encoding(), b"", why, line)))
                     }
                     Some(b']') => {
                         step_over(input, 1);
                         if std::mem::replace(&mut self.state, State::Behind) == State::AfterComma {
-                            return Ok(Some(malformed(
-                                b"",
-                                "there is no element between the last `,` and `]`",
-                                line,
-                            )));
+                            let why = "there is no element between the last `,` and `]`";
+                            return Ok(Some(malformed(input.encoding(), b"", why, line)));
                         }
                         self.next(input, border)
                     }
@@ -114,12 +112,15 @@ impl ArrayReader {
         line: u64,
     ) -> Result<SourceItem, SourceError> {
         let (item, stop) = match value_extent(input, b",]")? {
-            Extent::TooLong(beginning, length, stop) => (too_long(&beginning, length, line), stop),
+            Extent::TooLong(beginning, length, stop) => {
+                (too_long(input.encoding(), &beginning, length, line), stop)
+            }
             Extent::Whole(len, stop) => {
                 let text = input.rest()[..len].trim_ascii_end();
                 let item = match stop {
                     Stop::EndOfFile { inside: true } => {
-                        malformed(text, "the array breaks off: the file ends inside of this element", line)
+                        let why = "the array breaks off: the file ends inside of this element";
+                        malformed(input.encoding(), text, why, line)
                     }
                     Stop::EndOfFile { inside: false } | Stop::At(_) => border.take(text, line),
                 };
@@ -153,10 +154,13 @@ impl ArrayReader {
         let line = input.line();
         let (text, length) = take_rest(input)?;
         Ok(Some(match length == text.len() as u64 {
-            true => malformed(&text, why, line),
-            false => {
-                malformed(&text, format!("{why} ({length} bytes, of which the beginning is kept)"), line)
-            }
+            true => malformed(input.encoding(), &text, why, line),
+            false => malformed(
+                input.encoding(),
+                &text,
+                format!("{why} ({length} bytes, of which the beginning is kept)"),
+                line,
+            ),
         }))
     }
 }

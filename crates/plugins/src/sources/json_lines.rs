@@ -28,7 +28,7 @@ pub(crate) fn next_line(
             Some(_) | None => {
                 let beginning = beginning_of(input.rest()).to_vec();
                 let length = step_over_line(input)?.unwrap_or_default();
-                return Ok(Some(too_long(&beginning, length, line)));
+                return Ok(Some(too_long(input.encoding(), &beginning, length, line)));
             }
         }
     }

@@ -8,18 +8,18 @@ use super::border::{Border, violation_reason};
 use super::json_keys::FieldNames;
 use super::json_parse::{Parsed, parse};
 use super::lines::MAX_RECORD;
-use super::raw_text;
+use crate::text_encoding::TextEncoding;
 
 /// Reads, names, checks and coerces the records of one source.
 #[derive(Debug)]
 pub(crate) struct RecordBorder {
     names: FieldNames,
     border: Border,
-    encoding: &'static str,
+    encoding: TextEncoding,
 }
 
 impl RecordBorder {
-    pub(crate) fn new(names: FieldNames, border: Border, encoding: &'static str) -> Self {
+    pub(crate) fn new(names: FieldNames, border: Border, encoding: TextEncoding) -> Self {
         Self { names, border, encoding }
     }
 
@@ -39,7 +39,7 @@ impl RecordBorder {
     /// The item of the record that begins on `line`.
     pub(crate) fn take(&mut self, text: &[u8], line: u64) -> SourceItem {
         match self.row(text) {
-            Err(why) => malformed(text, why, line),
+            Err(why) => malformed(self.encoding, text, why, line),
             Ok(row) => match self.border.take(row) {
                 Ok(row) => SourceItem::Valid(row),
                 Err(RefusedRow { violation, row }) => SourceItem::Invalid(InvalidRecord {
@@ -57,9 +57,8 @@ impl RecordBorder {
     }
 
     fn row(&mut self, text: &[u8]) -> Result<Row, String> {
-        let text = std::str::from_utf8(text).map_err(|e| {
-            format!("the record is not valid {} from its byte {} on", self.encoding, e.valid_up_to() + 1)
-        })?;
+        let text =
+            std::str::from_utf8(text).map_err(|e| self.encoding.not_text_from(&text[..e.valid_up_to()]))?;
         match parse(text).map_err(|fault| fault.sentence(text))? {
             Parsed::Object(entries) => self.names.row(entries),
             Parsed::Other(found) => Err(format!("the record is {found}, but must be an object")),
@@ -68,18 +67,23 @@ impl RecordBorder {
 }
 
 /// The item of a text that is no record.
-pub(crate) fn malformed(text: &[u8], why: impl Into<String>, line: u64) -> SourceItem {
+pub(crate) fn malformed(
+    encoding: TextEncoding,
+    text: &[u8],
+    why: impl Into<String>,
+    line: u64,
+) -> SourceItem {
     SourceItem::Invalid(InvalidRecord {
-        raw: RawRecord::Opaque(raw_text(text)),
+        raw: RawRecord::Opaque(encoding.recorded(text)),
         reason: ErrorReason::new(FailureKind::MalformedRecord, why).at_line(line),
     })
 }
 
 /// The item of a record of which only the beginning is kept.
-pub(crate) fn too_long(beginning: &[u8], length: u64, line: u64) -> SourceItem {
+pub(crate) fn too_long(encoding: TextEncoding, beginning: &[u8], length: u64, line: u64) -> SourceItem {
     let most = MAX_RECORD / (1024 * 1024);
     let why = format!(
         "the record has {length} bytes, more than the {most} MiB that one may have; its beginning is kept"
     );
-    malformed(beginning, why, line)
+    malformed(encoding, beginning, why, line)
 }

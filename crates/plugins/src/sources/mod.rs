@@ -18,7 +18,6 @@ mod text_input;
 use std::path::{Path, PathBuf};
 
 use elspeth_plugin::{OptionError, SourceError, SourcePosition};
-use elspeth_value::Value;
 use serde::de::DeserializeOwned;
 
 /// The `path` option of a file source.
@@ -38,12 +37,4 @@ fn parse_position<T: DeserializeOwned>(position: &SourcePosition) -> Result<T, S
 /// A source was used before it was opened.
 fn not_open(path: &Path) -> SourceError {
     SourceError::new(format!("`{}` was read before it was opened", path.display()))
-}
-
-/// A record that is none, as text where it is text and else as bytes.
-fn raw_text(raw: &[u8]) -> Value {
-    match std::str::from_utf8(raw) {
-        Ok(text) => Value::Str(text.into()),
-        Err(_) => Value::Bytes(raw.into()),
-    }
 }

@@ -32,6 +32,7 @@ pub(crate) struct TextInput {
     file: File,
     size: Option<u64>,
     version: HashVersion,
+    encoding: TextEncoding,
     decoder: StreamDecoder,
     window: Vec<u8>,
     consumed: usize,
@@ -91,6 +92,7 @@ impl TextInput {
             file,
             size: about.is_file().then_some(about.len()),
             version,
+            encoding,
             decoder: encoding.decoder(),
             window: Vec::new(),
             consumed: 0,
@@ -184,6 +186,11 @@ impl TextInput {
         }
     }
 
+    /// How its text is written, byte order included.
+    pub(crate) fn encoding(&self) -> TextEncoding {
+        self.decoder.found(self.encoding)
+    }
+
     /// The file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -209,10 +216,15 @@ impl TextInput {
 
     /// Takes `wanted` bytes from the file, fewer at its end; what is no plain file gives what it has.
     fn take_piece(&mut self, wanted: usize) -> Result<(), SourceError> {
+        let first = self.taken == 0;
         if self.decoder.is_identity() {
+            let start = self.window.len();
             let taken = elspeth_faults::io(Call::Read, &self.path)
                 .and_then(|()| read_piece(&mut self.file, self.size.is_some(), wanted, &mut self.window))
                 .map_err(|e| cannot("read", &self.path, &e))?;
+            if first {
+                self.check_encoding(&self.window[start..])?;
+            }
             self.taken += taken as u64;
             self.exhausted = taken == 0 || (self.size.is_some() && taken < wanted);
             return Ok(());
@@ -221,11 +233,22 @@ impl TextInput {
         let taken = elspeth_faults::io(Call::Read, &self.path)
             .and_then(|()| read_piece(&mut self.file, self.size.is_some(), wanted, &mut piece))
             .map_err(|e| cannot("read", &self.path, &e))?;
+        if first {
+            self.check_encoding(&piece)?;
+        }
         self.taken += taken as u64;
         self.exhausted = taken == 0 || (self.size.is_some() && taken < wanted);
         self.hasher.update(&piece);
         self.decoder.decode(&piece, self.exhausted, &mut self.window);
         Ok(())
+    }
+
+    /// In another encoding the whole file could be one long header.
+    fn check_encoding(&self, head: &[u8]) -> Result<(), SourceError> {
+        let Some(found) = self.encoding.contradicted_by(head) else { return Ok(()) };
+        let (path, name) = (self.path.display(), self.encoding.name());
+        let message = format!("cannot read `{path}` as {name}: it is in another encoding by its first bytes");
+        Err(SourceError::new(message).with_help(format!("write `encoding: {found}`")))
     }
 
     fn skip_byte_order_mark(&mut self) -> Result<(), SourceError> {

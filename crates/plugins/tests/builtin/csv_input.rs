@@ -119,6 +119,62 @@ fn other_encodings_are_read_by_their_label() {
 }
 
 #[test]
+fn malformed_records_of_other_encodings_keep_the_bytes_of_the_file() {
+    let malformed = |encoding: &str, content: &[u8]| -> Vec<String> {
+        let items = csv(content, json!({"encoding": encoding}));
+        items.into_iter().filter(|item| item.contains("malformed")).collect()
+    };
+    assert_eq!(
+        malformed("ascii", b"id,name\n1,caf\xe9\n2,\xe9\xe8x\n"),
+        [
+            "2 malformed: the record is not valid ASCII from its byte 6 on | {\"__bytes__\":\"MSxjYWbp\"}",
+            "3 malformed: the record is not valid ASCII from its byte 3 on | {\"__bytes__\":\"Mizp6Hg=\"}",
+        ]
+    );
+    assert_eq!(
+        malformed("cp1253", b"id,name\n\xe1\xe2,\xaa\n\xe1\xe2,\xd2\n"),
+        [
+            "2 malformed: the record is not valid windows-1253 from its byte 4 on | {\"__bytes__\":\"4eIsqg==\"}",
+            "3 malformed: the record is not valid windows-1253 from its byte 4 on | {\"__bytes__\":\"4eIs0g==\"}",
+        ]
+    );
+    for mark in [&b""[..], b"\xfe\xff"] {
+        let mut content = mark.to_vec();
+        content.extend(b"\0i\0\n\x20\xac\xd8\x01\0x\0\n");
+        assert_eq!(
+            malformed(if mark.is_empty() { "utf-16-be" } else { "utf-16" }, &content),
+            [
+                "2 malformed: the record is not valid UTF-16BE from its byte 3 on | {\"__bytes__\":\"IKzYAQB4\"}"
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_file_in_another_encoding_is_refused_with_advice_and_not_read_as_one_header() {
+    let rows: String = (0..1000).map(|n| format!("{n},name {n}\n")).collect();
+    let table = format!("id,name\n{rows}");
+    let wide = |order: fn(u16) -> [u8; 2]| table.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let little = wide(u16::to_le_bytes);
+    let marked = [&b"\xff\xfe"[..], &little].concat();
+    for (content, encoding, advice) in [
+        (table.as_bytes(), "utf-16", "utf-8"),
+        (table.as_bytes(), "utf-16-le", "utf-8"),
+        (&marked, "utf-16-be", "utf-16"),
+        (&marked, "utf-8", "utf-16"),
+        (&little, "utf-16-be", "utf-16-le"),
+        (&wide(u16::to_be_bytes), "utf-16-le", "utf-16-be"),
+    ] {
+        let scratch = Scratch::new();
+        let options = with_path(&scratch, content, json!({"encoding": encoding}));
+        let error = try_read("csv", &options).unwrap_err();
+        assert!(error.message.ends_with("it is in another encoding by its first bytes"), "{}", error.message);
+        assert_eq!(error.help.unwrap(), format!("write `encoding: {advice}`"));
+    }
+    assert_eq!(csv(&marked, json!({"encoding": "utf-16"})).len(), 1000);
+}
+
+#[test]
 fn values_are_coerced_to_the_schema_and_violations_keep_the_text() {
     let schema = json!({"mode": "fixed", "fields": ["id: int", "score: float?", "ok: bool?", "name: str"]});
     let content = "id,score,ok,name\n 7 ,2500,YES,\n8.0,,,x\n,1,,x\n1.5,1,,x\n1,nan,,x\n1,1e999,,x\n9007199254740993,1,,x\n1,1,maybe,x\n";
