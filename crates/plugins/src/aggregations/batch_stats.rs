@@ -1,13 +1,13 @@
 //! The `batch_stats` batch transform: count, sum and other statistics of one field, one row for each group.
 //!
 //! Groups come in the order in which their first member came. A member without a number in the field, or without the field
-//! that it is grouped by, is taken out of the batch with the reason, and the others are counted. A sum that no integer of
-//! the record can hold fails the batch: a wrong figure would be worse than none.
+//! that it is grouped by, is taken out of the batch with the reason, and the others are counted. So are all members of a
+//! group whose sum the record cannot hold: a wrong figure would be worse than none. Without groups, the batch fails.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use elspeth_canonical::MAX_SAFE_INTEGER;
 use elspeth_contracts::{Determinism, ErrorReason, FailureKind};
 use elspeth_plugin::{
     BatchContext, BatchOutput, BatchTransform, OptionError, PluginInfo, PluginKind, parse_options,
@@ -141,6 +141,9 @@ struct BatchStats {
 /// By the canonical form of the value that members are grouped by, in order of first appearance.
 type Groups = IndexMap<Box<[u8]>, Group>;
 
+/// The group of a member that was taken out.
+const NO_GROUP: u32 = u32::MAX;
+
 impl BatchTransform for BatchStats {
     fn input_contract(&self) -> Contract {
         self.contract.clone()
@@ -170,13 +173,31 @@ impl BatchTransform for BatchStats {
     ) -> Result<(), ErrorReason> {
         let mut groups = Groups::new();
         let mut key = Vec::new();
+        let mut group_of = Vec::new();
         for (number, member) in (0..).zip(members) {
-            if let Err(reason) = self.take(&member, &mut groups, &mut key) {
+            let taken = self.take(&member, &mut groups, &mut key);
+            if self.group_by.is_some() {
+                let group = taken.as_ref().ok().and_then(|group| u32::try_from(*group).ok());
+                group_of.push(group.unwrap_or(NO_GROUP));
+            }
+            if let Err(reason) = taken {
                 out.quarantine(number, reason);
             }
         }
-        for group in groups.into_values().filter(|group| !group.is_empty()) {
-            out.emit(self.row(group)?);
+        let mut failed = BTreeMap::new();
+        for (number, group) in (0..).zip(groups.into_values()).filter(|(_, group)| !group.is_empty()) {
+            match self.row(group) {
+                Ok(row) => out.emit(row),
+                Err(reason) if self.group_by.is_none() => return Err(reason),
+                Err(reason) => {
+                    failed.insert(number, reason);
+                }
+            }
+        }
+        if !failed.is_empty() {
+            for (number, group) in (0..).zip(group_of) {
+                failed.get(&group).into_iter().for_each(|reason| out.quarantine(number, reason.clone()));
+            }
         }
         Ok(())
     }
@@ -195,26 +216,22 @@ impl BatchStats {
         }
     }
 
-    /// Adds a member to its group; `key` is used for its own.
-    fn take(&self, member: &Row, groups: &mut Groups, key: &mut Vec<u8>) -> Result<(), ErrorReason> {
-        let group = self.group(member, groups, key)?;
+    /// Adds a member to its group, and gives the group's number; `key` is used for its own.
+    fn take(&self, member: &Row, groups: &mut Groups, key: &mut Vec<u8>) -> Result<usize, ErrorReason> {
+        let number = self.group(member, groups, key)?;
+        let group = &mut groups[number];
         group.members += 1;
         let value = member.get(&self.value_field).unwrap_or(&Value::Null);
         match Number::of(value) {
-            Some(number) => {
-                group.add(number);
-                Ok(())
+            Some(value) => {
+                group.add(value);
+                Ok(number)
             }
             None => Err(self.no_number(value)),
         }
     }
 
-    fn group<'g>(
-        &self,
-        member: &Row,
-        groups: &'g mut Groups,
-        key: &mut Vec<u8>,
-    ) -> Result<&'g mut Group, ErrorReason> {
+    fn group(&self, member: &Row, groups: &mut Groups, key: &mut Vec<u8>) -> Result<usize, ErrorReason> {
         key.clear();
         let mut value = &Value::Null;
         if let Some(group_by) = &self.group_by {
@@ -226,10 +243,11 @@ impl BatchStats {
                 .write_canonical(key)
                 .map_err(|e| failed(format!("the field `{group_by}` names no group: {e}")))?;
         }
-        if !groups.contains_key(key.as_slice()) {
-            groups.insert(key.as_slice().into(), Group::new(value.clone(), &self.statistics));
+        if let Some(number) = groups.get_index_of(key.as_slice()) {
+            return Ok(number);
         }
-        Ok(groups.get_mut(key.as_slice()).expect("it was there or has just been inserted"))
+        let group = Group::new(value.clone(), &self.statistics);
+        Ok(groups.insert_full(key.as_slice().into(), group).0)
     }
 
     fn no_number(&self, found: &Value) -> ErrorReason {
@@ -247,7 +265,7 @@ impl BatchStats {
         let values = self
             .statistics
             .iter()
-            .map(|statistic| group.value(*statistic).map_err(|_| self.too_large(*statistic, &group.key)));
+            .map(|statistic| group.value(*statistic).map_err(|_| self.too_large(*statistic, &group)));
         let mut values = values.collect::<Result<Vec<_>, _>>()?;
         if self.group_by.is_some() {
             values.push(group.key);
@@ -255,17 +273,18 @@ impl BatchStats {
         Ok(Row::new(Arc::clone(&self.shape), values))
     }
 
-    fn too_large(&self, statistic: Statistic, key: &Value) -> ErrorReason {
-        let mut group = Vec::new();
-        key.write_json(&mut group);
+    fn too_large(&self, statistic: Statistic, group: &Group) -> ErrorReason {
+        let mut key = Vec::new();
+        group.key.write_json(&mut key);
         let of_group = match &self.group_by {
-            Some(group_by) => format!(" where `{group_by}` is {}", String::from_utf8_lossy(&group)),
+            Some(group_by) => format!(" where `{group_by}` is {}", String::from_utf8_lossy(&key)),
             None => String::new(),
         };
         let message = format!(
-            "the {} of `{}`{of_group} is too large: integers go to {MAX_SAFE_INTEGER}, and decimals to 28 digits; use smaller batches, or make the field a float before",
+            "the {} of `{}`{of_group} is too large: {}",
             statistic.field(),
             self.value_field,
+            group.limit(),
         );
         ErrorReason::new(FailureKind::LimitExceeded, message).on_field(self.value_field.as_str())
     }

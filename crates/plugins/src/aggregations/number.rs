@@ -136,6 +136,18 @@ impl Sum {
         }
     }
 
+    /// How far a sum of that type can go, and what to do where that is not enough.
+    pub(super) fn limit(&self) -> String {
+        if self.float_count > 0 {
+            return format!("floats go to {:e}; use smaller batches, or smaller units", f64::MAX);
+        }
+        let most = match self.decimal_count {
+            0 => format!("integers go to {MAX_SAFE_INTEGER}"),
+            _ => "decimals have 28 digits".to_owned(),
+        };
+        format!("{most}; use smaller batches, or make the field a float before")
+    }
+
     fn float_total(&self) -> f64 {
         let decimals = match self.decimal_count {
             0 => 0.0,

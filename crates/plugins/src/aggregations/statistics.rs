@@ -111,6 +111,11 @@ impl Group {
         self.sum.count() == 0
     }
 
+    /// How far its sum can go, and what to do where that is not enough.
+    pub(super) fn limit(&self) -> String {
+        self.sum.limit()
+    }
+
     /// Must come before the statistics are asked for.
     pub(super) fn close(&mut self) {
         if let Some(values) = &mut self.values {

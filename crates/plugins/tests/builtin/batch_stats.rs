@@ -118,20 +118,41 @@ fn decimals_stay_exact() {
 }
 
 #[test]
-fn a_sum_that_the_record_cannot_hold_fails_the_batch() {
-    let plugin = aggregation("batch_stats", &json!({"value_field": "amount", "group_by": "region"}));
-    let huge = Value::Int(9_007_199_254_740_991);
-    let reason = flush(
-        plugin.as_ref(),
-        &[payment("a", Value::Int(1)), payment("b", huge.clone()), payment("b", huge)],
-    )
-    .unwrap_err();
-    assert_eq!(reason.kind, FailureKind::LimitExceeded);
-    assert!(
-        reason.message.starts_with("the sum of `amount` where `region` is \"b\" is too large"),
-        "{}",
-        reason.message
-    );
+fn a_sum_that_the_record_cannot_hold_takes_its_group_alone_out_of_the_batch() {
+    let decimal = Value::Decimal("79228162514264337593543950335".parse().unwrap());
+    let int = Value::Int(9_007_199_254_740_991);
+    let again = "; use smaller batches, or make the field a float before";
+    for (huge, limit) in [
+        (int, format!("integers go to 9007199254740991{again}")),
+        (decimal, format!("decimals have 28 digits{again}")),
+        (
+            Value::Float(f64::MAX),
+            "floats go to 1.7976931348623157e308; use smaller batches, or smaller units".to_owned(),
+        ),
+    ] {
+        let members = [
+            payment("a", huge.clone()),
+            payment("b", Value::Int(1)),
+            payment("a", text("none")),
+            payment("a", huge.clone()),
+            payment("c", huge.clone()),
+        ];
+        let options = json!({"value_field": "amount", "group_by": "region", "compute_mean": false});
+        let shown = figures(options, &members);
+        assert_eq!(
+            (shown.len(), shown[0].as_str()),
+            (5, "2 type_mismatch: batch_stats needs a number, but the field `amount` is str")
+        );
+        assert_eq!(shown[1], r#"{"count":1,"sum":1,"batch_size":1,"region":"b"}"#);
+        assert!(shown[2].ends_with(r#""region":"c"}"#), "{}", shown[2]);
+        let reason =
+            format!("limit_exceeded: the sum of `amount` where `region` is \"a\" is too large: {limit}");
+        assert_eq!(shown[3..], [format!("0 {reason}"), format!("3 {reason}")]);
+        let alone = aggregation("batch_stats", &json!({"value_field": "amount"}));
+        let failed = flush(alone.as_ref(), &[members[0].clone(), members[3].clone()]).unwrap_err();
+        assert_eq!(failed.kind, FailureKind::LimitExceeded);
+        assert_eq!(failed.message, format!("the sum of `amount` is too large: {limit}"));
+    }
 }
 
 #[test]
