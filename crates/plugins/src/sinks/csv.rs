@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::csv_columns::{Columns, Growth, Width};
-use super::csv_existing::{Existing, read_existing};
+use super::csv_existing::{Existing, check_last_record, read_existing};
 use super::csv_padding::Padding;
 use super::csv_text::{CsvText, encode_line};
 use super::folders::check_target;
@@ -215,6 +215,9 @@ impl Sink for CsvSink {
 impl Settings {
     fn start(&self, stage: Stage<'_>, headers: Headers) -> Result<Output, SinkError> {
         let existing = self.existing(&headers)?;
+        if existing.is_some() {
+            check_last_record(&self.path, self.encoding, self.delimiter)?;
+        }
         let beginning = if existing.is_some() { Beginning::CopyOfTarget } else { Beginning::Empty };
         let mut file = StagedFile::create(stage, beginning)?;
         let (columns, open_line) = match existing {
@@ -431,12 +434,17 @@ impl Output {
 }
 
 fn append_line(settings: &Settings, line: &[u8], bytes: &mut Vec<u8>, row: &Row) -> Result<(), ErrorReason> {
-    settings.encode(line, bytes).map_err(|character| {
+    let refused = |character: char, message: String| {
         let names = row.shape().names().iter().zip(row.values());
         let holds = |value: &elspeth_value::Value| matches!(value, elspeth_value::Value::Str(s) if s.contains(character));
         let field = names.filter(|(_, value)| holds(value)).map(|(name, _)| name.as_str()).next();
-        let message = format!("{} has no character `{character}`", settings.encoding.name());
         let reason = ErrorReason::new(FailureKind::SinkRefused, message);
         field.map_or(reason.clone(), |field| reason.on_field(field))
+    };
+    if line.contains(&0) {
+        return Err(refused('\0', "a text has a NUL character, which the csv source refuses".to_owned()));
+    }
+    settings.encode(line, bytes).map_err(|character| {
+        refused(character, format!("{} has no character `{character}`", settings.encoding.name()))
     })
 }

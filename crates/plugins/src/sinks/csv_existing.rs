@@ -1,17 +1,24 @@
 //! The csv file to which a run appends, as it was before.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use compact_str::CompactString;
+use elspeth_faults::Call;
 use elspeth_plugin::SinkError;
 use elspeth_value::{Contract, SchemaMode, normalise_header};
 
 use super::appended::read_head;
 use super::headers::Headers;
+use super::staged_file::failed;
 use crate::text_encoding::TextEncoding;
 
 /// No header line is longer.
 const LONGEST_HEADER: u64 = 1024 * 1024;
+
+/// How much of the file is looked at at once.
+const PIECE: usize = 64 * 1024;
 
 /// What matters of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +51,92 @@ pub(crate) fn read_existing(
     })?;
     let columns = record.iter().map(CompactString::from).collect();
     Ok(found.then_some(Existing { columns }))
+}
+
+/// Reads the file once, piece by piece, to see that its last record is whole: what is written behind a quote that is still
+/// open would become part of that record.
+///
+/// # Errors
+/// It cannot be read, or a quote in it is never closed.
+pub(crate) fn check_last_record(path: &Path, encoding: TextEncoding, delimiter: u8) -> Result<(), SinkError> {
+    let cannot = |e| failed("read", path, &e);
+    let mut file = elspeth_faults::io(Call::Open, path).and_then(|()| File::open(path)).map_err(cannot)?;
+    let (mut decoder, mut quotes) = (encoding.decoder(), Quotes::new(delimiter));
+    let (mut piece, mut text) = (vec![0; PIECE], Vec::new());
+    loop {
+        let read = elspeth_faults::io(Call::Read, path).and_then(|()| file.read(&mut piece));
+        let taken = match read {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.map_err(cannot)?,
+        };
+        text.clear();
+        decoder.decode(&piece[..taken], taken == 0, &mut text);
+        quotes.follow(&text);
+        if taken == 0 {
+            break;
+        }
+    }
+    match quotes.open_since() {
+        None => Ok(()),
+        Some(line) => {
+            let path = path.display();
+            let message =
+                format!("cannot append to `{path}`: the quote opened on its line {line} is not closed");
+            Err(SinkError::new(message)
+                .with_help("close it, take the broken record out, or write to another file"))
+        }
+    }
+}
+
+/// Where in a csv text one is, as far as quotes go.
+struct Quotes {
+    delimiter: u8,
+    place: Place,
+    line: u64,
+    /// The line of the last quote that opened a field.
+    opened: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Where a quote opens a field.
+    FieldStart,
+    /// In a field without quotes, or behind its closing one.
+    Plain,
+    Quoted,
+    /// Behind a quote inside of quotes: it closes them unless another one follows.
+    AfterQuote,
+}
+
+impl Quotes {
+    fn new(delimiter: u8) -> Self {
+        Self { delimiter, place: Place::FieldStart, line: 1, opened: 1 }
+    }
+
+    fn follow(&mut self, text: &[u8]) {
+        for byte in text {
+            self.place = match (self.place, *byte) {
+                (Place::FieldStart, b'"') => {
+                    self.opened = self.line;
+                    Place::Quoted
+                }
+                (Place::Quoted, b'"') => Place::AfterQuote,
+                (Place::AfterQuote, b'"') | (Place::Quoted, _) => Place::Quoted,
+                (Place::FieldStart | Place::Plain | Place::AfterQuote, b'\n' | b'\r') => Place::FieldStart,
+                (Place::FieldStart | Place::Plain | Place::AfterQuote, byte) if byte == self.delimiter => {
+                    Place::FieldStart
+                }
+                // A byte order mark is no field.
+                (Place::FieldStart, 0xEF | 0xBB | 0xBF) if self.line == 1 => Place::FieldStart,
+                (Place::FieldStart | Place::Plain | Place::AfterQuote, _) => Place::Plain,
+            };
+            self.line += u64::from(*byte == b'\n');
+        }
+    }
+
+    fn open_since(&self) -> Option<u64> {
+        (self.place == Place::Quoted).then_some(self.opened)
+    }
 }
 
 impl Existing {

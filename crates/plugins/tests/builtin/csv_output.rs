@@ -216,6 +216,46 @@ fn a_file_that_does_not_fit_is_found_before_the_first_row() {
     }
 }
 
+#[test]
+fn nothing_is_appended_behind_a_quote_that_is_still_open() {
+    let scratch = Scratch::new();
+    let opened = |before: &str, encoding: &str| {
+        let bytes: Vec<u8> = match encoding {
+            "utf-16-le" => before.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            _ => before.into(),
+        };
+        let path = scratch.join("out.csv");
+        std::fs::write(&path, &bytes).unwrap();
+        let mut sink = sink("csv", &json!({"path": path, "mode": "append", "encoding": encoding}));
+        let opened = sink.open(&context(&[]), None).map_err(|e| e.message);
+        drop(sink);
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        opened.map_err(|message| message.split_once("out.csv`: ").unwrap().1.to_owned())
+    };
+    let long = format!("a\n{}\"{}", "x,\"y\ny\"\n".repeat(20_000), "z\n".repeat(70_000));
+    for (before, line) in
+        [("a\n\"cut of", 2), ("a\n\"cut of\n", 2), ("a,b\n\"x\"\"\",\"", 2), (&long, 40_002)]
+    {
+        for encoding in ["utf-8", "utf-16-le"] {
+            let expected = format!("the quote opened on its line {line} is not closed");
+            assert_eq!(opened(before, encoding), Err(expected));
+        }
+    }
+    for before in
+        ["\u{feff}\"a\"\n\"x\"", "a\n5\" pipe\n", "a\n\"x\"\"\"\n", "a\r\n\"x\ny\"\r\n", "a\n\"x\" y\n"]
+    {
+        assert_eq!(opened(before, "utf-8"), Ok(()), "{before:?}");
+    }
+}
+
+#[test]
+fn a_nul_that_no_csv_source_takes_is_refused_alone() {
+    let rows = vec![row(&[("a", text("x"))]), row(&[("a", text("n\0l"))]), row(&[("a", text("y"))])];
+    let (written, refused) = csv(json!({}), &[rows]);
+    assert_eq!(written, "a\nx\ny\n");
+    assert_eq!(refused, ["1: a text has a NUL character, which the csv source refuses"]);
+}
+
 fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
