@@ -10,7 +10,7 @@ use elspeth_plugin::{
     NamedField, OptionError, PluginInfo, PluginKind, Transform, TransformContext, TransformOutput,
     TransformResult, parse_options,
 };
-use elspeth_value::{Contract, Row, SchemaMode, Value};
+use elspeth_value::{Contract, FieldType, Row, SchemaMode, Value};
 use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -33,7 +33,8 @@ struct KeywordFilterOptions {
     /// the row.
     #[schemars(length(min = 1))]
     blocked_patterns: Vec<String>,
-    /// Whether a row that lacks one of the fields is an error; else it passes without being searched there.
+    /// Whether a row that lacks one of the fields, or has no text in it, is an error; else it passes without being searched
+    /// there.
     #[serde(default)]
     strict: bool,
     /// What rows must look like.
@@ -140,11 +141,19 @@ struct KeywordFilter {
 
 impl Transform for KeywordFilter {
     fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
-        let named = self.fields.iter().flatten().map(|named| &named.field);
-        if input.mode == SchemaMode::Fixed
-            && let Some(field) = named.clone().find(|field| input.field(field).is_none())
-        {
-            return Err(format!("keyword_filter names the field `{field}`, which these rows cannot have"));
+        for NamedField { field, .. } in self.fields.iter().flatten() {
+            match input.field(field).map(|spec| spec.ty) {
+                Some(FieldType::Str | FieldType::Any) => {}
+                Some(ty) => {
+                    return Err(format!("keyword_filter searches text, but the field `{field}` is {ty}"));
+                }
+                None if input.mode == SchemaMode::Fixed => {
+                    return Err(format!(
+                        "keyword_filter names the field `{field}`, which these rows cannot have"
+                    ));
+                }
+                None => {}
+            }
         }
         Ok(input.clone())
     }
@@ -182,6 +191,7 @@ impl KeywordFilter {
     fn search_field(&self, row: &Row, name: &str) -> Option<ErrorReason> {
         match row.get(name) {
             None | Some(Value::Null) => self.strict.then(|| missing(name)),
+            Some(value) if self.strict && !holds_text(value) => Some(no_text(name, value)),
             Some(value) => self.search(value).map(|found| found.in_field(name)),
         }
     }
@@ -215,6 +225,33 @@ impl KeywordFilter {
             })
         })
     }
+}
+
+/// Whether there is a text to search in the value, or nothing at all in it.
+fn holds_text(value: &Value) -> bool {
+    match value {
+        Value::Str(_) => true,
+        Value::List(items) => items.is_empty() || items.iter().any(holds_text),
+        // Its keys are texts.
+        Value::Map(_) => true,
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Decimal(_)
+        | Value::Date(_)
+        | Value::DateTime(_)
+        | Value::Bytes(_) => false,
+    }
+}
+
+fn no_text(field: &str, found: &Value) -> ErrorReason {
+    let what = match found {
+        Value::List(_) => "a list without text",
+        other => other.type_name(),
+    };
+    let message = format!("keyword_filter searches text, but the field `{field}` is {what}");
+    ErrorReason::new(FailureKind::TypeMismatch, message).on_field(field)
 }
 
 impl Found<'_> {

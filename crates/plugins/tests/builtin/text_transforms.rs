@@ -125,7 +125,21 @@ fn keyword_filter_refuses_rows_that_it_cannot_look_at_when_it_is_strict() {
         assert!(filter(false, lacking.clone()).is_ok());
         assert_eq!(filter(true, lacking), Err("the field `t` is missing".to_owned()));
     }
-    assert!(filter(true, row(&[("t", text("good"))])).is_ok());
+    let list = |items: &[Value]| Value::List(items.to_vec());
+    for (unsearchable, what) in [
+        (Value::Int(4_111), "int"),
+        (Value::Bool(true), "bool"),
+        (list(&[Value::Int(1), list(&[Value::Float(0.5)])]), "a list without text"),
+    ] {
+        let unsearchable = row(&[("t", unsearchable)]);
+        assert!(filter(false, unsearchable.clone()).is_ok());
+        let expected = format!("keyword_filter searches text, but the field `t` is {what}");
+        assert_eq!(filter(true, unsearchable), Err(expected));
+    }
+    let map = Value::Map([("k".into(), Value::Int(1))].into_iter().collect());
+    for searched in [text("good"), list(&[]), list(&[Value::Int(1), text("good")]), map] {
+        assert!(filter(true, row(&[("t", searched)])).is_ok());
+    }
 }
 
 #[test]
@@ -142,6 +156,13 @@ fn keyword_filter_is_checked_against_known_schemas() {
     let filter = transform("keyword_filter", &json!({"fields": ["t"], "blocked_patterns": ["x"]}));
     assert!(filter.output_contract(&contract("fixed", &["t: str"])).is_ok());
     assert!(filter.output_contract(&contract("flexible", &["a: str"])).is_ok());
+    assert!(filter.output_contract(&contract("flexible", &["t: any"])).is_ok());
+    for mode in ["fixed", "flexible"] {
+        assert_eq!(
+            filter.output_contract(&contract(mode, &["t: int"])),
+            Err("keyword_filter searches text, but the field `t` is int".to_owned())
+        );
+    }
     assert_eq!(
         filter.output_contract(&contract("fixed", &["a: str"])),
         Err("keyword_filter names the field `t`, which these rows cannot have".to_owned())
