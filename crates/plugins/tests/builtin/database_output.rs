@@ -145,6 +145,21 @@ fn a_table_of_ones_own_grows_with_the_rows_and_types_are_those_of_first_values()
 }
 
 #[test]
+fn truth_values_are_themselves_in_columns_for_them_and_as_in_csv_files_in_texts() {
+    let database = Database::new();
+    let schema = json!({"mode": "fixed", "fields": ["ok: bool?", "note: str?"]});
+    let rows = [
+        row(&[("ok", Value::Bool(true)), ("note", Value::Bool(true))]),
+        row(&[("ok", Value::Int(2))]),
+        row(&[("ok", Value::Int(0)), ("note", Value::Bool(false))]),
+    ];
+    let refused = database.run(json!({"schema": schema}), &rows);
+    assert_eq!(refused, ["1: the column `ok` is BOOLEAN, but the value is neither 0 nor 1"]);
+    let stored = query(&database.path(), "SELECT ok, quote(note) FROM out");
+    assert_eq!(stored, ["1|'True'", "0|'False'"]);
+}
+
+#[test]
 fn a_table_that_was_there_keeps_its_columns() {
     let database = Database::with(
         "CREATE TABLE out (id INTEGER PRIMARY KEY, name VARCHAR(10) DEFAULT 'none', twice GENERATED ALWAYS AS (id * 2))",

@@ -168,6 +168,42 @@ fn a_table_that_was_there_keeps_its_columns_and_gets_their_types() {
 }
 
 #[test]
+fn what_the_server_would_cut_in_silence_is_refused() {
+    let Some(server) = Server::shared() else { return };
+    let url = server.schema("cutting");
+    server.execute(
+        "SET search_path = cutting; CREATE TABLE out (share real, code varchar(3), fixed char(3), free text)",
+    );
+    let one = |name: &str, value: Value| row(&[(name, value)]);
+    let rows = [
+        row(&[
+            ("share", Value::Int(16_777_216)),
+            ("code", text("ab ")),
+            ("fixed", text("ab")),
+            ("free", Value::Bool(true)),
+        ]),
+        one("share", Value::Int(16_777_217)),
+        one("share", Value::Float(16_777_217.0)),
+        one("share", Value::Float(0.1)),
+        one("code", text("ab  ")),
+        one("code", text("abcd")),
+        one("fixed", text("abc ")),
+    ];
+    assert_eq!(
+        run(&url, json!({}), &rows),
+        [
+            "1: the column `share` is real, but the value has more digits than it keeps",
+            "2: the column `share` is real, but the value has more digits than it keeps",
+            "4: the column `code` is character varying(3), but the value has blanks at its end that would be cut",
+            "5: the table refuses the row: value too long for type character varying(3)",
+            "6: the column `fixed` is character(3), but the value has blanks at its end that would be cut",
+        ]
+    );
+    let stored = server.query("SELECT t::text FROM out t");
+    assert_eq!(stored, ["(1.6777216e+07,\"ab \",\"ab \",True)", "(0.1,,,)"]);
+}
+
+#[test]
 fn rows_that_the_table_refuses_are_refused_alone() {
     let Some(server) = Server::shared() else { return };
     let url = server.schema("refusing");

@@ -46,7 +46,11 @@ pub(super) enum Origin {
 pub(super) enum Kind {
     /// Whole numbers and truth values.
     Integer,
+    /// Truth values, as 0 and 1: SQLite alone.
+    Truth,
     Real,
+    /// A real of four bytes: PostgreSQL alone. Fractions are as near as they can be, whole numbers are themselves.
+    Single,
     /// Everything, as text.
     Text,
     /// Everything as it is: SQLite alone.
@@ -57,7 +61,7 @@ pub(super) enum Kind {
     Typed(Typed),
 }
 
-/// A type of PostgreSQL that is no number and no text.
+/// A type of PostgreSQL that is no number and no text of any length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Typed {
     Boolean,
@@ -68,6 +72,8 @@ pub(super) enum Typed {
     /// Everything, as JSON.
     Json,
     Bytes,
+    /// Everything, as text of at most so many characters.
+    Limited(usize),
     /// What is written as text of a certain form: the server knows which.
     Spelled,
 }
@@ -106,9 +112,9 @@ impl Column {
             return true;
         }
         match &self.kind {
-            Kind::Text | Kind::Any | Kind::Numeric | Kind::Typed(Typed::Json) => true,
-            Kind::Integer => matches!(ty, FieldType::Int | FieldType::Bool),
-            Kind::Real => matches!(ty, FieldType::Int | FieldType::Float),
+            Kind::Text | Kind::Any | Kind::Numeric | Kind::Typed(Typed::Json | Typed::Limited(_)) => true,
+            Kind::Integer | Kind::Truth => matches!(ty, FieldType::Int | FieldType::Bool),
+            Kind::Real | Kind::Single => matches!(ty, FieldType::Int | FieldType::Float),
             Kind::Typed(Typed::Boolean) => ty == FieldType::Bool,
             Kind::Typed(Typed::Numeric(_)) => {
                 matches!(ty, FieldType::Int | FieldType::Float | FieldType::Decimal)
@@ -133,8 +139,13 @@ impl Column {
         match (&self.kind, value) {
             (_, Value::Null) | (Kind::Text | Kind::Any | Kind::Typed(Typed::Json), _) => Ok(()),
             (Kind::Integer | Kind::Real, Value::Int(_))
-            | (Kind::Integer, Value::Bool(_))
+            | (Kind::Integer | Kind::Truth, Value::Bool(_))
+            | (Kind::Truth, Value::Int(0 | 1))
             | (Kind::Real, Value::Float(_)) => Ok(()),
+            (Kind::Truth, Value::Int(_)) => but("is neither 0 nor 1"),
+            (Kind::Single, Value::Int(number)) if is_single(*number as f64) => Ok(()),
+            (Kind::Single, Value::Float(number)) if number.fract() != 0.0 || is_single(*number) => Ok(()),
+            (Kind::Single, Value::Int(_) | Value::Float(_)) => but("has more digits than it keeps"),
             (Kind::Integer, Value::Float(number)) if number.fract() == 0.0 => Ok(()),
             (Kind::Integer, Value::Float(_)) => but("has a fraction"),
             (Kind::Numeric, Value::Str(text)) if looks_like_a_number(text) => {
@@ -148,8 +159,11 @@ impl Column {
                 None => Ok(()),
                 Some(Loss::Type) => but(&format!("is {}", value.type_name())),
                 Some(Loss::Digits) => but("has more digits behind the point"),
+                Some(Loss::Blanks) => but("has blanks at its end that would be cut"),
             },
-            (Kind::Integer | Kind::Real, other) => but(&format!("is {}", other.type_name())),
+            (Kind::Integer | Kind::Truth | Kind::Real | Kind::Single, other) => {
+                but(&format!("is {}", other.type_name()))
+            }
         }
     }
 
@@ -158,7 +172,7 @@ impl Column {
         let as_text = self.kind == Kind::Text;
         let bound = match value {
             Value::Null => arguments.add(None::<i64>),
-            Value::Bool(b) if as_text => arguments.add(if *b { "1" } else { "0" }),
+            Value::Bool(b) if as_text => arguments.add(truth_text(*b)),
             Value::Bool(b) => arguments.add(i64::from(*b)),
             Value::Int(n) if as_text => arguments.add(n.to_string()),
             Value::Int(n) => arguments.add(*n),
@@ -181,10 +195,12 @@ impl Column {
     /// A value that fits, as PostgreSQL reads it. Of a `NULL` there is no text.
     pub(super) fn text(&self, value: &Value) -> Option<String> {
         let as_json = self.kind == Kind::Typed(Typed::Json);
+        let as_text = matches!(self.kind, Kind::Text | Kind::Typed(Typed::Limited(_)));
         Some(match value {
             Value::Null => return None,
             value if as_json => json_text(value),
             Value::Bool(b) if self.kind == Kind::Integer => i64::from(*b).to_string(),
+            Value::Bool(b) if as_text => truth_text(*b).to_owned(),
             Value::Bool(b) => b.to_string(),
             Value::Int(n) => n.to_string(),
             Value::Float(n) if self.kind == Kind::Integer => format!("{n:.0}"),
@@ -201,6 +217,7 @@ impl Column {
 enum Loss {
     Type,
     Digits,
+    Blanks,
 }
 
 impl Typed {
@@ -213,6 +230,13 @@ impl Typed {
             | (Self::Date, Value::Date(_))
             | (Self::Bytes, Value::Bytes(_))
             | (Self::Spelled, Value::Str(_)) => None,
+            // The server refuses a text that is too long, but cuts it where it has only blanks too many.
+            (Self::Limited(most), Value::Str(text)) => {
+                let end = text.char_indices().nth(*most).map(|(end, _)| &text[end..]);
+                end.filter(|end| end.bytes().all(|byte| byte == b' ')).map(|_| Loss::Blanks)
+            }
+            // No other value has a text with blanks at its end.
+            (Self::Limited(_), _) => None,
             // The server keeps microseconds.
             (Self::Timestamp, Value::DateTime(at)) => exact(at.nanosecond().is_multiple_of(1000)),
             (Self::Numeric(scale), Value::Decimal(number)) => exact(keeps(*scale, *number)),
@@ -238,8 +262,10 @@ fn keeps(scale: Option<u32>, number: Decimal) -> bool {
 pub(super) fn affinity(declared: &str) -> Kind {
     let declared = declared.to_ascii_uppercase();
     let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
-    if has(&["INT", "BOOL"]) {
+    if has(&["INT"]) {
         Kind::Integer
+    } else if has(&["BOOL"]) {
+        Kind::Truth
     } else if has(&["CHAR", "CLOB", "TEXT"]) {
         Kind::Text
     } else if declared.trim().is_empty() || has(&["BLOB"]) {
@@ -287,6 +313,17 @@ fn as_number(decimal: Decimal) -> Option<Number> {
     let fits = decimal.mantissa().unsigned_abs() < 10_u128.pow(DIGITS_OF_FLOATS);
     let number = decimal.to_string().parse().expect("digits with a point are a number");
     fits.then_some(Number::Fractional(number))
+}
+
+/// Whether four bytes hold a whole number. Beyond what eight hold of them all, it is as near as any number gets.
+fn is_single(number: f64) -> bool {
+    const ALL: f64 = 9_007_199_254_740_992.0;
+    number.abs() > ALL || f64::from(number as f32) == number
+}
+
+/// As in csv files.
+fn truth_text(value: bool) -> &'static str {
+    if value { "True" } else { "False" }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -344,9 +381,26 @@ mod tests {
     }
 
     #[test]
+    fn a_truth_value_is_no_other_number() {
+        let column = column("BOOLEAN");
+        for value in [Value::Bool(true), Value::Bool(false), Value::Int(0), Value::Int(1)] {
+            assert_eq!(column.check(&value), Ok(()), "{value:?}");
+        }
+        for (value, why) in [
+            (Value::Int(2), "is neither 0 nor 1"),
+            (Value::Int(-1), "is neither 0 nor 1"),
+            (Value::Float(1.0), "is float"),
+        ] {
+            let expected = format!("the column `c` is BOOLEAN, but the value {why}");
+            assert_eq!(column.check(&value), Err(expected));
+        }
+    }
+
+    #[test]
     fn what_a_server_would_round_is_refused() {
         let column = |typed| Column { kind: Kind::Typed(typed), ..column("t") };
         let decimal = |text: &str| Value::Decimal(text.parse().unwrap());
+        let text = |text: &str| Value::Str(text.into());
         let cents = column(Typed::Numeric(Some(2)));
         for value in
             [decimal("1.20"), decimal("1.200"), Value::Int(7), Value::Float(0.25), Value::Float(1e16)]
@@ -358,6 +412,30 @@ mod tests {
             assert_eq!(column(Typed::Numeric(None)).check(&value), Ok(()));
         }
         assert!(cents.check(&Value::Str("1.20".into())).unwrap_err().ends_with("but the value is str"));
+        let single = Column { kind: Kind::Single, ..column(Typed::Bytes) };
+        for value in [
+            Value::Int(16_777_216),
+            Value::Int(-5),
+            Value::Float(0.1),
+            Value::Float(1.5e9),
+            Value::Float(6.02e23),
+        ] {
+            assert_eq!(single.check(&value), Ok(()), "{value:?}");
+        }
+        for value in [Value::Int(16_777_217), Value::Int(-123_456_789), Value::Float(16_777_217.0)] {
+            assert!(
+                single.check(&value).unwrap_err().ends_with("has more digits than it keeps"),
+                "{value:?}"
+            );
+        }
+        let limited = column(Typed::Limited(3));
+        for value in [text("ab "), text("abcd"), text("\u{e9}\u{e9} "), Value::Bool(true)] {
+            assert_eq!(limited.check(&value), Ok(()), "{value:?}");
+        }
+        for value in [text("abc "), text("ab  "), text("    ")] {
+            assert!(limited.check(&value).unwrap_err().ends_with("has blanks at its end that would be cut"));
+        }
+        assert_eq!(limited.text(&Value::Bool(true)).unwrap(), "True");
         assert_eq!(column(Typed::Bytes).text(&Value::Bytes(Box::from([0, 255]))).unwrap(), "\\x00ff");
         assert_eq!(column(Typed::Json).text(&Value::Str("x".into())).unwrap(), "\"x\"");
     }

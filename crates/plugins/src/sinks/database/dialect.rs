@@ -22,7 +22,7 @@ impl Dialect {
             Self::Sqlite => match ty {
                 FieldType::Int => ("INTEGER", Kind::Integer),
                 FieldType::Float => ("REAL", Kind::Real),
-                FieldType::Bool => ("BOOLEAN", Kind::Integer),
+                FieldType::Bool => ("BOOLEAN", Kind::Truth),
                 FieldType::Str | FieldType::Datetime | FieldType::Date | FieldType::Decimal => {
                     ("TEXT", Kind::Text)
                 }

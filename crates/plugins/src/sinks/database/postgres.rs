@@ -179,8 +179,10 @@ fn column(row: &PgRow) -> Column {
     let (typname, cast, modifier): (String, String, i32) = (row.get(4), row.get(5), row.get(6));
     let kind = match typname.as_str() {
         "int2" | "int4" | "int8" => Kind::Integer,
-        "float4" | "float8" => Kind::Real,
-        "text" | "varchar" | "bpchar" | "name" | "citext" => Kind::Text,
+        "float4" => Kind::Single,
+        "float8" => Kind::Real,
+        "varchar" | "bpchar" => length(modifier).map_or(Kind::Text, |most| Kind::Typed(Typed::Limited(most))),
+        "text" | "name" | "citext" => Kind::Text,
         "bool" => Kind::Typed(Typed::Boolean),
         "numeric" => Kind::Typed(Typed::Numeric(scale(modifier))),
         "date" => Kind::Typed(Typed::Date),
@@ -201,6 +203,11 @@ fn column(row: &PgRow) -> Column {
 fn scale(modifier: i32) -> Option<u32> {
     let scale = modifier.checked_sub(4).filter(|bits| *bits >= 0)? & 0x7ff;
     Some(u32::try_from((scale ^ 1024) - 1024).unwrap_or(0))
+}
+
+/// The characters that a `varchar` or `char` holds, as its modifier says.
+fn length(modifier: i32) -> Option<usize> {
+    usize::try_from(modifier.checked_sub(4)?).ok()
 }
 
 fn arguments(cells: &[Cell]) -> PgArguments {
@@ -246,5 +253,11 @@ mod tests {
         assert_eq!(scale(modifier(10, 2)), Some(2));
         assert_eq!(scale(modifier(10, 0)), Some(0));
         assert_eq!(scale(modifier(5, -2)), Some(0));
+    }
+
+    #[test]
+    fn the_length_of_a_text_is_in_its_modifier() {
+        assert_eq!(length(-1), None);
+        assert_eq!(length(7), Some(3));
     }
 }
