@@ -20,6 +20,12 @@ pub trait BatchTransform: Send + Sync {
     /// A sentence, when such rows cannot be worked on (a value field that `input` cannot have).
     fn output_contract(&self, input: &Contract) -> Result<Contract, String>;
 
+    /// Whether each member can become a row of its own, which output mode `passthrough` asks for. Where it cannot, settings
+    /// with that mode are refused.
+    fn passes_members(&self) -> bool {
+        true
+    }
+
     /// Reads the members once, in order, and gives outputs to `out`.
     ///
     /// # Errors

@@ -153,7 +153,7 @@ impl Declaring<'_> {
             on_success: onward(settings.on_success.as_deref(), &name, at),
             on_error: Ref::new(&settings.on_error, at.child("on_error")),
             needs: made.as_ref().map_or_else(Contract::observed, |plugin| plugin.input_contract()),
-            output: batch_contract(made.clone()),
+            output: batch_contract(made.clone(), (&settings.plugin, settings.output_mode)),
             trigger: self.trigger(settings.trigger.as_ref(), &at.child("trigger")),
             output_mode: settings.output_mode.into(),
             expected_output_count: settings.expected_output_count,
@@ -354,8 +354,15 @@ impl From<OutputMode> for elspeth_graph::OutputMode {
     }
 }
 
-fn batch_contract(plugin: Option<Arc<dyn BatchTransform>>) -> OutputContract {
+fn batch_contract(
+    plugin: Option<Arc<dyn BatchTransform>>,
+    (name, mode): (&str, OutputMode),
+) -> OutputContract {
+    let name = name.to_owned();
     Box::new(move |input| match &plugin {
+        Some(plugin) if mode == OutputMode::Passthrough && !plugin.passes_members() => Err(format!(
+            "{name} makes one row of all members, but `output_mode: passthrough` asks for one of each; leave `output_mode` out"
+        )),
         Some(plugin) => plugin.output_contract(input),
         None => Ok(Contract::observed()),
     })

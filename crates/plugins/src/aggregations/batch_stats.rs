@@ -165,6 +165,11 @@ impl BatchTransform for BatchStats {
         Ok(Contract { mode: SchemaMode::Fixed, fields, audit_fields, ..Contract::observed() })
     }
 
+    /// Without groups, a batch becomes one row. With them, each member may be a group of its own.
+    fn passes_members(&self) -> bool {
+        self.group_by.is_some()
+    }
+
     fn process(
         &self,
         members: &mut dyn Iterator<Item = Row>,
