@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use elspeth_graph::{ExecutionGraph, SettingPath};
+use elspeth_graph::SettingPath;
 use elspeth_plugin::{Sink, Target};
+use serde_json::Value;
 
 use crate::Settings;
 use crate::finding::Finding;
@@ -13,12 +14,7 @@ use crate::settings::ExportFormat;
 const LINES: &str = "jsonl";
 
 /// What is wrong with `landscape.export`. `sink` is the one that it names, if that could be made.
-pub(crate) fn check(
-    settings: &Settings,
-    sink: Option<&dyn Sink>,
-    graph: &ExecutionGraph,
-    signs: bool,
-) -> Vec<Finding> {
+pub(crate) fn check(settings: &Settings, sink: Option<&dyn Sink>, signs: bool) -> Vec<Finding> {
     let export = &settings.landscape.export;
     let at = SettingPath::new("landscape.export");
     if !export.enabled {
@@ -30,8 +26,7 @@ pub(crate) fn check(
         return vec![finding.help("add `sink: <name of a sink>`, one that no rows go to")];
     };
     let mut findings = Vec::new();
-    let step = graph.named(name).map(|node| node.step);
-    if graph.edges().iter().any(|edge| Some(edge.to) == step) {
+    if takes_rows(settings, name) {
         let message = format!("`{name}` takes rows of the pipeline, so it cannot take the record too");
         let finding = Finding::new("shared-sink", at.child("sink"), message);
         findings.push(finding.help("give the export a sink of its own"));
@@ -53,6 +48,21 @@ pub(crate) fn check(
         findings.push(finding.help("choose a `json` sink with a `path` that ends in `.jsonl`"));
     }
     findings
+}
+
+/// Whether rows are led to that sink.
+fn takes_rows(settings: &Settings, sink: &str) -> bool {
+    let source = &settings.source;
+    let refused = source.options.get("on_validation_failure").and_then(Value::as_str);
+    let transforms = settings.transforms.iter().flat_map(|node| [&node.on_success, &node.on_error]);
+    let gates = settings.gates.iter();
+    let gates = gates.flat_map(|gate| gate.routes.values().chain(&gate.fork_to).chain([&gate.on_error]));
+    let batches = settings.aggregations.iter();
+    let batches = batches.flat_map(|node| node.on_success.iter().chain([&node.on_error]));
+    let merged = settings.coalesce.iter().filter_map(|node| node.on_success.as_ref());
+    let failed = settings.sinks.values().map(|sink| &sink.on_write_failure);
+    let nodes = transforms.chain(gates).chain(batches).chain(merged).chain(failed).map(String::as_str);
+    nodes.chain([source.on_success.as_str()]).chain(refused).any(|target| target == sink)
 }
 
 /// The file of a sink that writes one, from its beginning.

@@ -35,8 +35,9 @@ pub struct GraphSpec {
     pub nodes: Vec<NodeDecl>,
     /// Sinks that something outside of the graph writes to (the export of the record).
     pub reached_otherwise: Vec<String>,
-    /// Whether parts of the settings could not be read. Then rules that conclude from an absence are not applied.
-    pub incomplete: bool,
+    /// Settings that could not be read, which somebody has reported already; what stands here in their place was not written
+    /// by the user. A rule that concludes from an absence is not applied where the missing part may be in one of them.
+    pub unread: Vec<SettingPath>,
 }
 
 /// One node as declared.

@@ -1,5 +1,6 @@
 //! From text to a pipeline that can run, or to everything that is wrong with it.
 
+mod contract;
 mod fields;
 mod nodes;
 mod rules;
@@ -195,8 +196,9 @@ impl Loading<'_> {
             }
         };
         let schema = without_options();
+        let mut unknown = Vec::new();
         match self.origin {
-            Origin::Written => self.apply_environment(&mut value, &schema, environment),
+            Origin::Written => unknown = self.apply_environment(&mut value, &schema, environment),
             Origin::Recorded => {
                 self.report(only_fingerprints(&value));
                 branches_as_written(&mut value);
@@ -206,6 +208,7 @@ impl Loading<'_> {
         let schema = with_options(schema, self.registry, |info| named.contains(info.name));
         let mut checked = check(&schema, &mut value);
         self.report(std::mem::take(&mut checked.findings));
+        checked.repaired.append(&mut unknown);
         let settings = self.typed(value)?;
         self.pipeline(settings, checked, environment)
     }
@@ -220,7 +223,13 @@ impl Loading<'_> {
         }
     }
 
-    fn apply_environment(&mut self, value: &mut Value, schema: &Value, environment: &Environment) {
+    /// Gives the settings whose variables are missing.
+    fn apply_environment(
+        &mut self,
+        value: &mut Value,
+        schema: &Value,
+        environment: &Environment,
+    ) -> Vec<SettingPath> {
         let sections = schema.get("properties").and_then(Value::as_object);
         let sections: Vec<String> = sections.into_iter().flat_map(|map| map.keys().cloned()).collect();
         let missing = variables::expand(value, environment);
@@ -231,9 +240,11 @@ impl Loading<'_> {
             self.locator.variables.keys().any(under)
         };
         let missing: Vec<Finding> = missing.into_iter().filter(|f| !replaced(&f.at)).collect();
+        let unknown = missing.iter().map(|finding| finding.at.clone()).collect();
         self.report(missing);
         self.report(overridden.errors);
         self.warn(overridden.warnings);
+        unknown
     }
 
     /// The checked value as types. What the schema let pass must fit them; should it not, that is said too.
@@ -263,21 +274,24 @@ impl Loading<'_> {
         }
         let signing = signing::choose(&settings, self.origin == Origin::Recorded, environment);
         let signing = signing.map_err(|finding| self.report(vec![*finding])).ok().flatten();
-        let bad_options = &checked.bad_options;
-        let known = Known { settings: &settings, recorded: &recorded, bad_options, registry: self.registry };
+        let known =
+            Known { settings: &settings, recorded: &recorded, checked: &checked, registry: self.registry };
         let Declared { mut spec, instances, findings } = declare(&known);
         self.report(findings);
-        spec.incomplete = checked.incomplete;
+        spec.unread = checked.repaired;
+        if settings.landscape.export.enabled && settings.landscape.export.sink.is_none() {
+            spec.unread.push(SettingPath::new("landscape.export.sink"));
+        }
         let file = self.locator.source.as_ref().map_or(Path::new(""), |source| Path::new(&source.name));
         let clashes = files::clashes(&settings, &users(file, &instances), environment.working_directory());
         self.report(clashes.errors);
         self.warn(clashes.warnings);
-        let graph = self.graph(spec, &settings)?;
-        self.warn(fields::doubtful(&settings, &graph, &instances.transforms));
         let named = settings.landscape.export.sink.as_ref();
         let taker = named.and_then(|named| instances.sinks.iter().find(|(name, _)| name == named));
         let taker = taker.map(|(_, sink)| sink.as_ref());
-        self.report(export::check(&settings, taker, &graph, signing.is_some()));
+        self.report(export::check(&settings, taker, signing.is_some()));
+        let graph = self.graph(spec, &settings)?;
+        self.warn(fields::doubtful(&settings, &graph, &instances.transforms));
         let resolved = serde_json::to_string(&recorded).expect("it is JSON already");
         let hash_version = settings.landscape.hash.version();
         Some(Loaded {

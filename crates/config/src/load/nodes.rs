@@ -15,7 +15,9 @@ use elspeth_plugin::{
 use elspeth_value::Contract;
 use serde_json::Value;
 
+use super::contract;
 use crate::finding::Finding;
+use crate::schema::Checked;
 use crate::settings::{
     AggregationSettings, Branches, CoalescePolicy, CoalesceSettings, GateSettings, MergeStrategy, Options,
     OutputMode, Settings, SinkSettings, TransformSettings, TriggerSettings,
@@ -43,8 +45,8 @@ pub(super) struct Known<'a> {
     pub(super) settings: &'a Settings,
     /// The same as JSON, with fingerprints for secrets: what is recorded.
     pub(super) recorded: &'a Value,
-    /// Paths of options that are known to be wrong.
-    pub(super) bad_options: &'a [String],
+    /// What is known to be wrong.
+    pub(super) checked: &'a Checked,
     pub(super) registry: &'a Registry,
 }
 
@@ -237,7 +239,8 @@ impl Declaring<'_> {
         at: &SettingPath,
         factory: fn(&Value) -> Result<T, Vec<OptionError>>,
     ) -> Option<T> {
-        if self.known.bad_options.iter().any(|path| path == at.as_str()) {
+        if self.known.checked.bad_options.iter().any(|path| path == at.as_str()) {
+            self.done.findings.extend(self.schema_errors(options, at));
             return None;
         }
         match factory(&Value::Object(own_options(info, options))) {
@@ -250,8 +253,22 @@ impl Declaring<'_> {
                     help: error.help,
                     within: None,
                 }));
+                self.done.findings.extend(self.schema_errors(options, at));
                 None
             }
+        }
+    }
+
+    /// What is wrong with the `schema` in options, of which a plugin says the first thing only.
+    fn schema_errors(&self, options: &Options, at: &SettingPath) -> Vec<Finding> {
+        let at = at.child("schema");
+        let inner = format!("{at}.");
+        let is_inside = |path: &SettingPath| *path == at || path.as_str().starts_with(&inner);
+        match options.get("schema") {
+            Some(schema) if !self.known.checked.repaired.iter().any(is_inside) => {
+                contract::errors(schema, &at)
+            }
+            Some(_) | None => Vec::new(),
         }
     }
 

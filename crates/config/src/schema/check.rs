@@ -15,8 +15,8 @@ pub(crate) struct Checked {
     pub(crate) findings: Vec<Finding>,
     /// Paths of option mappings in which something is wrong; the plugin need not be asked about them.
     pub(crate) bad_options: Vec<String>,
-    /// Whether the value was repaired with something that the user did not write.
-    pub(crate) incomplete: bool,
+    /// Settings in whose place stands something that the user did not write.
+    pub(crate) repaired: Vec<SettingPath>,
 }
 
 /// Checks `value` by `schema` and reports everything that does not fit.
@@ -121,7 +121,7 @@ impl<'s> Checker<'s> {
             if fits_some_type {
                 done.findings.into_iter().for_each(|f| self.report(f));
             }
-            self.done.incomplete |= done.incomplete;
+            self.done.repaired.extend(done.repaired);
             *value = repaired;
         }
     }
@@ -132,7 +132,7 @@ impl<'s> Checker<'s> {
             return true;
         }
         self.wrong_type((schema, &types), value, path);
-        self.done.incomplete = true;
+        self.done.repaired.push(path.clone());
         *value = stand_in(self.root, schema);
         false
     }
@@ -183,6 +183,7 @@ impl<'s> Checker<'s> {
         if plugin.is_none() {
             *value = constants[0].clone();
         }
+        self.done.repaired.push(path.clone());
         false
     }
 
@@ -191,7 +192,9 @@ impl<'s> Checker<'s> {
         let code = if self.options.is_some() { OPTION.ill_typed } else { "out-of-range" };
         self.report(Finding::new(code, path.clone(), format!("{} {broken}", subject(path))));
         // A name that is none tells nothing about what is missing.
-        self.done.incomplete |= value.is_string();
+        if value.is_string() {
+            self.done.repaired.push(path.clone());
+        }
         *value = stand_in(self.root, schema);
     }
 
@@ -243,7 +246,7 @@ impl<'s> Checker<'s> {
             };
             if let Some(near) = near {
                 meant.push(near.to_owned());
-                self.done.incomplete = true;
+                self.done.repaired.push(path.child(near));
             }
             let message = format!("there is no {what} `{key}`");
             self.report(Finding::new(codes.unknown, path.child(&key).key(), message).help(help));
@@ -277,7 +280,7 @@ impl<'s> Checker<'s> {
                 let message = format!("the {} `{key}` is missing", codes.what);
                 self.report(Finding::new(codes.missing, path.clone(), message).help(help));
             }
-            self.done.incomplete = true;
+            self.done.repaired.push(path.child(key));
             map.insert((*key).to_owned(), stand_in(self.root, schema));
         }
     }

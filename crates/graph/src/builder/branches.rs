@@ -105,6 +105,9 @@ impl Tracing<'_> {
             NodeKind::Source { .. } | NodeKind::Sink { .. } => Strand::default(),
             NodeKind::Coalesce { branches, .. } => self.join(position, branches, findings),
             NodeKind::Gate { .. } => self.strand_into(position),
+            NodeKind::Aggregation { .. } if self.spec.is_unread(&node.at.child("output_mode")) => {
+                Strand { lost: true, ..Strand::default() }
+            }
             NodeKind::Transform { .. } | NodeKind::Aggregation { .. } if node.ends_branches() => {
                 let mut strand = self.strand_into(position);
                 strand.ended.extend(strand.on.drain(..).map(|branch| (branch, position)));

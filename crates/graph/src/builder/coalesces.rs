@@ -12,17 +12,24 @@ pub(super) fn check(spec: &GraphSpec, meant: &BTreeSet<String>, findings: &mut F
     let mut owners: BTreeMap<&str, &NodeDecl> = BTreeMap::new();
     for node in &spec.nodes {
         if let NodeKind::Coalesce { branches, policy, merge, timeout, .. } = &node.kind {
-            if branches.is_empty() && !spec.incomplete {
+            if branches.is_empty() && !spec.is_unread(&node.at.child("branches")) {
                 findings.push(
                     GraphError::new("no-branches", &node.at.child("branches"), "a coalesce needs branches")
                         .help("name the branches of the fork that it joins"),
                 );
             }
-            check_policy(node, *policy, branches.len(), findings);
-            check_timeout(node, *policy, timeout.is_some(), findings);
-            check_selected(node, merge, branches, findings);
+            let is_known = |keys: [&str; 2]| !keys.iter().any(|key| spec.is_unread(&node.at.child(key)));
+            if is_known(["branches", "quorum_count"]) {
+                check_policy(node, *policy, branches.len(), findings);
+            }
+            if is_known(["policy", "timeout_seconds"]) {
+                check_timeout(node, *policy, timeout.is_some(), findings);
+            }
+            if is_known(["branches", "select_branch"]) {
+                check_selected(node, merge, branches, findings);
+            }
             check_owners(node, branches, &mut owners, findings);
-            if !spec.incomplete {
+            if !spec.may_fork_more() {
                 let missing =
                     branches.iter().filter(|b| !b.name.name.is_empty() && !meant.contains(&b.name.name));
                 report_unforked(missing, &forked, findings);

@@ -60,6 +60,10 @@ fn sides_of(
             worked_on(first(), output, (node, fits), findings)
         }
         NodeKind::Coalesce { branches, policy, merge, .. } => {
+            let is_unread = |key: &str| spec.is_unread(&node.at.child(key));
+            if ["branches", "policy", "merge", "select_branch"].into_iter().any(is_unread) {
+                return Sides { input: Contract::observed(), output: Contract::observed() };
+            }
             let arriving = |number| incoming.iter().find(|(wire, _)| wire.input == number);
             let contracts = (0..branches.len()).map(|n| arriving(n).map(|(_, contract)| contract));
             let merged = merge::merged(branches, &contracts.collect::<Vec<_>>(), merge, *policy);
@@ -68,6 +72,7 @@ fn sides_of(
         NodeKind::Gate { condition, condition_at, routes, .. } => {
             let input = first();
             if let Some(condition) = condition {
+                let routes = (!spec.is_unread(&node.at.child("routes"))).then_some(routes.as_slice());
                 check_condition(condition, condition_at, routes, &input, findings);
             }
             Sides { output: input.clone(), input }
@@ -157,16 +162,21 @@ fn conflict_error(
 fn check_condition(
     condition: &Expr,
     at: &SettingPath,
-    routes: &[RouteDecl],
+    routes: Option<&[RouteDecl]>,
     input: &Contract,
     findings: &mut Findings,
 ) {
-    match condition.check(input) {
-        Err(errors) => report_types(errors, at, findings),
-        Ok(ExprType::Bool) => check_boolean_labels(routes, at, findings),
-        Ok(ExprType::Int) => warn_of_labels(routes, "a whole number", |l| l.parse::<i64>().is_ok(), findings),
-        Ok(ExprType::Float) => warn_of_labels(routes, "a number", |l| l.parse::<f64>().is_ok(), findings),
-        Ok(ExprType::Unknown | ExprType::Null | ExprType::Str | ExprType::List | ExprType::Map) => {}
+    let kind = match condition.check(input) {
+        Err(errors) => return report_types(errors, at, findings),
+        Ok(kind) => kind,
+    };
+    // Routes that could not be read are not blamed; those that are absent have been.
+    let Some(routes) = routes.filter(|routes| !routes.is_empty()) else { return };
+    match kind {
+        ExprType::Bool => check_boolean_labels(routes, at, findings),
+        ExprType::Int => warn_of_labels(routes, "a whole number", |l| l.parse::<i64>().is_ok(), findings),
+        ExprType::Float => warn_of_labels(routes, "a number", |l| l.parse::<f64>().is_ok(), findings),
+        ExprType::Unknown | ExprType::Null | ExprType::Str | ExprType::List | ExprType::Map => {}
     }
 }
 

@@ -8,7 +8,10 @@ use crate::spec::{FORK, GraphSpec, NodeDecl, NodeKind, Ref, RouteDecl, SettingPa
 pub(super) fn check(spec: &GraphSpec, findings: &mut Findings) {
     for node in &spec.nodes {
         if let NodeKind::Gate { routes, fork_to, .. } = &node.kind {
-            check_both(node, routes, fork_to, findings);
+            let is_known = |key: &str| !spec.is_unread(&node.at.child(key));
+            if is_known("routes") && is_known("fork_to") {
+                check_both(node, routes, fork_to, findings);
+            }
             check_branches(spec, routes, fork_to, findings);
         }
     }

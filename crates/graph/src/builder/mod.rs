@@ -5,6 +5,7 @@ mod branches;
 mod coalesces;
 mod contracts;
 mod forks;
+mod gaps;
 mod merge;
 mod names;
 mod order;
@@ -42,8 +43,8 @@ impl ExecutionGraph {
     /// Builds the graph of a declaration, applying every rule of the dialect.
     ///
     /// # Errors
-    /// Everything that is wrong with it, at once. A declaration that is marked incomplete, or leaves out what somebody has
-    /// reported already, never gives a graph; nothing is added then for what it leaves out.
+    /// Everything that is wrong with it, at once. A declaration with settings that could not be read, or that leaves out what
+    /// somebody has reported already, never gives a graph; nothing is added then that may only follow from what is missing.
     pub fn build(spec: GraphSpec) -> BuildResult {
         let mut findings = Findings::default();
         check_source(&spec, &mut findings);
@@ -82,7 +83,7 @@ fn is_whole(spec: &GraphSpec) -> bool {
         };
         unread || node.kind.ports().iter().any(|port| port.target.name.is_empty())
     };
-    !spec.incomplete && !spec.nodes.iter().any(has_gap)
+    spec.unread.is_empty() && !spec.nodes.iter().any(has_gap)
 }
 
 fn check_source(spec: &GraphSpec, findings: &mut Findings) {
@@ -107,7 +108,7 @@ fn check_routes(spec: &GraphSpec, findings: &mut Findings) {
     for node in &spec.nodes {
         if let NodeKind::Gate { routes, .. } = &node.kind
             && routes.is_empty()
-            && !spec.incomplete
+            && !spec.is_unread(&node.at.child("routes"))
         {
             findings.push(
                 GraphError::new(

@@ -98,7 +98,7 @@ fn report_unreachable(
     (graph, meant): (&Topology, &BTreeSet<String>),
     findings: &mut Findings,
 ) {
-    if spec.nodes.is_empty() || !super::is_whole(spec) {
+    if spec.nodes.is_empty() || spec.may_name_more_sinks() {
         return;
     }
     let mut reached = BTreeSet::new();

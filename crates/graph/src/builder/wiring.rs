@@ -52,7 +52,7 @@ struct Consumer<'a> {
 /// Connects every port with its sink or consumer and reports what cannot be connected.
 pub(super) fn connect(spec: &GraphSpec, findings: &mut Findings) -> Wiring {
     let mut names = Names { sinks: sinks(spec), consumers: BTreeMap::new(), producers: BTreeMap::new() };
-    if names.sinks.is_empty() && !spec.incomplete {
+    if names.sinks.is_empty() && !spec.may_have_more_sinks() {
         findings.push(
             GraphError::new("no-sink", &SettingPath::new("sinks"), "the pipeline has no sink")
                 .help("declare at least one under `sinks:`, so that rows have somewhere to go"),
@@ -136,8 +136,7 @@ impl<'a> Names<'a> {
                     input,
                     at: port.target.at.clone(),
                 }),
-                // Sinks are known by name even when their settings could not be read; consumers are not.
-                None if spec.incomplete && port.leads == Leads::ToSinkOrConnection => {}
+                None if spec.is_stand_in(node, port) || self.may_exist(port, spec) => {}
                 // That nothing can have such a name has been reported.
                 None if names::is_reserved(&port.target.name) => {}
                 None => {
@@ -160,6 +159,12 @@ impl<'a> Names<'a> {
                 sink.or_else(|| self.consumers.get(name).map(|consumer| (consumer.position, consumer.input)))
             }
         }
+    }
+
+    /// Whether what a port names may be in settings that could not be read.
+    fn may_exist(&self, port: &Port<'_>, spec: &GraphSpec) -> bool {
+        let consumes = port.leads == Leads::ToSinkOrConnection && spec.may_consume_more();
+        consumes || spec.may_have_more_sinks()
     }
 
     fn unknown_target(&self, port: &Port<'_>, node: &Ref) -> GraphError {
@@ -223,7 +228,7 @@ impl<'a> Names<'a> {
     }
 
     fn report_unproduced(&self, spec: &GraphSpec, meant: &BTreeSet<String>, findings: &mut Findings) {
-        if spec.incomplete {
+        if spec.may_produce_more() {
             return;
         }
         for (name, Consumer { position, input, at }) in &self.consumers {

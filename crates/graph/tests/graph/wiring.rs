@@ -261,16 +261,36 @@ fn schemas_are_carried_through_the_graph_and_checked_on_every_edge() {
 }
 
 #[test]
-fn an_incomplete_declaration_is_not_blamed_for_what_is_missing() {
-    let mut incomplete = spec(vec![
-        source("rows", "quarantine"),
-        transform("t", "other", "elsewhere", "discard"),
-        sink("out"),
-    ]);
-    incomplete.incomplete = true;
-    let found = ExecutionGraph::build(incomplete).unwrap_err();
-    let codes: Vec<&str> = found.iter().map(|e| e.code).collect();
-    assert_eq!(codes, ["unknown-sink"]);
+fn an_incomplete_declaration_is_not_blamed_for_what_may_be_missing() {
+    let everything =
+        ["unknown-connection", "unknown-sink", "unknown-target", "unknown-target", "unreachable"].as_slice();
+    let cases: [(&str, &[&str]); 10] = [
+        ("", &[]),
+        ("concurrency.max_workers", everything),
+        ("transforms.0.options.fields", everything),
+        ("sinks.other.options", everything),
+        ("gates", &["unknown-sink"]),
+        ("gates.3", &["unknown-sink"]),
+        ("gates.3.input", &["unknown-connection", "unknown-sink", "unreachable"]),
+        ("gates.3.routes.high", &["unknown-sink", "unknown-target", "unknown-target"]),
+        ("sinks", &["unknown-connection"]),
+        (
+            "transforms.0.on_error",
+            &["unknown-connection", "unknown-sink", "unknown-target", "unknown-target"],
+        ),
+    ];
+    for (unread, expected) in cases {
+        let mut incomplete = spec(vec![
+            source("rows", "quarantine"),
+            transform("t", "other", "elsewhere", "discard"),
+            sink("out"),
+        ]);
+        incomplete.unread = vec![elspeth_graph::SettingPath::new(unread)];
+        let found = ExecutionGraph::build(incomplete).unwrap_err();
+        let mut codes: Vec<&str> = found.iter().map(|e| e.code).collect();
+        codes.sort_unstable();
+        assert_eq!(codes, expected, "{unread}");
+    }
 }
 
 #[test]
