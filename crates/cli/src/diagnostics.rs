@@ -4,7 +4,10 @@ use std::fmt;
 use std::io::IsTerminal;
 
 use elspeth_app::{AppError, Diagnostic, Diagnostics, printable, printable_lines};
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, Severity,
+    SourceCode, SourceSpan, SpanContents,
+};
 
 use crate::output;
 
@@ -51,10 +54,20 @@ pub(crate) fn render(diagnostic: &Diagnostic, severity: Severity) -> String {
     }
 }
 
-/// A text to be quoted by places in it: what a terminal would obey is replaced by something as long.
+/// A text to be quoted by places in it: what a terminal would obey is replaced by something as long, and every line ends as
+/// miette knows it.
 fn harmless(text: &str) -> String {
-    let stays = |c: char| c == '\r' || printable_lines(c.encode_utf8(&mut [0; 4])).chars().eq([c]);
-    text.chars().map(|c| if stays(c) { c } else { ['?', '·', '•', '🞄'][c.len_utf8() - 1] }).collect()
+    let mut letters = text.chars().peekable();
+    let mut out = String::with_capacity(text.len());
+    while let Some(c) = letters.next() {
+        out.push(match c {
+            '\r' if letters.peek() == Some(&'\n') => '\r',
+            '\r' => '\n',
+            _ if printable_lines(c.encode_utf8(&mut [0; 4])).chars().eq([c]) => c,
+            _ => ['?', '·', '•', '🞄'][c.len_utf8() - 1],
+        });
+    }
+    out
 }
 
 fn handler() -> GraphicalReportHandler {
@@ -63,19 +76,52 @@ fn handler() -> GraphicalReportHandler {
     GraphicalReportHandler::new_themed(theme).with_links(false).with_width(110)
 }
 
+/// A text with the place in it that is meant, which miette would count in bytes.
+#[derive(Debug)]
+struct Quoted {
+    name: String,
+    text: String,
+    /// From 1.
+    line: usize,
+    /// In characters, from 1.
+    column: usize,
+}
+
+impl SourceCode for Quoted {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let read = self.text.read_span(span, lines_before, lines_after)?;
+        // Without lines around it, the place itself is asked for.
+        let (line, column) = match (lines_before, lines_after) {
+            (0, 0) => (self.line - 1, self.column - 1),
+            _ => (read.line(), read.column()),
+        };
+        let name = self.name.clone();
+        let (data, span, count) = (read.data(), *read.span(), read.line_count());
+        Ok(Box::new(MietteSpanContents::new_named(name, data, span, line, column, count)))
+    }
+}
+
 #[derive(Debug)]
 struct Report<'a> {
     diagnostic: &'a Diagnostic,
-    source: Option<NamedSource<String>>,
+    source: Option<Quoted>,
     severity: Severity,
 }
 
 impl<'a> Report<'a> {
     fn new(diagnostic: &'a Diagnostic, severity: Severity) -> Self {
         let source = match (&diagnostic.source, diagnostic.span) {
-            (Some(source), Some(_)) => {
-                Some(NamedSource::new(printable(&source.name), harmless(&source.text)))
-            }
+            (Some(source), Some(_)) => Some(Quoted {
+                name: printable(&source.name),
+                text: harmless(&source.text),
+                line: diagnostic.line.unwrap_or(1),
+                column: diagnostic.column.unwrap_or(1),
+            }),
             _ => None,
         };
         Self { diagnostic, source, severity }

@@ -202,7 +202,7 @@ impl<'t> Builder<'t> {
         let start = self.offsets[span.start.index().min(last)];
         let end = self.offsets[span.end.index().min(last)].max(start);
         let inside = self.text.get(start..end).unwrap_or_default();
-        let len = inside.lines().next().unwrap_or_default().trim_end().len();
+        let len = inside.split(['\n', '\r']).next().unwrap_or_default().trim_end().len();
         let span_of = TextSpan { offset: start, len };
         Place { line: span.start.line(), column: span.start.col() + 1, span: span_of }
     }

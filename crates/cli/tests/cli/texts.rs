@@ -151,3 +151,37 @@ fn what_a_row_says_cannot_pass_for_what_the_program_says() {
     }
     assert!(texts[3].contains(r"\u{1b}[2J"), "it is shown: {}", texts[3]);
 }
+
+/// Source and sinks of a settings file whose `on_validation_failure` is misspelt, with a line end after each part.
+fn misspelt(path: &str, line_end: &str) -> String {
+    [
+        "landscape: {url: 'sqlite:///audit.db'}",
+        &format!("source: {{plugin: csv, on_success: rows, options: {{path: \"{path}\", on_validation_failure: discrad, schema: {{mode: observed}}}}}}"),
+        "sinks: {rows: {plugin: json, on_write_failure: discard, options: {path: out.json, schema: {mode: observed}}}}",
+    ]
+    .join(line_end)
+}
+
+#[test]
+fn text_and_json_name_one_column_whatever_stands_before_it() {
+    let cli = Cli::triage();
+    cli.write("wide.yaml", &misspelt("日本語.csv", "\n"));
+    let found = &cli.json(&["validate", "-s", "wide.yaml", "--json"])["errors"][0];
+    let place = (found["line"].as_u64(), found["column"].as_u64());
+    assert_eq!(place, (Some(2), Some(91)));
+    let said = cli.say(&["validate", "-s", "wide.yaml"]).err;
+    assert!(said.contains("[wide.yaml:2:91]"), "{said}");
+}
+
+#[test]
+fn lines_that_end_in_a_carriage_return_are_lines() {
+    let cli = Cli::triage();
+    for (name, line_end, end) in [("cr.yaml", "\r", ""), ("crlf.yaml", "\r\n", "\r")] {
+        cli.write(name, &format!("# above{line_end}{}{end}", misspelt("in.csv", line_end)));
+        let said = cli.say(&["validate", "-s", name]).err;
+        assert!(said.contains(&format!("[{name}:3:90]")), "{said}");
+        let gutters: Vec<&str> =
+            said.lines().filter_map(|line| line.split_once(" │ ")).map(|(n, _)| n.trim()).collect();
+        assert_eq!(gutters, ["2", "3", "4"], "{said}");
+    }
+}
