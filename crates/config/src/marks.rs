@@ -39,6 +39,8 @@ pub(crate) struct DuplicateKey {
 pub(crate) struct Marks {
     marks: BTreeMap<String, Mark>,
     pub(crate) duplicates: Vec<DuplicateKey>,
+    /// The first key that is a list or a mapping.
+    pub(crate) complex_key: Option<Place>,
 }
 
 impl Marks {
@@ -160,6 +162,8 @@ impl<'t> Builder<'t> {
     fn open(&mut self, span: Span, kind: FrameKind) {
         if self.awaits_key() {
             self.in_complex_key = 1;
+            let place = self.place(span);
+            self.marks.complex_key.get_or_insert(place);
             if let Some(Frame { kind: FrameKind::Mapping { pending, .. }, .. }) = self.stack.last_mut() {
                 *pending =
                     Some((String::new(), Place { line: 1, column: 1, span: TextSpan { offset: 0, len: 0 } }));

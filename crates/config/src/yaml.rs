@@ -7,6 +7,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::marks::Marks;
+
 /// Most values that a file may have, aliases followed.
 const VALUES_LIMIT: usize = 200_000;
 
@@ -36,10 +38,23 @@ fn explain(error: &serde_yaml::Error, text: &str) -> YamlError {
         // serde_yaml puts the path before it.
         message = (*ours).to_owned();
     }
+    if message == BAD_KEY {
+        place = Marks::read(text).complex_key.map(|place| (place.line, place.column)).or(place);
+    }
     let help = if message.contains("more than one document") {
         message = "a settings file is one YAML document".to_owned();
-        place = second_document(text).map(|line| (line, 1));
-        Some("remove the `---` line and what follows it, or make it another file")
+        let line = second_document(text);
+        place = line.map(|line| (line, 1));
+        Some(match line.and_then(|line| text.lines().nth(line - 1)) {
+            Some(first) if !first.starts_with("---") => {
+                "remove the `...` line and what follows it, or make it another file"
+            }
+            Some(_) | None => "remove the `---` line and what follows it, or make it another file",
+        })
+    } else if message.starts_with("control characters are not allowed") {
+        message = "control characters are not allowed".to_owned();
+        place = text.find(is_refused).map(|offset| place_of(text, offset)).or(place);
+        Some("remove it, or write it as an escape in double quotes, such as `\\f`")
     } else if message.contains("repetition limit") {
         message = TOO_LARGE.to_owned();
         Some("write the values out")
@@ -58,13 +73,29 @@ fn explain(error: &serde_yaml::Error, text: &str) -> YamlError {
     YamlError { message, help, place }
 }
 
-/// The line of the `---` that ends the first document.
+/// Whether YAML does not have that character.
+fn is_refused(c: char) -> bool {
+    let is_break = matches!(c, '\t' | '\n' | '\r' | '\u{85}');
+    (c.is_control() && !is_break) || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// Line and column of an offset, from 1.
+fn place_of(text: &str, offset: usize) -> (usize, usize) {
+    let before = text[..offset].replace("\r\n", "\n").replace('\r', "\n");
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
+}
+
+/// The line that begins another document: `---`, or what follows the `...` that ends the first.
 fn second_document(text: &str) -> Option<usize> {
     let is_content =
         |line: &str| !line.trim().is_empty() && !line.starts_with(['#', '%']) && !line.starts_with("---");
     let begin = text.lines().position(is_content)?;
     let ends = |line: &str| line.starts_with("---") || line.starts_with("...");
-    text.lines().skip(begin).position(ends).map(|lines| begin + lines + 1)
+    let end = begin + text.lines().skip(begin).position(ends)?;
+    let says_nothing = |line: &&str| line.trim().is_empty() || line.starts_with(['#', '%', '.']);
+    let more = text.lines().skip(end).take_while(says_nothing).count();
+    Some(end + more + 1)
 }
 
 const OURS: [&str; 4] = [TOO_LARGE, TAGGED, BAD_KEY, BAD_MERGE];
@@ -241,6 +272,17 @@ mod tests {
     fn tags_documents_and_syntax_errors_are_explained() {
         assert!(read("a: !secret x").unwrap_err().message.contains("tags"));
         assert_eq!(read("a: 1\n---\nb: 2").unwrap_err().message, "a settings file is one YAML document");
+        let lines = |text: &str| read(text).unwrap_err().place;
+        assert_eq!(lines("a: 1\n...\n\n# and\n---\nb: 2"), Some((5, 1)));
+        assert_eq!(lines("a: 1\n...\nb: 2"), Some((3, 1)));
+        assert_eq!(lines("a: 1\nb: ü {\n{c: 1}: 2"), Some((3, 1)));
+        for c in ['\0', '\u{c}', '\u{1b}', '\u{7f}', '\u{80}', '\u{ffff}'] {
+            let error = read(&format!("a: 1\r\nb: \"ü{c}\"\n")).unwrap_err();
+            assert_eq!(
+                (error.message.as_str(), error.place),
+                ("control characters are not allowed", Some((2, 6)))
+            );
+        }
         let error = read("a: [1\nb: 2").unwrap_err();
         assert!(error.place.is_some(), "{error:?}");
     }
