@@ -72,7 +72,7 @@ fn sides_of(
         NodeKind::Gate { condition, condition_at, routes, .. } => {
             let input = first();
             if let Some(condition) = condition {
-                let routes = (!spec.is_unread(&node.at.child("routes"))).then_some(routes.as_slice());
+                let routes = (!spec.is_lost(&node.at.child("routes"))).then_some(routes.as_slice());
                 check_condition(condition, condition_at, routes, &input, findings);
             }
             Sides { output: input.clone(), input }

@@ -17,6 +17,11 @@ impl GraphSpec {
             .any(|unread| holds(unread.as_str(), at.as_str()) || holds(at.as_str(), unread.as_str()))
     }
 
+    /// Whether a setting is missing as a whole; one of which only a part could not be read is not.
+    pub(super) fn is_lost(&self, at: &SettingPath) -> bool {
+        self.unread.iter().any(|unread| holds(unread.as_str(), at.as_str()))
+    }
+
     /// Whether there may be sinks besides those that are declared. One whose own settings could not be read has its name.
     pub(super) fn may_have_more_sinks(&self) -> bool {
         self.unread.iter().any(|unread| holds(unread.as_str(), "sinks"))
