@@ -1,15 +1,18 @@
 //! The environment as settings see it: variables, `.env` files, working directory. Nothing global is changed, and nothing
 //! but a `.env` file is read after [`Environment::of_process`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::{Diagnostic, dotenv};
+use crate::{Diagnostic, dotenv, variables};
 
 /// Variables and working directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    /// Names of variables that are set to something that is no text.
+    unreadable: BTreeSet<String>,
     working_directory: PathBuf,
 }
 
@@ -28,25 +31,47 @@ impl Environment {
     /// An environment of these variables only.
     #[must_use]
     pub fn new(variables: BTreeMap<String, String>, working_directory: impl Into<PathBuf>) -> Self {
-        Self { variables, working_directory: working_directory.into() }
+        Self { variables, unreadable: BTreeSet::new(), working_directory: working_directory.into() }
     }
 
-    /// This process's. Variables that are not Unicode do not exist for settings.
+    /// This process's. A variable that is not UTF-8 is an error where settings refer to it.
     ///
     /// # Errors
     /// When there is no working directory (it was deleted).
     pub fn of_process() -> std::io::Result<Self> {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Ok(Self { variables, working_directory: std::env::current_dir()? })
+        Ok(Self::new(BTreeMap::new(), std::env::current_dir()?).with(std::env::vars_os()))
+    }
+
+    fn with(mut self, variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        for (name, value) in variables {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => {
+                    self.variables.insert(name, value);
+                }
+                (Ok(name), Err(_)) => {
+                    self.unreadable.insert(name);
+                }
+                (Err(name), _) => {
+                    self.unreadable.insert(name.to_string_lossy().into_owned());
+                }
+            }
+        }
+        self
     }
 
     /// The same with what a `.env` file adds; it never overrides what is set.
     ///
     /// # Errors
-    /// A [`Diagnostic`] when the file cannot be read or is not written as such a file.
+    /// A [`Diagnostic`] when the file cannot be read or is not written as such a file, and for a variable of this program
+    /// (`ELSPETH_...`) that is not UTF-8.
     pub fn with_dotenv(mut self, dotenv: &Dotenv) -> Result<Self, Box<Diagnostic>> {
+        if let Some(name) = self.unreadable.iter().find(|name| name.starts_with(variables::PREFIX)) {
+            let message = format!("the environment variable `{name}` is not UTF-8 text");
+            return Err(Box::new(Diagnostic {
+                file: Some("the environment".to_owned()),
+                ..Diagnostic::new("not-utf8", message).with_help("set it to UTF-8 text, or unset it")
+            }));
+        }
         let file = match dotenv {
             Dotenv::Off => None,
             Dotenv::File(path) => Some(self.working_directory.join(path)),
@@ -58,7 +83,9 @@ impl Environment {
         };
         if let Some(path) = file {
             for (name, value) in read_dotenv(&path, &self.variables)? {
-                self.variables.entry(name).or_insert(value);
+                if !self.unreadable.contains(&name) {
+                    self.variables.entry(name).or_insert(value);
+                }
             }
         }
         Ok(self)
@@ -68,6 +95,11 @@ impl Environment {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
+    }
+
+    /// Whether a variable is set to something that is no text.
+    pub(crate) fn is_unreadable(&self, name: &str) -> bool {
+        self.unreadable.contains(name)
     }
 
     /// All variables, by name.
@@ -115,6 +147,36 @@ mod tests {
         assert_eq!(environment.get("SET"), Some("process"));
         assert_eq!(environment.get("NEW"), Some("two words"));
         assert_eq!(Environment::new(set, &deep).with_dotenv(&Dotenv::Off).unwrap().get("NEW"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_no_text_is_not_taken_for_one_that_is_not_set() {
+        use std::os::unix::ffi::OsStringExt;
+        let of = |name: &[u8]| {
+            let variable = (OsString::from_vec(name.to_vec()), OsString::from_vec(b"caf\xe9".to_vec()));
+            Environment::new(BTreeMap::new(), "/").with(std::iter::once(variable))
+        };
+        let other = of(b"DIR").with_dotenv(&Dotenv::Off).unwrap();
+        assert!(other.is_unreadable("DIR") && other.get("DIR").is_none());
+        for (name, shown) in [
+            ("ELSPETH_LANDSCAPE__URL".as_bytes(), "ELSPETH_LANDSCAPE__URL"),
+            (b"ELSPETH_\xe9", "ELSPETH_\u{fffd}"),
+        ] {
+            let error = of(name).with_dotenv(&Dotenv::Off).unwrap_err();
+            assert_eq!(error.message, format!("the environment variable `{shown}` is not UTF-8 text"));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_dotenv_file_does_not_stand_in_for_a_variable_that_is_no_text() {
+        use std::os::unix::ffi::OsStringExt;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(".env"), "DIR=file\n").unwrap();
+        let set = std::iter::once(("DIR".into(), OsString::from_vec(vec![0xe9])));
+        let environment = Environment::new(BTreeMap::new(), folder.path()).with(set);
+        assert_eq!(environment.with_dotenv(&Dotenv::Search).unwrap().get("DIR"), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::Environment;
 use crate::finding::Finding;
 
-const PREFIX: &str = "ELSPETH_";
+pub(crate) const PREFIX: &str = "ELSPETH_";
 
 /// What the environment changed.
 #[derive(Debug, Default)]
@@ -41,9 +41,14 @@ pub(crate) fn override_settings(
             }
             continue;
         }
-        match set(settings, &parts, value_of(text)) {
+        let mut new = value_of(text);
+        let missing = expand(&mut new, environment);
+        match set(settings, &parts, new) {
             Ok(path) => {
                 done.variables.insert(path.as_str().to_owned(), variable.to_owned());
+                done.errors.extend(
+                    missing.into_iter().map(|finding| Finding { at: under(&path, &finding.at), ..finding }),
+                );
             }
             Err(message) => {
                 let message = format!("the environment variable `{variable}` cannot be applied: {message}");
@@ -52,6 +57,11 @@ pub(crate) fn override_settings(
         }
     }
     done
+}
+
+/// A place in the value of a setting.
+fn under(setting: &SettingPath, at: &SettingPath) -> SettingPath {
+    if at.as_str().is_empty() { setting.clone() } else { setting.child(at) }
 }
 
 /// What the environment alone says of a setting.
@@ -144,6 +154,10 @@ fn expand_text(text: &str, environment: &Environment) -> Result<Option<String>, 
             rest = after;
             continue;
         };
+        if environment.is_unreadable(reference.name) {
+            let message = format!("the environment variable `{}` is not UTF-8 text", reference.name);
+            return Err((message, "set it to UTF-8 text, or unset it".to_owned()));
+        }
         match (environment.get(reference.name), reference.default) {
             (Some(value), _) | (None, Some(value)) => out.push_str(value),
             (None, None) => {
@@ -170,21 +184,38 @@ struct Reference<'t> {
 /// What follows `${`: a reference and the rest; `None` when this is no reference but just text (`${` before something that
 /// no name begins with).
 fn reference(after: &str) -> Result<Option<(Reference<'_>, &str)>, (String, String)> {
-    if !after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+    let begins_name = |text: &str| text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !begins_name(after) {
+        let name = after.trim_start();
+        if begins_name(name) {
+            let name = &name[..name_length(name)];
+            let help = format!("write `${{{name}}}`, without blanks");
+            return Err((format!("the reference to the variable `{name}` begins with a blank"), help));
+        }
         return Ok(None);
     }
-    let length = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
-    let (name, tail) = after.split_at(length);
+    let (name, tail) = after.split_at(name_length(after));
     if let Some(tail) = tail.strip_prefix('}') {
         return Ok(Some((Reference { name, default: None }, tail)));
     }
     if let Some((default, tail)) = tail.strip_prefix(":-").and_then(|t| t.split_once('}')) {
+        if default.contains("${") {
+            let message =
+                format!("the default of `{name}` refers to a variable itself, and is plain text only");
+            let help = format!("write the text itself, or set `{name}` and leave the default out");
+            return Err((message, help));
+        }
         return Ok(Some((Reference { name, default: Some(default) }, tail)));
     }
     Err((
         format!("`${{{name}` does not begin a reference to a variable"),
         "write `${NAME}` or `${NAME:-default}`".to_owned(),
     ))
+}
+
+/// The bytes of the name that a text begins with.
+fn name_length(text: &str) -> usize {
+    text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len())
 }
 
 #[cfg(test)]
@@ -222,6 +253,30 @@ mod tests {
         assert_eq!(found[0].at.as_str(), "source.options.path");
         assert!(found[0].message.contains("`NOWHERE` is not set"));
         assert_eq!(expand(&mut json!("${A B}"), &environment(&[])).len(), 1);
+    }
+
+    #[test]
+    fn what_is_nearly_a_reference_is_an_error_whatever_is_set() {
+        let environment = environment(&[("A", "1"), ("X", "2")]);
+        for text in ["${B:-${X}}", "${A:-${X}}", "${ A }", "${ A}", "${A }", "${A", "${A.b}", "${A-x}"] {
+            let mut value = json!(text);
+            assert_eq!(expand(&mut value, &environment).len(), 1, "{text}");
+        }
+        assert_eq!(expand(&mut json!("${ }, ${ 1}, $ {A}"), &environment), []);
+    }
+
+    #[test]
+    fn references_in_overrides_become_values() {
+        let mut value = json!({"sinks": {"out": {"options": {}}}});
+        let environment = environment(&[
+            ("ELSPETH_SINKS__OUT__OPTIONS__PATH", "out/${X}"),
+            ("ELSPETH_SINKS__OUT__OPTIONS__SCHEMA", r#"{"mode": "${MODE}"}"#),
+            ("X", "${Y}.csv"),
+        ]);
+        let done = override_settings(&mut value, &environment, &["sinks".to_owned()]);
+        assert_eq!(value["sinks"]["out"]["options"]["path"], "out/${Y}.csv");
+        let missing: Vec<&str> = done.errors.iter().map(|finding| finding.at.as_str()).collect();
+        assert_eq!(missing, ["sinks.out.options.schema.mode"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What people see. Snapshots are in `snapshots/`; ids, hashes and times are left out of them.
 
-use crate::support::Cli;
+use crate::support::{Cli, said};
 
 const DB: [&str; 2] = ["-d", "out/audit.db"];
 
@@ -184,4 +184,26 @@ fn lines_that_end_in_a_carriage_return_are_lines() {
             said.lines().filter_map(|line| line.split_once(" │ ")).map(|(n, _)| n.trim()).collect();
         assert_eq!(gutters, ["2", "3", "4"], "{said}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_named_where_it_would_count() {
+    use std::os::unix::ffi::OsStrExt;
+    let cli = Cli::triage();
+    let validate = |name: &str| {
+        let mut command = cli.command(&["validate", "-s", "triage.yaml"]);
+        command.env(name, std::ffi::OsStr::from_bytes(b"caf\xe9"));
+        said(command.output().expect("the binary was built for this test"))
+    };
+    assert_eq!(validate("DIR").code, 0);
+    let overrides = validate("ELSPETH_LANDSCAPE__URL");
+    assert_eq!(overrides.code, 1);
+    assert!(overrides.err.contains("`ELSPETH_LANDSCAPE__URL` is not UTF-8 text"), "{}", overrides.err);
+    let text = include_str!("data/triage.yaml").replace("in.csv", "${DIR:-in.csv}");
+    assert!(text.contains("${DIR:-in.csv}"));
+    cli.write("triage.yaml", &text);
+    let used = validate("DIR");
+    assert_eq!(used.code, 1);
+    assert!(used.err.contains("the environment variable `DIR` is not UTF-8 text"), "{}", used.err);
 }

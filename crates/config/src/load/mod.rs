@@ -240,7 +240,8 @@ impl Loading<'_> {
             self.locator.variables.keys().any(under)
         };
         let missing: Vec<Finding> = missing.into_iter().filter(|f| !replaced(&f.at)).collect();
-        let unknown = missing.iter().map(|finding| finding.at.clone()).collect();
+        let unread = missing.iter().chain(&overridden.errors).filter(|f| f.code == "missing-variable");
+        let unknown = unread.map(|finding| finding.at.clone()).collect();
         self.report(missing);
         self.report(overridden.errors);
         self.warn(overridden.warnings);
