@@ -68,8 +68,25 @@ pub struct PluginRef {
     pub determinism: Determinism,
 }
 
-/// What a transform makes of its input's contract; an error is a sentence.
-pub type OutputContract = Box<dyn Fn(&Contract) -> Result<Contract, String>>;
+/// What a transform makes of its input's contract.
+pub type OutputContract = Box<dyn Fn(&Contract) -> Result<Contract, Misfit>>;
+
+/// Why a plugin cannot work on rows of some contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// A sentence.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// Where the option is that is to blame; the options as a whole when that is not known.
+    pub at: Option<SettingPath>,
+}
+
+impl From<String> for Misfit {
+    fn from(message: String) -> Self {
+        Self { message, help: None, at: None }
+    }
+}
 
 /// What a node is and how it is connected.
 pub enum NodeKind {

@@ -2,6 +2,12 @@
 
 use elspeth_value::{Contract, FieldSpec, SchemaMode};
 
+/// A field that a plugin adds, and what to do where rows have one of its name.
+pub(crate) struct Added {
+    pub(crate) field: FieldSpec,
+    pub(crate) else_write: &'static str,
+}
+
 /// The contract of rows of `input` without the field `removed` and with the fields `added` behind the others.
 ///
 /// # Errors
@@ -9,7 +15,7 @@ use elspeth_value::{Contract, FieldSpec, SchemaMode};
 pub(crate) fn with_fields(
     input: &Contract,
     removed: Option<&str>,
-    added: Vec<FieldSpec>,
+    added: Vec<Added>,
 ) -> Result<Contract, String> {
     let mut output = input.clone();
     output.required_fields.clear();
@@ -18,15 +24,15 @@ pub(crate) fn with_fields(
         output.guaranteed_fields.retain(|name| name != removed);
         output.audit_fields.retain(|name| name != removed);
     }
-    for field in &added {
+    for Added { field, else_write } in &added {
         if output.field(&field.name).is_some() || output.guaranteed_fields.contains(&field.name) {
-            return Err(format!("there is a field `{}` already; choose another name", field.name));
+            return Err(format!("there is a field `{}` already; {else_write}", field.name));
         }
     }
     // Where nothing is promised yet, a promise of these would deny all others.
     let says_something = !input.fields.is_empty() || !input.guaranteed_fields.is_empty();
     if input.mode != SchemaMode::Observed || says_something {
-        output.fields.extend(added);
+        output.fields.extend(added.into_iter().map(|added| added.field));
     }
     Ok(output)
 }

@@ -1,6 +1,6 @@
 //! Everything that is wrong with the fields of one `schema`.
 
-use elspeth_graph::SettingPath;
+use elspeth_graph::{SettingPath, nearest};
 use elspeth_value::Contract;
 use serde_json::{Value, json};
 
@@ -22,13 +22,26 @@ pub(super) fn errors(schema: &Value, at: &SettingPath) -> Vec<Finding> {
             break;
         };
         let place = at.child("fields").child(index);
-        findings.push(Finding::new("wrong-option", place, error.message).help(error.help));
+        findings.push(
+            Finding::new("wrong-option", place, &*error.message)
+                .help(with_nearest_type(&error.message, error.help)),
+        );
         let fields = schema.get_mut("fields").and_then(Value::as_array_mut);
         let Some(fields) = fields.filter(|fields| fields.len() <= FIELDS_LIMIT) else { break };
         let Some(field) = fields.get_mut(index) else { break };
         *field = json!({"name": format!("{free_name}{index}"), "type": "any"});
     }
     findings
+}
+
+/// Advice that lists all types, with the one that was probably meant before the list.
+pub(super) fn with_nearest_type(message: &str, help: String) -> String {
+    let word = message.split('`').nth(1);
+    let near = |types: &str| nearest(word?, types.split(", ")).map(str::to_owned);
+    match help.strip_prefix("types are ").and_then(near) {
+        Some(near) => format!("did you mean `{near}`? {help}"),
+        None => help,
+    }
 }
 
 /// The beginning of names that no field has.

@@ -2,6 +2,7 @@
 
 mod contract;
 mod fields;
+mod misfit;
 mod nodes;
 mod rules;
 

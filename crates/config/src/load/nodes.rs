@@ -16,6 +16,7 @@ use elspeth_value::Contract;
 use serde_json::Value;
 
 use super::contract;
+use super::misfit::FieldOptions;
 use crate::finding::Finding;
 use crate::schema::Checked;
 use crate::settings::{
@@ -109,12 +110,14 @@ impl Declaring<'_> {
             let factory = self.known.registry.transform(info.name).ok()?;
             self.make(info, &settings.options, &at.child("options"), factory)
         });
+        let named = made.as_ref().map(|transform| transform.named_fields()).unwrap_or_default();
+        let fields = FieldOptions::new(&settings.options, at.child("options"), named);
         let kind = NodeKind::Transform {
             input: Ref::new(&settings.input, at.child("input")),
             on_success: Ref::new(&settings.on_success, at.child("on_success")),
             on_error: Ref::new(&settings.on_error, at.child("on_error")),
             needs: made.as_ref().map_or_else(Contract::observed, |transform| transform.input_contract()),
-            output: output_contract(made.clone()),
+            output: output_contract(made.clone(), fields),
             expands: made.as_ref().is_some_and(|transform| transform.expands()),
         };
         if let Some(transform) = made {
@@ -149,13 +152,14 @@ impl Declaring<'_> {
             let factory = self.known.registry.aggregation(info.name).ok()?;
             self.make(info, &settings.options, &at.child("options"), factory)
         });
+        let fields = FieldOptions::new(&settings.options, at.child("options"), Vec::new());
         let name = Ref::new(&settings.name, at.child("name"));
         let kind = NodeKind::Aggregation {
             input: Ref::new(&settings.input, at.child("input")),
             on_success: onward(settings.on_success.as_deref(), &name, at),
             on_error: Ref::new(&settings.on_error, at.child("on_error")),
             needs: made.as_ref().map_or_else(Contract::observed, |plugin| plugin.input_contract()),
-            output: batch_contract(made.clone(), (&settings.plugin, settings.output_mode)),
+            output: batch_contract(made.clone(), (&settings.plugin, settings.output_mode), fields),
             trigger: self.trigger(settings.trigger.as_ref(), &at.child("trigger")),
             output_mode: settings.output_mode.into(),
             expected_output_count: settings.expected_output_count,
@@ -249,8 +253,8 @@ impl Declaring<'_> {
                 self.done.findings.extend(errors.into_iter().map(|error| Finding {
                     code: "wrong-option",
                     at: if error.path.is_empty() { at.clone() } else { at.child(error.path) },
+                    help: error.help.map(|help| contract::with_nearest_type(&error.message, help)),
                     message: error.message,
-                    help: error.help,
                     within: None,
                 }));
                 self.done.findings.extend(self.schema_errors(options, at));
@@ -374,20 +378,26 @@ impl From<OutputMode> for elspeth_graph::OutputMode {
 fn batch_contract(
     plugin: Option<Arc<dyn BatchTransform>>,
     (name, mode): (&str, OutputMode),
+    fields: FieldOptions,
 ) -> OutputContract {
     let name = name.to_owned();
-    Box::new(move |input| match &plugin {
-        Some(plugin) if mode == OutputMode::Passthrough && !plugin.passes_members() => Err(format!(
-            "{name} makes one row of all members, but `output_mode: passthrough` asks for one of each; leave `output_mode` out"
-        )),
-        Some(plugin) => plugin.output_contract(input),
+    Box::new(move |input| {
+        match &plugin {
+        Some(plugin) if mode == OutputMode::Passthrough && !plugin.passes_members() => {
+            Err(format!(
+                "{name} makes one row of all members, but `output_mode: passthrough` asks for one of each; leave `output_mode` out"
+            )
+            .into())
+        }
+        Some(plugin) => plugin.output_contract(input).map_err(|message| fields.blamed(message, input)),
         None => Ok(Contract::observed()),
+    }
     })
 }
 
-fn output_contract(transform: Option<Arc<dyn Transform>>) -> OutputContract {
+fn output_contract(transform: Option<Arc<dyn Transform>>, fields: FieldOptions) -> OutputContract {
     Box::new(move |input| match &transform {
-        Some(transform) => transform.output_contract(input),
+        Some(plugin) => plugin.output_contract(input).map_err(|message| fields.blamed(message, input)),
         None => Ok(Contract::observed()),
     })
 }

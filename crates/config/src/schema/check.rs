@@ -151,7 +151,13 @@ impl<'s> Checker<'s> {
         if value.is_null() && names_null {
             finding = finding.help("an unquoted `null` means nothing; put it in quotes: `\"null\"`");
         } else if types.contains(&"string") && matches!(value, Value::Number(_) | Value::Bool(_)) {
-            let shown = if is_secret_place(path) { "***".to_owned() } else { value.to_string() };
+            let shown = match value {
+                _ if is_secret_place(path) => "***",
+                // The words of the expression language.
+                Value::Bool(true) if is_expression(path) => "True",
+                Value::Bool(false) if is_expression(path) => "False",
+                value => &value.to_string(),
+            };
             finding = finding.help(format!("put it in quotes: `\"{shown}\"`"));
         }
         self.report(finding);
@@ -317,6 +323,10 @@ fn subject(path: &SettingPath) -> String {
         Err(_) if key.is_empty() => "this file".to_owned(),
         Err(_) => format!("`{key}`"),
     }
+}
+
+fn is_expression(path: &SettingPath) -> bool {
+    path.as_str().rsplit('.').next() == Some("condition")
 }
 
 fn resolve<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {

@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
+
 use elspeth_contracts::EdgeMode;
 use elspeth_expr::{Expr, ExprError, ExprType};
 use elspeth_value::{Contract, SchemaConflict};
 
 use super::wiring::{Wire, field_advice};
 use super::{Findings, merge};
-use crate::spec::{GraphSpec, NodeDecl, NodeKind, OutputContract, RouteDecl, SettingPath};
+use crate::spec::{GraphSpec, MergeDecl, Misfit, NodeDecl, NodeKind, OutputContract, RouteDecl, SettingPath};
 use crate::{GraphError, GraphWarning};
 
 /// What comes into a node and what goes out.
@@ -30,22 +32,50 @@ pub(super) fn propagate(
     for wire in wires.iter().filter(|w| w.mode != EdgeMode::Divert) {
         feeding[wire.to].push(wire);
     }
+    let mut declaring: Vec<Vec<usize>> = vec![Vec::new(); spec.nodes.len()];
     for position in order {
-        let feeding = feeding[*position].iter();
-        let incoming: Vec<(&Wire, Contract)> = feeding.map(|w| (*w, sides[w.from].output.clone())).collect();
+        let feeding = || feeding[*position].iter();
+        let before = feeding().flat_map(|wire| declaring[wire.from].iter().copied()).collect();
+        declaring[*position] = declaring_nodes(spec, *position, before);
+        let into = |wire: &&'_ Wire| Incoming {
+            produced: sides[wire.from].output.clone(),
+            declared_at: declaring[wire.from].iter().map(|i| spec.nodes[*i].name.name.as_str()).collect(),
+        };
+        let incoming: Vec<(&Wire, Incoming<'_>)> = feeding().map(|wire| (*wire, into(wire))).collect();
         sides[*position] = sides_of(spec, *position, &incoming, findings);
     }
     sides
 }
 
+/// What comes along one wire.
+struct Incoming<'a> {
+    produced: Contract,
+    /// The nodes in whose schemas its fields are declared.
+    declared_at: BTreeSet<&'a str>,
+}
+
+/// The nodes in whose schemas the fields that go out of a node are declared: its own, or those before one that has none. What
+/// a nested merge gives is declared nowhere.
+fn declaring_nodes(spec: &GraphSpec, position: usize, before: Vec<usize>) -> Vec<usize> {
+    match &spec.nodes[position].kind {
+        NodeKind::Source { .. }
+        | NodeKind::Transform { .. }
+        | NodeKind::Aggregation { .. }
+        | NodeKind::Sink { .. } => vec![position],
+        NodeKind::Coalesce { merge: MergeDecl::Nested, .. } => Vec::new(),
+        NodeKind::Coalesce { .. } | NodeKind::Gate { .. } => before,
+    }
+}
+
 fn sides_of(
     spec: &GraphSpec,
     position: usize,
-    incoming: &[(&Wire, Contract)],
+    incoming: &[(&Wire, Incoming<'_>)],
     findings: &mut Findings,
 ) -> Sides {
     let node = &spec.nodes[position];
-    let first = || incoming.first().map_or_else(Contract::observed, |(_, contract)| contract.clone());
+    let first =
+        || incoming.first().map_or_else(Contract::observed, |(_, incoming)| incoming.produced.clone());
     match &node.kind {
         NodeKind::Source { contract, .. } => Sides { input: contract.clone(), output: contract.clone() },
         NodeKind::Transform { input, needs, output, .. } => {
@@ -65,7 +95,7 @@ fn sides_of(
                 return Sides { input: Contract::observed(), output: Contract::observed() };
             }
             let arriving = |number| incoming.iter().find(|(wire, _)| wire.input == number);
-            let contracts = (0..branches.len()).map(|n| arriving(n).map(|(_, contract)| contract));
+            let contracts = (0..branches.len()).map(|n| arriving(n).map(|(_, incoming)| &incoming.produced));
             let merged = merge::merged(branches, &contracts.collect::<Vec<_>>(), merge, *policy);
             Sides { input: merged.clone(), output: merged }
         }
@@ -93,9 +123,10 @@ fn worked_on(
     (node, fits): (&NodeDecl, bool),
     findings: &mut Findings,
 ) -> Sides {
-    let output = output(&input).unwrap_or_else(|message| {
+    let output = output(&input).unwrap_or_else(|Misfit { message, help, at }| {
         if fits {
-            findings.push(GraphError::new("schema-conflict", &node.at.child("options"), message));
+            let at = at.unwrap_or_else(|| node.at.child("options"));
+            findings.push(GraphError { help, ..GraphError::new("schema-conflict", &at, message) });
         }
         Contract::observed()
     });
@@ -106,16 +137,16 @@ fn check_edge(
     spec: &GraphSpec,
     consumer: usize,
     (needs, at): (&Contract, &SettingPath),
-    incoming: &[(&Wire, Contract)],
+    incoming: &[(&Wire, Incoming<'_>)],
     findings: &mut Findings,
 ) -> bool {
     let consumer = spec.nodes[consumer].name.name.as_str();
     let mut fits = true;
-    for (wire, produced) in incoming {
+    for (wire, incoming) in incoming {
         let producer = spec.nodes[wire.from].name.name.as_str();
-        for conflict in produced.conflicts_with(needs) {
+        for conflict in incoming.produced.conflicts_with(needs) {
             fits = false;
-            findings.push(conflict_error(&conflict, at, (producer, produced), consumer));
+            findings.push(conflict_error(&conflict, at, (producer, incoming), consumer));
         }
     }
     fits
@@ -124,9 +155,10 @@ fn check_edge(
 fn conflict_error(
     conflict: &SchemaConflict,
     at: &SettingPath,
-    (producer, produced): (&str, &Contract),
+    (producer, incoming): (&str, &Incoming<'_>),
     consumer: &str,
 ) -> GraphError {
+    let produced = &incoming.produced;
     match conflict {
         SchemaConflict::NotGuaranteed { field } => {
             let message =
@@ -136,10 +168,7 @@ fn conflict_error(
                 Some(_) => {
                     format!("`{field}` is optional at `{producer}`; make it required there or optional here")
                 }
-                None => format!(
-                    "declare `{field}` in the schema of `{producer}` (as a field or in `guaranteed_fields`), \
-                     or do not require it here"
-                ),
+                None => declare_advice(field, &incoming.declared_at),
             });
             GraphError::new("schema-conflict", at, message).help(help)
         }
@@ -157,6 +186,18 @@ fn conflict_error(
                 .help(format!("add `{field}` to that schema, make it `flexible`, or drop the field before"))
         }
     }
+}
+
+fn declare_advice(field: &str, nodes: &BTreeSet<&str>) -> String {
+    if nodes.is_empty() {
+        return format!("do not require `{field}` here");
+    }
+    let nodes: Vec<String> = nodes.iter().map(|node| format!("of `{node}`")).collect();
+    let schemas = if nodes.len() == 1 { "schema" } else { "schemas" };
+    format!(
+        "declare `{field}` in the {schemas} {} (as a field or in `guaranteed_fields`), or do not require it here",
+        nodes.join(" and ")
+    )
 }
 
 fn check_condition(

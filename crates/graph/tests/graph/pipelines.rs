@@ -5,7 +5,8 @@ use std::time::Duration;
 use elspeth_contracts::Determinism;
 use elspeth_expr::{Expr, Root};
 use elspeth_graph::spec::{
-    BranchDecl, GraphSpec, MergeDecl, NodeDecl, NodeKind, PluginRef, PolicyDecl, Ref, RouteDecl, TriggerDecl,
+    BranchDecl, GraphSpec, MergeDecl, Misfit, NodeDecl, NodeKind, PluginRef, PolicyDecl, Ref, RouteDecl,
+    TriggerDecl,
 };
 use elspeth_graph::{ExecutionGraph, OutputMode, SettingPath};
 use elspeth_value::Contract;
@@ -42,7 +43,7 @@ pub(crate) fn transform_of(
     name: &str,
     [input, on_success, on_error]: [&str; 3],
     needs: Contract,
-    output: impl Fn(&Contract) -> Result<Contract, String> + 'static,
+    output: impl Fn(&Contract) -> Result<Contract, Misfit> + 'static,
 ) -> NodeDecl {
     let at = SettingPath::new(name);
     let kind = NodeKind::Transform {

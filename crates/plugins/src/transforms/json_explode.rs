@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::missing;
-use crate::contracts::with_fields;
+use crate::contracts::{Added, with_fields};
 use crate::schema_option::{SchemaOption, options_schema};
 
 /// The field of an item's index.
@@ -103,9 +103,16 @@ impl Transform for JsonExplode {
         }
         // The item is in every row. One that is null is for the consumer that needs a value to refuse, row by row; nothing
         // can be known of items before.
-        let field = |name: &str, ty| FieldSpec { name: name.into(), ty, required: true };
-        let mut added = vec![field(&self.output_field, FieldType::Any)];
-        added.extend(self.include_index.then(|| field(INDEX_FIELD, FieldType::Int)));
+        let field = |name: &str, ty, else_write| Added {
+            field: FieldSpec { name: name.into(), ty, required: true },
+            else_write,
+        };
+        let mut added = vec![field(&self.output_field, FieldType::Any, "choose another name")];
+        let index = || {
+            let else_write = "write `include_index: false`, or rename the field before";
+            field(INDEX_FIELD, FieldType::Int, else_write)
+        };
+        added.extend(self.include_index.then(index));
         with_fields(input, Some(list), added)
     }
 
