@@ -57,6 +57,7 @@ mod import;
 mod journal;
 mod keys;
 mod lease;
+mod new_file;
 mod plugins;
 mod prepare;
 mod prove;
@@ -98,6 +99,7 @@ pub use import::{ImportReport, import};
 pub use keys::{
     KeyList, KeyStatus, KeyView, PublicKeyView, generate_key, keys, revoke_key, rotate_keys, show_key,
 };
+pub use new_file::NewFile;
 pub use plugins::{OptionView, PluginView, plugins, plugins_named, registry, schema};
 pub use prepare::{Plan, PlanNode, Prepared, graph, prepare, prepare_with};
 pub use prove::{RowProving, RowReceipt, prove_row};

@@ -1,7 +1,6 @@
 //! Writing answers to stdout.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use elspeth_app::{AppError, printable, printable_lines};
 use serde::Serialize;
@@ -21,12 +20,6 @@ pub(crate) fn text(text: &str) -> Result<(), AppError> {
         return write(text.as_bytes());
     }
     write(format!("{text}\n").as_bytes())
-}
-
-/// Writes a text to a file, which is replaced if it is there.
-pub(crate) fn file(path: &Path, text: &str) -> Result<(), AppError> {
-    std::fs::write(path, text)
-        .map_err(|error| AppError::Output(format!("cannot write {}: {error}", path.display())))
 }
 
 /// A reader that closed the pipe has seen enough: that is no error.

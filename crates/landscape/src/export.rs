@@ -38,7 +38,7 @@ pub use line::{Kind, Line};
 pub use loaded::{Loaded, Voucher};
 pub use manifest::{FORMAT, Form, Manifest, ManifestExport, ManifestFile, ManifestRun, ReadLines};
 pub use note::{NOTE, sign};
-pub use one::one_file;
+pub use one::{one_file, unused, write_new};
 pub use openlineage::openlineage;
 pub use prov::ProvFile;
 pub use read::{Export, LineError};

@@ -8,7 +8,7 @@ use super::{DatabaseArgs, JsonArgs};
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct HeadArgs {
-    /// Write it to this file
+    /// Write it to this file; one that is there is not replaced
     #[arg(short = 'o', long = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -112,7 +112,7 @@ pub(crate) struct RowArgs {
     /// The row, counted from 0
     #[arg(value_name = "N")]
     pub(crate) row: u64,
-    /// Write the receipt to this file
+    /// Write the receipt to this file; one that is there is not replaced
     #[arg(short = 'o', long = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -129,7 +129,7 @@ pub(crate) struct ConsistencyArgs {
     /// The file of the newer head
     #[arg(value_name = "HEAD2", value_hint = ValueHint::FilePath)]
     pub(crate) second: PathBuf,
-    /// Write the proof to this file
+    /// Write the proof to this file; one that is there is not replaced
     #[arg(short = 'o', long = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
     #[command(flatten)]

@@ -1,13 +1,14 @@
-use elspeth_app::AppError;
+use elspeth_app::{AppError, NewFile};
 
 use super::{OK, database_choice};
 use crate::args::HeadArgs;
 use crate::output;
 
 pub(super) fn head(args: &HeadArgs) -> Result<u8, AppError> {
+    let out = args.out.as_deref().map(NewFile::at).transpose()?;
     let head = elspeth_app::head(&database_choice(&args.database))?;
-    if let Some(path) = &args.out {
-        output::file(path, &head.head)?;
+    if let Some(out) = out {
+        out.write(&head.head)?;
     }
     match (args.json.json, &args.out) {
         (true, _) => output::json(&head)?,

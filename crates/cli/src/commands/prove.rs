@@ -1,4 +1,4 @@
-use elspeth_app::{AppError, RowProving, RowReceipt, shell_word};
+use elspeth_app::{AppError, NewFile, RowProving, RowReceipt, shell_word};
 
 use super::{OK, database_choice, verify};
 use crate::args::{ConsistencyArgs, ProveAction, ProveArgs, RowArgs};
@@ -12,9 +12,10 @@ pub(super) fn prove(args: &ProveArgs) -> Result<u8, AppError> {
 }
 
 fn row(args: &RowArgs) -> Result<u8, AppError> {
+    let out = NewFile::at(&args.out)?;
     match elspeth_app::prove_row(&database_choice(&args.database), &args.run, args.row)? {
         RowProving::Proven(receipt) => {
-            output::file(&args.out, &receipt.text)?;
+            out.write(&receipt.text)?;
             match args.json.json {
                 true => output::json(&receipt)?,
                 false => output::text(&told(&receipt, args))?,
@@ -43,8 +44,9 @@ fn told(receipt: &RowReceipt, args: &RowArgs) -> String {
 }
 
 fn consistency(args: &ConsistencyArgs) -> Result<u8, AppError> {
+    let out = NewFile::at(&args.out)?;
     let proof = elspeth_app::prove_consistency(&database_choice(&args.database), &args.first, &args.second)?;
-    output::file(&args.out, &proof.text)?;
+    out.write(&proof.text)?;
     if args.json.json {
         output::json(&proof)?;
     } else {

@@ -106,6 +106,31 @@ fn heads_are_remembered_and_proven_to_continue_each_other() {
 }
 
 #[test]
+fn what_is_there_is_never_replaced_by_a_head_a_receipt_or_a_proof() {
+    let cli = Cli::after_run();
+    assert_eq!(cli.say(&["head", "-d", DATABASE, "-o", "a.head"]).code, 0);
+    let bytes = |name: &str| std::fs::read(cli.path(name)).unwrap();
+    for taken in [DATABASE, "a.head", "in.csv"] {
+        let before = bytes(taken);
+        for command in [
+            &["head", "-d", DATABASE][..],
+            &["prove", "row", "latest", "1", "-d", DATABASE],
+            &["prove", "consistency", "a.head", "a.head", "-d", DATABASE],
+        ] {
+            let said = cli.say(&[command, &["-o", taken]].concat());
+            assert_eq!((said.out.as_str(), said.code), ("", 1), "{command:?}");
+            let expected = format!(
+                "error: {taken} is there already; nothing was written\n\
+                 help: name another place with `-o`, or remove it first\n"
+            );
+            assert_eq!(said.err, expected, "{command:?}");
+            assert!(bytes(taken) == before, "{command:?} changed {taken}");
+        }
+    }
+    assert_eq!(cli.say(&["verify", "latest", "-d", DATABASE]).code, 0);
+}
+
+#[test]
 fn json_of_keys_and_heads_has_the_shape_that_programs_read() {
     let cli = with_keys();
     let made = cli.json(&["keys", "generate", "example.org/third", "-o", "third.key", "--json"]);

@@ -35,8 +35,8 @@ pub enum ExportError {
         /// What is missing.
         what: String,
     },
-    /// There is something already that the export would replace.
-    #[error("{} is there already; nothing was exported", .0.display())]
+    /// There is something already that the file would replace.
+    #[error("{} is there already; nothing was written", .0.display())]
     Exists(PathBuf),
     /// A file of an export is not what its manifest says.
     #[error("{}: {what}", path.display())]

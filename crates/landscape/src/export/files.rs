@@ -245,7 +245,10 @@ impl Whole {
         let file = self.into.into_inner().map_err(|error| io()(error.into_error()))?;
         file.as_file().sync_all().map_err(io())?;
         let persisted = if replaces { file.persist(&path) } else { file.persist_noclobber(&path) };
-        persisted.map_err(|error| io()(error.error))?;
+        persisted.map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => ExportError::Exists(path.clone()),
+            _ => io()(error.error),
+        })?;
         sync_folder(into).map_err(ExportError::io("writing", into))?;
         Ok(ManifestFile { name, bytes: self.bytes, sha256: self.hasher.finish().to_string() })
     }

@@ -1,6 +1,6 @@
 //! An export that is one file of another form, without a manifest.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::ExportError;
@@ -12,12 +12,31 @@ pub(super) struct OneFile {
     name: String,
 }
 
+/// Refuses a path at which something is, a link to nothing included.
+///
+/// # Errors
+/// [`ExportError::Exists`].
+pub fn unused(path: &Path) -> Result<(), ExportError> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(ExportError::Exists(path.to_owned())),
+        // Whatever else is wrong there is told when it is written to.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Writes a small file that was not there before, such as a receipt; it appears when it is whole and durable. Creates its folder
+/// where that does not exist.
+///
+/// # Errors
+/// [`ExportError::Exists`] when something is there, [`ExportError::Io`].
+pub fn write_new(path: &Path, text: &str) -> Result<(), ExportError> {
+    OneFile::at(path)?.write(|file| file.write_all(text.as_bytes()))
+}
+
 impl OneFile {
     /// Creates its folder where that does not exist.
     pub(super) fn at(path: &Path) -> Result<Self, ExportError> {
-        if path.exists() {
-            return Err(ExportError::Exists(path.to_owned()));
-        }
+        unused(path)?;
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             let what = "that is no name for a file".to_owned();
             return Err(ExportError::NoExport { path: path.to_owned(), what });
