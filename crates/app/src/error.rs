@@ -42,6 +42,14 @@ pub enum AppError {
         /// What to do instead.
         help: Option<String>,
     },
+    /// What was said is no question.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong with it.
+        message: String,
+        /// What to say instead.
+        help: String,
+    },
     /// What was asked for is possible, but not now.
     #[error("{message}")]
     Refused {
@@ -77,7 +85,7 @@ impl From<ExportError> for AppError {
 }
 
 impl AppError {
-    /// The exit code: 4 when our own record or an invariant is broken, else 1.
+    /// The exit code: 4 when our own record or an invariant is broken, 2 when it was used wrongly, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -86,6 +94,7 @@ impl AppError {
             | Self::Altered { .. } => 4,
             Self::Run(error) if error.is_ours() => 4,
             Self::Unrecorded { error, .. } if error.is_ours() => 4,
+            Self::Usage { .. } => 2,
             Self::Settings(_)
             | Self::Run(_)
             | Self::Unrecorded { .. }
@@ -102,7 +111,7 @@ impl AppError {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Run(error) => error.help(),
-            Self::Unrecorded { help, .. } => Some(help),
+            Self::Unrecorded { help, .. } | Self::Usage { help, .. } => Some(help),
             Self::NotFound { help, .. } | Self::Refused { help, .. } => help.as_deref(),
             Self::Export(error) => advice(error),
             Self::Altered { .. } => Some(

@@ -103,6 +103,14 @@ fn refused(error: DatabaseUrlError) -> AppError {
 impl Reader {
     /// The run that the user means.
     pub(crate) async fn run(&self, run: &str) -> Result<RunRecord, AppError> {
+        if run.trim().is_empty() {
+            // Every id begins with nothing; it is what a shell makes of a variable that is not set.
+            return Err(AppError::Usage {
+                message: "an empty text names no run".to_owned(),
+                help: "name the run by its id, the beginning of one, or `latest`; `elspeth runs` lists them"
+                    .to_owned(),
+            });
+        }
         let run =
             if run.eq_ignore_ascii_case("latest") { RunRef::Latest } else { RunRef::Prefix(run.to_owned()) };
         Ok(self.store.run(&run).await?)

@@ -240,3 +240,37 @@ fn a_run_that_did_not_complete_is_purged_by_name_alone_and_cannot_be_resumed_the
     let status = ask(&cli, &["status", "latest"]).out;
     assert!(status.contains("were purged") && !status.contains("elspeth resume"), "{status}");
 }
+
+#[test]
+fn an_empty_text_names_no_run() {
+    let cli = Cli::after_run();
+    let record = std::fs::read(cli.path("out/audit.db")).unwrap();
+    for command in [
+        &["purge", "-y", "--run"][..],
+        &["verify"],
+        &["status"],
+        &["errors"],
+        &["resume"],
+        &["export", "-o", "record"],
+        &["copy", "--from", "out/audit.db", "--to", "other.db"],
+        &["explain", "--row", "1", "-r"],
+        &["prove", "row", "-o", "receipt.json"],
+    ] {
+        for run in ["", " "] {
+            let mut args = command.to_vec();
+            args.push(run);
+            if command[0] == "prove" {
+                args.push("1");
+            }
+            if command[0] != "copy" {
+                args.extend(["-d", "out/audit.db"]);
+            }
+            let said = cli.say(&args);
+            assert_eq!((said.out.as_str(), said.code), ("", 2), "{command:?}: {}", said.err);
+            let expected = "error: an empty text names no run\nhelp: name the run by its id, the beginning of one, or \
+                            `latest`; `elspeth runs` lists them\n";
+            assert_eq!(said.err, expected, "{command:?}");
+        }
+    }
+    assert!(std::fs::read(cli.path("out/audit.db")).unwrap() == record, "the record is as it was");
+}
