@@ -1,12 +1,11 @@
 //! The export of the record that the settings ask for, after a completed run.
 
-use std::path::{Path, PathBuf};
-
 use elspeth_canonical::HashVersion;
 use elspeth_config::settings::ExportFormat as Asked;
+use elspeth_config::{ExportPlace, export_place};
 use elspeth_contracts::{EpochNo, ExportStatus, RowIndex, RunId, TokenKey};
 use elspeth_landscape::export::{
-    Atom, BodiesChoice, ExportError, ExportFiles, Line, LineSink, Target, attest, describe, stream,
+    Atom, BodiesChoice, ExportError, ExportFiles, Line, LineSink, attest, describe, stream,
 };
 use elspeth_landscape_sql::Landscape;
 use elspeth_plugin::{Sink, SinkContext, SinkError, SinkRow};
@@ -25,8 +24,8 @@ const ROWS: usize = 1_000;
 pub(crate) struct Epilogue {
     name: String,
     sink: Box<dyn Sink>,
-    /// The file that the sink writes, if it writes one.
-    file: Option<PathBuf>,
+    /// Where files go that the sink does not write.
+    place: Option<ExportPlace>,
     format: ExportFormat,
     key: Option<SecretKey>,
 }
@@ -45,13 +44,12 @@ impl Prepared {
         let Some(name) = export.sink.filter(|_| export.enabled) else { return Ok(None) };
         let Some(sink) = self.take_sink(&name) else { return Ok(None) };
         let key = if export.sign { self.signing_key()? } else { None };
-        let file =
-            sink.targets().into_iter().next().filter(|target| target.table.is_none() && !target.appends);
+        let place = export_place(export.format, sink.as_ref());
         let format = match export.format {
             Asked::Csv => ExportFormat::Csv,
             Asked::Json => ExportFormat::Json,
         };
-        Ok(Some(Epilogue { name, sink, file: file.map(|target| target.path), format, key }))
+        Ok(Some(Epilogue { name, sink, place, format, key }))
     }
 }
 
@@ -87,28 +85,24 @@ impl Epilogue {
         let registry = attest(database.scans()?.registry()?.as_mut(), run_id)?;
         let manifest = manifest_export((self.format, false), registry);
         let (about, key) = (manifest_run(&run), self.key.as_ref());
-        match (self.format, &self.file) {
-            (ExportFormat::Csv, file) => {
-                let folder = file.as_deref().map(|file| file.with_extension("")).unwrap_or_default();
-                let mut files = ExportFiles::create(Target::csv(&folder).replacing(), run_id)?;
+        match (self.format, self.place) {
+            (ExportFormat::Csv, place) => {
+                let no_place = || ExportError::Sink(format!("sink `{}` has no place for tables", self.name));
+                let mut files = ExportFiles::create(place.ok_or_else(no_place)?.files, run_id)?;
                 let counts = stream(scan.as_mut(), &subject, BodiesChoice::Left, &mut files)?;
                 files.finish(&about, manifest, &counts, key)?;
             }
-            (ExportFormat::Json, file) => {
+            (ExportFormat::Json, place) => {
                 let mut rows = Rows::open(self.sink, (run_id, &self.name), run.hash_version)?;
                 let counts = stream(scan.as_mut(), &subject, BodiesChoice::Left, &mut rows)?;
                 rows.publish()?;
-                if let Some(file) = file.as_deref().filter(|file| is_lines(file)) {
-                    describe(file, &about, manifest, &counts, key)?;
+                if let Some(ExportPlace { file, .. }) = place {
+                    describe(&file, &about, manifest, &counts, key)?;
                 }
             }
         }
         Ok(())
     }
-}
-
-fn is_lines(file: &Path) -> bool {
-    file.extension().is_some_and(|extension| extension == "jsonl")
 }
 
 /// Gives lines to a sink as rows.

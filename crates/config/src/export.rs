@@ -1,8 +1,9 @@
-//! Whether the export of the record after a run could be what the settings ask for.
+//! Where the export of the record after a run goes, and whether it could be what the settings ask for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use elspeth_graph::SettingPath;
+use elspeth_landscape::export::Target as Files;
 use elspeth_plugin::{Sink, Target};
 use serde_json::Value;
 
@@ -63,6 +64,27 @@ fn takes_rows(settings: &Settings, sink: &str) -> bool {
     let failed = settings.sinks.values().map(|sink| &sink.on_write_failure);
     let nodes = transforms.chain(gates).chain(batches).chain(merged).chain(failed).map(String::as_str);
     nodes.chain([source.on_success.as_str()]).chain(refused).any(|target| target == sink)
+}
+
+/// What an export of the record writes by itself, given the sink that the settings name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportPlace {
+    /// The file that the sink would write.
+    pub file: PathBuf,
+    /// Tables in a folder that is named as the file is, without its ending; or the file of lines, with its manifest beside it.
+    pub files: Files,
+}
+
+/// Where an export writes files of its own: nowhere, when the sink has no single file, or one that is not of lines.
+#[must_use]
+pub fn export_place(format: ExportFormat, sink: &dyn Sink) -> Option<ExportPlace> {
+    let file = one_file(sink)?.path;
+    let files = match format {
+        ExportFormat::Csv => Files::csv(&file.with_extension("")),
+        ExportFormat::Json if is_lines(&file) => Files::json(&file),
+        ExportFormat::Json => return None,
+    };
+    Some(ExportPlace { file, files: files.replacing() })
 }
 
 /// The file of a sink that writes one, from its beginning.

@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use elspeth_graph::SettingPath;
-use elspeth_plugin::{Sink, Source, Target};
+use elspeth_plugin::{Sink, SinkError, Source, Target};
 
+use crate::export::{ExportPlace, export_place};
 use crate::finding::Finding;
+use crate::settings::ExportFormat;
 use crate::{DatabaseUrl, Diagnostic, Loaded, Settings};
 
 /// Who uses files.
@@ -41,6 +43,32 @@ impl Taken {
         };
         self.path == other.path && same_table
     }
+
+    /// Whether one would be in a folder of the other's name, and so be a file and a folder at once; which of both is told.
+    fn nests(&self, other: &Self) -> Option<Nested> {
+        if self.path == other.path {
+            None
+        } else if self.path.starts_with(&other.path) {
+            Some(Nested::Inside)
+        } else {
+            other.path.starts_with(&self.path).then_some(Nested::Around)
+        }
+    }
+}
+
+/// Where a file would be that is in a folder of another's name.
+enum Nested {
+    Inside,
+    Around,
+}
+
+impl Nested {
+    fn told(&self, shown: &str, user: &str) -> String {
+        match self {
+            Self::Inside => format!("`{shown}` cannot be in a folder that is the very file that {user}"),
+            Self::Around => format!("`{shown}` is a folder of the very file that {user}"),
+        }
+    }
 }
 
 /// Finds two sinks on one file or table, and a sink on a file of the source, of the record or of the settings, or among the
@@ -73,7 +101,49 @@ pub(crate) fn clashes(settings: &Settings, users: &Users<'_>, working_directory:
             taken.push(new);
         }
     }
+    found.errors.extend(exported(settings, users, (&taken, &bodies), working_directory));
     found
+}
+
+/// The first file of the export that somebody else uses, besides the one of its sink.
+fn exported(
+    settings: &Settings,
+    users: &Users<'_>,
+    (taken, bodies): (&[Taken], &Path),
+    working_directory: &Path,
+) -> Option<Finding> {
+    let export = &settings.landscape.export;
+    let named = export.sink.as_ref().filter(|_| export.enabled)?;
+    let (name, sink) = users.sinks.iter().find(|(name, _)| name == named)?;
+    let place = export_place(export.format, *sink)?;
+    let own = identity(&place.file, working_directory);
+    let clash = |file: &PathBuf| {
+        let path = identity(file, working_directory);
+        let new = Taken { path, table: None, user: String::new() };
+        if new.path == own {
+            return None;
+        }
+        let shown = file.display().to_string();
+        if new.path.starts_with(bodies) {
+            return Some(format!(
+                "`{shown}` is in `payload_store.base_path`, where the record keeps large bodies"
+            ));
+        }
+        taken.iter().filter(|other| other.path != own).find_map(|other| match new.nests(other) {
+            Some(nested) => Some(nested.told(&shown, &other.user)),
+            None => other.excludes(&new).then(|| format!("`{shown}` is the very file that {}", other.user)),
+        })
+    };
+    let message = place.files.files().iter().find_map(clash)?;
+    let at = SettingPath::new("sinks").child(name).child("options").child("path");
+    let finding =
+        Finding::new("same-file", at, format!("the export of the record writes more than this: {message}"));
+    Some(finding.help(match export.format {
+        ExportFormat::Csv => {
+            "its tables go into a folder of this name without the ending; choose another name"
+        }
+        ExportFormat::Json => "its manifest goes beside this file; choose another name",
+    }))
 }
 
 /// What SQLite makes beside a database while it is open.
@@ -109,6 +179,11 @@ impl Clashes {
                     .help("give every sink a file of its own"),
             };
             self.errors.push(finding);
+        } else if let Some((nested, other)) = taken.iter().find_map(|other| Some((new.nests(other)?, other)))
+        {
+            let message = nested.told(&shown.to_string(), &other.user);
+            self.errors
+                .push(Finding::new("same-file", at, message).help("give every sink a place of its own"));
         } else if let Some(other) = taken.iter().find(|other| differ_in_case(&other.path, &new.path)) {
             let name = other.path.file_name().unwrap_or_default().to_string_lossy();
             let message = format!("`{shown}` differs only in case from `{name}`, which {}", other.user);
@@ -185,8 +260,13 @@ pub fn preflight(loaded: &Loaded) -> Vec<Diagnostic> {
         }
     }
     for (step, sink) in &loaded.plugins.sinks {
-        if let Err(error) = sink.preflight() {
-            let node = SettingPath::new("sinks").child(&loaded.graph.node(*step).name);
+        let name = &loaded.graph.node(*step).name;
+        let checked = match tables_of(&loaded.settings, name, sink.as_ref()) {
+            Some(place) => tables_fit(&place, sink.as_ref()),
+            None => sink.preflight(),
+        };
+        if let Err(error) = checked {
+            let node = SettingPath::new("sinks").child(name);
             let at = node.child("options").child(output_option(&sink.targets()));
             let mut finding = Finding::new("unwritable-output", at, error.message);
             finding.help = error.help;
@@ -194,6 +274,27 @@ pub fn preflight(loaded: &Loaded) -> Vec<Diagnostic> {
         }
     }
     findings.into_iter().map(|finding| loaded.locator.diagnose(finding)).collect()
+}
+
+/// Where the tables of an export go, if that sink stands for them.
+fn tables_of(settings: &Settings, name: &str, sink: &dyn Sink) -> Option<ExportPlace> {
+    let export = &settings.landscape.export;
+    let takes = export.enabled && export.sink.as_deref() == Some(name) && export.format == ExportFormat::Csv;
+    export_place(export.format, sink).filter(|_| takes)
+}
+
+/// Whether there could be, or is, a folder of tables. The file of the sink is never written.
+fn tables_fit(place: &ExportPlace, sink: &dyn Sink) -> Result<(), SinkError> {
+    let folder = place.files.records();
+    match std::fs::metadata(&folder) {
+        Ok(about) if about.is_dir() => Ok(()),
+        Ok(_) => {
+            let message =
+                format!("cannot write tables of the record into `{}`: it is a file", folder.display());
+            Err(SinkError::new(message).with_help("choose another path"))
+        }
+        Err(_) => sink.preflight(),
+    }
 }
 
 /// A pipe is not opened: who writes into it would see it closed again, and what was written until then would be lost.

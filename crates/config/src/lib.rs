@@ -46,6 +46,7 @@ mod yaml;
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use diagnostic::{Diagnostic, SourceText, TextSpan};
 pub use environment::{Dotenv, Environment};
+pub use export::{ExportPlace, export_place};
 pub use files::preflight;
 pub use load::{Loaded, Plugins, SIZE_LIMIT, load, load_recorded, load_text};
 pub use schema::json_schema;

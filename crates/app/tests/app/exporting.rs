@@ -54,9 +54,8 @@ fn export_status(scratch: &Scratch) -> String {
 
 /// What was exported is the record: it can be put into another database, and verifies there.
 fn check(scratch: &Scratch, export: &str, report: &RunReport) {
-    let into = DatabaseChoice::Location(
-        scratch.path(&format!("{}.db", scratch.files().len())).display().to_string(),
-    );
+    let into =
+        DatabaseChoice::Location(scratch.path(&format!("{}.db", report.run.run_id)).display().to_string());
     let imported = import(&into, &scratch.path(export), &EnvChoice::NoDotenv).unwrap();
     assert_eq!(imported.run_id, report.run.run_id.to_string());
     assert_eq!(imported.record_root, report.run.record_root.map(|root| root.to_string()));
@@ -137,4 +136,29 @@ fn a_run_that_is_not_completed_is_not_exported() {
     let report = run(&scratch, &text);
     assert_eq!((report.run.status, export_status(&scratch).as_str()), (RunStatus::Failed, "none"));
     assert!(!scratch.path("record.jsonl").exists());
+}
+
+#[test]
+fn tables_go_into_a_folder_of_the_very_path_where_that_has_no_ending() {
+    let scratch = scratch();
+    let text = settings(&TABLE.replace("record.csv", "record"), "format: csv", "");
+    for _ in 0..2 {
+        let report = run(&scratch, &text);
+        assert_eq!((export_status(&scratch).as_str(), &report.warnings), ("completed", &Vec::new()));
+    }
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder_of_tables_is_refused_before_the_first_row() {
+    let scratch = scratch();
+    scratch.write("record", "somebody's");
+    let refused = scratch.run(&settings(TABLE, "format: csv", "")).unwrap_err();
+    let AppError::Settings(refused) = refused else { panic!("{refused}") };
+    let [error] = refused.errors.as_slice() else { panic!("{:#?}", refused.errors) };
+    let expected = format!(
+        "cannot write tables of the record into `{}`: it is a file",
+        scratch.path("record").display()
+    );
+    assert_eq!((error.code, error.message.as_str()), ("unwritable-output", expected.as_str()));
+    assert!(!scratch.path("audit.db").exists(), "nothing was begun");
 }

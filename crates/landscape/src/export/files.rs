@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use elspeth_canonical::{HashVersion, Hasher};
 use elspeth_contracts::RunId;
@@ -128,6 +128,17 @@ impl Target {
             remove(&self.folder.join(stale))?;
         }
         Ok(())
+    }
+
+    /// All files that an export may write there; of one that it replaces it takes those away that it does not write.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let records = match &self.records {
+            Some(name) => vec![name.clone()],
+            None => Kind::ALL.iter().map(|kind| csv_name(*kind)).collect(),
+        };
+        let about = [self.manifest_name().to_owned(), self.note()];
+        records.into_iter().chain(about).map(|name| self.folder.join(name)).collect()
     }
 
     fn describe(&self, manifest: &Manifest, key: Option<&SecretKey>) -> Result<(), ExportError> {
