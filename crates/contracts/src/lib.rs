@@ -24,6 +24,7 @@ mod enums;
 mod ids;
 mod reason;
 mod records;
+mod topology;
 
 pub use clock::{Clock, IdSource, Micros, ParseMicrosError, RandomIds, SystemClock};
 pub use disk::disk_advice;
@@ -31,3 +32,4 @@ pub use enums::*;
 pub use ids::*;
 pub use reason::{ErrorReason, FailureKind};
 pub use records::*;
+pub use topology::{Topology, TopologyEdge, TopologyNode};

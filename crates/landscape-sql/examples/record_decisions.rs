@@ -14,7 +14,7 @@ use elspeth_canonical::HashVersion;
 use elspeth_contracts::{
     Clock, Determinism, EdgeMode, EdgeNo, EdgeRecord, EpochNo, Grade, IdSource, Micros, NodeId, NodeRecord,
     NodeStateRecord, NodeStateStatus, NodeType, Outcome, RandomIds, RoutingEventRecord, RowIndex, RowRecord,
-    RunStatus, Step, SystemClock, TokenKey, TokenOutcomeRecord, TokenRecord,
+    RunStatus, Step, SystemClock, TokenKey, TokenOutcomeRecord, TokenRecord, Topology,
 };
 use elspeth_landscape::integrity::LeafEncoder;
 use elspeth_landscape::lineage::{Question, Subject, explain};
@@ -38,12 +38,13 @@ const SMALL: EdgeNo = EdgeNo(1);
 const LARGE: EdgeNo = EdgeNo(2);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(desk())
+    let database = std::env::args().nth(1).unwrap_or_else(|| ":memory:".to_owned());
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(desk(&database))
 }
 
-async fn desk() -> Result<(), Box<dyn Error>> {
-    let database = std::env::args().nth(1).unwrap_or_else(|| ":memory:".to_owned());
-    let landscape = SqliteLandscape::at(&database)?;
+/// A day at the desk, recorded in that database.
+pub(crate) async fn desk(database: &str) -> Result<(), Box<dyn Error>> {
+    let landscape = SqliteLandscape::at(database)?;
     let clock = SystemClock::new();
 
     // Begin: what this run is, and which steps it has.
@@ -172,7 +173,7 @@ fn run_start(clock: &dyn Clock) -> RunStart {
         settings,
         settings_path: "built in".to_owned(),
         hash_version: HASH,
-        topology_hash: HASH.hash(format!("{nodes:?}{edges:?}").as_bytes()),
+        topology_hash: Topology::of_records(&nodes, &edges).expect("the ways are between steps").hash(HASH),
         grade: Grade::FullReproducible,
         engine_version: env!("CARGO_PKG_VERSION").to_owned(),
         owner: format!("refund desk, process {}", std::process::id()),

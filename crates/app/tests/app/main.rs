@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails its test, with the place")]
 
 mod bad_data;
+mod example;
 mod exporting;
 mod journal;
 mod lost_sinks;

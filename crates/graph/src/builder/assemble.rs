@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
-use elspeth_canonical::{ContentHash, HashVersion, hash_of};
-use elspeth_contracts::{EdgeNo, NodeId, NodeType, Step};
-use serde::Serialize;
+use elspeth_canonical::{ContentHash, HashVersion};
+use elspeth_contracts::{EdgeNo, NodeId, NodeType, Step, Topology, TopologyEdge, TopologyNode};
 
 use super::branches::Branches;
 use super::coalesces;
@@ -199,38 +198,17 @@ fn gate_route(route: RouteDecl, edge: impl FnOnce() -> EdgeNo) -> GateRoute {
     GateRoute { label: route.label.name, to }
 }
 
-#[derive(Serialize)]
-struct HashedTopology<'a> {
-    nodes: Vec<HashedNode<'a>>,
-    edges: Vec<HashedEdge<'a>>,
-}
-
-#[derive(Serialize)]
-struct HashedNode<'a> {
-    id: &'a str,
-    plugin: &'a str,
-    config_hash: String,
-}
-
-#[derive(Serialize)]
-struct HashedEdge<'a> {
-    from: &'a str,
-    to: &'a str,
-    label: &'a str,
-    mode: &'static str,
-}
-
 fn topology_hash(version: HashVersion, nodes: &[Node], edges: &[Edge]) -> ContentHash {
-    let id = |step: Step| nodes[step.index()].id.0.as_str();
-    let topology = HashedTopology {
-        nodes: nodes
-            .iter()
-            .map(|n| HashedNode { id: &n.id.0, plugin: &n.plugin, config_hash: n.config_hash.to_string() })
-            .collect(),
-        edges: edges
-            .iter()
-            .map(|e| HashedEdge { from: id(e.from), to: id(e.to), label: &e.label, mode: e.mode.as_str() })
-            .collect(),
-    };
-    hash_of(version, &topology).expect("text in lists has a canonical form")
+    let named = nodes.iter().map(|n| TopologyNode {
+        id: &n.id.0,
+        plugin: &n.plugin,
+        config_hash: n.config_hash.to_string(),
+    });
+    let edges = edges.iter().map(|edge| TopologyEdge {
+        from: edge.from.index(),
+        to: edge.to.index(),
+        label: &edge.label,
+        mode: edge.mode,
+    });
+    Topology::new(named.collect(), edges).expect("edges are between nodes").hash(version)
 }

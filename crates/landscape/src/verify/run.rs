@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use elspeth_canonical::{ContentHash, HashVersion, to_canonical_vec};
 use elspeth_contracts::{
     EdgeRecord, EpochNo, ExportStatus, Grade, NodeRecord, NodeType, PurgeStatus, RunStatus, Step, TokenKey,
+    Topology,
 };
-use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use super::bodies::{BodyCount, Kept};
@@ -30,7 +29,7 @@ pub(super) fn registered(
     if version.hash(run.settings.as_bytes()) != run.config_hash {
         of_run("its settings do not have the recorded hash");
     }
-    if topology_hash(version, nodes, edges) != Some(run.topology_hash) {
+    if topology(nodes, edges).map(|text| version.hash(&text)) != Some(run.topology_hash) {
         of_run("its nodes and edges do not have the recorded topology hash");
     }
     if run.export_status != ExportStatus::None && !is_exported(run, resumptions) {
@@ -70,46 +69,9 @@ fn sealed(run: &RunRecord, of_run: &mut impl FnMut(&str)) {
     }
 }
 
-#[derive(Serialize)]
-struct HashedTopology<'a> {
-    nodes: Vec<HashedNode<'a>>,
-    edges: Vec<HashedEdge<'a>>,
-}
-
-#[derive(Serialize)]
-struct HashedNode<'a> {
-    id: &'a str,
-    plugin: &'a str,
-    config_hash: String,
-}
-
-#[derive(Serialize)]
-struct HashedEdge<'a> {
-    from: &'a str,
-    to: &'a str,
-    label: &'a str,
-    mode: &'static str,
-}
-
-fn topology_hash(version: HashVersion, nodes: &[NodeRecord], edges: &[EdgeRecord]) -> Option<ContentHash> {
-    topology(nodes, edges).map(|text| version.hash(&text))
-}
-
-/// The text that the topology hash is over, as `docs/evidence-format.md` defines it; nothing for edges between nodes that do
-/// not exist.
+/// The text that the topology hash is over; nothing for edges between nodes that do not exist.
 pub(super) fn topology(nodes: &[NodeRecord], edges: &[EdgeRecord]) -> Option<Vec<u8>> {
-    let id = |step: Step| Some(nodes.iter().find(|node| node.step == step)?.node_id.0.as_str());
-    let node = |node: &'_ NodeRecord| node.config_hash.to_string();
-    let nodes = nodes
-        .iter()
-        .map(|n| HashedNode { id: &n.node_id.0, plugin: &n.plugin, config_hash: node(n) })
-        .collect();
-    let edge = |edge: &'_ EdgeRecord| Some((id(edge.from)?, id(edge.to)?));
-    let edges = edges.iter().map(|e| {
-        let (from, to) = edge(e)?;
-        Some(HashedEdge { from, to, label: &e.label, mode: e.mode.as_str() })
-    });
-    to_canonical_vec(&HashedTopology { nodes, edges: edges.collect::<Option<_>>()? }).ok()
+    Topology::of_records(nodes, edges).map(|topology| topology.text())
 }
 
 /// Epochs are numbered without a gap, and so are the rows that they have.
