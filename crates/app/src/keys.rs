@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use elspeth_contracts::{Clock as _, SystemClock};
+use elspeth_contracts::{Clock as _, SystemClock, sync_folder};
 use elspeth_landscape::registry::{KnownKey, key_id};
 use elspeth_proof::SecretKey;
 use serde::Serialize;
@@ -106,7 +106,8 @@ fn write_new(path: &Path, text: &str) -> Result<(), AppError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(path).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
-        file.sync_all()
+        file.sync_all()?;
+        sync_folder(path.parent().unwrap_or(Path::new("")))
     });
     written.map_err(|error| AppError::Refused {
         message: format!("cannot write the key file {}: {error}", path.display()),

@@ -21,6 +21,7 @@
 mod clock;
 mod disk;
 mod enums;
+mod folders;
 mod ids;
 mod reason;
 mod records;
@@ -29,6 +30,7 @@ mod topology;
 pub use clock::{Clock, IdSource, Micros, ParseMicrosError, RandomIds, SystemClock};
 pub use disk::disk_advice;
 pub use enums::*;
+pub use folders::{create_durable, create_folders, sync_folder};
 pub use ids::*;
 pub use reason::{ErrorReason, FailureKind};
 pub use records::*;

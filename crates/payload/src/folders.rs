@@ -1,10 +1,8 @@
 //! Folders that survive a power loss.
 
-use std::fs;
-#[cfg(unix)]
-use std::fs::File;
 use std::path::Path;
 
+use elspeth_contracts::create_folders;
 use elspeth_faults::Call;
 
 use crate::PayloadError;
@@ -13,25 +11,19 @@ use crate::filesystem::io_error;
 /// Creates a folder and those above it. Each is durable in the one above it when this returns: those that were missing,
 /// and the folder itself in any case, since another process may have made it just now.
 pub(crate) fn create_durable(folder: &Path) -> Result<(), PayloadError> {
-    let missing = folder.ancestors().skip(1).take_while(|above| !is_there(above)).count();
-    elspeth_faults::io(Call::CreateFolder, folder)
-        .and_then(|()| fs::create_dir_all(folder))
+    let made = elspeth_faults::io(Call::CreateFolder, folder)
+        .and_then(|()| create_folders(folder))
         .map_err(|source| io_error("create", folder, source))?;
-    folder.ancestors().skip(1).take(missing + 1).try_for_each(sync_folder)
-}
-
-fn is_there(folder: &Path) -> bool {
-    folder.as_os_str().is_empty() || folder.is_dir()
+    match made.as_slice() {
+        [] => folder.parent().into_iter().try_for_each(sync_folder),
+        made => made.iter().try_for_each(|folder| sync_folder(folder)),
+    }
 }
 
 /// A new name is durable only when its folder is.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), PayloadError> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    #[cfg(unix)]
-    elspeth_faults::io(Call::Sync, folder)
-        .and_then(|()| File::open(folder)?.sync_all())
-        .map_err(|source| io_error("make durable", folder, source))?;
-    #[cfg(not(unix))]
-    let _ = folder;
-    Ok(())
+    let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    elspeth_faults::io(Call::Sync, shown)
+        .and_then(|()| elspeth_contracts::sync_folder(shown))
+        .map_err(|source| io_error("make durable", shown, source))
 }

@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use elspeth_canonical::{HashVersion, Hasher};
-use elspeth_contracts::RunId;
+use elspeth_contracts::{RunId, create_durable, sync_folder};
 use elspeth_proof::SecretKey;
 use tempfile::NamedTempFile;
 
@@ -57,7 +57,7 @@ impl ExportFiles {
             return Err(ExportError::Exists(path));
         }
         let folder = folder(&target.folder);
-        fs::create_dir_all(folder).map_err(ExportError::io("creating", folder))?;
+        create_durable(folder).map_err(ExportError::io("creating", folder))?;
         Ok(Self { target, run, open: BTreeMap::new(), scratch: Vec::new() })
     }
 
@@ -276,8 +276,4 @@ impl<W: Write> Write for Hashing<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.into.flush()
     }
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(folder(path))?.sync_all()
 }

@@ -3,6 +3,8 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use elspeth_contracts::create_durable;
+
 use super::ExportError;
 use super::files::{Whole, folder};
 
@@ -42,7 +44,7 @@ impl OneFile {
             return Err(ExportError::NoExport { path: path.to_owned(), what });
         };
         let into = folder(path.parent().unwrap_or(Path::new(""))).to_owned();
-        std::fs::create_dir_all(&into).map_err(ExportError::io("creating", &into))?;
+        create_durable(&into).map_err(ExportError::io("creating", &into))?;
         Ok(Self { folder: into, name: name.to_owned() })
     }
 

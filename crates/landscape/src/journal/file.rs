@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Error, Read, Result as IoResult, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use elspeth_contracts::RunId;
+use elspeth_contracts::{RunId, create_durable, sync_folder};
 use elspeth_faults::{Act, Call, around, io, write_all};
 use serde::{Deserialize, Serialize};
 
@@ -70,15 +70,18 @@ impl JournalFile {
     }
 
     fn opened(path: &Path) -> IoResult<Self> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)?;
-        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        create_durable(folder)?;
         io(Call::Open, path)?;
         let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::other("another run is writing it")),
             Err(TryLockError::Error(error)) => return Err(error),
+        }
+        if file.metadata()?.len() == 0 {
+            // Nobody has waited for its name.
+            sync_folder(folder)?;
         }
         let mut journal = Self { file, path: path.to_owned() };
         journal.check()?;
