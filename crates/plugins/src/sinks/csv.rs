@@ -27,9 +27,8 @@ use super::csv_columns::{Columns, Growth, Width};
 use super::csv_existing::{Existing, check_last_record, read_existing};
 use super::csv_padding::Padding;
 use super::csv_text::{CsvText, encode_line};
-use super::folders::check_target;
 use super::headers::{Headers, HeadersOption, HeadersPosition};
-use super::staged_file::{Beginning, Stage, StagedFile, StagedPosition};
+use super::staged_file::{Beginning, Form, Stage, StagedFile, StagedPosition, check_staging};
 use super::{WriteMode, check_row, output_path, parse_position, unopened};
 use crate::delimiter::parse_delimiter;
 use crate::schema_option::{SchemaOption, options_schema};
@@ -169,7 +168,8 @@ impl Sink for CsvSink {
     }
 
     fn preflight(&self) -> Result<(), SinkError> {
-        check_target(&self.settings.path)?;
+        // Columns may come with later rows.
+        check_staging(&self.settings.path, Form::Rewritten)?;
         // Headers of the source are not known yet; the comparison with those comes on opening.
         match self.settings.headers {
             HeadersOption::Original => Ok(()),

@@ -17,10 +17,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::appended::read_head;
-use super::folders::check_target;
 use super::headers::{Headers, HeadersOption, HeadersPosition};
 use super::json_text::{Layout, close, separate, write_value};
-use super::staged_file::{Beginning, Stage, StagedFile, StagedPosition};
+use super::staged_file::{Beginning, Form, Stage, StagedFile, StagedPosition, check_staging};
 use super::{WriteMode, check_row, output_path, parse_position, unopened};
 use crate::json_format::JsonFormat;
 use crate::schema_option::{SchemaOption, options_schema};
@@ -197,7 +196,7 @@ impl Sink for JsonSink {
     }
 
     fn preflight(&self) -> Result<(), SinkError> {
-        check_target(&self.settings.path)?;
+        check_staging(&self.settings.path, Form::AsStaged)?;
         self.settings.check_appended()
     }
 

@@ -25,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use super::folders;
 pub(crate) use rewriting::Rewriting;
 
+/// Ids of runs are of one length.
+const ANY_RUN: &str = "00000000000000000000000000";
 const PIECE: usize = 1024 * 1024;
 
 /// See the module's documentation.
@@ -69,6 +71,14 @@ pub(crate) enum Beginning {
     Empty,
     /// The bytes of the target, if there is one.
     CopyOfTarget,
+}
+
+/// How what was staged is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    AsStaged,
+    /// See [`Rewriting`].
+    Rewritten,
 }
 
 /// For which target, run and digest.
@@ -315,6 +325,21 @@ impl Digest {
     fn finish(&self) -> ContentHash {
         self.hasher.clone().finish()
     }
+}
+
+/// Whether a run could stage and publish `target`, without changing anything.
+///
+/// # Errors
+/// As [`folders::check_target`]; also when a name that it has until then is too long.
+pub(crate) fn check_staging(target: &Path, form: Form) -> Result<(), SinkError> {
+    folders::check_target(target)?;
+    let run_id = ANY_RUN.parse().expect("26 zeros are an id");
+    let staging = staging_path(&folders::resolve_target(target)?, run_id);
+    let longest = match form {
+        Form::AsStaged => staging,
+        Form::Rewritten => rewriting::rewritten_path(&staging),
+    };
+    folders::check_names(target, longest.file_name().unwrap_or_default())
 }
 
 fn staging_path(target: &Path, run_id: RunId) -> PathBuf {

@@ -39,6 +39,54 @@ fn a_path_that_cannot_be_written_is_found_without_touching_anything() {
 }
 
 #[test]
+fn a_name_that_no_staged_file_can_have_is_found_without_touching_anything() {
+    let scratch = Scratch::new();
+    let long = |bytes: usize| "n".repeat(bytes);
+    // Until it is complete, `.<run id>.partial` stands behind it.
+    let most = 255 - ".01JZ8Q4Z8N5X2V7K3M9T0B6C1D.partial".len();
+    let rewritten = most - ".final".len();
+    for (plugin, most) in [("csv", rewritten), ("json", most)] {
+        let check = |path: &str| sink(plugin, &json!({"path": scratch.join(path)})).preflight();
+        for folder in ["", "new/"] {
+            check(&format!("{folder}{}", long(most))).unwrap();
+            let error = check(&format!("{folder}{}", long(most + 1))).unwrap_err();
+            assert!(error.message.contains("until it is complete its name is `nnn"), "{error}");
+            assert_eq!(error.help.as_deref(), Some("choose a shorter name"));
+        }
+        for path in [long(256), format!("{}/out", long(256)), "a\0b".to_owned(), "a\0b/out".to_owned()] {
+            let error = check(&path).unwrap_err();
+            assert!(error.message.starts_with("cannot write `"), "{error}");
+            assert_eq!(error.help.as_deref(), Some("choose another path"), "{error}");
+        }
+    }
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_process_has_open_is_no_plain_file() {
+    let scratch = Scratch::new();
+    symlink("/dev/stdout", scratch.join("out.csv")).unwrap();
+    for path in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", scratch.join("out.csv").to_str().unwrap()] {
+        let error = preflight(std::path::Path::new(path)).unwrap_err();
+        assert!(error.message.ends_with("it is not a plain file"), "{path}: {error}");
+        assert!(error.help.is_some(), "{path}");
+    }
+}
+
+#[test]
+fn a_link_to_nothing_is_told_with_advice() {
+    let scratch = Scratch::new();
+    symlink(scratch.join("none.csv"), scratch.join("link.csv")).unwrap();
+    let error = preflight(&scratch.join("link.csv")).unwrap_err();
+    assert!(error.message.contains("cannot follow the link"), "{error}");
+    assert_eq!(
+        error.help.as_deref(),
+        Some("it leads to nothing; remove it, or make the file that it leads to")
+    );
+}
+
+#[test]
 fn the_check_agrees_with_what_the_system_allows() {
     let scratch = Scratch::new();
     let folder = scratch.join("closed");

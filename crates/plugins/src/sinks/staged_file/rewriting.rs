@@ -127,7 +127,7 @@ impl StagedFile {
 }
 
 /// Where the final form is written.
-fn rewritten_path(staging: &Path) -> PathBuf {
+pub(super) fn rewritten_path(staging: &Path) -> PathBuf {
     staging.with_extension("final.partial")
 }
 
