@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elspeth_contracts::create_durable;
 use elspeth_landscape::LandscapeError;
 use rusqlite::{Connection, OpenFlags};
 use sqlx::ConnectOptions as _;
@@ -131,12 +132,17 @@ pub(crate) fn tidy(path: &Path) {
 
 /// A connection of a thread that reads a whole run; the database was opened by [`reader`] before.
 pub(crate) fn scan(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
-    let connection = match try_reading(path, patience, false) {
-        Err(error) if forbids_writing(&error) && is_at_rest(path) => try_reading(path, patience, true)?,
-        other => other?,
-    };
+    let connection = looking(path, patience)?;
     connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 1073741824")?;
     Ok(connection)
+}
+
+/// A connection that only reads; the database was opened by [`reader`] before.
+pub(crate) fn looking(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
+    match try_reading(path, patience, false) {
+        Err(error) if forbids_writing(&error) && is_at_rest(path) => try_reading(path, patience, true),
+        other => other,
+    }
 }
 
 /// Options with which readers can open the database; checks that it is one of ours and of a known version.
@@ -207,7 +213,7 @@ fn is_at_rest(path: &Path) -> bool {
 
 fn create_parent(path: &Path) -> Result<(), LandscapeError> {
     let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
-    std::fs::create_dir_all(parent).map_err(|error| LandscapeError::Store {
+    create_durable(parent).map_err(|error| LandscapeError::Store {
         context: format!("creating folder {} for audit database {}", parent.display(), path.display()),
         message: error.to_string(),
         retryable: false,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use elspeth_contracts::ExportStatus;
 use elspeth_landscape::{LandscapeError, RunRecord};
 use elspeth_proof::SecretKey;
-use rusqlite::OpenFlags;
 use sqlx::ConnectOptions as _;
 
 use crate::asking::{Source, SqliteSource};
@@ -120,10 +119,8 @@ impl SqliteLandscape {
     /// A connection that only reads.
     pub(crate) fn looking(&self) -> Result<Connection, LandscapeError> {
         self.check_readable()?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = rusqlite::Connection::open_with_flags(self.path(), flags)
-            .and_then(|connection| connection.busy_timeout(self.patience).map(|()| connection))
-            .map_err(|error| write_error(self.opening(), &error))?;
+        let connection = connect::looking(self.path(), self.patience);
+        let connection = connection.map_err(|error| write_error(self.opening(), &error))?;
         Ok(self.connected(connection))
     }
 
