@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use elspeth_app::{AppError, Diagnostic, Prepared, RunObserver, RunReport, printable};
+use elspeth_app::{AppError, Diagnostic, Prepared, RunObserver, RunReport, printable, shell_word};
 use serde_json::json;
 
 use super::{OK, settings_choice};
@@ -37,7 +37,7 @@ pub(super) fn perform(
         let mut event = serde_json::to_value(&report).map_err(|e| AppError::Output(e.to_string()))?;
         event["event"] = json!("run_completed");
         event["exit_code"] = json!(exit_code(&report, strict));
-        output::json(&event)?;
+        output::json(&event).map_err(|error| untold(&error, &report))?;
         report
     } else {
         diagnostics::print_warnings(warnings);
@@ -47,13 +47,22 @@ pub(super) fn perform(
         for warning in &report.warnings {
             output::note(&format!("warning: {}", printable(warning)));
         }
-        output::text(&summary::of_run(&report))?;
+        output::text(&summary::of_run(&report)).map_err(|error| untold(&error, &report))?;
         report
     };
     if let Some(error) = &report.error {
         diagnostics::print_failure(error, report.help.as_deref());
     }
     Ok(exit_code(&report, strict))
+}
+
+/// The run ended, and nobody was told.
+fn untold(error: &AppError, report: &RunReport) -> AppError {
+    let (run_id, status, database) = (report.run.run_id, report.run.status, &report.run.database);
+    AppError::Refused {
+        message: format!("{error}; run {run_id} is recorded as {status}"),
+        help: Some(format!("`elspeth status {run_id} -d {}` tells how it went", shell_word(database))),
+    }
 }
 
 fn exit_code(report: &RunReport, strict: bool) -> u8 {

@@ -207,3 +207,23 @@ fn a_variable_that_is_no_text_is_named_where_it_would_count() {
     assert_eq!(used.code, 1);
     assert!(used.err.contains("the environment variable `DIR` is not UTF-8 text"), "{}", used.err);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_told_on_standard_output_is_said_with_the_run() {
+    for more in [&[][..], &["--json"]] {
+        let cli = Cli::triage();
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut run = cli.command(&[&["run", "-s", "triage.yaml", "-x"], more].concat());
+        let run = run.stdout(full).output().unwrap();
+        let err = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(1), "{err}");
+        let id =
+            cli.json(&["runs", "-d", "out/audit.db", "--json"])[0]["run_id"].as_str().unwrap().to_owned();
+        let expected = format!(
+            "error: cannot write to standard output: No space left on device (os error 28); run {id} is recorded as \
+             completed\nhelp: `elspeth status {id} -d out/audit.db` tells how it went\n"
+        );
+        assert!(err.ends_with(&expected), "{err}\nis not\n{expected}");
+    }
+}
