@@ -280,7 +280,9 @@ impl Loading<'_> {
             Known { settings: &settings, recorded: &recorded, checked: &checked, registry: self.registry };
         let Declared { mut spec, instances, findings } = declare(&known);
         self.report(findings);
-        spec.unread = checked.repaired;
+        // Nothing is wired by the options of a node, which may be many.
+        let is_option = |at: &SettingPath| at.as_str().split('.').nth(2) == Some("options");
+        spec.unread = checked.repaired.into_iter().filter(|at| !is_option(at)).collect();
         if settings.landscape.export.enabled && settings.landscape.export.sink.is_none() {
             spec.unread.push(SettingPath::new("landscape.export.sink"));
         }

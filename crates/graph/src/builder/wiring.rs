@@ -136,7 +136,7 @@ impl<'a> Names<'a> {
                     input,
                     at: port.target.at.clone(),
                 }),
-                None if spec.is_stand_in(node, port) || self.may_exist(port, spec) => {}
+                None if self.may_exist(port, spec) || spec.is_stand_in(node, port) => {}
                 // That nothing can have such a name has been reported.
                 None if names::is_reserved(&port.target.name) => {}
                 None => {

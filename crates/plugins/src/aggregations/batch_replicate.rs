@@ -9,7 +9,7 @@ use elspeth_contracts::{Determinism, ErrorReason, FailureKind};
 use elspeth_plugin::{
     BatchContext, BatchOutput, BatchTransform, OptionError, PluginInfo, PluginKind, parse_options,
 };
-use elspeth_value::{Contract, FieldSpec, FieldType, Row, SchemaMode, Value};
+use elspeth_value::{Contract, FieldSpec, FieldType, Row, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -77,7 +77,6 @@ pub(crate) fn info() -> PluginInfo {
 
 /// Makes one of its options.
 pub(crate) fn make(options: &serde_json::Value) -> Result<Arc<dyn BatchTransform>, Vec<OptionError>> {
-    let is_named = options.get("copies_field").is_some();
     let options: BatchReplicateOptions = parse_options(options).map_err(|e| vec![e])?;
     let mut errors = Vec::new();
     if options.copies_field.trim().is_empty() {
@@ -97,20 +96,11 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Arc<dyn BatchTransform
     let contract = options.schema.contract().map_err(|e| errors.push(e));
     let (Ok(contract), true) = (contract, errors.is_empty()) else { return Err(errors) };
     let BatchReplicateOptions { copies_field, default_copies, max_copies, include_copy_index, .. } = options;
-    Ok(Arc::new(BatchReplicate {
-        copies_field,
-        is_named,
-        default_copies,
-        max_copies,
-        include_copy_index,
-        contract,
-    }))
+    Ok(Arc::new(BatchReplicate { copies_field, default_copies, max_copies, include_copy_index, contract }))
 }
 
 struct BatchReplicate {
     copies_field: String,
-    /// Whether the settings name that field; where they do not, rows need not have it.
-    is_named: bool,
     default_copies: u32,
     max_copies: u32,
     include_copy_index: bool,
@@ -123,18 +113,13 @@ impl BatchTransform for BatchReplicate {
     }
 
     fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
-        let copies = &self.copies_field;
-        match input.field(copies).map(|field| field.ty) {
-            Some(FieldType::Int | FieldType::Any) => {}
-            Some(ty) => {
-                return Err(format!("the number of copies must be int, but the field `{copies}` is {ty}"));
-            }
-            None if self.is_named && input.mode == SchemaMode::Fixed => {
-                return Err(format!(
-                    "batch_replicate names the field `{copies}`, which these rows cannot have"
-                ));
-            }
-            None => {}
+        if let Some(field) = input.field(&self.copies_field)
+            && !matches!(field.ty, FieldType::Int | FieldType::Any)
+        {
+            return Err(format!(
+                "the number of copies must be int, but the field `{}` is {}",
+                self.copies_field, field.ty
+            ));
         }
         let index = Added {
             field: FieldSpec { name: INDEX_FIELD.into(), ty: FieldType::Int, required: true },

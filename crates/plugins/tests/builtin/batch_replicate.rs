@@ -96,19 +96,6 @@ fn the_rows_behind_are_known_before_any_row_comes() {
 }
 
 #[test]
-fn a_field_that_rows_cannot_have_is_refused_when_the_options_name_it() {
-    let contract = |mode| Contract::from_settings(&json!({"mode": mode, "fields": ["id: int"]})).unwrap();
-    let named = aggregation("batch_replicate", &json!({"copies_field": "pieces"}));
-    assert_eq!(
-        named.output_contract(&contract("fixed")),
-        Err("batch_replicate names the field `pieces`, which these rows cannot have".to_owned())
-    );
-    assert!(named.output_contract(&contract("flexible")).is_ok());
-    let unnamed = aggregation("batch_replicate", &json!({"default_copies": 2}));
-    assert!(unnamed.output_contract(&contract("fixed")).is_ok());
-}
-
-#[test]
 fn bounds_that_cannot_be_kept_are_refused() {
     let cases = [
         (json!({"copies_field": ""}), "copies_field: the field has no name (no help)"),
