@@ -100,9 +100,7 @@ async fn one(
     let mut tries = 1;
     loop {
         match as_it_is(reader, landscape, run, (registry, alone)).await {
-            Err(AppError::Record(LandscapeError::Store { retryable: true, .. })) if tries < TRIES => {
-                tries += 1
-            }
+            Err(AppError::Record(LandscapeError::ChangedMeanwhile)) if tries < TRIES => tries += 1,
             // What could not be read was put in the place of what can.
             Err(AppError::Record(_)) if registry.is_altered() => {
                 return Ok(Verification::of_registry(registry));

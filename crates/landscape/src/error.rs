@@ -69,6 +69,9 @@ pub enum LandscapeError {
     /// A key cannot be used for this database. Nothing was written.
     #[error(transparent)]
     Key(#[from] KeyRefused),
+    /// What was read one after the other is not of one moment: somebody works on the run.
+    #[error("the run was changed meanwhile; look at it when nobody works on it")]
+    ChangedMeanwhile,
     /// Our own record contradicts itself.
     #[error(transparent)]
     Corrupt(#[from] Corruption),

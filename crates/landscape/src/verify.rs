@@ -342,11 +342,11 @@ impl Verifier<'_> {
     fn all(&self, ledger: &mut Ledger, mut witness: Option<&mut Witness>) -> Result<u64, LandscapeError> {
         let Subject { run, nodes, edges, resumptions, artifacts, .. } = *self.subject;
         let mut spare = threads::together(self.source, run)?;
-        let mut scan = spare.pop().ok_or_else(changed_meanwhile)?;
+        let mut scan = spare.pop().ok_or(LandscapeError::ChangedMeanwhile)?;
         let scan = scan.as_mut();
         let mark = scan.mark()?;
         if !mark.is_of(run) {
-            return Err(changed_meanwhile());
+            return Err(LandscapeError::ChangedMeanwhile);
         }
         run::registered(run, (nodes, edges), resumptions, ledger);
         if run.status == RunStatus::Running {
@@ -391,7 +391,7 @@ impl Verifier<'_> {
                     found.into_iter().for_each(|(check, bad)| ledger.bad(check, bad.judged(!sound)));
                 })?;
             let account = match counting {
-                Some(counting) => counting.join().unwrap_or_else(|_| Err(changed_meanwhile())),
+                Some(counting) => counting.join().unwrap_or_else(|_| Err(LandscapeError::ChangedMeanwhile)),
                 None if tally.open || !ledger.is_sound() => account(),
                 None => {
                     let summary = Some(tally.counters(&known).kept());
@@ -504,12 +504,4 @@ impl Verifier<'_> {
 
 fn coalesces(nodes: &[NodeRecord]) -> bool {
     nodes.iter().any(|node| node.node_type == NodeType::Coalesce)
-}
-
-fn changed_meanwhile() -> LandscapeError {
-    LandscapeError::Store {
-        context: "verifying the run".to_owned(),
-        message: "it was changed meanwhile; verify it when nobody works on it".to_owned(),
-        retryable: true,
-    }
 }

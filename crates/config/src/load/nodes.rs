@@ -380,18 +380,15 @@ fn batch_contract(
     (name, mode): (&str, OutputMode),
     fields: FieldOptions,
 ) -> OutputContract {
-    let name = name.to_owned();
-    Box::new(move |input| {
-        match &plugin {
-        Some(plugin) if mode == OutputMode::Passthrough && !plugin.passes_members() => {
-            Err(format!(
-                "{name} makes one row of all members, but `output_mode: passthrough` asks for one of each; leave `output_mode` out"
-            )
-            .into())
-        }
+    let keeps =
+        mode != OutputMode::Passthrough || plugin.as_ref().is_none_or(|plugin| plugin.passes_members());
+    let merges = format!(
+        "{name} makes one row of all members, but `output_mode: passthrough` asks for one of each; leave `output_mode` out"
+    );
+    Box::new(move |input| match &plugin {
+        Some(_) if !keeps => Err(merges.clone().into()),
         Some(plugin) => plugin.output_contract(input).map_err(|message| fields.blamed(message, input)),
         None => Ok(Contract::observed()),
-    }
     })
 }
 

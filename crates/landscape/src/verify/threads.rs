@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use elspeth_contracts::RunStatus;
 
 use super::bodies::Looked;
-use super::changed_meanwhile;
 use super::examine::{Examined, examine};
 use super::gather::Known;
 use super::places::Epoch;
@@ -50,7 +49,7 @@ pub(super) fn together(
         }
         scans.iter_mut().try_for_each(|scan| scan.renew())?;
     }
-    Err(changed_meanwhile())
+    Err(LandscapeError::ChangedMeanwhile)
 }
 
 fn cores() -> usize {
@@ -127,7 +126,7 @@ fn in_turn(
         if let Some(examined) = waiting.remove(&at) {
             return Ok(examined);
         }
-        let (of, examined) = results.recv().map_err(|_| changed_meanwhile())?;
+        let (of, examined) = results.recv().map_err(|_| LandscapeError::ChangedMeanwhile)?;
         waiting.insert(of, examined?);
     }
 }
@@ -157,7 +156,7 @@ impl<'a> Hand<'a> {
 impl Drop for Hand<'_> {
     fn drop(&mut self) {
         if let Some(sender) = self.sender.take() {
-            let _ = sender.send((self.at, Err(changed_meanwhile())));
+            let _ = sender.send((self.at, Err(LandscapeError::ChangedMeanwhile)));
         }
     }
 }
@@ -168,5 +167,5 @@ pub(super) fn scan(opened: &Opened<'_>) -> Result<Box<dyn RecordScan>, Landscape
         return Ok(scan);
     }
     let mut scan = opened.source.open(opened.run)?;
-    if scan.mark()? == *opened.mark { Ok(scan) } else { Err(changed_meanwhile()) }
+    if scan.mark()? == *opened.mark { Ok(scan) } else { Err(LandscapeError::ChangedMeanwhile) }
 }
