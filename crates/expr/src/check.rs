@@ -7,7 +7,7 @@ use elspeth_value::{Contract, FieldSpec, SchemaMode};
 
 use crate::api::{ExprError, ExprType, Root, Scope, Span};
 use crate::ast::{
-    BinaryOp, Choice, CompareOp, Function, GetCall, Kind, Link, LogicOp, Name, Node, Slot, Step,
+    BinaryOp, Choice, CompareOp, Function, GetCall, Kind, Link, LogicOp, Name, Node, Slot, Step, UnaryOp,
 };
 use crate::eval::Frame;
 use crate::kinds::{self, Kinds};
@@ -286,22 +286,102 @@ impl Checker<'_> {
         }
     }
 
+    /// What stands behind a part that decides alone is never computed.
     fn logic(&mut self, op: LogicOp, parts: &[Node]) -> Kinds {
         let last = parts.len() - 1;
-        parts.iter().enumerate().fold(Kinds::EMPTY, |all, (index, part)| {
+        let mut all = Kinds::EMPTY;
+        for (index, part) in parts.iter().enumerate() {
             let kinds = self.kinds(part);
-            all.or(match op {
-                _ if index == last => kinds,
+            if index == last || self.truth(part, kinds) == Some(op == LogicOp::Or) {
+                return all.or(kinds);
+            }
+            all = all.or(match op {
                 LogicOp::And => kinds.falsy(),
                 LogicOp::Or => kinds.truthy(),
-            })
-        })
+            });
+        }
+        all
     }
 
     fn choice(&mut self, choice: &Choice) -> Kinds {
-        let then = self.kinds(&choice.then);
-        self.kinds(&choice.condition);
-        then.or(self.kinds(&choice.otherwise))
+        let condition = self.kinds(&choice.condition);
+        match self.truth(&choice.condition, condition) {
+            Some(true) => self.kinds(&choice.then),
+            Some(false) => self.kinds(&choice.otherwise),
+            None => self.kinds(&choice.then).or(self.kinds(&choice.otherwise)),
+        }
+    }
+
+    /// Whether a node, which has these types, is true or false whatever the row: mostly one that asks for a field that no row
+    /// has.
+    fn truth(&mut self, node: &Node, kinds: Kinds) -> Option<bool> {
+        if let Some(value) = node.constant() {
+            return Some(value.truth());
+        }
+        if kinds == Kinds::NONE {
+            return Some(false);
+        }
+        match &node.kind {
+            Kind::Unary(UnaryOp::Not, of) => {
+                let kinds = self.quietly(of);
+                self.truth(of, kinds).map(|truth| !truth)
+            }
+            Kind::Compare(left, rest) => match rest.as_ref() {
+                [link] => self.link_truth(left, link),
+                _ => None,
+            },
+            Kind::Const(_)
+            | Kind::Name(_)
+            | Kind::Field(_)
+            | Kind::FieldGet(..)
+            | Kind::Index(..)
+            | Kind::Get(_)
+            | Kind::Unary(..)
+            | Kind::Chain(..)
+            | Kind::Logic(..)
+            | Kind::Choice(_)
+            | Kind::Seq(..)
+            | Kind::Dict(_)
+            | Kind::Call(..) => None,
+        }
+    }
+
+    fn link_truth(&mut self, left: &Node, link: &Link) -> Option<bool> {
+        let is_row = matches!(link.right.kind, Kind::Name(Name::Row));
+        let holds = match link.op {
+            CompareOp::Is | CompareOp::IsNot => {
+                let kinds = self.quietly(left);
+                match kinds == Kinds::NONE {
+                    false if !kinds.and(Kinds::NONE).is_empty() => return None,
+                    is_none => is_none,
+                }
+            }
+            CompareOp::In | CompareOp::NotIn if is_row => {
+                let name = left.constant_text()?;
+                let absent = self.declared(name).is_none() && self.contract.mode == SchemaMode::Fixed;
+                if !absent && !self.is_certain(name) {
+                    return None;
+                }
+                !absent
+            }
+            CompareOp::Eq
+            | CompareOp::Ne
+            | CompareOp::Lt
+            | CompareOp::Le
+            | CompareOp::Gt
+            | CompareOp::Ge
+            | CompareOp::In
+            | CompareOp::NotIn => return None,
+        };
+        Some(holds == matches!(link.op, CompareOp::Is | CompareOp::In))
+    }
+
+    /// The types of a node whose errors were told already.
+    fn quietly(&mut self, node: &Node) -> Kinds {
+        let told = self.errors.len();
+        let kinds = self.kinds(node);
+        self.errors.truncate(told);
+        kinds
     }
 
     fn call(&mut self, function: Function, argument: &Node, span: Span) -> Kinds {

@@ -43,6 +43,34 @@ fn complaints(text: &str) -> Vec<String> {
     errors.iter().map(line).collect()
 }
 
+/// What is never computed for any row is no error, as in Python.
+#[test]
+fn what_no_row_comes_to_is_not_judged() {
+    for text in [
+        "row.get('nowhere') is not None and row.get('nowhere') > 5",
+        "'nowhere' in row and row['nowhere'] > 5",
+        "not ('nowhere' in row and row['nowhere'] > 5)",
+        "row.get('nowhere') is None or row['nowhere'] > 5",
+        "'nowhere' not in row or row['nowhere'] > 5",
+        "row['nowhere'] > 5 if 'nowhere' in row else False",
+        "True if not row.get('nowhere') else row['nowhere'] > 5",
+        "row['amount'] is not None or row['nowhere'] > 5",
+        "'amount' in row or row['nowhere'] > 5",
+    ] {
+        assert_eq!(check(text), Ok(ExprType::Bool), "{text}");
+    }
+    assert_eq!(check("row.get('nowhere') and row.get('nowhere') > 5"), Ok(ExprType::Null));
+    for text in [
+        "row.get('opt_amount') is not None and row['nowhere'] > 5",
+        "'opt_amount' in row and row['nowhere'] > 5",
+        "'amount' in row and row['nowhere'] > 5",
+        "row.get('nowhere') is None and row['nowhere'] > 5",
+        "row['active'] or row['nowhere'] > 5",
+    ] {
+        assert_eq!(complaints(text).len(), 1, "{text} is computed for some rows");
+    }
+}
+
 #[test]
 fn results_have_types() {
     use ExprType::{Bool, Float, Int, List, Map, Null, Str, Unknown};
