@@ -144,8 +144,6 @@ pub(crate) struct Subject {
     scratch: Scratch,
     /// Of a server, or of `audit.db` in the folder.
     url: Option<String>,
-    /// Names and texts of the tables of `audit.db`, whose constraints `loose.db` does not have.
-    tables: Vec<(String, String)>,
 }
 
 /// A database that was changed.
@@ -156,14 +154,14 @@ pub(crate) struct Changed<'a> {
 
 impl Subject {
     pub(crate) fn new() -> Self {
-        let mut subject = Self::recorded_in(None);
-        subject.tables = subject.loosened();
+        let subject = Self::recorded_in(None);
+        subject.loosen();
         subject
     }
 
     /// One run alone, which may be stopped.
     pub(crate) fn of(settings: &str, stop_after: Option<u32>) -> Self {
-        let subject = Self { scratch: Scratch::new(), url: None, tables: Vec::new() };
+        let subject = Self { scratch: Scratch::new(), url: None };
         subject.scratch.write("in.jsonl", applications());
         subject
             .scratch
@@ -181,7 +179,7 @@ impl Subject {
     }
 
     fn recorded_in(url: Option<String>) -> Self {
-        let subject = Self { scratch: Scratch::new(), url, tables: Vec::new() };
+        let subject = Self { scratch: Scratch::new(), url };
         subject.scratch.write("in.jsonl", applications());
         subject.scratch.write(
             "in.csv",
@@ -270,19 +268,18 @@ impl Subject {
         assert!(elspeth_app::purge(plan).unwrap().finished);
     }
 
-    /// Takes all constraints away from the tables of a copy, as one who tampers would; gives the tables as they were. The database
-    /// is one file then.
-    fn loosened(&self) -> Vec<(String, String)> {
+    /// Takes all constraints away from the tables of a copy, as one who tampers would, and keeps in it how they were. The database is
+    /// one file then.
+    fn loosen(&self) {
         let connection = Connection::open(self.scratch.join("audit.db")).unwrap();
         connection.execute_batch("PRAGMA journal_mode = DELETE").unwrap();
-        let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'table'";
-        let mut statement = connection.prepare(sql).unwrap();
-        let tables = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        let tables = tables.map(Result::unwrap).collect();
+        drop(connection);
         std::fs::copy(self.scratch.join("audit.db"), self.scratch.join("loose.db")).unwrap();
         let connection = Connection::open(self.scratch.join("loose.db")).unwrap();
         let loose = "UPDATE sqlite_schema SET sql = replace(replace(replace(sql, ' IS NOT NULL', ' NOTNULL'), ' NOT NULL', ''), ') STRICT', ')')
             WHERE type = 'table'";
+        let kept = "CREATE TABLE as_they_were AS SELECT name, sql FROM sqlite_schema WHERE type = 'table'";
+        connection.execute(kept, ()).unwrap();
         connection.execute_batch("PRAGMA writable_schema = ON").unwrap();
         connection.execute(loose, ()).unwrap();
         // WITHOUT ROWID was behind STRICT.
@@ -296,7 +293,6 @@ impl Subject {
         let connection = Connection::open(self.scratch.join("loose.db")).unwrap();
         let sound: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
         assert_eq!(sound, "ok");
-        tables
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -360,11 +356,9 @@ impl Subject {
             )
             .unwrap();
         // The tables are again as they were; this connection knows them as it found them.
-        let mut back = connection.prepare("UPDATE sqlite_schema SET sql = ?2 WHERE name = ?1").unwrap();
-        for (name, sql) in &self.tables {
-            assert_eq!(back.execute((name, sql)).unwrap(), 1);
-        }
-        drop(back);
+        let back = "UPDATE sqlite_schema SET sql = (SELECT w.sql FROM as_they_were w WHERE w.name = sqlite_schema.name)
+            WHERE type = 'table' AND name <> 'as_they_were'";
+        assert!(connection.execute(back, ()).unwrap() > 20);
         for sql in &change.sql {
             match connection.execute(sql, ()) {
                 Ok(1) => {}
