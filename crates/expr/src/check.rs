@@ -178,6 +178,10 @@ impl Checker<'_> {
     /// A field that is not there gives the default, which is legal.
     fn field_get(&mut self, slot: &Slot, default: Option<&Node>) -> Kinds {
         let default = default.map_or(Kinds::NONE, |default| self.kinds(default));
+        self.got(slot, default)
+    }
+
+    fn got(&self, slot: &Slot, default: Kinds) -> Kinds {
         match (self.declared(&slot.name), self.contract.mode) {
             (Some(kinds), _) if self.is_certain(&slot.name) => kinds,
             (Some(kinds), _) => kinds.or(default),
@@ -292,7 +296,7 @@ impl Checker<'_> {
         let mut all = Kinds::EMPTY;
         for (index, part) in parts.iter().enumerate() {
             let kinds = self.kinds(part);
-            if index == last || self.truth(part, kinds) == Some(op == LogicOp::Or) {
+            if index == last || self.truth(part) == Some(op == LogicOp::Or) {
                 return all.or(kinds);
             }
             all = all.or(match op {
@@ -304,53 +308,35 @@ impl Checker<'_> {
     }
 
     fn choice(&mut self, choice: &Choice) -> Kinds {
-        let condition = self.kinds(&choice.condition);
-        match self.truth(&choice.condition, condition) {
+        self.kinds(&choice.condition);
+        match self.truth(&choice.condition) {
             Some(true) => self.kinds(&choice.then),
             Some(false) => self.kinds(&choice.otherwise),
             None => self.kinds(&choice.then).or(self.kinds(&choice.otherwise)),
         }
     }
 
-    /// Whether a node, which has these types, is true or false whatever the row: mostly one that asks for a field that no row
-    /// has.
-    fn truth(&mut self, node: &Node, kinds: Kinds) -> Option<bool> {
+    /// Whether a node is true or false whatever the row: mostly one that asks for a field that no row has. Only fields are looked
+    /// at, each once, so that deep conditions are checked as quickly as flat ones.
+    fn truth(&self, node: &Node) -> Option<bool> {
         if let Some(value) = node.constant() {
             return Some(value.truth());
         }
-        if kinds == Kinds::NONE {
-            return Some(false);
+        if let Kind::Unary(UnaryOp::Not, of) = &node.kind {
+            return self.truth(of).map(|truth| !truth);
         }
-        match &node.kind {
-            Kind::Unary(UnaryOp::Not, of) => {
-                let kinds = self.quietly(of);
-                self.truth(of, kinds).map(|truth| !truth)
-            }
-            Kind::Compare(left, rest) => match rest.as_ref() {
-                [link] => self.link_truth(left, link),
-                _ => None,
-            },
-            Kind::Const(_)
-            | Kind::Name(_)
-            | Kind::Field(_)
-            | Kind::FieldGet(..)
-            | Kind::Index(..)
-            | Kind::Get(_)
-            | Kind::Unary(..)
-            | Kind::Chain(..)
-            | Kind::Logic(..)
-            | Kind::Choice(_)
-            | Kind::Seq(..)
-            | Kind::Dict(_)
-            | Kind::Call(..) => None,
+        if let Kind::Compare(left, rest) = &node.kind {
+            let [link] = rest.as_ref() else { return None };
+            return self.link_truth(left, link);
         }
+        (self.asked(node)? == Kinds::NONE).then_some(false)
     }
 
-    fn link_truth(&mut self, left: &Node, link: &Link) -> Option<bool> {
+    fn link_truth(&self, left: &Node, link: &Link) -> Option<bool> {
         let is_row = matches!(link.right.kind, Kind::Name(Name::Row));
         let holds = match link.op {
             CompareOp::Is | CompareOp::IsNot => {
-                let kinds = self.quietly(left);
+                let kinds = self.asked(left)?;
                 match kinds == Kinds::NONE {
                     false if !kinds.and(Kinds::NONE).is_empty() => return None,
                     is_none => is_none,
@@ -376,12 +362,13 @@ impl Checker<'_> {
         Some(holds == matches!(link.op, CompareOp::Is | CompareOp::In))
     }
 
-    /// The types of a node whose errors were told already.
-    fn quietly(&mut self, node: &Node) -> Kinds {
-        let told = self.errors.len();
-        let kinds = self.kinds(node);
-        self.errors.truncate(told);
-        kinds
+    /// The types of a field that is asked for without a default.
+    fn asked(&self, node: &Node) -> Option<Kinds> {
+        if let Kind::Field(slot) = &node.kind {
+            return self.declared(&slot.name);
+        }
+        let Kind::FieldGet(slot, None) = &node.kind else { return None };
+        Some(self.got(slot, Kinds::NONE))
     }
 
     fn call(&mut self, function: Function, argument: &Node, span: Span) -> Kinds {

@@ -71,6 +71,20 @@ fn what_no_row_comes_to_is_not_judged() {
     }
 }
 
+/// Looked at again at each level, this would take as long as the age of the earth.
+#[test]
+fn deep_conditions_are_judged_once() {
+    let nested = (0..30).fold("row['active']".to_owned(), |inner, _| format!("not ({inner}) and True"));
+    let is_none =
+        (0..30).fold("row['active']".to_owned(), |inner, _| format!("(({inner}) is None) and True"));
+    for text in [nested, is_none] {
+        match Expr::parse(&text, Root::Row) {
+            Ok(parsed) => assert_eq!(parsed.check(&contract(SchemaMode::Fixed)), Ok(ExprType::Bool)),
+            Err(error) => panic!("{text}: {error:?}"),
+        }
+    }
+}
+
 #[test]
 fn results_have_types() {
     use ExprType::{Bool, Float, Int, List, Map, Null, Str, Unknown};

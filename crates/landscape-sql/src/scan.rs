@@ -244,27 +244,18 @@ const LATER_UNENDED: &str = concat!(
     ORDER BY r.heartbeat_at, r.run_no, n.step"
 );
 
-/// Tables that have records of runs, in the order in which they are made.
-const OF_RUNS: [&str; 27] = [
+/// Tables that have records of runs, beside those of tokens.
+const OF_RUNS: [&str; 18] = [
     "nodes",
     "edges",
     "rows",
-    "tokens",
-    "token_parents",
-    "node_states",
-    "sink_states",
-    "state_contexts",
-    "routing_events",
-    "calls",
     "operations",
     "batches",
     "batch_members",
     "batch_outputs",
     "releases",
     "artifacts",
-    "token_outcomes",
     "validation_errors",
-    "transform_errors",
     "epochs",
     "checkpoints",
     "sink_positions",
@@ -435,7 +426,7 @@ impl RecordScan for Scan {
     }
 
     fn orphan(&mut self) -> Result<Option<Corruption>, LandscapeError> {
-        for name in OF_RUNS {
+        for name in OF_RUNS.into_iter().chain(OF_TOKENS) {
             let mut after = i64::MIN;
             while let Some(run_no) = self.next_run(name, after)? {
                 let known =
@@ -575,6 +566,7 @@ impl RecordScan for Scan {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use super::*;
@@ -589,6 +581,7 @@ mod tests {
             AND EXISTS (SELECT 1 FROM pragma_table_info(sqlite_schema.name) c WHERE c.name = 'run_no')";
         let mut found = database.prepare(sql).unwrap();
         let found = found.query_map((), |row| row.get::<_, String>(0)).unwrap();
-        assert_eq!(found.collect::<Result<Vec<_>, _>>().unwrap(), OF_RUNS);
+        let found = found.collect::<Result<BTreeSet<_>, _>>().unwrap();
+        assert_eq!(found, OF_RUNS.into_iter().chain(OF_TOKENS).map(str::to_owned).collect());
     }
 }

@@ -391,7 +391,7 @@ impl Verifier<'_> {
                     found.into_iter().for_each(|(check, bad)| ledger.bad(check, bad.judged(!sound)));
                 })?;
             let account = match counting {
-                Some(counting) => counting.join().unwrap_or(Err(LandscapeError::ChangedMeanwhile)),
+                Some(counting) => counting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
                 None if tally.open || !ledger.is_sound() => account(),
                 None => {
                     let summary = Some(tally.counters(&known).kept());

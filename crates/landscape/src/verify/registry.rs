@@ -15,7 +15,7 @@ pub trait RegistryScan {
     fn heads(&mut self) -> Result<u64, LandscapeError>;
     /// A run of which no entry tells.
     fn unentered(&mut self) -> Result<Option<String>, LandscapeError>;
-    /// Tables, views and triggers that are not what this program makes.
+    /// Tables, views and triggers that are not what this program makes, and tables that their indexes contradict.
     fn altered(&mut self) -> Result<Vec<Corruption>, LandscapeError>;
 }
 
@@ -64,7 +64,7 @@ impl RegistryFindings {
         self.bad.is_empty() && self.altered.is_empty()
     }
 
-    /// Whether tables, views or triggers are not what this program makes.
+    /// Whether tables, views, indexes or triggers are not what this program makes.
     #[must_use]
     pub fn is_altered(&self) -> bool {
         !self.altered.is_empty()
