@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use elspeth_contracts::{Clock as _, SystemClock, sync_folder};
-use elspeth_landscape::registry::{KnownKey, key_id};
-use elspeth_proof::SecretKey;
+use elspeth_landscape::registry::KnownKey;
+use elspeth_proof::{PublicKey, SecretKey};
 use serde::Serialize;
 
 use crate::signing::{public_key, secret_key};
@@ -95,7 +95,7 @@ pub fn generate_key(name: &str, file: &Path) -> Result<PublicKeyView, AppError> 
 
 fn view(key: &SecretKey) -> PublicKeyView {
     let public = key.public();
-    PublicKeyView { id: key_id(public), public_key: public.to_string(), key_file: None }
+    PublicKeyView { id: public.short_name(), public_key: public.to_string(), key_file: None }
 }
 
 /// Writes a file that was not there before, for its owner alone, and waits until it is on the disk.
@@ -122,7 +122,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), AppError> {
 /// [`AppError`] when it holds none, or others can read a secret one.
 pub fn show_key(file: &Path) -> Result<PublicKeyView, AppError> {
     if let Ok(public) = public_key(&file.display().to_string()) {
-        return Ok(PublicKeyView { id: key_id(&public), public_key: public.to_string(), key_file: None });
+        return Ok(PublicKeyView { id: public.short_name(), public_key: public.to_string(), key_file: None });
     }
     let key = secret_key(file)?;
     Ok(PublicKeyView { key_file: Some(file.display().to_string()), ..view(&key) })
@@ -154,6 +154,38 @@ pub fn keys(database: &DatabaseChoice) -> Result<KeyList, AppError> {
     Ok(KeyList { database: location(&url), origin, keys: keys.all().iter().map(view).collect() })
 }
 
+/// How the keys of a database took each other's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeySuccession {
+    /// The name of its registry.
+    pub origin: String,
+    /// The short names of the keys, in the order in which they came: the first one took no other's place.
+    pub keys: Vec<String>,
+    /// Those among them that were revoked since, of which the proof tells nothing.
+    pub revoked: Vec<String>,
+    /// The proof: for each key but the first a line with the entry that it and the one before signed.
+    #[serde(skip)]
+    pub text: String,
+}
+
+/// Proves to whoever believes an old key which others took its place.
+///
+/// # Errors
+/// [`AppError`] when there is no such database, it cannot be read, or no key took another's place there.
+pub fn prove_keys(database: &DatabaseChoice) -> Result<KeySuccession, AppError> {
+    let (origin, keys) = landscape(&database_url(database)?)?.registry_view()?.keys()?;
+    let text: String =
+        keys.all().iter().filter_map(|known| Some(format!("{}\n", known.succession.as_ref()?))).collect();
+    if text.is_empty() {
+        return Err(AppError::Refused {
+            message: "no key took the place of another in this database".to_owned(),
+            help: Some("whoever has the key that `elspeth keys list` shows needs no proof".to_owned()),
+        });
+    }
+    let revoked = keys.all().iter().filter(|known| known.revoked.is_some()).map(KnownKey::id).collect();
+    Ok(KeySuccession { origin, keys: keys.all().iter().map(KnownKey::id).collect(), revoked, text })
+}
+
 /// Lets the key in one file take the place of the one in the other.
 ///
 /// # Errors
@@ -175,7 +207,7 @@ pub fn revoke_key(
     reason: &str,
 ) -> Result<KeyList, AppError> {
     let by = secret_key(signed_by)?;
-    let id = key.parse().map_or_else(|_| key.to_owned(), |public| key_id(&public));
+    let id = key.parse().map_or_else(|_| key.to_owned(), |public: PublicKey| public.short_name());
     let registry = landscape(&database_url(database)?)?.registry()?;
     registry.revoke(&by, (&id, reason), SystemClock::new().now())?;
     keys(database)

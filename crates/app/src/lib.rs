@@ -97,7 +97,8 @@ pub use head::{ConsistencyProof, HeadView, head, prove_consistency};
 pub use health::{HealthCheck, HealthReport, Version, health, version};
 pub use import::{ImportReport, import};
 pub use keys::{
-    KeyList, KeyStatus, KeyView, PublicKeyView, generate_key, keys, revoke_key, rotate_keys, show_key,
+    KeyList, KeyStatus, KeySuccession, KeyView, PublicKeyView, generate_key, keys, prove_keys, revoke_key,
+    rotate_keys, show_key,
 };
 pub use new_file::NewFile;
 pub use plugins::{OptionView, PluginView, plugins, plugins_named, registry, schema};

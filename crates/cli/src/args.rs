@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
-pub(crate) use proving::{ConsistencyArgs, HeadArgs, KeysAction, KeysArgs, ProveAction, ProveArgs, RowArgs};
+pub(crate) use proving::{
+    ConsistencyArgs, HeadArgs, KeysAction, KeysArgs, ProveAction, ProveArgs, RowArgs, SuccessionArgs,
+};
 
 /// Auditable decision pipelines: run a settings file, ask of every output "why?".
 #[derive(Debug, Parser)]

@@ -18,7 +18,7 @@ pub use entry::{
     Begun, Entry, Imported, KeyAdded, KeyRevoked, Opened, PurgeRequested, Purged, RunHead, Sealed, TakenUp,
     TreeHead,
 };
-pub use keys::{Admission, KeyRefused, Keys, KnownKey, key_id};
+pub use keys::{Admission, KeyRefused, Keys, KnownKey};
 pub use log::{Appended, Log, Signer};
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ const FORMAT: &str = "elspeth-consistency-v1";
 /// let proof = merkle::prove_consistency(Digest::Sha256, &leaves, 2);
 /// let consistency = Consistency { first: head(2), second: head(3), proof };
 /// let read = Consistency::parse(&consistency.to_text())?;
-/// let trust = Trust { heads: vec![Note::new(&head(2)).unwrap()], ..Trust::default() };
+/// let trust = Trust::new(Vec::new(), vec![Note::new(&head(2)).unwrap()]);
 /// assert!(read.verify(&trust)?.is_vouched());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn trust() -> Trust {
-        Trust { keys: vec![key().public().clone()], heads: Vec::new() }
+        Trust::new(vec![key().public().clone()], Vec::new())
     }
 
     #[test]
@@ -204,10 +204,10 @@ mod tests {
         for size in [5, 13] {
             let mut remembered = log("log", size).1;
             remembered.sign(&key());
-            let trust = Trust { keys: Vec::new(), heads: vec![remembered] };
+            let trust = Trust::new(Vec::new(), vec![remembered]);
             assert!(consistency.verify(&trust).unwrap().is_vouched(), "{size}");
         }
-        let unrelated = Trust { keys: Vec::new(), heads: vec![log("log", 7).1] };
+        let unrelated = Trust::new(Vec::new(), vec![log("log", 7).1]);
         assert!(!consistency.verify(&unrelated).unwrap().is_vouched());
         assert!(!consistency.verify(&Trust::default()).unwrap().is_vouched());
         assert!(consistency.verify(&trust()).unwrap().is_vouched());

@@ -95,6 +95,12 @@ impl PublicKey {
         self.id
     }
 
+    /// What it is called where it is told from others: `<name>+<8 hex digits>`.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        format!("{}+{}", self.name, self.id)
+    }
+
     /// Whether this is its signature over `message`. Strict: no second form of a signature passes, and no weak key.
     #[must_use]
     pub fn accepts(&self, message: &[u8], signature: &[u8; 64]) -> bool {

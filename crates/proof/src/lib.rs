@@ -7,7 +7,7 @@
 //! - [`PublicKey`], [`SecretKey`], [`Note`], [`Checkpoint`]: Ed25519 keys, signed notes and heads of logs, in the forms of
 //!   C2SP and Go's `sumdb/note`.
 //! - [`Receipt`]: everything about one row, up to a signed head; [`Consistency`]: that a log was only appended to. Both are checked
-//!   against a [`Trust`]: keys, and heads that were remembered.
+//!   against a [`Trust`]: keys, those that took their place ([`Succession`]), and heads that were remembered.
 //! - [`Record`]: the records that leaves are made of, as bytes and as JSON; [`Json`]: RFC 8785, and nothing else.
 //!
 //! ```
@@ -45,6 +45,7 @@ mod printable;
 mod receipt;
 mod record;
 mod shape;
+mod succession;
 mod token;
 mod trust;
 
@@ -58,5 +59,6 @@ pub use printable::{printable, printable_lines};
 pub use receipt::{Decisions, Leaf, Leaves, Place, Position, Receipt, Refusal, Release, Story};
 pub use record::{BadRecord, Field, Form, Kind, Reason, Record, Value};
 pub use shape::BadShape;
+pub use succession::{BadSuccession, Succession};
 pub use token::Token;
 pub use trust::{BadHead, Trust, Vouched};

@@ -8,14 +8,15 @@ use thiserror::Error;
 use crate::checkpoint::{BadCheckpoint, Checkpoint};
 use crate::key::PublicKey;
 use crate::note::{BadNote, Note};
+use crate::succession::{BadSuccession, Succession};
 
-/// What is believed without a proof.
+/// What is believed without a proof, and the keys that follow from it.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
-    /// Keys whose signatures count.
-    pub keys: Vec<PublicKey>,
-    /// Heads that the verifier saw before, signed or not.
-    pub heads: Vec<Note>,
+    keys: Vec<PublicKey>,
+    heads: Vec<Note>,
+    /// Keys that took the place of believed ones, each in the log of that name.
+    successors: Vec<(String, PublicKey)>,
 }
 
 /// Who stands for a head.
@@ -49,6 +50,45 @@ pub enum BadHead {
 }
 
 impl Trust {
+    /// Keys whose signatures count in every log, and heads that the verifier saw before, signed or not.
+    #[must_use]
+    pub const fn new(keys: Vec<PublicKey>, heads: Vec<Note>) -> Self {
+        Self { keys, heads, successors: Vec::new() }
+    }
+
+    /// The same heads without any key.
+    #[must_use]
+    pub fn heads_alone(&self) -> Self {
+        Self::new(Vec::new(), self.heads.clone())
+    }
+
+    /// Believes a key that took the place of one that is believed, in that log; `false` where the one before it is not.
+    ///
+    /// # Errors
+    /// [`BadSuccession`] when the one before it is believed and they did not both sign.
+    pub fn follow(&mut self, succession: &Succession) -> Result<bool, BadSuccession> {
+        let keys = self.keys_of(&succession.origin);
+        let Some(old) = keys.iter().find(|key| key.short_name() == succession.replaces) else {
+            return Ok(false);
+        };
+        succession.verify(old)?;
+        self.successors.push((succession.origin.clone(), succession.key.clone()));
+        Ok(true)
+    }
+
+    /// The keys whose signatures count in every log.
+    #[must_use]
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
+    /// The keys whose signatures count in the log of that name.
+    #[must_use]
+    pub fn keys_of(&self, origin: &str) -> Vec<PublicKey> {
+        let successors = self.successors.iter().filter(|(of, _)| of == origin).map(|(_, key)| key);
+        self.keys.iter().chain(successors).cloned().collect()
+    }
+
     /// Whether nothing is believed at all.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -65,9 +105,10 @@ impl Trust {
         let checkpoint: Checkpoint = note.text().parse()?;
         self.is_no_fork(&checkpoint)?;
         let remembered: Vec<&Note> = self.heads.iter().filter(|known| known.text() == note.text()).collect();
+        let keys = self.keys_of(&checkpoint.origin);
         let mut signers = Vec::new();
         for signature in note.signatures() {
-            match note.verify_one(signature, &self.keys) {
+            match note.verify_one(signature, &keys) {
                 Ok(key) => signers.push(key.name().to_string()),
                 Err(BadNote::UnknownKey { .. })
                     if remembered.iter().any(|known| known.signatures().contains(signature)) => {}
@@ -117,7 +158,7 @@ mod tests {
     }
 
     fn believing(keys: &[&str], heads: &[Note]) -> Trust {
-        Trust { keys: keys.iter().map(|name| key(name).public().clone()).collect(), heads: heads.to_vec() }
+        Trust::new(keys.iter().map(|name| key(name).public().clone()).collect(), heads.to_vec())
     }
 
     #[test]

@@ -11,9 +11,9 @@ pub(crate) const HELP: &str = "\
 Checks receipts, heads and exports of Elspeth's record, without database and network
 
 Usage:
-  elspeth-verify receipt FILE... [--key KEY]... [--head FILE]... [--json]
-  elspeth-verify consistency FILE... [--key KEY]... [--head FILE]... [--json]
-  elspeth-verify export PATH... [--key KEY]... [--head FILE]... [--json]
+  elspeth-verify receipt FILE... [--key KEY]... [--succession FILE]... [--head FILE]... [--json]
+  elspeth-verify consistency FILE... [--key KEY]... [--succession FILE]... [--head FILE]... [--json]
+  elspeth-verify export PATH... [--key KEY]... [--succession FILE]... [--head FILE]... [--json]
 
 Commands:
   receipt      Check the story of a row (`elspeth prove row`) and tell it
@@ -21,22 +21,25 @@ Commands:
   export       Check the whole record of a run (`elspeth export`): its folder, or its .jsonl file
 
 Options:
-  -k, --key KEY    A public key whose signatures count: its text, or a file with one key a line
-      --head FILE  A head that you saw before (`elspeth head`), which counts without a signature
-      --json       One JSON object for each file
-  -h, --help       Print this
-  -V, --version    Print the version
+  -k, --key KEY          A public key whose signatures count: its text, or a file with one key a line
+      --succession FILE  Which keys took the place of such a key (`elspeth prove keys`): they count too,
+                         where the one before signed that
+      --head FILE        A head that you saw before (`elspeth head`), which counts without a signature
+      --json             One JSON object for each file
+  -h, --help             Print this
+  -V, --version          Print the version
 
 Examples:
   elspeth-verify receipt receipt.json --key elspeth.pub
   elspeth-verify receipt *.json --key 'example.org/elspeth+eb1aa4c2+AaXm...' --json
+  elspeth-verify receipt receipt.json --key of-2026.pub --succession keys.jsonl
   elspeth-verify consistency consistency.json --head remembered.head --key elspeth.pub
   elspeth-verify export export/ --key elspeth.pub
 
 Exit codes:
   0  everything is proven
   1  something cannot be told: a file cannot be read, or nobody whom you named stands for its head
-  2  the command line is wrong, or a key or head that you gave is none
+  2  the command line is wrong, or a key, succession or head that you gave is none
   5  something is wrong: changed, made up, or not signed by the keys that you gave
 ";
 
@@ -56,6 +59,8 @@ pub(crate) struct Task {
     pub(crate) files: Vec<PathBuf>,
     /// Texts of keys, or files of them.
     pub(crate) keys: Vec<OsString>,
+    /// Files of entries by which keys took the place of others.
+    pub(crate) successions: Vec<PathBuf>,
     pub(crate) heads: Vec<PathBuf>,
     pub(crate) json: bool,
 }
@@ -73,6 +78,8 @@ pub(crate) enum Wrong {
     NoFile,
     #[error("--key {key}: {reason}")]
     Key { key: String, reason: String },
+    #[error("--succession {}: {reason}", file.display())]
+    Succession { file: PathBuf, reason: String },
     #[error("--head {}: {reason}", head.display())]
     Head { head: PathBuf, reason: String },
 }
@@ -87,6 +94,7 @@ pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Command, 
             Short('h') | Long("help") => return Ok(Command::Help),
             Short('V') | Long("version") => return Ok(Command::Version),
             Short('k') | Long("key") => task.keys.push(parser.value()?),
+            Long("succession") => task.successions.push(parser.value()?.into()),
             Long("head") => task.heads.push(parser.value()?.into()),
             Long("json") => task.json = true,
             Value(word) if kind.is_none() => kind = Some(command(&word)?),
@@ -120,10 +128,11 @@ mod tests {
         let task = Task {
             files: vec!["a.json".into(), "b.json".into()],
             keys: vec!["k+1".into(), "k.pub".into()],
+            successions: vec!["s".into()],
             heads: vec!["h".into()],
             json: true,
         };
-        let read = line("--json receipt a.json --key k+1 b.json --head h -k k.pub").unwrap();
+        let read = line("--json receipt a.json --key k+1 b.json --head h -k k.pub --succession s").unwrap();
         assert_eq!(read, Command::Receipt(task));
         assert_eq!(line("consistency a.json --help").unwrap(), Command::Help);
         assert_eq!(line("-V").unwrap(), Command::Version);

@@ -56,7 +56,7 @@ fn run(command: Command) -> Result<u8, Wrong> {
         }
         Command::Export(task) => (export::check, task),
     };
-    let trust = trust::read(&task.keys, &task.heads)?;
+    let trust = trust::read(&task)?;
     let mut worst = 0;
     for file in &task.files {
         let verdict = check(file, &trust);

@@ -1,24 +1,40 @@
 //! The keys and heads that the user believes.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use elspeth_proof::{BadKey, Checkpoint, Note, PublicKey, Trust};
+use elspeth_proof::{BadKey, Checkpoint, Note, PublicKey, Succession, Trust};
 
-use crate::arguments::Wrong;
+use crate::arguments::{Task, Wrong};
 
-/// Reads what was given; anything in it that is no key or head is an error, so that nobody believes to have checked more.
-pub(crate) fn read(keys: &[OsString], heads: &[PathBuf]) -> Result<Trust, Wrong> {
-    let mut trust = Trust::default();
-    for key in keys {
+/// Reads what was given; anything in it that is no key, head or succession is an error, so that nobody believes to have checked
+/// more.
+pub(crate) fn read(task: &Task) -> Result<Trust, Wrong> {
+    let (mut keys, mut heads) = (Vec::new(), Vec::new());
+    for key in &task.keys {
         let wrong = |reason| Wrong::Key { key: key.to_string_lossy().into_owned(), reason };
-        trust.keys.extend(read_keys(key).map_err(wrong)?);
+        keys.extend(read_keys(key).map_err(wrong)?);
     }
-    for head in heads {
-        trust.heads.push(read_head(head).map_err(|reason| Wrong::Head { head: head.clone(), reason })?);
+    for head in &task.heads {
+        heads.push(read_head(head).map_err(|reason| Wrong::Head { head: head.clone(), reason })?);
+    }
+    let mut trust = Trust::new(keys, heads);
+    for file in &task.successions {
+        follow(file, &mut trust).map_err(|reason| Wrong::Succession { file: file.clone(), reason })?;
     }
     Ok(trust)
+}
+
+/// Believes what follows from the keys that were given. A file of which nothing does would be given for nothing.
+fn follow(file: &Path, trust: &mut Trust) -> Result<(), String> {
+    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let mut follows = false;
+    for (number, line) in text.lines().enumerate() {
+        let succession = Succession::parse(line).and_then(|succession| trust.follow(&succession));
+        follows |= succession.map_err(|error| format!("line {}: {error}", number + 1))?;
+    }
+    follows.then_some(()).ok_or_else(|| "no key in it took the place of one that was given".to_owned())
 }
 
 /// The key with that text, or those in that file.

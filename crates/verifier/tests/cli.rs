@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use elspeth_proof::{Checkpoint, Consistency, Digest, Note, Receipt, merkle};
+use elspeth_proof::{Checkpoint, Consistency, Digest, Note, Receipt, SecretKey, merkle};
 
 fn kept(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../proof/tests").join(path)
@@ -104,6 +104,67 @@ fn keys_are_given_as_text_or_file() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("the id in the key's text is not that of its name and key"), "{said}");
     assert_eq!(code(&verify(&["receipt", "--key", "keys.pub"], &receipt)), 2);
+}
+
+/// The entry of that log by which the second key takes the place of the first.
+fn succession(origin: &str, old: &SecretKey, new: &SecretKey) -> String {
+    let (replaces, key) = (old.public().short_name(), new.public());
+    let text = format!(
+        r#"{{"added_at":7,"entry":"key_added","key":"{key}","origin":"{origin}","replaces":"{replaces}""#
+    );
+    let mut note = Note::new(&format!("{text}}}\n")).unwrap();
+    [old, new].iter().for_each(|key| note.sign(key));
+    let lines = note.signatures().iter().map(|line| format!(r#""{}""#, line.line()));
+    format!("{text},\"signatures\":[{}]}}\n", lines.collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn a_key_that_took_the_place_of_a_given_one_counts_in_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let [first, second, third, stranger] =
+        [1, 2, 3, 4].map(|seed| SecretKey::from_seed("example.org/audit", &[seed; 32]).unwrap());
+    let leaf = Digest::Sha256.leaf(b"entry");
+    let head = |origin: &str, by: &SecretKey| {
+        let mut tree = merkle::Tree::new(Digest::Sha256);
+        tree.push(leaf);
+        let head = Checkpoint { origin: origin.to_owned(), size: 1, root: tree.root() };
+        let mut note = Note::new(&head.to_string()).unwrap();
+        note.sign(by);
+        note.to_string()
+    };
+    let check = |origin: &str, succession: Option<&str>| {
+        let same =
+            Consistency { first: head(origin, &third), second: head(origin, &third), proof: Vec::new() };
+        fs::write(path("proof"), same.to_text()).unwrap();
+        fs::write(path("keys"), succession.unwrap_or_default()).unwrap();
+        let (key, keys) = (first.public().to_string(), path("keys"));
+        let mut arguments = vec!["consistency", "--key", &key];
+        arguments.extend(succession.iter().flat_map(|_| ["--succession", &keys]));
+        let output = verify(&arguments, &[path("proof").into()]);
+        (code(&output), String::from_utf8(output.stderr).unwrap())
+    };
+    let (one, two) = (succession("log", &first, &second), succession("log", &second, &third));
+    assert_eq!(check("log", None).0, 5);
+    assert_eq!(check("log", Some(&format!("{one}{two}"))).0, 0);
+    let unrelated = succession("log", &stranger, &first);
+    assert_eq!(
+        check("log", Some(&format!("{unrelated}{one}{two}"))).0,
+        0,
+        "keys before the given one are passed over"
+    );
+    assert_eq!(check("log", Some(&one)).0, 5, "the third is not reached");
+    assert_eq!(check("another log", Some(&format!("{one}{two}"))).0, 5);
+    for nothing in [&*two, &*unrelated, ""] {
+        let (code, said) = check("log", Some(nothing));
+        assert_eq!(code, 2, "{nothing}");
+        assert!(said.contains("no key in it took the place of one that was given"), "{said}");
+    }
+    let forged = succession("log", &stranger, &third)
+        .replace(&stranger.public().short_name(), &first.public().short_name());
+    let (code, said) = check("log", Some(&forged));
+    assert_eq!(code, 2);
+    assert!(said.contains("line 1: it is not signed by example.org/audit+"), "{said}");
 }
 
 #[test]

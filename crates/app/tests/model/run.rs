@@ -144,7 +144,7 @@ impl Trial<'_> {
         let RowProving::Proven(told) = proving else { return Err(format!("row {row} was not proven")) };
         let receipt = Receipt::parse(&told.text).map_err(|refusal| refusal.to_string())?;
         let seen = receipt.head.parse().map_err(|error| format!("the head of row {row}: {error}"))?;
-        let story = receipt.verify(&Trust { keys: Vec::new(), heads: vec![seen] });
+        let story = receipt.verify(&Trust::new(Vec::new(), vec![seen]));
         match story.map_err(|refusal| format!("the receipt of row {row}: {refusal}"))?.vouched {
             Vouched::Remembered => Ok(()),
             Vouched::Signed(_) | Vouched::Nobody => Err(format!("nobody remembers the head of row {row}")),

@@ -22,7 +22,7 @@ fn receipt(subject: &Subject, run: &str, row: u64) -> RowReceipt {
 fn trust(receipt: &Receipt) -> Trust {
     let note: Note = receipt.head.parse().unwrap();
     assert!(note.text().parse::<Checkpoint>().is_ok());
-    Trust { keys: Vec::new(), heads: vec![note] }
+    Trust::new(Vec::new(), vec![note])
 }
 
 #[test]

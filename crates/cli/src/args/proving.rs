@@ -103,6 +103,9 @@ pub(crate) enum ProveAction {
         after_help = "Example:\n  elspeth prove consistency january.head february.head -d state/audit.db -o proof.json"
     )]
     Consistency(ConsistencyArgs),
+    /// Which keys took the place of others: for somebody who has an old public key, and files that a new one signed
+    #[command(after_help = "Example:\n  elspeth prove keys -d state/audit.db -o keys.jsonl")]
+    Keys(SuccessionArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -113,6 +116,17 @@ pub(crate) struct RowArgs {
     #[arg(value_name = "N")]
     pub(crate) row: u64,
     /// Write the receipt to this file; one that is there is not replaced
+    #[arg(short = 'o', long = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SuccessionArgs {
+    /// Write the proof to this file; one that is there is not replaced
     #[arg(short = 'o', long = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
     #[command(flatten)]

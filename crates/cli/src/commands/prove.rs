@@ -1,13 +1,14 @@
 use elspeth_app::{AppError, NewFile, RowProving, RowReceipt, shell_word};
 
 use super::{OK, database_choice, verify};
-use crate::args::{ConsistencyArgs, ProveAction, ProveArgs, RowArgs};
+use crate::args::{ConsistencyArgs, ProveAction, ProveArgs, RowArgs, SuccessionArgs};
 use crate::output;
 
 pub(super) fn prove(args: &ProveArgs) -> Result<u8, AppError> {
     match &args.action {
         ProveAction::Row(args) => row(args),
         ProveAction::Consistency(args) => consistency(args),
+        ProveAction::Keys(args) => keys(args),
     }
 }
 
@@ -58,6 +59,30 @@ fn consistency(args: &ConsistencyArgs) -> Result<u8, AppError> {
              anybody can check it with: elspeth-verify consistency {word} --key PUBLIC-KEY",
             proof.origin
         ))?;
+    }
+    Ok(OK)
+}
+
+fn keys(args: &SuccessionArgs) -> Result<u8, AppError> {
+    let out = NewFile::at(&args.out)?;
+    let proof = elspeth_app::prove_keys(&database_choice(&args.database))?;
+    out.write(&proof.text)?;
+    if args.json.json {
+        output::json(&proof)?;
+        return Ok(OK);
+    }
+    let word = shell_word(&args.out.to_string_lossy()).into_owned();
+    output::text(&format!(
+        "{}: {}; the proof is in {}\n\
+         who has an old public key can follow it with: elspeth-verify receipt FILE --key OLD-KEY --succession {word}",
+        proof.origin,
+        proof.keys.join(", then "),
+        args.out.display()
+    ))?;
+    for key in &proof.revoked {
+        output::note(&format!(
+            "{key} was revoked, which the proof does not tell: let those who verify trust the new key alone"
+        ));
     }
     Ok(OK)
 }

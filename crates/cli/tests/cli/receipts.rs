@@ -33,14 +33,14 @@ fn a_receipt_of_a_signed_run_tells_the_row_s_story_to_whoever_has_the_public_key
     assert_eq!(said.code, 0, "{}", said.err);
     assert_said!(said.out.replace(&*key.to_string(), "KEY"));
     let receipt = receipt(&cli);
-    let story = receipt.verify(&Trust { keys: vec![key], heads: Vec::new() }).unwrap();
+    let story = receipt.verify(&Trust::new(vec![key], Vec::new())).unwrap();
     assert_eq!(story.vouched, Vouched::Signed(vec!["example.org/audit".to_owned()]));
     assert_eq!((story.row, &*story.status), (2, "completed"));
     let shown = cli.json(&["explain", "--row", "2", "-d", "out/audit.db", "--json"]);
     let sink = shown["tokens"][0]["outcome"]["sink"].as_str().unwrap();
     assert!(story.lines.iter().any(|line| line.contains(sink)), "{sink}: {:#?}", story.lines);
     let other = elspeth_proof::SecretKey::from_seed("example.org/audit", &[7; 32]).unwrap();
-    let stranger = Trust { keys: vec![other.public().clone()], heads: Vec::new() };
+    let stranger = Trust::new(vec![other.public().clone()], Vec::new());
     assert!(receipt.verify(&stranger).is_err());
 }
 
@@ -51,7 +51,7 @@ fn a_receipt_without_a_key_leads_to_a_head_that_can_be_remembered() {
     let said = cli.json(&[&PROVE[..], &["--json"]].concat());
     assert_eq!(keys(&said), ["head_size", "row_index", "run_id", "signed_by", "tokens"]);
     let seen = std::fs::read_to_string(cli.path("seen.head")).unwrap().parse().unwrap();
-    let story = receipt(&cli).verify(&Trust { keys: Vec::new(), heads: vec![seen] }).unwrap();
+    let story = receipt(&cli).verify(&Trust::new(Vec::new(), vec![seen])).unwrap();
     assert_eq!(story.vouched, Vouched::Remembered);
 }
 

@@ -59,6 +59,39 @@ fn keys_are_made_listed_rotated_and_revoked() {
 }
 
 #[test]
+fn who_has_an_old_key_follows_it_to_those_that_took_its_place() {
+    let cli = with_keys();
+    assert_eq!(run(&cli, "old.key").code, 0);
+    let prove = ["prove", "keys", "-d", DATABASE, "-o", "keys.jsonl"];
+    let nothing = cli.say(&prove);
+    assert!(!cli.path("keys.jsonl").exists());
+    let rotate = ["keys", "rotate", "--from", "old.key", "--to", "new.key", "-d", DATABASE];
+    assert_eq!(cli.say(&rotate).code, 0);
+    assert_eq!(run(&cli, "new.key").code, 0);
+    let proven = cli.say(&prove);
+    let old = id(&cli, "old.key");
+    let revoke = ["keys", "revoke", &old, "--signed-by", "new.key", "--reason", "lost", "-d", DATABASE];
+    assert_eq!(cli.say(&revoke).code, 0);
+    assert_said!(all(&[nothing, proven, cli.say(&[&prove[..5], &["again.jsonl"]].concat())]));
+
+    let answer = cli.json(&[&prove[..5], &["third.jsonl", "--json"]].concat());
+    assert_eq!(keys(&answer), ["keys", "origin", "revoked"]);
+    let text = std::fs::read_to_string(cli.path("keys.jsonl")).unwrap();
+    assert_eq!(text, std::fs::read_to_string(cli.path("third.jsonl")).unwrap());
+    assert_eq!(cli.say(&["prove", "row", "latest", "2", "-d", DATABASE, "-o", "receipt.json"]).code, 0);
+    let receipt = std::fs::read_to_string(cli.path("receipt.json")).unwrap();
+    let receipt = elspeth_proof::Receipt::parse(&receipt).unwrap();
+    let old = cli.say(&["keys", "show", "old.key"]).out.trim().parse().unwrap();
+    let mut trust = elspeth_proof::Trust::new(vec![old], Vec::new());
+    assert!(receipt.verify(&trust).is_err());
+    for line in text.lines() {
+        assert!(trust.follow(&elspeth_proof::Succession::parse(line).unwrap()).unwrap(), "{line}");
+    }
+    let signed = elspeth_proof::Vouched::Signed(vec!["example.org/new".to_owned()]);
+    assert_eq!(receipt.verify(&trust).unwrap().vouched, signed);
+}
+
+#[test]
 fn a_database_without_a_key_says_so() {
     let cli = Cli::after_run();
     assert_said!(all(&[
@@ -116,6 +149,7 @@ fn what_is_there_is_never_replaced_by_a_head_a_receipt_or_a_proof() {
             &["head", "-d", DATABASE][..],
             &["prove", "row", "latest", "1", "-d", DATABASE],
             &["prove", "consistency", "a.head", "a.head", "-d", DATABASE],
+            &["prove", "keys", "-d", DATABASE],
         ] {
             let said = cli.say(&[command, &["-o", taken]].concat());
             assert_eq!((said.out.as_str(), said.code), ("", 1), "{command:?}");

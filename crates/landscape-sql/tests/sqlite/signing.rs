@@ -1,7 +1,7 @@
 //! Heads that are signed in the transaction of what they are about, and keys that change meanwhile.
 
 use elspeth_contracts::{Micros, RunStatus};
-use elspeth_landscape::registry::{Entry, key_id};
+use elspeth_landscape::registry::Entry;
 use elspeth_landscape::verify::{RegistryFindings, Trust, verify_registry};
 use elspeth_landscape::{LandscapeError, LandscapeWriter as _};
 use elspeth_proof::{Note, SecretKey};
@@ -49,7 +49,7 @@ fn a_key_that_changes_while_a_run_is_under_way_signs_its_end_unless_it_was_revok
             let registry = file.landscape.registry().unwrap();
             registry.rotate(&old, &new, Micros(2)).unwrap();
             if revoked {
-                registry.revoke(&new, (&key_id(old.public()), "it was lost"), Micros(3)).unwrap();
+                registry.revoke(&new, (&old.public().short_name(), "it was lost"), Micros(3)).unwrap();
             }
             writer.seal(&seal(RunStatus::Interrupted), &sealed()).await.unwrap();
             let mut expected = vec![

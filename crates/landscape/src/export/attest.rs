@@ -2,7 +2,7 @@
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::RunId;
-use elspeth_proof::{Checkpoint, Digest, Hash, Trust, Vouched, merkle};
+use elspeth_proof::{BadCheckpoint, BadNote, Checkpoint, Digest, Hash, Note, Trust, Vouched, merkle};
 use serde::{Deserialize, Serialize};
 
 use crate::LandscapeError;
@@ -83,6 +83,16 @@ pub fn attest(scan: &mut dyn RegistryScan, run: RunId) -> Result<Option<Attestat
 }
 
 impl Attestation {
+    /// The name of the log.
+    ///
+    /// # Errors
+    /// What is wrong with the head, in words.
+    pub fn origin(&self) -> Result<String, String> {
+        let note: Note = self.head.parse().map_err(|error: BadNote| error.to_string())?;
+        let head: Checkpoint = note.text().parse().map_err(|error: BadCheckpoint| error.to_string())?;
+        Ok(head.origin)
+    }
+
     /// Whether the entry is in the log, and who stands for its head.
     ///
     /// # Errors

@@ -116,10 +116,10 @@ impl Loaded {
     /// # Errors
     /// What is wrong with either, in words.
     pub fn vouched(&self, export: &Export, trust: &Trust) -> Result<Voucher, String> {
-        let signers = export.signers(&trust.keys)?;
         let Some(attestation) = &export.manifest.registry else {
-            return Ok(Voucher { signers, head: None });
+            return Ok(Voucher { signers: export.signers(trust.keys())?, head: None });
         };
+        let signers = export.signers(&trust.keys_of(&attestation.origin()?))?;
         let is_end = |line: &&RegistryLine| {
             matches!(Entry::read(&line.entry), Some(Entry::Sealed(_) | Entry::Imported(_)))
         };
@@ -130,7 +130,7 @@ impl Loaded {
         let head = attestation.vouched(trust).or_else(|error| match signers.is_empty() {
             true => Err(error),
             // Whoever signed the export need not have signed the head.
-            false => attestation.vouched(&Trust { keys: Vec::new(), heads: trust.heads.clone() }),
+            false => attestation.vouched(&trust.heads_alone()),
         })?;
         Ok(Voucher { signers, head: Some(head) })
     }

@@ -4,7 +4,7 @@ use elspeth_canonical::{ContentHash, HashVersion, to_canonical_vec};
 use elspeth_contracts::{Micros, RunId, RunStatus};
 use serde::{Deserialize, Serialize};
 
-use super::{as_text, key_id};
+use super::as_text;
 use crate::integrity::Registered;
 use crate::purge::PurgeStart;
 use crate::{LandscapeError, Resumption, RunStart, TakeUp};
@@ -395,7 +395,7 @@ impl Entry {
         match self {
             Self::Opened(_) | Self::Begun(_) | Self::TakenUp(_) => None,
             Self::KeyAdded(KeyAdded { key, .. }) => {
-                key.parse().ok().map(|key: elspeth_proof::PublicKey| key_id(&key))
+                key.parse().ok().map(|key: elspeth_proof::PublicKey| key.short_name())
             }
             Self::KeyRevoked(KeyRevoked { signed_by, .. }) => Some(signed_by.clone()),
             Self::Head(RunHead { signed_by, .. })

@@ -26,6 +26,9 @@ pub struct KnownKey {
     pub added_at: Micros,
     /// When it was revoked, and why.
     pub revoked: Option<(Micros, String)>,
+    /// The text of the entry by which it took the place of the key before it, for [`elspeth_proof::Succession`]; a first key took
+    /// no other's.
+    pub succession: Option<String>,
 }
 
 /// What a log says to a key that is to sign its heads.
@@ -85,17 +88,11 @@ pub enum KeyRefused {
     },
 }
 
-/// A key's short name: `<name>+<8 hex digits>`.
-#[must_use]
-pub fn key_id(key: &PublicKey) -> String {
-    format!("{}+{}", key.name(), key.id())
-}
-
 impl KnownKey {
     /// Its short name.
     #[must_use]
     pub fn id(&self) -> String {
-        key_id(&self.key)
+        self.key.short_name()
     }
 }
 
@@ -133,7 +130,7 @@ impl Keys {
         if current.key == *key {
             return Ok(Admission::Current);
         }
-        let (given, current) = (key_id(key), current.id());
+        let (given, current) = (key.short_name(), current.id());
         match self.find(&given).and_then(|known| known.revoked.as_ref()) {
             Some((_, reason)) => Err(KeyRefused::Revoked { given, reason: reason.clone(), current }),
             None => Err(KeyRefused::Other { given, current }),
@@ -151,16 +148,16 @@ impl Keys {
         new: &SecretKey,
     ) -> Result<Entry, LandscapeError> {
         if self.admit(old.public())? == Admission::First {
-            return Err(KeyRefused::Unknown { given: key_id(old.public()) }.into());
+            return Err(KeyRefused::Unknown { given: old.public().short_name() }.into());
         }
-        if self.find(&key_id(new.public())).is_some() {
-            return Err(KeyRefused::UsedBefore { given: key_id(new.public()) }.into());
+        if self.find(&new.public().short_name()).is_some() {
+            return Err(KeyRefused::UsedBefore { given: new.public().short_name() }.into());
         }
         let added = KeyAdded {
             origin: origin.to_owned(),
             key: new.public().to_string(),
             added_at: now,
-            replaces: Some(key_id(old.public())),
+            replaces: Some(old.public().short_name()),
             signatures: Vec::new(),
         };
         let note = signed(&Entry::KeyAdded(added.clone()), &[old, new])?;
@@ -178,15 +175,15 @@ impl Keys {
         (key, reason): (&str, &str),
     ) -> Result<Entry, LandscapeError> {
         if self.admit(by.public())? == Admission::First {
-            return Err(KeyRefused::Unknown { given: key_id(by.public()) }.into());
+            return Err(KeyRefused::Unknown { given: by.public().short_name() }.into());
         }
-        self.check_revocable(key, &key_id(by.public()))?;
+        self.check_revocable(key, &by.public().short_name())?;
         let revoked = KeyRevoked {
             origin: origin.to_owned(),
             key: key.to_owned(),
             revoked_at: now,
             reason: reason.to_owned(),
-            signed_by: key_id(by.public()),
+            signed_by: by.public().short_name(),
             signatures: Vec::new(),
         };
         let note = signed(&Entry::KeyRevoked(revoked.clone()), &[by])?;
@@ -235,13 +232,14 @@ impl Keys {
         };
         if added.origin != origin {
             return Err("it is about another log".to_owned());
-        } else if added.replaces != current.as_ref().map(key_id) {
+        } else if added.replaces != current.as_ref().map(PublicKey::short_name) {
             return Err("it does not take the place of the key before it".to_owned());
-        } else if self.find(&key_id(&key)).is_some() {
+        } else if self.find(&key.short_name()).is_some() {
             return Err("its key was there before".to_owned());
         }
         check_signed(entry, &added.signatures, &signers)?;
-        self.known.push(KnownKey { key, added_at: added.added_at, revoked: None });
+        let succession = current.map(|_| entry.text().map_err(|error| error.to_string())).transpose()?;
+        self.known.push(KnownKey { key, added_at: added.added_at, revoked: None, succession });
         Ok(())
     }
 
@@ -251,7 +249,7 @@ impl Keys {
         };
         if revoked.origin != origin {
             return Err("it is about another log".to_owned());
-        } else if revoked.signed_by != key_id(&current) {
+        } else if revoked.signed_by != current.short_name() {
             return Err("it is not by the key that signs then".to_owned());
         } else if self.check_revocable(&revoked.key, &revoked.signed_by).is_err() {
             return Err("its key is not one that could be revoked then".to_owned());
@@ -281,7 +279,7 @@ fn check_signed(entry: &Entry, lines: &[String], keys: &[PublicKey]) -> Result<(
         let note: Result<Note, _> = format!("{statement}\n{line}\n").parse();
         let by = note.and_then(|note| note.verify(std::slice::from_ref(key)).map(|by| by.len()));
         if by != Ok(1) {
-            return Err(format!("the key {} did not sign it", key_id(key)));
+            return Err(format!("the key {} did not sign it", key.short_name()));
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_proof::{Checkpoint, Hash, Note, SecretKey};
 
-use super::{Entry, key_id};
+use super::Entry;
 use crate::LandscapeError;
 use crate::integrity::{MerkleTree, TreeState};
 
@@ -66,7 +66,7 @@ impl Log {
     ) -> Result<Appended, LandscapeError> {
         let signer = signer.filter(|signer| match entry.signer_mut() {
             Some(signed_by) => {
-                *signed_by = Some(key_id(signer.key.public()));
+                *signed_by = Some(signer.key.public().short_name());
                 true
             }
             None => entry.is_about_keys(),

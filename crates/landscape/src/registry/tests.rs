@@ -104,7 +104,7 @@ fn every() -> Vec<Entry> {
     keys.enter(ORIGIN, &added(&old)).unwrap();
     let rotation = keys.rotation((ORIGIN, Micros(2_500)), &old, &new).unwrap();
     keys.enter(ORIGIN, &rotation).unwrap();
-    let id = key_id(old.public());
+    let id = old.public().short_name();
     let revocation = keys.revocation((ORIGIN, Micros(2_600)), &new, (&id, "it was lost")).unwrap();
     let head = RunHead {
         run: run(),
@@ -284,7 +284,7 @@ fn a_revocation_is_by_the_key_that_signs_then_and_of_another() {
     let before = keys(&[added(&old)]).unwrap();
     let rotation = before.rotation((ORIGIN, Micros(9)), &old, &new).unwrap();
     let rotated = keys(&[added(&old), rotation.clone()]).unwrap();
-    let ids = [&old, &new].map(|key| key_id(key.public()));
+    let ids = [&old, &new].map(|key| key.public().short_name());
     let revoke = |by: &SecretKey, id: &str| rotated.revocation((ORIGIN, Micros(10)), by, (id, "lost"));
     let revocation = revoke(&new, &ids[0]).unwrap();
     for (by, id) in [(&old, &ids[0]), (&old, &ids[1]), (&new, &ids[1]), (&new, &"nobody+00000000".to_owned())]
@@ -319,5 +319,5 @@ fn the_first_key_comes_by_itself() {
     assert!(none.rotation((ORIGIN, Micros(1)), &key(1), &key(2)).is_err());
     assert!(none.revocation((ORIGIN, Micros(1)), &key(1), ("x+00000000", "lost")).is_err());
     let public: PublicKey = key(1).public().clone();
-    assert_eq!(key_id(&public), format!("example.org/audit+{}", public.id()));
+    assert_eq!(public.short_name(), format!("example.org/audit+{}", public.id()));
 }

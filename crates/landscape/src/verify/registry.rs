@@ -4,7 +4,7 @@
 use elspeth_proof::{Checkpoint, Note, PublicKey};
 
 use super::ledger::{Bad, Check, Ledger};
-use crate::registry::{Entry, Keys, Log, Opened, key_id};
+use crate::registry::{Entry, Keys, Log, Opened};
 use crate::{Corruption, LandscapeError};
 
 /// What a database does for those who verify its registry. Everything is of one moment.
@@ -245,7 +245,7 @@ impl<'a> Pass<'a> {
         match found {
             Err(what) => self.found.bad.push(bad(what)),
             Ok(by) => {
-                let is_trusted = self.trusted.iter().any(|key| key_id(key) == by);
+                let is_trusted = self.trusted.iter().any(|key| key.short_name() == by);
                 if is_trusted {
                     self.found.covered = self.found.covered.map(|_| size);
                     self.untrusted = None;
@@ -335,9 +335,9 @@ impl<'a> Pass<'a> {
             self.found.unknown.push("no head is signed by a given key".to_owned());
         }
         for given in &self.trust.keys {
-            let known = self.keys.find(&key_id(given)).and_then(|known| known.revoked.as_ref());
+            let known = self.keys.find(&given.short_name()).and_then(|known| known.revoked.as_ref());
             if let Some((_, reason)) = known {
-                self.found.notes.push(format!("{} was revoked: {reason}", key_id(given)));
+                self.found.notes.push(format!("{} was revoked: {reason}", given.short_name()));
             }
         }
     }

@@ -99,7 +99,7 @@ pub(crate) fn keys() -> Vec<PublicKey> {
 }
 
 pub(crate) fn trust() -> Trust {
-    Trust { keys: keys(), heads: Vec::new() }
+    Trust::new(keys(), Vec::new())
 }
 
 impl World {
