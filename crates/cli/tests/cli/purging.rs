@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{Cli, Said};
+use crate::terminal::Terminal;
 use serde_json::{Value as Json, json};
 
 const DB: [&str; 2] = ["-d", "out/audit.db"];
@@ -120,6 +121,29 @@ fn without_a_yes_and_a_terminal_nothing_is_deleted() {
     assert_eq!(ask(&cli, &["purge", "--older-than", "0", "-y", "-n"]).code, 2, "one or the other");
     ask(&cli, &["purge", "--older-than", "0", "-n"]);
     assert_eq!(ask(&cli, &["explain", "--row", "0"]).out, before);
+}
+
+#[test]
+fn on_a_terminal_only_a_yes_deletes() {
+    let cli = Cli::after_run();
+    let before = ask(&cli, &["explain", "--row", "0"]).out;
+    let purge = |answer: &str| {
+        let command = cli.command(&[&["purge", "--older-than", "0"][..], &DB].concat());
+        let mut terminal = Terminal::of(&command, (40, 100));
+        terminal.until("would go").until("delete them? [y/N] ").press(answer);
+        terminal
+    };
+    for no in ["n\n", "\n", "maybe\n", "\u{4}"] {
+        let mut refused = purge(no);
+        refused.until("nothing was deleted");
+        assert_eq!(refused.end(), Some(0), "{no:?}");
+        assert_eq!(ask(&cli, &["explain", "--row", "0"]).out, before, "{no:?}");
+    }
+    let mut agreed = purge("Yes\n");
+    agreed.until("purged 1 run in");
+    assert_eq!(agreed.end(), Some(0));
+    let mut shown = ask_json(&cli, &["explain", "--row", "0"]);
+    assert_eq!(shown["row"]["data"].take(), json!({"purged": true}));
 }
 
 #[test]
