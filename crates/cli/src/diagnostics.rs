@@ -76,15 +76,42 @@ fn handler() -> GraphicalReportHandler {
     GraphicalReportHandler::new_themed(theme).with_links(false).with_width(110)
 }
 
-/// A text with the place in it that is meant, which miette would count in bytes.
+/// The lines around a place, which miette would count from their first, and its column in bytes.
 #[derive(Debug)]
 struct Quoted {
     name: String,
     text: String,
+    /// The place, in bytes of `text`.
+    span: SourceSpan,
+    /// Lines in front of `text`.
+    before: usize,
     /// From 1.
     line: usize,
     /// In characters, from 1.
     column: usize,
+}
+
+/// Lines before and behind a place that are quoted; the rest of a text is not looked at, however many errors it has.
+const AROUND: usize = 3;
+
+impl Quoted {
+    fn new(diagnostic: &Diagnostic) -> Option<Self> {
+        let (source, span) = (diagnostic.source.as_ref()?, diagnostic.span?);
+        let (ahead, rest) = source.text.split_at_checked(span.offset)?;
+        let start = ahead.rmatch_indices('\n').nth(AROUND).map_or(0, |(at, _)| at + 1);
+        let behind = rest.get(span.len..).unwrap_or_default();
+        let end = behind
+            .match_indices('\n')
+            .nth(AROUND)
+            .map_or(source.text.len(), |(at, _)| span.offset + span.len + at + 1);
+        let text = harmless(&source.text[start..end]);
+        let offset = span.offset - start;
+        let line = diagnostic.line.unwrap_or(1);
+        let before = (line - 1).saturating_sub(text[..offset].matches('\n').count());
+        let column = diagnostic.column.unwrap_or(1);
+        let span = (offset, span.len).into();
+        Some(Self { name: printable(&source.name), text, span, before, line, column })
+    }
 }
 
 impl SourceCode for Quoted {
@@ -98,7 +125,7 @@ impl SourceCode for Quoted {
         // Without lines around it, the place itself is asked for.
         let (line, column) = match (lines_before, lines_after) {
             (0, 0) => (self.line - 1, self.column - 1),
-            _ => (read.line(), read.column()),
+            _ => (read.line() + self.before, read.column()),
         };
         let name = self.name.clone();
         let (data, span, count) = (read.data(), *read.span(), read.line_count());
@@ -115,16 +142,7 @@ struct Report<'a> {
 
 impl<'a> Report<'a> {
     fn new(diagnostic: &'a Diagnostic, severity: Severity) -> Self {
-        let source = match (&diagnostic.source, diagnostic.span) {
-            (Some(source), Some(_)) => Some(Quoted {
-                name: printable(&source.name),
-                text: harmless(&source.text),
-                line: diagnostic.line.unwrap_or(1),
-                column: diagnostic.column.unwrap_or(1),
-            }),
-            _ => None,
-        };
-        Self { diagnostic, source, severity }
+        Self { diagnostic, source: Quoted::new(diagnostic), severity }
     }
 }
 
@@ -160,8 +178,8 @@ impl miette::Diagnostic for Report<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let span = self.diagnostic.span.filter(|_| self.source.is_some())?;
-        let label = LabeledSpan::new_primary_with_span(Some("here".to_owned()), (span.offset, span.len));
+        let span = self.source.as_ref()?.span;
+        let label = LabeledSpan::new_primary_with_span(Some("here".to_owned()), span);
         Some(Box::new(std::iter::once(label)))
     }
 }

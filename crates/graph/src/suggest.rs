@@ -7,9 +7,11 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let letters = name.chars().count();
     let limit = if letters > 1 { (letters / 3).max(1) } else { 0 };
     let lower = name.to_lowercase();
+    // So many letters differ at least; comparing each is what takes long.
+    let may_be_near = |candidate: &str| candidate.chars().count().abs_diff(letters) <= limit;
     candidates
         .into_iter()
-        .filter(|candidate| *candidate != name)
+        .filter(|candidate| *candidate != name && may_be_near(candidate))
         .map(|candidate| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
