@@ -229,6 +229,33 @@ fn what_is_no_journal_is_left_alone() {
     assert!(elspeth_app::runs(&scratch.database()).unwrap().is_empty(), "nothing was begun");
 }
 
+/// An export begins as a journal does.
+#[test]
+fn an_export_is_no_journal() {
+    let scratch = scratch();
+    let run = scratch.run(SETTINGS).unwrap().run.run_id.to_string();
+    let (output, format) = (scratch.path("record.jsonl"), ExportFormat::Json);
+    let choice = ExportChoice { run, output, format, bodies: false, sign: None };
+    elspeth_app::export(&scratch.database(), &choice).unwrap();
+    let exported = scratch.read("record.jsonl");
+    let begins =
+        exported.lines().map(kind).take_while(|kind| ["run", "node", "edge"].contains(&&**kind)).count();
+    // Also one of which no more is left than a journal may begin with, and some of its next line.
+    let whole: Vec<&str> = exported.split_inclusive('\n').collect();
+    let cut = whole[..=begins].concat().trim_end().to_owned();
+    for text in [exported.clone(), cut, exported.lines().skip(1).collect()] {
+        scratch.write(JOURNAL, &text);
+        let refused = scratch.run(SETTINGS).unwrap_err();
+        assert!(refused.to_string().contains("the file is no journal"), "{refused}");
+        assert_eq!(scratch.read(JOURNAL), text);
+    }
+    // That much a crash may have left of a first part.
+    scratch.write(JOURNAL, &whole[..begins].concat());
+    let report = scratch.run(SETTINGS).unwrap();
+    assert_eq!((report.run.status, report.warnings), (RunStatus::Completed, Vec::new()));
+    check(&scratch, &report.run.run_id.to_string());
+}
+
 #[test]
 fn a_journal_that_somebody_writes_is_nobody_elses() {
     let scratch = scratch();

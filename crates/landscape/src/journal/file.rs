@@ -1,7 +1,7 @@
 //! The file of a journal: only ever longer, but for what a crash left unfinished at its end.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Error, Read, Result as IoResult, Seek, SeekFrom};
+use std::io::{BufRead as _, BufReader, Error, Read, Result as IoResult, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use elspeth_contracts::{RunId, create_durable, sync_folder};
@@ -12,10 +12,13 @@ use crate::LandscapeError;
 
 /// Bytes that are read at once on the way back.
 const CHUNK: u64 = 1 << 16;
-/// What the first line of a journal begins with.
+/// What the first line of a journal begins with, and what else the first part of one has until it is closed.
 const BEGINS: &[u8] = b"{\"record\":\"run\",";
+const REGISTERED: [&[u8]; 3] = [BEGINS, b"{\"record\":\"node\",", b"{\"record\":\"edge\","];
 const LINK: &[u8] = b"{\"record\":\"link\",";
 const SEALED: &[u8] = b"{\"record\":\"sealed\",";
+/// As many bytes of a line as tell what it begins with.
+const LONGEST: u64 = 32;
 
 /// Which half of an epoch a link closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,46 +87,68 @@ impl JournalFile {
             sync_folder(folder)?;
         }
         let mut journal = Self { file, path: path.to_owned() };
-        journal.check()?;
-        let end = journal.last(&[LINK, SEALED])?.map_or(0, |(at, line)| at + line.len() as u64);
+        let end = match journal.last(&[LINK, SEALED])? {
+            Some((at, line)) => at + line.len() as u64,
+            None => journal.unfinished()?,
+        };
         journal.cut(end)?;
         Ok(journal)
     }
 
-    /// Nothing that is no journal is written to, or cut.
-    fn check(&mut self) -> IoResult<()> {
-        let mut begin = vec![0; BEGINS.len()];
+    /// Nothing that is no journal is written to, or cut: what has no closed part is empty, or the beginning of a first one. An
+    /// export begins as a journal does, but goes on otherwise.
+    fn unfinished(&mut self) -> IoResult<u64> {
         self.file.seek(SeekFrom::Start(0))?;
-        let mut read = 0;
-        while read < begin.len() {
-            match self.file.read(&mut begin[read..])? {
-                0 => break,
-                some => read += some,
+        let mut lines = BufReader::new(&self.file);
+        let (mut begin, mut first) = (Vec::new(), true);
+        loop {
+            begin.clear();
+            lines.by_ref().take(LONGEST).read_until(b'\n', &mut begin)?;
+            if begin.is_empty() {
+                return Ok(0);
             }
-        }
-        match BEGINS.starts_with(&begin[..read]) {
-            true => Ok(()),
-            false => Err(Error::other("the file is no journal; name another one, or move it away")),
+            let may_be = if first { &REGISTERED[..1] } else { &REGISTERED[..] };
+            let part = |known: &&[u8]| begin.starts_with(known) || known.starts_with(&begin);
+            if !may_be.iter().any(part) {
+                return Err(Error::other("the file is no journal; name another one, or move it away"));
+            }
+            if !begin.ends_with(b"\n") {
+                lines.skip_until(b'\n')?;
+            }
+            first = false;
         }
     }
 
-    /// The last whole line that begins with one of these, and where it begins.
+    /// The last whole line that begins with one of these, and where it begins. However far back that is, a piece at a time is
+    /// read.
     fn last(&mut self, beginnings: &[&[u8]]) -> IoResult<Option<(u64, Vec<u8>)>> {
         let length = self.file.metadata()?.len();
-        let mut window = CHUNK;
-        loop {
-            let from = length.saturating_sub(window);
-            let mut bytes = Vec::new();
-            self.file.seek(SeekFrom::Start(from))?;
-            (&mut self.file).take(length - from).read_to_end(&mut bytes)?;
-            if let Some((at, line)) = last_line(&bytes, from > 0, beginnings) {
-                return Ok(Some((from + at as u64, line.to_vec())));
+        let (mut to, mut end) = (length, None);
+        while to > 0 {
+            let from = to.saturating_sub(CHUNK);
+            // The beginning of a line may be in the piece before.
+            let bytes = self.bytes(from, length.min(to + LONGEST))?;
+            let piece = usize::try_from(to - from).map_or(bytes.len(), |piece| piece.min(bytes.len()));
+            let newlines = (0..piece).rev().filter(|at| bytes[*at] == b'\n').map(|at| at + 1);
+            let starts = newlines.chain((from == 0).then_some(0));
+            for start in starts {
+                let at = from + start as u64;
+                if let Some(end) = end.replace(at)
+                    && beginnings.iter().any(|begin| bytes[start..].starts_with(begin))
+                {
+                    return Ok(Some((at, self.bytes(at, end)?)));
+                }
             }
-            if from == 0 {
-                return Ok(None);
-            }
-            window = window.saturating_mul(4);
+            to = from;
         }
+        Ok(None)
+    }
+
+    fn bytes(&mut self, from: u64, to: u64) -> IoResult<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.file.seek(SeekFrom::Start(from))?;
+        (&mut self.file).take(to - from).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// The link with which it ends, where that is one of this run. The run's own end is none any more when it goes on.
@@ -163,19 +188,6 @@ impl JournalFile {
             around(Act::SyncJournal, || io(Call::Sync, &self.path).and_then(|()| self.file.sync_data()));
         synced.map_err(|error| trouble(&self.path, &error))
     }
-}
-
-/// The last whole line that begins with one of these. The first line is none where it is `cut`.
-fn last_line<'b>(bytes: &'b [u8], cut: bool, beginnings: &[&[u8]]) -> Option<(usize, &'b [u8])> {
-    let (mut at, mut found) = (0, None);
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let whole = line.ends_with(b"\n") && (at > 0 || !cut);
-        if whole && beginnings.iter().any(|begin| line.starts_with(begin)) {
-            found = Some((at, line));
-        }
-        at += line.len();
-    }
-    found
 }
 
 fn trouble(path: &Path, error: &Error) -> LandscapeError {
