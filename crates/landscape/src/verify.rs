@@ -47,7 +47,8 @@ use places::Places;
 pub use registry::{RegistryFindings, RegistryScan, StoredEntry, Trust, verify_registry};
 pub use scan::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord, Later,
-    LaterFile, LaterSink, PurgeRecord, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
+    LaterFile, LaterSink, PurgeRecord, Purging, RecordScan, RowRecords, RunMark, ScanSource, TokenRange,
+    TokenRecords,
 };
 use story::Story;
 
@@ -441,7 +442,7 @@ impl Verifier<'_> {
         Self::kept(aside.blocks, (kept, bodies), ledger);
         let ran_here = self.subject.ran_here;
         let files = Files { artifacts, read: aside.files, imported: entered.is_imported(), ran_here };
-        artifacts::check(scan, run, files, ledger)?;
+        artifacts::check(self.source, run, files, ledger)?;
         if cfg!(debug_assertions)
             && by_hand
             && consuming

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use elspeth_app::{Progress, RunId, RunObserver, TrustChoice, VerifyChoice, VerifyStatus};
+use elspeth_app::{
+    EnvChoice, Progress, PurgeChoice, RunId, RunObserver, TrustChoice, VerifyChoice, VerifyStatus,
+};
+use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord};
 use elspeth_landscape::verify::{RecordScan, ScanSource, Subject, verify};
 use elspeth_landscape::{LandscapeError, LandscapeReader as _, RunRecord, RunRef};
 use elspeth_landscape_sql::{Landscape, Scans};
@@ -30,34 +33,51 @@ impl ScanSource for Few {
     }
 }
 
-#[test]
-fn a_database_that_cannot_be_opened_often_enough_is_an_error_and_no_accusation() {
-    let place = Place::of_rows(EPOCHS * 2);
-    place.run(None).unwrap();
-    let landscape = Landscape::at(&place.path("audit.db").display().to_string()).unwrap();
+/// What a verification is told of a run.
+struct Read {
+    run: RunRecord,
+    nodes: Vec<NodeRecord>,
+    edges: Vec<EdgeRecord>,
+    artifacts: Vec<ArtifactRecord>,
+}
+
+fn read(landscape: &Landscape) -> Read {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (run, nodes, edges, artifacts) = runtime.block_on(async {
+    runtime.block_on(async {
         let reader = landscape.reader().await.unwrap();
         let run = reader.run(&RunRef::Latest).await.unwrap();
         let (nodes, edges) =
             (reader.nodes(run.run_no).await.unwrap(), reader.edges(run.run_no).await.unwrap());
         let artifacts = reader.artifacts(run.run_no).await.unwrap();
-        (run, nodes, edges, artifacts)
-    });
-    let subject = Subject {
-        run: &run,
-        nodes: &nodes,
-        edges: &edges,
-        resumptions: &[],
-        artifacts: Some(&artifacts),
-        bodies: None,
-        registry: None,
-        ran_here: true,
-        alone: false,
-    };
+        Read { run, nodes, edges, artifacts }
+    })
+}
+
+impl Read {
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            run: &self.run,
+            nodes: &self.nodes,
+            edges: &self.edges,
+            resumptions: &[],
+            artifacts: Some(&self.artifacts),
+            bodies: None,
+            registry: None,
+            ran_here: true,
+            alone: false,
+        }
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_often_enough_is_an_error_and_no_accusation() {
+    let place = Place::of_rows(EPOCHS * 2);
+    place.run(None).unwrap();
+    let landscape = Landscape::at(&place.path("audit.db").display().to_string()).unwrap();
+    let read = read(&landscape);
     for opened in 0.. {
         let few = Few { scans: landscape.scans().unwrap(), left: AtomicUsize::new(opened) };
-        match verify(&few, &subject) {
+        match verify(&few, &read.subject()) {
             Ok(found) => {
                 assert_eq!(found.status, VerifyStatus::Ok, "{opened}: {:#?}", found.checks);
                 assert!(opened > 0);
@@ -117,4 +137,62 @@ fn a_run_is_verified_while_it_is_written() {
     });
     assert!(seen.load(Ordering::Relaxed) >= ENOUGH);
     assert_eq!(place.status(), VerifyStatus::Ok);
+}
+
+#[test]
+fn a_run_is_verified_while_it_is_purged() {
+    let place = Place::of_rows(EPOCHS * 20);
+    place.run(None).unwrap();
+    let over = AtomicBool::new(false);
+    let begun = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        let (place, over, begun) = (&place, &over, &begun);
+        scope.spawn(move || {
+            begun.wait();
+            while !over.load(Ordering::Relaxed) {
+                let found =
+                    elspeth_app::verify(&place.database(), &VerifyChoice::All, &TrustChoice::default());
+                assert_eq!(found.unwrap()[0].status, VerifyStatus::Ok);
+            }
+        });
+        let choice =
+            PurgeChoice { older_than_days: None, run: Some("latest".to_owned()), env: EnvChoice::NoDotenv };
+        let plan = elspeth_app::purge_plan(&place.database(), &choice).unwrap();
+        begun.wait();
+        let report = elspeth_app::purge(plan).unwrap();
+        over.store(true, Ordering::Relaxed);
+        assert!(report.finished);
+    });
+    assert_eq!(place.status(), VerifyStatus::Ok);
+}
+
+/// Lets another run of the pipeline come and go, as soon as somebody has begun to look at a record.
+struct Overtaken<'a> {
+    scans: Scans,
+    place: &'a Place,
+    opened: AtomicUsize,
+}
+
+impl ScanSource for Overtaken<'_> {
+    fn open(&self, run: &RunRecord) -> Result<Box<dyn RecordScan>, LandscapeError> {
+        let scan = self.scans.open(run)?;
+        if self.opened.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.place.scratch.write("in.csv", "id\n7\n");
+            self.place.run(None).unwrap();
+        }
+        Ok(scan)
+    }
+}
+
+#[test]
+fn a_file_that_another_run_wrote_meanwhile_is_no_finding() {
+    let place = Place::of_rows(3);
+    place.run(None).unwrap();
+    let landscape = Landscape::at(&place.path("audit.db").display().to_string()).unwrap();
+    let read = read(&landscape);
+    let source = Overtaken { scans: landscape.scans().unwrap(), place: &place, opened: AtomicUsize::new(0) };
+    let found = verify(&source, &read.subject()).unwrap();
+    assert_eq!(found.status, VerifyStatus::Ok, "{:#?}", found.checks);
+    let files = found.checks.iter().find(|check| check.name == "artifacts").unwrap();
+    assert!(files.detail.contains("was written again by run"), "{}", files.detail);
 }

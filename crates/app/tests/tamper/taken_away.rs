@@ -29,7 +29,7 @@ checkpoint: {frequency: every_n, checkpoint_interval: 2}
 
 /// A folder with a database that holds small runs, and keys.
 pub(crate) struct Place {
-    scratch: Scratch,
+    pub(crate) scratch: Scratch,
 }
 
 struct Quiet;

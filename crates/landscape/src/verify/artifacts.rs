@@ -12,7 +12,7 @@ use elspeth_canonical::{ContentHash, HashVersion};
 use elspeth_contracts::{ArtifactRecord, RunId, RunStatus};
 use serde_json::Value;
 
-use super::scan::{Later, LaterFile, LaterSink, RecordScan};
+use super::scan::{Later, LaterFile, LaterSink, ScanSource};
 use super::{Bad, Check, Ledger};
 use crate::{LandscapeError, RunRecord};
 
@@ -42,9 +42,10 @@ pub(super) struct Files<'a> {
     pub(super) ran_here: bool,
 }
 
-/// Compares every file that a completed run published with what was read.
+/// Compares every file that a completed run published with what was read. Which runs wrote it later is asked as the record is
+/// by now: what scans see that were opened before knows of none that came while files were read.
 pub(super) fn check(
-    scan: &mut dyn RecordScan,
+    source: &dyn ScanSource,
     run: &RunRecord,
     files: Files<'_>,
     ledger: &mut Ledger,
@@ -71,7 +72,7 @@ pub(super) fn check(
     if elsewhere > 0 {
         ledger.note(Check::Artifacts, format!("{elsewhere} artifacts are no files and were not looked at"));
     }
-    let later = if other.is_empty() { Later::default() } else { scan.later()? };
+    let later = if other.is_empty() { Later::default() } else { source.open(run)?.later()? };
     for (artifact, found) in other {
         let path = &artifact.path;
         let is_there = matches!(found, Ok(Some(_)));

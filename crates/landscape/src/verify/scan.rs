@@ -129,6 +129,21 @@ pub struct RunMark {
     pub grade: Grade,
     /// Its seal.
     pub record_root: Option<ContentHash>,
+    /// What purges did with it.
+    pub purging: Purging,
+}
+
+/// How far the purges of a run are: each of their commits changes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Purging {
+    /// Purges that have yet to end.
+    pub open: u64,
+    /// All of them.
+    pub all: u64,
+    /// Blocks of bodies that they removed.
+    pub blocks: u64,
+    /// Files that they dealt with.
+    pub files: u64,
 }
 
 impl RunMark {
@@ -137,6 +152,11 @@ impl RunMark {
         self.status == run.status
             && self.owner == run.owner
             && (self.heartbeat_at == run.heartbeat_at || run.status == RunStatus::Running)
+    }
+
+    /// Whether somebody may be changing what there is of the run.
+    pub(super) fn is_changing(&self) -> bool {
+        self.status == RunStatus::Running || self.purging.open > 0
     }
 }
 

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
-use elspeth_contracts::RunStatus;
-
 use super::bodies::Looked;
 use super::examine::{Examined, examine};
 use super::gather::Known;
@@ -28,20 +26,20 @@ pub(super) struct Opened<'a> {
     pub(super) spare: Mutex<Vec<Box<dyn RecordScan>>>,
 }
 
-/// How often scans of a run that is written are brought to one moment. Between two of its commits there is time for a few.
+/// How often scans of a run that is changed are brought to one moment. Between two of its commits there is time for a few.
 const TRIES: usize = 1_000;
 
-/// Scans of a run, which all see the same: of one that is written, as many as are ever needed. At least one.
+/// Scans of a run, which all see the same: of one that is written or purged, as many as are ever needed. At least one.
 pub(super) fn together(
     source: &dyn ScanSource,
     run: &RunRecord,
 ) -> Result<Vec<Box<dyn RecordScan>>, LandscapeError> {
-    let count = match run.status {
-        // The own one, one that counts, and those of the threads.
-        RunStatus::Running => 2 + cores().min(MOST),
-        RunStatus::Completed | RunStatus::Failed | RunStatus::Interrupted => 1,
-    };
-    let mut scans = (0..count).map(|_| source.open(run)).collect::<Result<Vec<_>, _>>()?;
+    let mut scans = vec![source.open(run)?];
+    if scans[0].mark()?.is_changing() {
+        // One that counts, and those of the threads.
+        let others = (0..=cores().min(MOST)).map(|_| source.open(run));
+        scans.extend(others.collect::<Result<Vec<_>, _>>()?);
+    }
     for _ in 0..TRIES {
         let marks = scans.iter_mut().map(|scan| scan.mark()).collect::<Result<Vec<_>, _>>()?;
         if marks.windows(2).all(|pair| pair[0] == pair[1]) {

@@ -12,7 +12,7 @@ use super::{Loaded, Records};
 use crate::export::read::is_without_bodies;
 use crate::verify::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord, Later,
-    PurgeRecord, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
+    PurgeRecord, Purging, RecordScan, RowRecords, RunMark, ScanSource, TokenRange, TokenRecords,
 };
 use crate::{Corruption, LandscapeError, RunRecord, SinkIntent};
 
@@ -56,7 +56,8 @@ fn cloned<R: Clone>(effect: &Effect<R>) -> Effect<R> {
 impl RecordScan for Scan {
     fn mark(&mut self) -> Answer<RunMark> {
         let RunRecord { status, heartbeat_at, grade, record_root, .. } = self.run;
-        Ok(RunMark { status, owner: self.run.owner.clone(), heartbeat_at, grade, record_root })
+        let (owner, purging) = (self.run.owner.clone(), Purging::default());
+        Ok(RunMark { status, owner, heartbeat_at, grade, record_root, purging })
     }
 
     /// An export is of one moment.
