@@ -3,6 +3,7 @@ use serde::Serialize;
 
 use crate::export::{ExportChoice, ExportFormat, KindCount, export};
 use crate::import::import;
+use crate::scratch::Scratch;
 use crate::{AppError, DatabaseChoice, EnvChoice};
 
 /// What was copied.
@@ -33,12 +34,11 @@ pub fn copy(
     (from, to): (&DatabaseChoice, &DatabaseChoice),
     env: &EnvChoice,
 ) -> Result<CopyReport, AppError> {
-    let scratch = tempfile::Builder::new().prefix("elspeth-copy-").tempdir();
     let scratch =
-        scratch.map_err(|error| AppError::Output(format!("there is no scratch folder: {error}")))?;
+        Scratch::new().map_err(|error| AppError::Output(format!("there is no scratch folder: {error}")))?;
     let choice = ExportChoice {
         run: run.to_owned(),
-        output: scratch.path().join("run"),
+        output: scratch.join("run"),
         format: ExportFormat::Json,
         bodies: true,
         sign: None,

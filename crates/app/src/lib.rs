@@ -67,6 +67,7 @@ mod report;
 mod resume;
 mod run;
 mod runs;
+mod scratch;
 mod shell;
 mod signing;
 mod store;

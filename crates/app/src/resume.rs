@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use elspeth_config::DatabaseUrl;
-use elspeth_contracts::{Grade, NodeRecord, RunStatus, Step};
+use elspeth_contracts::{Clock as _, Grade, NodeRecord, RunStatus, Step, SystemClock};
 use elspeth_landscape::{LandscapeError, ResumePoint, RunRecord};
 use elspeth_orchestrator::RunObserver;
 use serde::Serialize;
@@ -163,9 +163,13 @@ fn purged(run: &RunRecord) -> AppError {
 }
 
 fn alive(run: &RunRecord) -> AppError {
+    let ahead = match run.heartbeat_at > SystemClock::new().now() {
+        true => ", which is ahead of this machine's clock",
+        false => "",
+    };
     AppError::Refused {
         message: format!(
-            "run {} is being written by {}, which last showed that it lives at {}",
+            "run {} is being written by {}, which last showed that it lives at {}{ahead}",
             run.run_id,
             run.owner,
             run.heartbeat_at.rfc3339()

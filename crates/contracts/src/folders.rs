@@ -1,4 +1,4 @@
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
@@ -11,6 +11,17 @@ pub fn create_folders(folder: &Path) -> io::Result<Vec<&Path>> {
     let missing = folder.ancestors().take_while(|folder| !is_there(folder)).count();
     fs::create_dir_all(folder)?;
     Ok(folder.ancestors().skip(1).take(missing).collect())
+}
+
+/// Opens a plain file for reading. Anything else at that place, such as a pipe, might never come to an end.
+///
+/// # Errors
+/// Those of [`File::open`], and one where it is no plain file.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    match fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::other("it is not a plain file")),
+    }
 }
 
 /// Creates a folder and those above it that are missing, so that they survive a power loss.

@@ -30,7 +30,7 @@ mod topology;
 pub use clock::{Clock, IdSource, Micros, ParseMicrosError, RandomIds, SystemClock};
 pub use disk::disk_advice;
 pub use enums::*;
-pub use folders::{create_durable, create_folders, sync_folder};
+pub use folders::{create_durable, create_folders, open_plain, sync_folder};
 pub use ids::*;
 pub use reason::{ErrorReason, FailureKind};
 pub use records::*;

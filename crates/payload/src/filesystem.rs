@@ -1,9 +1,10 @@
-use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use elspeth_canonical::ContentHash;
+use elspeth_contracts::open_plain;
 use elspeth_faults::{Act, Call, around};
 use tempfile::NamedTempFile;
 
@@ -95,7 +96,7 @@ impl FilesystemStore {
     /// [`PayloadError::Io`], or [`PayloadError::Mismatch`] when the file's content was changed.
     pub fn get(&self, hash: ContentHash) -> Result<Option<Vec<u8>>, PayloadError> {
         let path = self.path_of(hash);
-        let bytes = match elspeth_faults::io(Call::Read, &path).and_then(|()| fs::read(&path)) {
+        let bytes = match elspeth_faults::io(Call::Read, &path).and_then(|()| read(&path)) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(io_error("read", &path, source)),
@@ -123,6 +124,12 @@ impl FilesystemStore {
             Err(error) => Err(error),
         }
     }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_plain(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A file of that content under a name of its own, then under `path`: nobody ever sees a part of it there.

@@ -24,6 +24,19 @@ fn unfinished_below(folder: &Path) -> usize {
 }
 
 #[test]
+fn a_body_that_is_no_plain_file_is_an_error_and_never_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FilesystemStore::new(folder.path());
+    let (hash, bytes) = body("one");
+    store.put(hash, &bytes).unwrap();
+    let path = store.path_of(hash);
+    std::fs::remove_file(&path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let error = store.get(hash).unwrap_err();
+    assert!(error.to_string().ends_with("it is not a plain file"), "{error}");
+}
+
+#[test]
 fn many_who_put_one_body_at_once_leave_one_whole_file() {
     let folder = tempfile::tempdir().unwrap();
     let (hash, bytes) = body("one");

@@ -235,6 +235,20 @@ fn exports_are_verified_without_a_database() {
     assert!(stdout(&nowhere).contains("there is no manifest"));
 }
 
+/// An export may come from anybody.
+#[test]
+fn an_export_with_something_else_than_files_is_not_read() {
+    for name in fs::read_dir(exported("records")).unwrap().map(|file| file.unwrap().file_name()) {
+        let folder = copied("records");
+        let file = folder.path().join(&name);
+        fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+        let output = verify(&["export", "--key", &text(&exported("key.pub"))], &[folder.path().to_owned()]);
+        assert_eq!(code(&output), 1, "{}", stdout(&output));
+        assert!(stdout(&output).contains("it is not a plain file"), "{}", stdout(&output));
+    }
+}
+
 #[test]
 fn an_export_of_which_anything_was_changed_is_refused() {
     let key = text(&exported("key.pub"));

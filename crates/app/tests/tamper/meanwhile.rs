@@ -196,3 +196,17 @@ fn a_file_that_another_run_wrote_meanwhile_is_no_finding() {
     let files = found.checks.iter().find(|check| check.name == "artifacts").unwrap();
     assert!(files.detail.contains("was written again by run"), "{}", files.detail);
 }
+
+/// Nobody ever writes into the pipe, and a device has no end.
+#[test]
+fn what_is_no_plain_file_is_not_read() {
+    let place = Place::of_rows(3);
+    place.run(None).unwrap();
+    let output = place.path("out.csv");
+    std::fs::remove_file(&output).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&output).status().unwrap().success());
+    assert_eq!(place.status(), VerifyStatus::Incomplete);
+    std::fs::remove_file(&output).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &output).unwrap();
+    assert_eq!(place.status(), VerifyStatus::Incomplete);
+}

@@ -1,6 +1,7 @@
 //! The signature of an export: a C2SP signed note over the hash of its manifest, and so over every file of it.
 
 use elspeth_canonical::HashVersion;
+use elspeth_contracts::open_plain;
 use elspeth_proof::{BadNote, Note, PublicKey, SecretKey};
 
 use super::{ExportError, FORMAT, Manifest};
@@ -49,7 +50,7 @@ pub(super) fn signers(
 
 /// An error where a note cannot be read.
 pub(super) fn read(path: &std::path::Path) -> Result<Option<String>, ExportError> {
-    match std::fs::read_to_string(path) {
+    match open_plain(path).and_then(std::io::read_to_string) {
         Ok(note) => Ok(Some(note)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(ExportError::io("reading", path)(error)),

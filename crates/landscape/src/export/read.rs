@@ -1,11 +1,10 @@
 //! Reading an export: its manifest, its files, line by line.
 
-use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use elspeth_canonical::HashVersion;
-use elspeth_contracts::RunId;
+use elspeth_contracts::{RunId, open_plain};
 use elspeth_proof::PublicKey;
 
 use super::line::Told;
@@ -40,7 +39,7 @@ impl Export {
             beside(path).map_or_else(|| path.to_owned(), |name| path.with_file_name(name))
         };
         let missing = |what: String| ExportError::NoExport { path: manifest_path.clone(), what };
-        let text = match fs::read_to_string(&manifest_path) {
+        let text = match open_plain(&manifest_path).and_then(std::io::read_to_string) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(missing("there is no manifest, so this is no whole export".to_owned()));
@@ -82,7 +81,7 @@ impl Export {
     fn check(&self, file: &ManifestFile) -> Result<(), ExportError> {
         let path = self.path(file)?;
         let altered = |what: String| ExportError::Altered { path: path.clone(), what };
-        let mut opened = match File::open(&path) {
+        let mut opened = match open_plain(&path) {
             Ok(opened) => opened,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(altered("it is missing".to_owned()));
@@ -182,7 +181,7 @@ impl Export {
     }
 
     fn lines(&self, path: &Path, one: Each<'_>) -> Result<(), ExportError> {
-        let mut reader = BufReader::new(File::open(path).map_err(ExportError::io("reading", path))?);
+        let mut reader = BufReader::new(open_plain(path).map_err(ExportError::io("reading", path))?);
         let mut bytes = Vec::new();
         for number in 1.. {
             bytes.clear();
@@ -196,7 +195,7 @@ impl Export {
     }
 
     fn cells(&self, path: &Path, kind: Kind, one: Each<'_>) -> Result<(), ExportError> {
-        let file = File::open(path).map_err(ExportError::io("reading", path))?;
+        let file = open_plain(path).map_err(ExportError::io("reading", path))?;
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file);
         let mut record = csv::StringRecord::new();
         let mut headed = false;

@@ -4,12 +4,12 @@
 //! not what the run wrote; unless a later run wrote to the same path, which is what paths are for. A run that was imported wrote
 //! its files elsewhere: what is here is nothing that can be held against it. Nor can what a relative path means in another folder.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use elspeth_canonical::{ContentHash, HashVersion};
-use elspeth_contracts::{ArtifactRecord, RunId, RunStatus};
+use elspeth_contracts::{ArtifactRecord, RunId, RunStatus, open_plain};
 use serde_json::Value;
 
 use super::scan::{Later, LaterFile, LaterSink, ScanSource};
@@ -158,7 +158,7 @@ fn differs(artifact: &ArtifactRecord, found: OnDisk, ledger: &mut Ledger) {
 }
 
 fn on_disk(path: &Path, version: HashVersion) -> OnDisk {
-    let mut file = match File::open(path) {
+    let mut file = match open_plain(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
