@@ -194,6 +194,7 @@ fn value(atom: Atom<'_>) -> Option<Value> {
             Some(i64::try_from(number).map_or_else(|_| Value::Str(number.to_string().into()), Value::Int))
         }
         Atom::Text(text) => Some(Value::Str(text.as_ref().into())),
-        Atom::Json(json) => Some(Value::from_json(json).unwrap_or(Value::Null)),
+        // What our values cannot hold is told as it is written.
+        Atom::Json(json) => Some(Value::from_json(json).unwrap_or_else(|_| Value::Str(json.into()))),
     }
 }

@@ -6,16 +6,15 @@ use std::sync::Arc;
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{Clock, EpochNo, Outcome, RowIndex, Step, TokenKey};
-use elspeth_faults::{Act, around};
 use elspeth_graph::{Destination, ExecutionGraph, NodeSpec};
 use elspeth_landscape::ActedEpoch;
 use elspeth_phases::{Phase, within};
-use elspeth_plugin::{Sink, SinkContext, SinkError, SinkPosition};
+use elspeth_plugin::{Sink, SinkContext, SinkPosition};
 use elspeth_telemetry::Spans;
 use elspeth_value::{FieldResolution, Row};
 use thiserror::Error;
 
-use crate::{Pause, RetryPolicy, Settled, Spilled, caught};
+use crate::{Pause, RetryPolicy, Settled, Spilled};
 use one::{Deck, Times, Wrote};
 
 /// A token that has reached a sink.
@@ -161,7 +160,7 @@ impl SinkDeck {
     /// # Errors
     /// [`ActError`] of the first that cannot be opened.
     pub fn open(&mut self) -> Result<(), ActError> {
-        self.decks.values_mut().try_for_each(Deck::open)
+        self.decks.values_mut().try_for_each(|deck| deck.open(&self.around))
     }
 
     /// Tells every sink of the source's further headers.
@@ -217,16 +216,12 @@ impl SinkDeck {
         let mut acted = ActedEpoch { epoch, ..ActedEpoch::default() };
         for (step, deck) in &mut self.decks {
             let started = self.around.clock.monotonic_us();
-            let produced = around(Act::PublishSink, || {
-                caught(&deck.plugin, || deck.sink.publish())
-                    .unwrap_or_else(|reason| Err(SinkError::new(reason.message)))
-            });
-            let produced = produced.map_err(|e| deck.error(&e.message, e.help))?;
+            let (produced, attempts) = deck.publish(epoch, &self.around)?;
             let ended = self.around.clock.monotonic_us();
             if let Some(produced) = produced {
                 acted.artifacts.push(deck.artifact(*step, epoch, produced));
                 let times = Times { started, ended, run_start: self.around.run_start_us };
-                acted.operations.push(times.operation(*step, epoch, 1));
+                acted.operations.push(times.operation(*step, epoch, attempts));
             }
         }
         Ok(acted)

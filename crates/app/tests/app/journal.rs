@@ -250,7 +250,7 @@ fn an_export_is_no_journal() {
         assert_eq!(scratch.read(JOURNAL), text);
     }
     // That much a crash may have left of a first part.
-    scratch.write(JOURNAL, &whole[..begins].join(""));
+    scratch.write(JOURNAL, whole[..begins].concat());
     let report = scratch.run(SETTINGS).unwrap();
     assert_eq!((report.run.status, report.warnings), (RunStatus::Completed, Vec::new()));
     check(&scratch, &report.run.run_id.to_string());

@@ -13,19 +13,23 @@ source:
   on_success: numbers
   options: {path: $DIR/in.csv, on_validation_failure: discard, schema: {mode: fixed, fields: ['n: int']}}
 sinks:
-  numbers: {plugin: lost, on_write_failure: discard, options: {path: $DIR/none}}
+  numbers: {plugin: lost, on_write_failure: discard, options: {path: ASKED}}
 landscape: {url: 'sqlite:///$DIR/audit.db'}
 retry: {max_attempts: ATTEMPTS, initial_delay_seconds: 0.001, max_delay_seconds: 0.001}
 ";
 
-/// Fails at the first write, and then at the next opening.
-struct Lost {
-    opened: u32,
-    lost: bool,
-}
+/// What is asked of it, in this order; with a `!`, it fails.
+struct Lost(std::vec::IntoIter<String>);
 
-fn passing(what: &str) -> SinkError {
-    SinkError { retryable: true, ..SinkError::new(what) }
+impl Lost {
+    fn asked(&mut self, what: &str) -> Result<(), SinkError> {
+        let expected = self.0.next().unwrap_or_default();
+        assert_eq!(expected.trim_end_matches('!'), what);
+        match expected.ends_with('!') {
+            true => Err(SinkError { retryable: true, ..SinkError::new(format!("lost at {what}")) }),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Sink for Lost {
@@ -34,45 +38,60 @@ impl Sink for Lost {
     }
 
     fn open(&mut self, _context: &SinkContext, _position: Option<&SinkPosition>) -> Result<(), SinkError> {
-        self.opened += 1;
-        if self.opened == 2 { Err(passing("the server is not back")) } else { Ok(()) }
+        self.asked("open")
     }
 
     fn write(&mut self, _epoch: EpochNo, rows: &[SinkRow<'_>]) -> Result<Written, SinkError> {
-        if !std::mem::replace(&mut self.lost, true) {
-            return Err(passing("the server went away"));
-        }
-        assert_eq!(self.opened, 3, "it was written to before it was opened again");
+        self.asked("write")?;
         let position = SinkPosition(serde_json::json!(rows.len()));
         Ok(Written { refused: Vec::new(), position, produced: None })
     }
 
     fn publish(&mut self) -> Result<Option<Produced>, SinkError> {
+        self.asked("publish")?;
+        assert_eq!(self.0.next(), None);
         Ok(None)
     }
 }
 
-fn run(attempts: u32) -> (RunStatus, Option<String>) {
+fn run(attempts: u32, asked: &str) -> (RunStatus, Option<String>) {
     let scratch = Scratch::new();
     scratch.write("in.csv", "n\n1\n2\n");
     let mut registry = elspeth_app::registry();
     let json = registry.info(PluginKind::Sink, "json").expect("it is built in").clone();
-    registry.add_sink(elspeth_plugin::PluginInfo { name: "lost", ..json }, |_| {
-        Ok(Box::new(Lost { opened: 0, lost: false }))
+    registry.add_sink(elspeth_plugin::PluginInfo { name: "lost", ..json }, |options| {
+        let asked = options["path"].as_str().unwrap_or_default().split(' ').map(str::to_owned);
+        Ok(Box::new(Lost(asked.collect::<Vec<_>>().into_iter())))
     });
-    let settings = NUMBERS.replace("ATTEMPTS", &attempts.to_string());
+    let settings = NUMBERS.replace("ATTEMPTS", &attempts.to_string()).replace("ASKED", asked);
     let report = scratch.run_with(&settings, registry).expect("the run begins");
     (report.run.status, report.error.map(|error| error.to_string()))
 }
 
 #[test]
-fn a_sink_that_cannot_be_opened_again_at_once_is_tried_again() {
-    assert_eq!(run(3), (RunStatus::Completed, None));
+fn whatever_is_asked_of_a_sink_is_asked_again() {
+    for asked in [
+        "open write publish",
+        "open! open! open write publish",
+        "open write! open! open write publish",
+        "open write! open write! open write publish",
+        "open write publish! open! open publish",
+        "open! open write! open write publish! open publish",
+    ] {
+        assert_eq!(run(3, asked), (RunStatus::Completed, None), "{asked}");
+    }
 }
 
 #[test]
 fn opening_again_counts_as_an_attempt() {
-    let (status, error) = run(2);
-    assert_eq!(status, RunStatus::Failed);
-    assert!(error.as_ref().is_some_and(|error| error.contains("the server is not back")), "{error:?}");
+    for (asked, said) in [
+        ("open! open!", "lost at open"),
+        ("open write! open!", "lost at open"),
+        ("open write publish! open!", "lost at open"),
+        ("open write publish! open publish!", "lost at publish"),
+    ] {
+        let (status, error) = run(2, asked);
+        assert_eq!(status, RunStatus::Failed, "{asked}");
+        assert!(error.as_ref().is_some_and(|error| error.contains(said)), "{asked}: {error:?}");
+    }
 }

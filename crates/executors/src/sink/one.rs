@@ -8,7 +8,7 @@ use elspeth_contracts::{
     OperationKind, OperationRecord, OperationStatus, Outcome, RoutingEventRecord, Step, TokenOrigin,
     TokenOutcomeRecord, TransformErrorRecord,
 };
-use elspeth_faults::{Act, around};
+use elspeth_faults::{Act, around as at_fault};
 use elspeth_graph::{Destination, ExecutionGraph};
 use elspeth_landscape::SinkProgress;
 use elspeth_plugin::{Produced, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Written};
@@ -16,7 +16,7 @@ use elspeth_telemetry::{Granularity, NodeTag, OpenSpan, Spans, TokenTag};
 use elspeth_value::{FieldResolution, Row, Value};
 
 use super::{ActError, Acting, Arrival, DeckContext, SinkWork};
-use crate::{Pause, RetryPolicy, caught};
+use crate::caught;
 
 /// A sink with where it is.
 pub(super) struct Deck {
@@ -44,10 +44,23 @@ impl Deck {
         NodeTag { name: &self.name, plugin: &self.plugin }
     }
 
-    pub(super) fn open(&mut self) -> Result<(), ActError> {
-        caught(&self.plugin, || self.sink.open(&self.context, self.position.as_ref()))
-            .map_err(|reason| self.error(&reason.message, None))?
-            .map_err(|e| self.error(&e.message, e.help))
+    pub(super) fn open(&mut self, around: &DeckContext) -> Result<(), ActError> {
+        self.retrying((around, 0), |deck, _| deck.open_once()).map(|_| ())
+    }
+
+    /// Makes the result visible under its final name; after how many attempts.
+    pub(super) fn publish(
+        &mut self,
+        epoch: EpochNo,
+        around: &DeckContext,
+    ) -> Result<(Option<Produced>, u32), ActError> {
+        self.retrying((around, epoch.0), |deck, again| {
+            if again {
+                deck.open_once()?;
+            }
+            let Self { plugin, sink, .. } = deck;
+            at_fault(Act::PublishSink, || caught(plugin, || sink.publish()).unwrap_or_else(panicked))
+        })
     }
 
     /// The source has further headers.
@@ -103,8 +116,7 @@ impl Deck {
     ) -> Result<Written, ActError> {
         let epoch = wrote.acting.epoch.epoch;
         let started = around.clock.monotonic_us();
-        let (mut written, attempts) =
-            self.write_retrying(epoch, &arrivals, around.retry, around.pause.as_ref())?;
+        let (mut written, attempts) = self.write_retrying(epoch, &arrivals, around)?;
         let times = Times { started, ended: around.clock.monotonic_us(), run_start: around.run_start_us };
         *tries += attempts - 1;
         self.position = Some(written.position.clone());
@@ -127,39 +139,46 @@ impl Deck {
         &mut self,
         epoch: EpochNo,
         arrivals: &[Arrival],
-        retry: RetryPolicy,
-        pause: &dyn Pause,
+        around: &DeckContext,
     ) -> Result<(Written, u32), ActError> {
         let run = self.context.run_id;
         let rows: Vec<_> = arrivals
             .iter()
             .map(|a| SinkRow { token_id: run.token_id(a.token), source_row: a.cause.row, row: &a.row })
             .collect();
-        let mut waits = retry.waits(epoch.0);
+        self.retrying((around, epoch.0), |deck, again| {
+            if again {
+                deck.open_once()?;
+            }
+            let Self { plugin, sink, .. } = deck;
+            at_fault(Act::WriteSink, || caught(plugin, || sink.write(epoch, &rows)).unwrap_or_else(panicked))
+        })
+    }
+
+    /// Tries until it goes well, as often as sinks try again; how often that was comes with what it gives. An attempt is told
+    /// whether one before it failed: the sink has to be opened first then. A server that is not back yet is one more failure.
+    fn retrying<T>(
+        &mut self,
+        (around, seed): (&DeckContext, u64),
+        mut attempt: impl FnMut(&mut Self, bool) -> Result<T, SinkError>,
+    ) -> Result<(T, u32), ActError> {
+        let mut waits = around.retry.waits(seed);
         let mut attempts = 1;
-        let mut again = false;
         loop {
-            let result = self.attempt(epoch, &rows, again);
-            match result {
-                Ok(written) => return Ok((written, attempts)),
+            match attempt(self, attempts > 1) {
+                Ok(done) => return Ok((done, attempts)),
                 Err(error) => match waits.next().filter(|_| error.retryable) {
-                    Some(wait) => pause.pause(wait),
+                    Some(wait) => around.pause.pause(wait),
                     None => return Err(self.error(&error.message, error.help)),
                 },
             }
             attempts += 1;
-            again = true;
         }
     }
 
-    /// Writes once; `again` where the attempt before failed, after which the sink has to be opened first. A server that is
-    /// not back yet is one more failure.
-    fn attempt(&mut self, epoch: EpochNo, rows: &[SinkRow<'_>], again: bool) -> Result<Written, SinkError> {
+    fn open_once(&mut self) -> Result<(), SinkError> {
         let Self { plugin, sink, context, position, .. } = self;
-        if again {
-            caught(plugin, || sink.open(context, position.as_ref())).unwrap_or_else(panicked)?;
-        }
-        around(Act::WriteSink, || caught(plugin, || sink.write(epoch, rows)).unwrap_or_else(panicked))
+        caught(plugin, || sink.open(context, position.as_ref())).unwrap_or_else(panicked)
     }
 
     /// Records each token's state and outcome; finds what goes on to a failsink.
