@@ -194,7 +194,10 @@ fn value(atom: Atom<'_>) -> Option<Value> {
             Some(i64::try_from(number).map_or_else(|_| Value::Str(number.to_string().into()), Value::Int))
         }
         Atom::Text(text) => Some(Value::Str(text.as_ref().into())),
-        // What our values cannot hold is told as it is written.
-        Atom::Json(json) => Some(Value::from_json(json).unwrap_or_else(|_| Value::Str(json.into()))),
+        Atom::Json(json) => {
+            // What values cannot hold is told as it is written.
+            let text = json.to_string();
+            Some(Value::from_json(json).unwrap_or_else(|_| Value::Str(text.into())))
+        }
     }
 }
