@@ -26,36 +26,27 @@ mod run;
 mod scan;
 mod story;
 mod threads;
+mod whole;
 mod witness;
 
 use elspeth_canonical::{ContentHash, HashVersion};
-use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord, NodeType, RowIndex, RunId, RunStatus};
+use elspeth_contracts::{ArtifactRecord, EdgeRecord, NodeRecord, RowIndex, RunId};
 use elspeth_payload::LargeBodies;
 use elspeth_proof::{Digest, Hash};
 use serde::{Serialize, Serializer};
 
-use artifacts::Files;
-use aside::Aside;
-use bodies::{BodyCount, Kept, Looked};
-use conserve::Tally;
-use entered::{Entered, Told};
 pub(crate) use epochs::{EpochRecords, Epochs};
-use fold::Fold;
-use gather::{Known, Numbers};
 use ledger::{Bad, Check, Ledger};
-use places::Places;
 pub use registry::{RegistryFindings, RegistryScan, StoredEntry, Trust, verify_registry};
 pub use scan::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effect, Effects, EpochRecord, Later,
     LaterFile, LaterSink, PurgeRecord, Purging, RecordScan, RowRecords, RunMark, ScanSource, TokenRange,
     TokenRecords,
 };
-use story::Story;
-
+use whole::Verifier;
 use witness::Witness;
 pub use witness::{ProvenLeaves, ProvenRelease, RowProof};
 
-use crate::integrity::Registered;
 use crate::{Corruption, LandscapeError, ResumptionRecord, RunRecord};
 
 /// Whether a run's record is what was written.
@@ -316,193 +307,4 @@ impl Serialize for CheckStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
-}
-
-struct Verifier<'a> {
-    source: &'a dyn ScanSource,
-    subject: &'a Subject<'a>,
-}
-
-impl Verifier<'_> {
-    /// What the record tells of a row.
-    fn story(
-        &self,
-        scan: &mut dyn RecordScan,
-        row: RowIndex,
-        bodies: Option<&dyn LargeBodies>,
-    ) -> Result<Option<Story>, LandscapeError> {
-        let Subject { run, nodes, edges, .. } = *self.subject;
-        let records = scan.epochs()?;
-        let mut ledger = Ledger::new(run.run_id);
-        let (places, epochs) = Places::read(scan, records, coalesces(nodes), &mut ledger)?;
-        let known = Known { run_id: run.run_id, version: run.hash_version, nodes, edges, places };
-        story::tell(scan, (&known, &epochs), row, bodies)
-    }
-
-    /// Every check; how many records were read.
-    fn all(&self, ledger: &mut Ledger, mut witness: Option<&mut Witness>) -> Result<u64, LandscapeError> {
-        let Subject { run, nodes, edges, resumptions, artifacts, .. } = *self.subject;
-        let mut spare = threads::together(self.source, run)?;
-        let mut scan = spare.pop().ok_or(LandscapeError::ChangedMeanwhile)?;
-        let scan = scan.as_mut();
-        let mark = scan.mark()?;
-        if !mark.is_of(run) {
-            return Err(LandscapeError::ChangedMeanwhile);
-        }
-        run::registered(run, (nodes, edges), resumptions, ledger);
-        if run.status == RunStatus::Running {
-            ledger.unknown(Check::Run, "it is not sealed: it still runs, or stopped without an end");
-        }
-        let purges = scan.purges()?;
-        let mut kept = run::purges(run, &purges, ledger);
-        if scan.came_without_bodies()? {
-            kept = Kept::Elsewhere;
-        }
-        let records = scan.epochs()?;
-        let epochs_sound = run::epochs(&records, ledger);
-        let (places, epochs) = Places::read(scan, records, coalesces(nodes), ledger)?;
-        let known = Known { run_id: run.run_id, version: run.hash_version, nodes, edges, places };
-        let looked = Looked { kept, store: self.subject.bodies };
-        let registered = Registered::of_record(run, (nodes, edges));
-        let entered = Entered::read(scan)?;
-        let mut fold = Fold::new(run, &registered);
-        fold.asked = entered.epochs().map(|epoch| (epoch, None)).collect();
-        let (mut counted, mut bodies) = (Numbers::default(), BodyCount::default());
-        let opened = threads::Opened { source: self.source, run, mark: &mark, spare: spare.into() };
-        let mut tally = Tally::default();
-        // Batches that go on with their members, and merges, are left to SQL; looking at them here as well would be in vain.
-        let consuming = !coalesces(nodes) && scan.count(Counted::BatchOutputs)? > 0;
-        let by_hand = run.status == RunStatus::Completed && (known.places.is_simple() || consuming);
-        let rows = epochs_sound.then(|| epochs.iter().map(|epoch| epoch.record.row_count).sum());
-        let beside = |scan: &mut dyn RecordScan| Aside::read(scan, self.subject, rows);
-        let seen = std::thread::scope(|scope| {
-            // Counting in SQL takes as long as a good part of the hashing, and needs nothing of it.
-            let account = || threads::scan(&opened)?.account(run.status);
-            let counting = (!by_hand).then(|| scope.spawn(account));
-            let aside =
-                threads::each(&opened, scan, (&known, &epochs), looked, beside, |at, mut examined| {
-                    counted.add(examined.counted);
-                    bodies.add(examined.bodies.clone());
-                    tally.add(examined.tally.take().unwrap_or_else(Tally::unknown));
-                    let found = std::mem::take(&mut examined.bad);
-                    if let Some(witness) = &mut witness {
-                        witness.epoch(at, &examined);
-                    }
-                    let sound = fold.add(&epochs[at], &mut examined, ledger);
-                    found.into_iter().for_each(|(check, bad)| ledger.bad(check, bad.judged(!sound)));
-                })?;
-            let account = match counting {
-                Some(counting) => counting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                None if tally.open || !ledger.is_sound() => account(),
-                None => {
-                    let summary = Some(tally.counters(&known).kept());
-                    Ok(Account { breaches: Vec::new(), summary })
-                }
-            };
-            Ok((account, aside))
-        });
-        let (account, aside) = match seen {
-            Ok(seen) => seen,
-            // That something is no record is an answer; that something could not be read is none.
-            Err(error @ LandscapeError::Corrupt(_)) => (Err(error), beside(scan)),
-            Err(other) => return Err(other),
-        };
-        let (written, records) = (std::mem::take(&mut fold.written), fold.records);
-        let trees = std::mem::take(&mut fold.asked);
-        let continuation = scan.continuation()?;
-        let end = fold.end(resumptions.len(), &continuation.checkpoints, ledger);
-        if let (Some(witness), Some((state, seal))) = (witness, &end) {
-            witness.end(state, seal);
-        }
-        let purged = !purges.is_empty();
-        if scan.resumption_numbers()?.into_iter().ne(0..resumptions.len() as u64) {
-            let bad = Bad::among("resumptions", "of the run");
-            ledger.bad(Check::Continuation, bad.what("one is missing: their numbers have a gap"));
-        }
-        run::resumptions(run, resumptions, &epochs, (purged, ledger));
-        run::continuation(&continuation, (&known, &epochs), (&written, purged), ledger);
-        if kept != Kept::Elsewhere {
-            run::purged_blocks(&purges, &bodies, ledger);
-        }
-        let told = Told {
-            run,
-            registered: &registered,
-            resumptions,
-            purges: &purges,
-            epochs: &epochs,
-            trees: &trees,
-            records,
-        };
-        entered.check(&told, ledger);
-        if let Some(registry) = self.subject.registry {
-            registry.tell(entered.last, ledger);
-        }
-        let mut aside = aside?;
-        aside.strays(counted, ledger);
-        Self::kept(aside.blocks, (kept, bodies), ledger);
-        let ran_here = self.subject.ran_here;
-        let files = Files { artifacts, read: aside.files, imported: entered.is_imported(), ran_here };
-        artifacts::check(self.source, run, files, ledger)?;
-        if cfg!(debug_assertions)
-            && by_hand
-            && consuming
-            && ledger.is_sound()
-            && let Ok(seen) = &account
-        {
-            let asked = threads::scan(&opened)?.account(run.status)?;
-            assert_eq!(
-                (&asked.breaches, &asked.summary),
-                (&seen.breaches, &seen.summary),
-                "SQL says otherwise"
-            );
-        }
-        match account {
-            Ok(account) => self.conservation(account, scan.summary()?, ledger),
-            // What cannot be read cannot be counted.
-            Err(_) if !ledger.is_sound() => {}
-            Err(error) => return Err(error),
-        }
-        Ok(records)
-    }
-
-    fn conservation(&self, account: Account, kept: Option<String>, ledger: &mut Ledger) {
-        let run = self.subject.run;
-        if run.status != RunStatus::Completed {
-            ledger.skip(Check::Conservation, "it holds at the end of completed runs");
-        }
-        for breach in account.breaches {
-            let id = breach.ids.first().cloned().unwrap_or_default();
-            let what = format!("it breaks a rule of conservation: {}", breach.rule);
-            ledger.bad(Check::Conservation, Bad::exact(breach.table, id).what(what));
-        }
-        let expected = account.summary.filter(|_| run.status != RunStatus::Running);
-        if kept != expected {
-            let bad = Bad::exact("runs", run.run_id.to_string());
-            ledger.bad(Check::Run, bad.what("its `summary` is not what its records come to"));
-        }
-    }
-
-    /// Blocks of epochs that do not exist, and what is told of those that were looked at.
-    fn kept(blocks: u64, (kept, bodies): (Kept, BodyCount), ledger: &mut Ledger) {
-        if blocks > bodies.blocks - bodies.purged {
-            let what = "there are bodies of epochs that do not exist";
-            ledger.bad(Check::Bodies, Bad::among("bodies", "of the run").what(what));
-        }
-        if bodies.out_of_reach > 0 {
-            let what = format!("{} large bodies: the payload store is not here", bodies.out_of_reach);
-            ledger.unknown(Check::Bodies, what);
-        }
-        if let Some(why) = &bodies.unreadable {
-            ledger.unknown(Check::Bodies, why.as_str());
-        }
-        match kept {
-            Kept::Purged => ledger.note(Check::Bodies, format!("purged; {} are left", bodies.checked)),
-            Kept::Elsewhere => ledger.note(Check::Bodies, "the run came here without them"),
-            Kept::All => ledger.note(Check::Bodies, format!("{} have their hashes", bodies.checked)),
-        }
-    }
-}
-
-fn coalesces(nodes: &[NodeRecord]) -> bool {
-    nodes.iter().any(|node| node.node_type == NodeType::Coalesce)
 }
