@@ -364,8 +364,7 @@ impl Growing<'_> {
         let goes_on = must_go_on || self.choices.chance(25);
         let copies = if goes_on { "one" } else { "c" };
         let replicates = usize::from(scope.has(copies) && !scope.has("copy_index"));
-        let per_row = goes_on && scope.has("id") && scope.has("n");
-        let counts = usize::from(if goes_on { per_row } else { !ints.is_empty() });
+        let counts = usize::from(!goes_on && !ints.is_empty());
         if replicates + counts == 0 {
             return None;
         }
@@ -376,17 +375,14 @@ impl Growing<'_> {
             let most = if goes_on { 100 } else { self.choices.within(2, 4) };
             (Batch::Replicate { copies: copies.to_owned(), default, most, index }, goes_on, scope)
         } else {
-            let value = if goes_on { "n" } else { self.choices.one(&ints) };
+            let value = self.choices.one(&ints);
             let groups: Vec<&str> = [scope.names(Holds::Text), scope.names(Holds::Int)]
                 .concat()
                 .into_iter()
                 .filter(|field| *field != value && !["count", "sum", "batch_size"].contains(field))
                 .collect();
-            let group_by = match goes_on {
-                true => Some("id"),
-                false if groups.is_empty() || self.choices.chance(40) => None,
-                false => Some(self.choices.one(&groups)),
-            };
+            let alone = groups.is_empty() || self.choices.chance(40);
+            let group_by = (!alone).then(|| self.choices.one(&groups));
             let mean = !self.choices.chance(30);
             let mut out = Scope { fields: Vec::new() };
             for name in ["count", "sum", "batch_size"] {

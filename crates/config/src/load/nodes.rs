@@ -383,7 +383,7 @@ fn batch_contract(
     let keeps =
         mode != OutputMode::Passthrough || plugin.as_ref().is_none_or(|plugin| plugin.passes_members());
     let merges = format!(
-        "{name} makes one row of all members, but `output_mode: passthrough` asks for one of each; leave `output_mode` out"
+        "{name} makes one row of several members, but `output_mode: passthrough` asks for one of each; leave `output_mode` out"
     );
     Box::new(move |input| match &plugin {
         Some(_) if !keeps => Err(merges.clone().into()),

@@ -165,9 +165,9 @@ impl BatchTransform for BatchStats {
         Ok(Contract { mode: SchemaMode::Fixed, fields, audit_fields, ..Contract::observed() })
     }
 
-    /// Without groups, a batch becomes one row. With them, each member may be a group of its own.
+    /// A group becomes one row, and which member it belongs to nobody can say.
     fn passes_members(&self) -> bool {
-        self.group_by.is_some()
+        false
     }
 
     fn process(
