@@ -32,7 +32,7 @@
 //! - [`Contract`]: which fields rows have, of which types; declared in a `schema:` mapping or learnt from data; checks rows
 //!   and compares the two ends of an edge.
 //! - [`coerce_text`], [`coerce_value`], [`Coercer`]: the border. Only here is anything converted, and only without loss.
-//! - [`normalise_header`], [`resolve_headers`]: field names from the headers of files.
+//! - [`normalise_header`], [`resolve_headers`], [`mapping_errors`]: field names from the headers of files.
 //! - [`write_python_float`]: floats as Python prints them.
 //!
 //! ## The invariant
@@ -58,7 +58,9 @@ pub use contract::{
     Contract, ContractError, FieldSpec, FieldType, RefusedRow, SchemaConflict, SchemaMode, Violation,
 };
 pub use json::MAX_NESTING;
-pub use normalise::{FieldResolution, FieldsGrown, NormaliseError, normalise_header, resolve_headers};
+pub use normalise::{
+    FieldResolution, FieldsGrown, NormaliseError, mapping_errors, normalise_header, resolve_headers,
+};
 pub use row::{Row, Shape};
 pub use text::write_python_float;
 pub use value::{Map, Value};

@@ -73,6 +73,16 @@ pub enum NormaliseError {
         /// What it should become.
         target: String,
     },
+    /// `field_mapping` gives one name to two fields.
+    #[error("field_mapping renames `{field}` to `{target}`, as it does `{other}`")]
+    SharedTarget {
+        /// The normalised name.
+        field: String,
+        /// The field that has the name already.
+        other: String,
+        /// What both should become.
+        target: String,
+    },
 }
 
 /// The field name of one header: NFC, trimmed, lower case, runs of non-word characters to one `_`, `_` trimmed, a leading
@@ -137,8 +147,8 @@ pub fn resolve_headers(
     if let Some(unknown) = mapping.keys().find(|key| !fields.iter().any(|(_, name)| name == key.as_str())) {
         return Err(NormaliseError::UnknownMapping(unknown.clone()));
     }
-    if let Some((field, target)) = mapping.iter().find(|(_, target)| !is_field_name(target)) {
-        return Err(NormaliseError::MappingTarget { field: field.clone(), target: target.clone() });
+    if let Some((_, error)) = mapping_errors(mapping).into_iter().next() {
+        return Err(error);
     }
     for (_, name) in &mut fields {
         if let Some(renamed) = mapping.get(name.as_str()) {
@@ -147,6 +157,26 @@ pub fn resolve_headers(
     }
     check_distinct(&fields)?;
     Ok(FieldResolution { fields, grown: Vec::new() })
+}
+
+/// Whatever is wrong with a mapping without regard to the headers: targets that are no names, and names given twice. With
+/// the key that each is about, in the order of the keys.
+#[must_use]
+pub fn mapping_errors(mapping: &BTreeMap<String, String>) -> Vec<(&str, NormaliseError)> {
+    let mut given = BTreeMap::new();
+    let mut errors = Vec::new();
+    for (key, target) in mapping {
+        let (field, target) = (key.clone(), target.clone());
+        if !is_field_name(&target) {
+            errors.push((key.as_str(), NormaliseError::MappingTarget { field, target }));
+        } else if let Some(other) = given.get(&target).copied() {
+            let other = String::clone(other);
+            errors.push((key.as_str(), NormaliseError::SharedTarget { field, other, target }));
+        } else {
+            given.insert(target, key);
+        }
+    }
+    errors
 }
 
 fn check_distinct(fields: &[(String, CompactString)]) -> Result<(), NormaliseError> {

@@ -22,7 +22,7 @@ use super::border::{Border, violation_reason};
 use super::csv_records::{Fields, Record, RecordReader};
 use super::lines::step_over_line;
 use super::text_input::{TextInput, TextPosition};
-use super::{input_path, not_open, parse_position};
+use super::{field_mapping_errors, input_path, not_open, parse_position};
 use crate::delimiter::parse_delimiter;
 use crate::schema_option::{SchemaOption, options_schema};
 use crate::text_encoding::TextEncoding;
@@ -89,10 +89,14 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Source>, Vec<O
     let contract = options.schema.source_contract(&options.field_mapping).map_err(&mut note);
     let delimiter = parse_delimiter(&options.delimiter).map_err(&mut note);
     let encoding = TextEncoding::of_label(&options.encoding).map_err(&mut note);
-    let columns = options.columns.map(|names| resolve_columns(&names, &options.field_mapping)).transpose();
+    let wrong_names = field_mapping_errors(&options.field_mapping);
+    let none = BTreeMap::new();
+    let mapping = if wrong_names.is_empty() { &options.field_mapping } else { &none };
+    let columns = options.columns.map(|names| resolve_columns(&names, mapping)).transpose();
     let columns = columns.map_err(&mut note);
-    let (Ok(path), Ok(contract), Ok(delimiter), Ok(encoding), Ok(columns)) =
-        (path, contract, delimiter, encoding, columns)
+    errors.extend(wrong_names);
+    let (Ok(path), Ok(contract), Ok(delimiter), Ok(encoding), Ok(columns), true) =
+        (path, contract, delimiter, encoding, columns, errors.is_empty())
     else {
         return Err(errors);
     };
@@ -120,7 +124,9 @@ fn resolve_columns(
     }
     resolve_headers(names, mapping).map_err(|e| {
         let path = match e {
-            NormaliseError::UnknownMapping(_) | NormaliseError::MappingTarget { .. } => "field_mapping",
+            NormaliseError::UnknownMapping(_)
+            | NormaliseError::MappingTarget { .. }
+            | NormaliseError::SharedTarget { .. } => "field_mapping",
             NormaliseError::Empty { .. } | NormaliseError::Collision(_) => "columns",
         };
         OptionError::new(path, e.to_string())
@@ -305,7 +311,9 @@ impl Settings {
                 NormaliseError::UnknownMapping(_) => {
                     "use the normalised names of the header on the left side"
                 }
-                NormaliseError::MappingTarget { .. } => "give the field another name on the right side",
+                NormaliseError::MappingTarget { .. } | NormaliseError::SharedTarget { .. } => {
+                    "give the field another name on the right side"
+                }
             };
             at(&e.to_string()).with_help(help)
         })

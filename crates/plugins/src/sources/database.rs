@@ -32,7 +32,7 @@ use serde::Deserialize;
 
 use self::query::Query;
 use self::reading::Reading;
-use super::parse_position;
+use super::{field_mapping_errors, parse_position};
 use crate::database_place::Place;
 use crate::schema_option::{SchemaOption, options_schema};
 
@@ -105,8 +105,9 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Box<dyn Source>, Vec<O
     };
     let query = Query::new(&options.query, key).map_err(&mut note);
     let contract = options.schema.source_contract(&options.field_mapping).map_err(&mut note);
+    errors.extend(field_mapping_errors(&options.field_mapping));
     if !(1..=MOST_FETCHED).contains(&options.fetch_size) {
-        note(OptionError::new("fetch_size", format!("must be from 1 to {MOST_FETCHED}")));
+        errors.push(OptionError::new("fetch_size", format!("must be from 1 to {MOST_FETCHED}")));
     }
     let (Ok(place), Ok(query), Ok(contract), true) = (place, query, contract, errors.is_empty()) else {
         return Err(errors);

@@ -15,9 +15,11 @@ mod lines;
 pub(crate) mod null;
 mod text_input;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use elspeth_plugin::{OptionError, SourceError, SourcePosition};
+use elspeth_value::mapping_errors;
 use serde::de::DeserializeOwned;
 
 /// The `path` option of a file source.
@@ -26,6 +28,12 @@ fn input_path(path: &str) -> Result<PathBuf, OptionError> {
         "" => Err(OptionError::new("path", "the path is empty").with_help("name the file to read")),
         _ => Ok(PathBuf::from(path)),
     }
+}
+
+/// What is wrong with a `field_mapping` before a header is read.
+fn field_mapping_errors(mapping: &BTreeMap<String, String>) -> Vec<OptionError> {
+    let named = |(key, error)| OptionError::new(format!("field_mapping.{key}"), format!("{error}"));
+    mapping_errors(mapping).into_iter().map(named).collect()
 }
 
 /// The parts of a recorded position.

@@ -12,6 +12,21 @@ fn check(kind: &str, name: &str, options: Json, expected: &[&str]) {
 const PATH: &str = "path: the option `path` is missing (add `path:` to these options)";
 
 #[test]
+fn names_that_sources_cannot_give_are_told_before_a_header_is_read() {
+    let mapping = json!({"a": "Foo Bar", "b": "x", "c": "2nd", "d": "x", "e": "Fine", "f": "x"});
+    let expected = [
+        "field_mapping.a: field_mapping renames `a` to `Foo Bar`, but names have letters, digits and `_`, and no digit first (no help)",
+        "field_mapping.c: field_mapping renames `c` to `2nd`, but names have letters, digits and `_`, and no digit first (no help)",
+        "field_mapping.d: field_mapping renames `d` to `x`, as it does `b` (no help)",
+        "field_mapping.f: field_mapping renames `f` to `x`, as it does `b` (no help)",
+    ];
+    check("source", "csv", json!({"path": "a", "field_mapping": mapping}), &expected);
+    let query =
+        json!({"url": "sqlite:///a.db", "query": "SELECT id FROM t", "key": "id", "field_mapping": mapping});
+    check("source", "database", query, &expected);
+}
+
+#[test]
 fn sources_name_every_option_that_makes_no_sense() {
     check("source", "csv", json!({}), &[PATH.strip_prefix("path").unwrap()]);
     check("source", "json", json!(null), &[PATH.strip_prefix("path").unwrap()]);
@@ -36,9 +51,10 @@ fn sources_name_every_option_that_makes_no_sense() {
     check(
         "source",
         "csv",
-        json!({"path": "a", "columns": ["a"], "field_mapping": {"a": "two words"}}),
+        json!({"path": "a", "columns": ["a"], "field_mapping": {"a": "two words", "x": "a", "y": "a"}}),
         &[
-            "field_mapping: field_mapping renames `a` to `two words`, but names have letters, digits and `_`, and no digit first (no help)",
+            "field_mapping.a: field_mapping renames `a` to `two words`, but names have letters, digits and `_`, and no digit first (no help)",
+            "field_mapping.y: field_mapping renames `y` to `a`, as it does `x` (no help)",
         ],
     );
     for source in ["csv", "json"] {

@@ -57,6 +57,14 @@ fn headers_that_cannot_be_fields_are_refused_with_their_place() {
 }
 
 #[test]
+fn a_mapping_gives_a_name_once() {
+    assert_eq!(
+        resolve(&["a", "b"], &[("a", "x"), ("b", "x")]).unwrap_err(),
+        NormaliseError::SharedTarget { field: "b".to_owned(), other: "a".to_owned(), target: "x".to_owned() }
+    );
+}
+
+#[test]
 fn a_collision_lists_every_header_of_every_name() {
     let error = resolve(&["A b", "a-b", "C", "x", "X ", "x"], &[]).unwrap_err();
     assert_eq!(

@@ -259,7 +259,9 @@ fn resolve(settings: &Settings, head: &Head) -> Result<FieldResolution, SourceEr
             NormaliseError::Empty { .. } => "name every column of the query: `count(*) AS total`",
             NormaliseError::Collision(_) => "give the columns of the query different names with `AS`",
             NormaliseError::UnknownMapping(_) => "use the normalised names of the columns on the left side",
-            NormaliseError::MappingTarget { .. } => "give the field another name on the right side",
+            NormaliseError::MappingTarget { .. } | NormaliseError::SharedTarget { .. } => {
+                "give the field another name on the right side"
+            }
         };
         SourceError::new(format!("the columns of the query cannot be used: {e}")).with_help(help)
     })
