@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 /// Why something about one row or token failed. Stored as JSON: `{"kind": ..., "message": ..., ...}`.
@@ -19,17 +21,25 @@ pub struct ErrorReason {
 }
 
 impl ErrorReason {
-    /// A reason without field and line that no retry can mend.
+    /// A reason without field and line that no retry can mend. Of a message over 4 KiB, the middle is left out, and
+    /// control characters but line feeds are written as `\x00`.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), field: None, line: None, retryable: false }
+        let message = bounded(escaped(message.into()));
+        Self { kind, message, field: None, line: None, retryable: false }
     }
 
-    /// The same, about `field`.
+    /// The same, about `field`; its name is written as messages are.
     #[must_use]
     pub fn on_field(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.field = Some(bounded(escaped(field.into())));
         self
+    }
+
+    /// The same, of that kind and with that message instead.
+    #[must_use]
+    pub fn restated(self, kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: bounded(escaped(message.into())), ..self }
     }
 
     /// The same, at the source's `line` (from 1).
@@ -45,6 +55,44 @@ impl ErrorReason {
         self.retryable = true;
         self
     }
+}
+
+/// Bytes of a text in a reason.
+const MOST: usize = 4096;
+
+/// What stands for the middle of a longer one.
+const CUT: &str = " ... [cut] ... ";
+
+/// How much of its end a longer one keeps: that is where the innermost cause stands.
+const END: usize = 1024;
+
+/// The beginning and the end, where the text is too long.
+fn bounded(text: String) -> String {
+    if text.len() <= MOST {
+        return text;
+    }
+    let is_boundary = |at: &usize| text.is_char_boundary(*at);
+    let head = (0..=MOST - END - CUT.len()).rev().find(is_boundary).unwrap_or(0);
+    let tail = (text.len() - END..text.len()).find(is_boundary).unwrap_or(text.len());
+    [&text[..head], CUT, &text[tail..]].concat()
+}
+
+/// Control characters as Python's `repr` shows them. Databases refuse NUL in JSON, and terminals obey others.
+fn escaped(text: String) -> String {
+    let is_shown = |c: char| c == '\n' || !c.is_control();
+    if text.chars().all(is_shown) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if is_shown(c) => out.push(c),
+            c => write!(out, "\\x{:02x}", u32::from(c)).expect("text can be written to"),
+        }
+    }
+    out
 }
 
 /// Which sort of failure a row met.
@@ -128,5 +176,40 @@ impl FailureKind {
 impl std::fmt::Display for FailureKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ErrorReason, FailureKind};
+
+    fn message(text: &str) -> String {
+        ErrorReason::new(FailureKind::TransformError, text).message
+    }
+
+    #[test]
+    fn control_characters_are_written_as_python_shows_them() {
+        assert_eq!(
+            message("no 'a\0b\r\t\u{1b}[2J\u{7f}\u{85}'\nas \u{e9} says"),
+            "no 'a\\x00b\\r\\t\\x1b[2J\\x7f\\x85'\nas \u{e9} says"
+        );
+        let reason = ErrorReason::new(FailureKind::TransformError, "").on_field("a\0\nb");
+        assert_eq!(reason.field.as_deref(), Some("a\\x00\nb"));
+    }
+
+    #[test]
+    fn long_messages_keep_their_beginning_and_their_end() {
+        let exact = "\u{e9}".repeat(2048);
+        assert_eq!(message(&exact), exact);
+        for text in
+            [format!("begins {}ends", "\u{e9}".repeat(5000)), format!("begins {}ends", "\0".repeat(4000))]
+        {
+            let cut = message(&text);
+            assert!(cut.len() <= 4096 && cut.len() > 4080, "{}", cut.len());
+            assert!(cut.starts_with("begins ") && cut.ends_with("ends") && cut.contains(" [cut] "), "{cut}");
+            assert_eq!(message(&cut), cut);
+        }
+        let reason = ErrorReason::new(FailureKind::TransformError, "").on_field("x".repeat(1 << 20));
+        assert_eq!(reason.field.map(|field| field.len()), Some(4096));
     }
 }

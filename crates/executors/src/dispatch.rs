@@ -207,5 +207,5 @@ pub(crate) fn exhausted(reason: ErrorReason, attempts: usize) -> ErrorReason {
         return reason;
     }
     let message = format!("gave up after {attempts} attempts: {}", reason.message);
-    ErrorReason { kind: FailureKind::RetriesExhausted, message, ..reason }
+    reason.restated(FailureKind::RetriesExhausted, message)
 }
