@@ -265,6 +265,17 @@ fn fields_that_no_row_has_or_that_pass_unseen_are_warned_of() {
     assert_eq!(named.help.as_deref(), Some("write `messagetext`"));
 }
 
+#[test]
+fn a_mapping_from_a_field_that_a_fixed_schema_does_not_have_is_warned_of() {
+    let text = NAMED.replace("mode: flexible", "mode: fixed").replace("Subject: topic", "subjct: topic");
+    let text =
+        text.replace(", messageText, mesage", "").replace("Title: 5, ", "").replace(", Note: note", "");
+    let warnings = loaded(&text).warnings;
+    let shown: Vec<_> = warnings.iter().map(|w| format!("{} {}", w.code, w.setting)).collect();
+    assert_eq!(shown, ["absent-field transforms.0.options.mapping.subjct"]);
+    assert_eq!(warnings[0].help.as_deref(), Some("did you mean `subject`?"));
+}
+
 /// Warnings of a search behind a gate, for what comes from a source or a step behind it.
 fn warned(columns: &str, step: Option<&str>, field: &str) -> Vec<&'static str> {
     let step = step

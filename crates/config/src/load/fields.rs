@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use elspeth_contracts::{NodeType, Step};
-use elspeth_graph::{ExecutionGraph, SettingPath};
+use elspeth_graph::{ExecutionGraph, SettingPath, advise};
 use elspeth_plugin::{NamedField, Transform};
 use elspeth_value::{Contract, SchemaMode, normalise_header};
 use serde_json::Value;
@@ -30,7 +30,8 @@ pub(super) fn doubtful(
             let needs = plugin.input_contract();
             let sure = || names.are_sure(node.step, &named.field);
             let unsure = || unsure(&named, [&node.input, &needs], &at).filter(|_| !sure());
-            found.extend(impossible(&named, &given, &at).or_else(unsure));
+            let absent = || absent(&named, &node.input, &at);
+            found.extend(impossible(&named, &given, &at).or_else(absent).or_else(unsure));
         }
     }
     found
@@ -45,6 +46,17 @@ fn impossible(named: &NamedField, given: &BTreeSet<String>, at: &SettingPath) ->
         "no row has a field `{field}`: the source normalises names, and nothing before here gives it{so}"
     );
     Some(Finding::new("impossible-field", at.clone(), message).help(format!("write `{normal}`")))
+}
+
+/// A field that the schema of the rows does not have, where the plugin works on rows without it.
+fn absent(named: &NamedField, input: &Contract, at: &SettingPath) -> Option<Finding> {
+    if input.mode != SchemaMode::Fixed || input.field(&named.field).is_some() {
+        return None;
+    }
+    let message =
+        format!("no row that comes here has a field `{}`; without it, this does nothing", named.field);
+    let help = advise(&named.field, "fields", input.fields.iter().map(|field| field.name.as_str()));
+    Some(Finding::new("absent-field", at.clone(), message).help(help))
 }
 
 /// A field that rows may lack unnoticed, as far as schemas tell.

@@ -166,9 +166,8 @@ impl Transform for FieldMapper {
     }
 
     fn named_fields(&self) -> Vec<NamedField> {
-        let head = |entry: &Entry| entry.path.as_ref().map_or(entry.source.clone(), |path| path[0].clone());
         let named = self.mapping.entries.iter();
-        named.map(|entry| NamedField::new(format!("mapping.{}", entry.source), &head(entry))).collect()
+        named.map(|entry| NamedField::new(format!("mapping.{}", entry.source), entry.head())).collect()
     }
 
     fn given_names(&self) -> Vec<String> {
@@ -183,6 +182,13 @@ impl Transform for FieldMapper {
             Mapped::Same(row) => TransformOutput::Unchanged(row),
             Mapped::Changed(row) => TransformOutput::One(row),
         })
+    }
+}
+
+impl Entry {
+    /// The field of the row in which the source is.
+    pub(crate) fn head(&self) -> &str {
+        self.path.as_ref().map_or(self.source.as_str(), |path| path[0].as_str())
     }
 }
 

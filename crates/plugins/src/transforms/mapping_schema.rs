@@ -9,7 +9,7 @@ use super::field_mapper::{Entry, Mapping};
 /// The contract of the output when rows of `input` come in.
 ///
 /// # Errors
-/// A sentence, when such rows cannot have a mapped field, or two fields would have one name.
+/// A sentence, when such rows cannot have a mapped field and all must be there, or two fields would have one name.
 pub(crate) fn output_contract(mapping: &Mapping, input: &Contract) -> Result<Contract, String> {
     let mut added = Vec::new();
     for entry in &mapping.entries {
@@ -31,9 +31,9 @@ pub(crate) fn output_contract(mapping: &Mapping, input: &Contract) -> Result<Con
 
 /// The target of one entry, as far as the source is known.
 fn mapped_field(mapping: &Mapping, entry: &Entry, input: &Contract) -> Result<FieldSpec, String> {
-    let head = entry.path.as_ref().map_or(entry.source.as_str(), |path| path[0].as_str());
+    let head = entry.head();
     let known = input.field(head);
-    if known.is_none() && input.mode == SchemaMode::Fixed {
+    if mapping.strict && is_absent(entry, input) {
         return Err(format!("mapping names the field `{head}`, which these rows cannot have"));
     }
     let guaranteed = input.guaranteed_fields.iter().any(|name| name == head);
@@ -51,11 +51,18 @@ fn mapped_field(mapping: &Mapping, entry: &Entry, input: &Contract) -> Result<Fi
     Ok(FieldSpec { name: entry.target.clone(), ty, required })
 }
 
+/// Whether no row has the source, so that the entry is skipped.
+fn is_absent(entry: &Entry, input: &Contract) -> bool {
+    input.mode == SchemaMode::Fixed && input.field(entry.head()).is_none()
+}
+
 /// For mappings that keep what they do not name.
 fn kept_and_added(mapping: &Mapping, input: &Contract, added: Vec<FieldSpec>) -> Result<Contract, String> {
     let moved = |name: &str| mapping.entries.iter().any(|e| e.path.is_none() && e.source == name);
     let known = || input.fields.iter().map(|f| &f.name).chain(&input.guaranteed_fields);
-    if let Some(clash) = added.iter().find(|f| known().any(|name| *name == f.name && !moved(name))) {
+    let skipped = |name: &str| mapping.entries.iter().any(|e| e.target == name && is_absent(e, input));
+    let taken = |f: &&FieldSpec| known().any(|name| *name == f.name && !moved(name));
+    if let Some(clash) = added.iter().find(|f| taken(f) && !skipped(&f.name)) {
         return Err(format!(
             "there is a field `{}` already; rename that one too, or choose another name",
             clash.name

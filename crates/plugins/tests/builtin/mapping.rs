@@ -170,11 +170,32 @@ fn where_nothing_is_known_nothing_is_promised() {
 }
 
 #[test]
+fn a_field_that_no_row_has_is_skipped_unless_strict() {
+    let fixed = || json!({"mode": "fixed", "fields": ["id: int", "name: str"]});
+    check_schema(
+        json!({"mapping": {"none": "x", "other.a": "y", "gone": "name"}}),
+        fixed(),
+        json!({"mode": "fixed", "fields": ["id: int", "name: str", "x: any?", "y: any?"]}),
+    );
+    check_schema(
+        json!({"mapping": {"id": "no", "none": "x"}, "select_only": true}),
+        fixed(),
+        json!({"mode": "fixed", "fields": ["no: int", "x: any?"]}),
+    );
+}
+
+#[test]
 fn mappings_that_cannot_work_are_refused_in_a_sentence() {
     let fixed = || contract(json!({"mode": "fixed", "fields": ["id: int", "name: str"]}));
     for (options, expected) in [
-        (json!({"mapping": {"none": "x"}}), "mapping names the field `none`, which these rows cannot have"),
-        (json!({"mapping": {"none.a": "x"}}), "mapping names the field `none`, which these rows cannot have"),
+        (
+            json!({"mapping": {"none": "x"}, "strict": true}),
+            "mapping names the field `none`, which these rows cannot have",
+        ),
+        (
+            json!({"mapping": {"none.a": "x"}, "strict": true}),
+            "mapping names the field `none`, which these rows cannot have",
+        ),
         (
             json!({"mapping": {"name.a": "x"}}),
             "mapping looks for `name.a` inside of the field `name`, which is str",
