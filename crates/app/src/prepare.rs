@@ -8,7 +8,7 @@ use elspeth_executors::{RateLimits, RetryPolicy, StepPlugins, ThreadPause};
 use elspeth_graph::ExecutionGraph;
 use elspeth_landscape::RunRecord;
 use elspeth_landscape_sql::{Landscape, Synchronous};
-use elspeth_orchestrator::{FailureBudget, RunPlan};
+use elspeth_orchestrator::{FailureBudget, RunObserver, RunPlan};
 use elspeth_plugin::{Registry, Sink};
 use elspeth_proof::SecretKey;
 use elspeth_telemetry::TelemetryGuard;
@@ -181,11 +181,12 @@ impl Prepared {
         }
     }
 
-    /// Everything that the orchestrator needs, for a run of that id that `tenure` writes.
+    /// Everything that the orchestrator needs, for a run of that id that `tenure` writes and `observer` watches.
     pub(crate) fn into_plan(
         self,
         run_id: RunId,
         tenure: &Tenure,
+        observer: &dyn RunObserver,
     ) -> Result<(RunPlan, TelemetryGuard), AppError> {
         let Loaded {
             settings, graph, plugins, resolved, config_hash, hash_version, database, signing, ..
@@ -202,7 +203,7 @@ impl Prepared {
         let per_minute =
             |service: &str| settings.rate_limit.requests_per_minute(service).and_then(NonZeroU32::new);
         let limits = RateLimits::new(&graph, per_minute, Arc::clone(&clock));
-        let telemetry = crate::telemetry::init(&settings.telemetry)?;
+        let telemetry = crate::telemetry::init(&settings.telemetry, observer.keeps_stdout())?;
         let budget = settings.failure_budget.as_ref();
         let budget = FailureBudget {
             max_rows: budget.and_then(|budget| budget.max_failed_rows),

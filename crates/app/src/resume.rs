@@ -193,7 +193,7 @@ pub fn resume(
     let journal = prepared.journal(&url);
     let epilogue = prepared.take_epilogue()?;
     let tenure = Tenure::begin();
-    let (mut plan, guard) = prepared.into_plan(seen.run_id, &tenure)?;
+    let (mut plan, guard) = prepared.into_plan(seen.run_id, &tenure, observer)?;
     plan.accept_changed_source = accept_changed_source;
     let report = block_on(async {
         let (reader, writer) = (database.reader().await?, database.writer().await?);

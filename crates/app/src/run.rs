@@ -27,7 +27,7 @@ pub fn run(
     let journal = prepared.journal(prepared.database());
     let epilogue = prepared.take_epilogue()?;
     let tenure = Tenure::begin();
-    let (plan, guard) = prepared.into_plan(RandomIds.next_run_id(), &tenure)?;
+    let (plan, guard) = prepared.into_plan(RandomIds.next_run_id(), &tenure, observer)?;
     let report = block_on(async {
         let (writer, kept) = keeping(database.writer().await?, journal.as_deref(), None)?;
         let run = elspeth_orchestrator::run(plan, writer, stop, observer);

@@ -1,14 +1,21 @@
 //! From the settings' telemetry section to exporters.
 
 use elspeth_config::settings::{Backpressure, Granularity, TelemetrySettings};
-use elspeth_telemetry::{Exporter, TelemetryGuard};
+use elspeth_telemetry::{ConsoleOptions, ConsoleOutput, Exporter, TelemetryGuard};
 
 use crate::AppError;
 
-/// Sets up what the settings ask for.
-pub(crate) fn init(settings: &TelemetrySettings) -> Result<TelemetryGuard, AppError> {
+/// Sets up what the settings ask for. Where standard output is `taken`, spans that should go there go to standard error.
+pub(crate) fn init(settings: &TelemetrySettings, taken: bool) -> Result<TelemetryGuard, AppError> {
     let exporter = |e: &elspeth_config::settings::ExporterSettings| {
-        Exporter::from_options(&e.name, serde_json::Value::Object(e.options.clone().into_iter().collect()))
+        let options = serde_json::Value::Object(e.options.clone().into_iter().collect());
+        let exporter = Exporter::from_options(&e.name, options)?;
+        Ok(match exporter {
+            Exporter::Console(options) if taken => {
+                Exporter::Console(ConsoleOptions { output: ConsoleOutput::Stderr, ..options })
+            }
+            Exporter::Console(_) | Exporter::Otlp(_) => exporter,
+        })
     };
     let exporters = settings.exporters.iter().map(exporter).collect::<Result<_, _>>();
     let settings = elspeth_telemetry::TelemetrySettings {

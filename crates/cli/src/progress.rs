@@ -63,6 +63,10 @@ impl RunObserver for JsonEvents {
     fn stopping(&mut self) {
         event(&json!({ "event": "warning", "code": "stopping", "message": STOPPING }));
     }
+
+    fn keeps_stdout(&self) -> bool {
+        true
+    }
 }
 
 impl Console {

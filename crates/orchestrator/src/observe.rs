@@ -8,6 +8,10 @@ pub trait RunObserver {
     fn progress(&mut self, progress: Progress);
     /// The run was asked to stop, and finishes what is under way.
     fn stopping(&mut self) {}
+    /// Whether it writes to standard output, where nothing may come in between.
+    fn keeps_stdout(&self) -> bool {
+        false
+    }
 }
 
 /// How far a run is.

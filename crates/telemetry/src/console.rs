@@ -2,14 +2,17 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
+use elspeth_contracts::Micros;
 use opentelemetry::trace::{SpanId, Status};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use serde::Serialize;
 
-/// Writes spans to standard error, one JSON object a line.
+use crate::settings::{ConsoleFormat, ConsoleOptions, ConsoleOutput};
+
+/// Writes spans, one a line.
 #[derive(Debug)]
-pub(crate) struct ConsoleExporter;
+pub(crate) struct ConsoleExporter(pub(crate) ConsoleOptions);
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -27,17 +30,34 @@ struct Line<'a> {
 
 impl SpanExporter for ConsoleExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        write_lines(&mut io::stderr().lock(), &batch)
-            .map_err(|e| OTelSdkError::InternalFailure(e.to_string()))
+        let written = match self.0.output {
+            ConsoleOutput::Stderr => write_lines(&mut io::stderr().lock(), self.0.format, &batch),
+            ConsoleOutput::Stdout => write_lines(&mut io::stdout().lock(), self.0.format, &batch),
+        };
+        written.map_err(|e| OTelSdkError::InternalFailure(e.to_string()))
     }
 }
 
-fn write_lines(out: &mut impl Write, batch: &[SpanData]) -> io::Result<()> {
+fn write_lines(out: &mut impl Write, format: ConsoleFormat, batch: &[SpanData]) -> io::Result<()> {
     for span in batch {
-        serde_json::to_writer(&mut *out, &line(span))?;
+        match format {
+            ConsoleFormat::Json => serde_json::to_writer(&mut *out, &line(span))?,
+            ConsoleFormat::Pretty => write_pretty(&mut *out, &line(span))?,
+        }
         out.write_all(b"\n")?;
     }
     out.flush()
+}
+
+/// Values are quoted, so that a line stays one whatever is in them.
+fn write_pretty(out: &mut impl Write, line: &Line<'_>) -> io::Result<()> {
+    let started = Micros(i64::try_from(line.started_unix_us).unwrap_or(i64::MAX));
+    let (ms, us) = (line.duration_us / 1_000, line.duration_us % 1_000);
+    write!(out, "{started} {} {ms}.{us:03} ms", line.span)?;
+    if let Some(error) = line.error {
+        write!(out, " error={error:?}")?;
+    }
+    line.attributes.iter().try_for_each(|(name, value)| write!(out, " {name}={value:?}"))
 }
 
 fn line(span: &SpanData) -> Line<'_> {
@@ -81,8 +101,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_span_is_one_line_of_json() {
+    /// What is written of one span.
+    fn written(format: ConsoleFormat) -> String {
         let kept = Kept::default();
         let provider = SdkTracerProvider::builder().with_simple_exporter(kept.clone()).build();
         let mut span = provider.tracer("test").start("row");
@@ -90,8 +110,22 @@ mod tests {
         span.set_status(Status::error("gate_error"));
         drop(span);
         let mut out = Vec::new();
-        write_lines(&mut out, &kept.0.lock().unwrap()).unwrap();
-        let text = String::from_utf8(out).unwrap();
+        write_lines(&mut out, format, &kept.0.lock().unwrap()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_span_is_one_line_for_people() {
+        let text = written(ConsoleFormat::Pretty);
+        let (started, rest) = text.split_once(' ').unwrap();
+        assert!(started.parse::<Micros>().is_ok(), "{text}");
+        assert!(rest.starts_with("row 0."), "{text}");
+        assert!(rest.ends_with(" ms error=\"gate_error\" elspeth.row_id=\"a\\nb\"\n"), "{text}");
+    }
+
+    #[test]
+    fn a_span_is_one_line_of_json() {
+        let text = written(ConsoleFormat::Json);
         assert_eq!(text.lines().count(), 1);
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["span"], "row");

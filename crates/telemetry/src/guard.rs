@@ -99,7 +99,9 @@ fn attach(
         Exporter::Otlp(options) => {
             Queue::start(otlp(options).map_err(failed)?, options.batch_size, backpressure, tally)
         }
-        Exporter::Console => Queue::start(ConsoleExporter, CONSOLE_BATCH, backpressure, tally),
+        Exporter::Console(options) => {
+            Queue::start(ConsoleExporter(*options), CONSOLE_BATCH, backpressure, tally)
+        }
     };
     Ok(builder.with_span_processor(queue.map_err(|error| failed(error.to_string()))?))
 }
@@ -122,7 +124,7 @@ impl Exporter {
     const fn name(&self) -> &'static str {
         match self {
             Self::Otlp(_) => "otlp",
-            Self::Console => "console",
+            Self::Console(_) => "console",
         }
     }
 }

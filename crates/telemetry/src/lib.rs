@@ -1,7 +1,7 @@
 //! Spans over `tracing` and OpenTelemetry: what a run does while it does it, for those who watch it. The record is
 //! elsewhere; telemetry comes after it and never instead of it.
 //!
-//! - [`init`] sets up exporters (OTLP over HTTP, or JSON lines on standard error) from [`TelemetrySettings`] and gives a
+//! - [`init`] sets up exporters (OTLP over HTTP, or lines on a stream of this process) from [`TelemetrySettings`] and gives a
 //!   [`TelemetryGuard`], whose [`TelemetryGuard::shutdown`] sends what is left and says what was lost.
 //! - [`Spans`] makes the spans of one run: `run`, `source`, `sink_write` always; `row` from [`Granularity::Rows`] on;
 //!   `transform`, `gate`, `sink` with [`Granularity::Full`]. Their attributes begin with `elspeth.`: `run_id`, `node`,
@@ -36,5 +36,8 @@ mod settings;
 mod spans;
 
 pub use guard::{Delivery, TelemetryError, TelemetryGuard, init};
-pub use settings::{Backpressure, Exporter, Granularity, OtlpOptions, TelemetrySettings};
+pub use settings::{
+    Backpressure, ConsoleFormat, ConsoleOptions, ConsoleOutput, Exporter, Granularity, OtlpOptions,
+    TelemetrySettings,
+};
 pub use spans::{NodeTag, OpenSpan, Spans, TokenTag};

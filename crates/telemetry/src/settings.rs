@@ -45,8 +45,42 @@ pub enum Backpressure {
 pub enum Exporter {
     /// To a collector that speaks OTLP over HTTP.
     Otlp(OtlpOptions),
-    /// To standard error, one JSON object a line.
-    Console,
+    /// To a stream of this process, one line each.
+    Console(ConsoleOptions),
+}
+
+/// Options of the exporter `console`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleOptions {
+    /// How a span is written.
+    #[serde(default)]
+    pub format: ConsoleFormat,
+    /// Where to.
+    #[serde(default)]
+    pub output: ConsoleOutput,
+}
+
+/// How a span is written as a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsoleFormat {
+    /// As a JSON object.
+    #[default]
+    Json,
+    /// When, what, how long, and the attributes, for people.
+    Pretty,
+}
+
+/// Which stream lines are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsoleOutput {
+    /// Standard error, where progress and errors go too.
+    #[default]
+    Stderr,
+    /// Standard output, where answers go.
+    Stdout,
 }
 
 /// Options of the exporter `otlp`.
@@ -107,12 +141,7 @@ impl Exporter {
                 Ok(Self::Otlp(options))
             }
             "console" => {
-                #[derive(Deserialize)]
-                #[serde(deny_unknown_fields)]
-                struct ConsoleOptions {}
-                let ConsoleOptions {} =
-                    serde_json::from_value(options).map_err(|e| problem(e.to_string()))?;
-                Ok(Self::Console)
+                serde_json::from_value(options).map(Self::Console).map_err(|e| problem(e.to_string()))
             }
             _ => Err(problem("there is no such exporter; `otlp` and `console` exist".to_owned())),
         }
@@ -182,6 +211,8 @@ mod tests {
             ("otlp", json!({"batch_size": 0}), "at least 1"),
             ("otlp", json!({"colour": "red"}), "unknown field `colour`"),
             ("console", json!({"colour": "red"}), "unknown field `colour`"),
+            ("console", json!({"format": "xml"}), "expected `json` or `pretty`"),
+            ("console", json!({"output": "file"}), "expected `stderr` or `stdout`"),
             ("carrier_pigeon", json!(null), "`otlp` and `console` exist"),
         ];
         for (name, options, expected) in cases {
@@ -194,6 +225,10 @@ mod tests {
     fn options_have_defaults() {
         let otlp = Exporter::from_options("otlp", json!(null)).unwrap();
         assert_eq!(otlp, Exporter::Otlp(OtlpOptions::default()));
-        assert_eq!(Exporter::from_options("console", json!({})).unwrap(), Exporter::Console);
+        let console = Exporter::from_options("console", json!({})).unwrap();
+        assert_eq!(console, Exporter::Console(ConsoleOptions::default()));
+        let console = json!({"format": "pretty", "output": "stdout"});
+        let written = ConsoleOptions { format: ConsoleFormat::Pretty, output: ConsoleOutput::Stdout };
+        assert_eq!(Exporter::from_options("console", console).unwrap(), Exporter::Console(written));
     }
 }

@@ -7,7 +7,9 @@ use std::cell::Cell;
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{EpochNo, FailureKind, RowIndex, TokenKey};
-use elspeth_telemetry::{Exporter, Granularity, NodeTag, Spans, TelemetrySettings, TokenTag, init};
+use elspeth_telemetry::{
+    ConsoleOptions, Exporter, Granularity, NodeTag, Spans, TelemetrySettings, TokenTag, init,
+};
 
 struct Counting;
 
@@ -70,7 +72,7 @@ fn rows_do_not_allocate_when_only_the_lifecycle_is_wanted() {
     let settings = TelemetrySettings {
         enabled: true,
         granularity: Granularity::Lifecycle,
-        exporters: vec![Exporter::Console],
+        exporters: vec![Exporter::Console(ConsoleOptions::default())],
         ..TelemetrySettings::default()
     };
     let guard = init(&settings).unwrap();

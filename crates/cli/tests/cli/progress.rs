@@ -139,3 +139,16 @@ fn on_a_terminal_progress_is_a_bar_that_is_gone_at_the_end() {
     assert!(drawn.contains(" completed in ") && !drawn.contains(" rows/s  "), "{drawn}");
     assert_eq!(terminal.end(), Some(0));
 }
+
+#[test]
+fn spans_on_standard_output_stay_out_of_json() {
+    let cli = Cli::triage();
+    let spans = "telemetry: {enabled: true, exporters: [{name: console, options: {format: pretty, output: stdout}}]}\n";
+    cli.write("spans.yaml", &format!("{}{spans}", SETTINGS.replace("pipe.csv", "rows.csv")));
+    cli.write("rows.csv", "n\n1\n");
+    let said = cli.say(&["run", "-s", "spans.yaml", "-x", "--json"]);
+    assert!(said.out.lines().all(|line| serde_json::from_str::<Json>(line).is_ok()), "{}", said.out);
+    assert!(said.err.contains(" ms elspeth."), "{}", said.err);
+    let said = cli.say(&["run", "-s", "spans.yaml", "-x"]);
+    assert!(said.out.contains(" ms elspeth.") && !said.err.contains(" ms "), "{}{}", said.out, said.err);
+}

@@ -88,7 +88,14 @@ fn exporter_options() -> Value {
         },
         "additionalProperties": false,
     });
-    let console = json!({"type": "object", "properties": {}, "additionalProperties": false});
+    let console = json!({
+        "type": "object",
+        "properties": {
+            "format": {"enum": ["json", "pretty"], "default": "json", "description": "One JSON object a line, or one line for people."},
+            "output": {"enum": ["stderr", "stdout"], "default": "stderr", "description": "Under `--json`, which keeps stdout for the answer, stderr in any case."},
+        },
+        "additionalProperties": false,
+    });
     let part = |name: &str, options: Value| {
         json!({
             "if": {"properties": {"name": {"const": name}}, "required": ["name"]},
