@@ -408,12 +408,16 @@ fn coerce(types: &[&str], value: &mut Value) -> bool {
     coerced.map(|new| *value = new).is_some()
 }
 
+/// What says yes, in lower case.
+pub(super) const TRUE: [&str; 6] = ["true", "yes", "on", "1", "t", "y"];
+
+/// What says no, in lower case.
+pub(super) const FALSE: [&str; 6] = ["false", "no", "off", "0", "f", "n"];
+
 fn truth(text: &str) -> Option<bool> {
-    match text.to_lowercase().as_str() {
-        "true" | "yes" | "on" | "1" | "t" | "y" => Some(true),
-        "false" | "no" | "off" | "0" | "f" | "n" => Some(false),
-        _ => None,
-    }
+    let text = text.to_lowercase();
+    let is_true = TRUE.contains(&text.as_str());
+    (is_true || FALSE.contains(&text.as_str())).then_some(is_true)
 }
 
 /// `key:` with nothing behind it is the same as no such key.

@@ -5,6 +5,7 @@ use elspeth_plugin::{PluginInfo, PluginKind, Registry};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use super::texts;
 use crate::Settings;
 
 /// Keyword that says of which kind the plugin is that a value names.
@@ -15,7 +16,9 @@ const INVALID: &str = "on_validation_failure";
 /// The JSON Schema (2020-12) of settings files, with the options of every plugin that the registry knows.
 #[must_use]
 pub fn json_schema(registry: &Registry) -> Value {
-    with_options(without_options(), registry, |_| true)
+    let mut schema = with_options(without_options(), registry, |_| true);
+    texts::admit(&mut schema);
+    schema
 }
 
 /// The same without options of plugins.

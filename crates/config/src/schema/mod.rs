@@ -1,8 +1,10 @@
 //! One JSON Schema for everything: editors complete by it, and settings are checked by it, so the two never disagree.
+//! What editors get says besides which texts may stand for numbers and truth values, which checking makes of them.
 
 mod bounds;
 mod check;
 mod compose;
+mod texts;
 mod words;
 
 pub(crate) use check::{Checked, check};
