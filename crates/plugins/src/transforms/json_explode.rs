@@ -1,7 +1,8 @@
 //! The `json_explode` transform: one row with a list becomes one row for each item of the list.
 //!
 //! The list's field goes; the item comes behind the other fields, and behind it the item's index, from 0, as `item_index`.
-//! A row whose field is missing, null, no list or an empty list has nothing that it could become and is an error.
+//! A row whose field is missing, null, no list or an empty list has nothing that it could become and is an error. So is one
+//! whose other fields, once for each item, would take too much memory.
 
 use std::sync::Arc;
 
@@ -20,6 +21,9 @@ use crate::schema_option::{SchemaOption, options_schema};
 
 /// The field of an item's index.
 const INDEX_FIELD: &str = "item_index";
+
+/// The bytes that all copies of a row's other fields may take.
+const MOST_COPIED: u64 = 256 << 20;
 
 /// Options of the `json_explode` transform.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -140,6 +144,7 @@ impl Transform for JsonExplode {
             Some(other) => return Err(self.no_list(&other)),
         };
         self.check_free(&row)?;
+        self.check_size(&row, items.len())?;
         Ok(TransformOutput::Many(self.explode(row, items)))
     }
 }
@@ -176,6 +181,18 @@ impl JsonExplode {
         }
     }
 
+    fn check_size(&self, row: &Row, rows: usize) -> Result<(), ErrorReason> {
+        let size: u64 = row.values().iter().map(size_of_value).sum();
+        if size.saturating_mul(rows as u64) <= MOST_COPIED || rows == 1 {
+            return Ok(());
+        }
+        let message = format!(
+            "{rows} rows with {size} bytes of other fields each are too large: at most {MOST_COPIED} are allowed; drop \
+             large fields before"
+        );
+        Err(ErrorReason::new(FailureKind::LimitExceeded, message).on_field(self.array_field.as_str()))
+    }
+
     fn empty(&self) -> ErrorReason {
         let message = format!("the list `{}` is empty: there is no row for an item", self.array_field);
         ErrorReason::new(FailureKind::TransformError, message).on_field(self.array_field.as_str())
@@ -189,4 +206,22 @@ impl JsonExplode {
         );
         ErrorReason::new(FailureKind::TypeMismatch, message).on_field(self.array_field.as_str())
     }
+}
+
+/// The bytes that a copy takes, but for what is kept with texts and lists besides.
+fn size_of_value(value: &Value) -> u64 {
+    let inner = match value {
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Decimal(_)
+        | Value::Date(_)
+        | Value::DateTime(_) => 0,
+        Value::Str(text) => text.len() as u64,
+        Value::Bytes(bytes) => bytes.len() as u64,
+        Value::List(items) => items.iter().map(size_of_value).sum(),
+        Value::Map(map) => map.iter().map(|(key, value)| key.len() as u64 + size_of_value(value)).sum(),
+    };
+    size_of::<Value>() as u64 + inner
 }

@@ -83,6 +83,27 @@ fn a_row_without_items_is_an_error_that_says_why() {
 }
 
 #[test]
+fn what_would_become_too_much_memory_is_an_error_before_it_is_made() {
+    let explode = transform("json_explode", &json!({"array_field": "items"}));
+    let items = |count| Value::List(vec![Value::Int(1); count]);
+    let note = |bytes| text(&"x".repeat(bytes));
+    let large = row(&[("items", items(2000)), ("note", note(1_000_000))]);
+    let reason = process(explode.as_ref(), large).unwrap_err();
+    assert_eq!((reason.kind, reason.field.as_deref()), (FailureKind::LimitExceeded, Some("items")));
+    assert!(
+        reason.message.starts_with("2000 rows with 1000")
+            && reason.message.ends_with("at most 268435456 are allowed; drop large fields before"),
+        "{}",
+        reason.message
+    );
+    let nested = Value::List((0..100).map(|_| note(10_000)).collect());
+    let reason = process(explode.as_ref(), row(&[("items", items(2000)), ("notes", nested)])).unwrap_err();
+    assert_eq!(reason.kind, FailureKind::LimitExceeded);
+    let fits = row(&[("items", items(1000)), ("note", note(20_000))]);
+    assert!(process(explode.as_ref(), fits).is_ok());
+}
+
+#[test]
 fn the_rows_behind_are_known_before_any_row_comes() {
     let explode = transform("json_explode", &json!({"array_field": "items"}));
     let fixed = contract(json!({"mode": "fixed", "fields": ["id: int", "items: any", "who: str?"]}));
