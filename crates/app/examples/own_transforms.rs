@@ -36,7 +36,7 @@ struct Busy {
 }
 
 impl Transform for Busy {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
         Ok(input.clone())
     }
 
@@ -50,7 +50,7 @@ impl Transform for Busy {
 struct Waiting;
 
 impl Transform for Waiting {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
         Ok(input.clone())
     }
 

@@ -21,7 +21,7 @@ use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref};
 use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
 use elspeth_payload::FilesystemStore;
 use elspeth_plugin::{
-    ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition, Transform,
+    OptionError, ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition, Transform,
     TransformContext, TransformOutput, TransformResult,
 };
 use elspeth_telemetry::Spans;
@@ -68,7 +68,7 @@ impl Source for Thermometer {
 struct ToCelsius;
 
 impl Transform for ToCelsius {
-    fn output_contract(&self, _input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, _input: &Contract) -> Result<Contract, Vec<OptionError>> {
         Ok(Contract::observed())
     }
 

@@ -68,8 +68,8 @@ pub struct PluginRef {
     pub determinism: Determinism,
 }
 
-/// What a transform makes of its input's contract.
-pub type OutputContract = Box<dyn Fn(&Contract) -> Result<Contract, Misfit>>;
+/// What a transform makes of its input's contract, or everything because of which it cannot.
+pub type OutputContract = Box<dyn Fn(&Contract) -> Result<Contract, Vec<Misfit>>>;
 
 /// Why a plugin cannot work on rows of some contract.
 #[derive(Debug, Clone, PartialEq, Eq)]

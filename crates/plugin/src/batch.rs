@@ -1,6 +1,8 @@
 use elspeth_contracts::{ErrorReason, RunId};
 use elspeth_value::{Contract, Row};
 
+use crate::OptionError;
+
 /// Many rows in, any number out. Members are streamed: a batch may be larger than memory.
 ///
 /// Shared by all workers; runs on a worker's own thread, where it may block. An `Err` is the failure of the whole batch:
@@ -17,8 +19,8 @@ pub trait BatchTransform: Send + Sync {
     /// What goes out when rows of `input` come in.
     ///
     /// # Errors
-    /// A sentence, when such rows cannot be worked on (a value field that `input` cannot have).
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String>;
+    /// Every option by which such rows cannot be worked on (a value field that `input` cannot have).
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>>;
 
     /// Whether each member can become a row of its own, which output mode `passthrough` asks for. Where it cannot, settings
     /// with that mode are refused.

@@ -30,7 +30,7 @@
 //! }
 //!
 //! impl Transform for Shout {
-//!     fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+//!     fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
 //!         Ok(input.clone())
 //!     }
 //!

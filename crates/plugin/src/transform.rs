@@ -1,6 +1,8 @@
 use elspeth_contracts::{ErrorReason, RunId, TokenKey};
 use elspeth_value::{Contract, Row};
 
+use crate::OptionError;
+
 /// What a transform makes of a row.
 pub type TransformResult = Result<TransformOutput, ErrorReason>;
 
@@ -12,8 +14,8 @@ pub trait Transform: Send + Sync {
     /// What goes out when rows of `input` come in.
     ///
     /// # Errors
-    /// A sentence, when such rows cannot be worked on (a mapped field that `input` cannot have).
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String>;
+    /// Every option by which such rows cannot be worked on (a mapped field that `input` cannot have).
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>>;
 
     /// What it needs of its input.
     fn input_contract(&self) -> Contract {

@@ -9,9 +9,9 @@ use elspeth_app::{Progress, RunId, RunObserver};
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{EpochNo, ErrorReason, FailureKind};
 use elspeth_plugin::{
-    PluginKind, Produced, ReadProgress, Refusal, Sink, SinkContext, SinkError, SinkPosition, SinkRow, Source,
-    SourceError, SourceIdentity, SourceItem, SourcePosition, Transform, TransformContext, TransformOutput,
-    TransformResult, Written,
+    OptionError, PluginKind, Produced, ReadProgress, Refusal, Sink, SinkContext, SinkError, SinkPosition,
+    SinkRow, Source, SourceError, SourceIdentity, SourceItem, SourcePosition, Transform, TransformContext,
+    TransformOutput, TransformResult, Written,
 };
 use elspeth_value::{Contract, Row, Value};
 
@@ -83,7 +83,7 @@ static CALLS: AtomicU32 = AtomicU32::new(0);
 struct Service;
 
 impl Transform for Service {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
         Ok(input.clone())
     }
 
@@ -271,7 +271,7 @@ static STOPPING: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 struct Thorough;
 
 impl Transform for Thorough {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
         Ok(input.clone())
     }
 
@@ -343,7 +343,7 @@ impl Patient {
 }
 
 impl Transform for Patient {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
         Ok(input.clone())
     }
 

@@ -80,7 +80,7 @@ fn promise_one_bad_row_never_sinks_a_run() {
 struct Moody;
 
 impl elspeth_plugin::Transform for Moody {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<elspeth_plugin::OptionError>> {
         Ok(input.clone())
     }
 

@@ -10,8 +10,8 @@ use elspeth_app::{
 };
 use elspeth_contracts::{EpochNo, ErrorReason, FailureKind};
 use elspeth_plugin::{
-    PluginInfo, PluginKind, Produced, Refusal, Registry, Sink, SinkContext, SinkError, SinkPosition, SinkRow,
-    Transform, TransformContext, TransformOutput, TransformResult, Written,
+    OptionError, PluginInfo, PluginKind, Produced, Refusal, Registry, Sink, SinkContext, SinkError,
+    SinkPosition, SinkRow, Transform, TransformContext, TransformOutput, TransformResult, Written,
 };
 use elspeth_testkit::Scratch;
 use elspeth_value::{Contract, Row, Value};
@@ -440,7 +440,7 @@ fn registry() -> Registry {
 struct Service;
 
 impl Transform for Service {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
         Ok(input.clone())
     }
 

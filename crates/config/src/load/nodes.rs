@@ -16,7 +16,7 @@ use elspeth_value::Contract;
 use serde_json::Value;
 
 use super::contract;
-use super::misfit::FieldOptions;
+use super::misfit::misfits;
 use crate::finding::Finding;
 use crate::schema::Checked;
 use crate::settings::{
@@ -110,14 +110,13 @@ impl Declaring<'_> {
             let factory = self.known.registry.transform(info.name).ok()?;
             self.make(info, &settings.options, &at.child("options"), factory)
         });
-        let named = made.as_ref().map(|transform| transform.named_fields()).unwrap_or_default();
-        let fields = FieldOptions::new(&settings.options, at.child("options"), named);
+        let options = at.child("options");
         let kind = NodeKind::Transform {
             input: Ref::new(&settings.input, at.child("input")),
             on_success: Ref::new(&settings.on_success, at.child("on_success")),
             on_error: Ref::new(&settings.on_error, at.child("on_error")),
             needs: made.as_ref().map_or_else(Contract::observed, |transform| transform.input_contract()),
-            output: output_contract(made.clone(), fields),
+            output: output_contract(made.clone(), options),
             expands: made.as_ref().is_some_and(|transform| transform.expands()),
         };
         if let Some(transform) = made {
@@ -152,14 +151,14 @@ impl Declaring<'_> {
             let factory = self.known.registry.aggregation(info.name).ok()?;
             self.make(info, &settings.options, &at.child("options"), factory)
         });
-        let fields = FieldOptions::new(&settings.options, at.child("options"), Vec::new());
+        let options = at.child("options");
         let name = Ref::new(&settings.name, at.child("name"));
         let kind = NodeKind::Aggregation {
             input: Ref::new(&settings.input, at.child("input")),
             on_success: onward(settings.on_success.as_deref(), &name, at),
             on_error: Ref::new(&settings.on_error, at.child("on_error")),
             needs: made.as_ref().map_or_else(Contract::observed, |plugin| plugin.input_contract()),
-            output: batch_contract(made.clone(), (&settings.plugin, settings.output_mode), fields),
+            output: batch_contract(made.clone(), (&settings.plugin, settings.output_mode), options),
             trigger: self.trigger(settings.trigger.as_ref(), &at.child("trigger")),
             output_mode: settings.output_mode.into(),
             expected_output_count: settings.expected_output_count,
@@ -378,7 +377,7 @@ impl From<OutputMode> for elspeth_graph::OutputMode {
 fn batch_contract(
     plugin: Option<Arc<dyn BatchTransform>>,
     (name, mode): (&str, OutputMode),
-    fields: FieldOptions,
+    options: SettingPath,
 ) -> OutputContract {
     let keeps =
         mode != OutputMode::Passthrough || plugin.as_ref().is_none_or(|plugin| plugin.passes_members());
@@ -386,15 +385,15 @@ fn batch_contract(
         "{name} makes one row of several members, but `output_mode: passthrough` asks for one of each; leave `output_mode` out"
     );
     Box::new(move |input| match &plugin {
-        Some(_) if !keeps => Err(merges.clone().into()),
-        Some(plugin) => plugin.output_contract(input).map_err(|message| fields.blamed(message, input)),
+        Some(_) if !keeps => Err(vec![merges.clone().into()]),
+        Some(plugin) => plugin.output_contract(input).map_err(|errors| misfits(errors, &options, input)),
         None => Ok(Contract::observed()),
     })
 }
 
-fn output_contract(transform: Option<Arc<dyn Transform>>, fields: FieldOptions) -> OutputContract {
+fn output_contract(transform: Option<Arc<dyn Transform>>, options: SettingPath) -> OutputContract {
     Box::new(move |input| match &transform {
-        Some(plugin) => plugin.output_contract(input).map_err(|message| fields.blamed(message, input)),
+        Some(plugin) => plugin.output_contract(input).map_err(|errors| misfits(errors, &options, input)),
         None => Ok(Contract::observed()),
     })
 }

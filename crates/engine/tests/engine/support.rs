@@ -20,7 +20,7 @@ use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref, RouteDecl};
 use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
 use elspeth_payload::FilesystemStore;
 use elspeth_plugin::{
-    ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition, Transform,
+    OptionError, ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition, Transform,
     TransformContext, TransformOutput, TransformResult,
 };
 use elspeth_telemetry::Spans;
@@ -100,7 +100,7 @@ impl Source for Memory {
 }
 
 impl Transform for Function {
-    fn output_contract(&self, _input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, _input: &Contract) -> Result<Contract, Vec<OptionError>> {
         Ok(Contract::observed())
     }
 

@@ -123,8 +123,8 @@ fn worked_on(
     (node, fits): (&NodeDecl, bool),
     findings: &mut Findings,
 ) -> Sides {
-    let output = output(&input).unwrap_or_else(|Misfit { message, help, at }| {
-        if fits {
+    let output = output(&input).unwrap_or_else(|misfits| {
+        for Misfit { message, help, at } in misfits.into_iter().filter(|_| fits) {
             let at = at.unwrap_or_else(|| node.at.child("options"));
             findings.push(GraphError { help, ..GraphError::new("schema-conflict", &at, message) });
         }

@@ -43,7 +43,7 @@ pub(crate) fn transform_of(
     name: &str,
     [input, on_success, on_error]: [&str; 3],
     needs: Contract,
-    output: impl Fn(&Contract) -> Result<Contract, Misfit> + 'static,
+    output: impl Fn(&Contract) -> Result<Contract, Vec<Misfit>> + 'static,
 ) -> NodeDecl {
     let at = SettingPath::new(name);
     let kind = NodeKind::Transform {

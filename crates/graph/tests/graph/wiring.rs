@@ -298,7 +298,7 @@ fn a_transform_that_cannot_work_on_its_rows_says_why() {
     let nodes = vec![
         source("rows", "discard"),
         transform_of("t", ["rows", "out", "discard"], elspeth_value::Contract::observed(), |_| {
-            Err("no".to_owned().into())
+            Err(vec!["no".to_owned().into()])
         }),
         sink("out"),
     ];

@@ -112,17 +112,19 @@ impl BatchTransform for BatchReplicate {
         self.contract.clone()
     }
 
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
         if let Some(field) = input.field(&self.copies_field)
             && !matches!(field.ty, FieldType::Int | FieldType::Any)
         {
-            return Err(format!(
+            let message = format!(
                 "the number of copies must be int, but the field `{}` is {}",
                 self.copies_field, field.ty
-            ));
+            );
+            return Err(vec![OptionError::new("copies_field", message)]);
         }
         let index = Added {
             field: FieldSpec { name: INDEX_FIELD.into(), ty: FieldType::Int, required: true },
+            option: "include_copy_index",
             else_write: "write `include_copy_index: false`, or rename the field before",
         };
         with_fields(input, None, self.include_copy_index.then_some(index).into_iter().collect())

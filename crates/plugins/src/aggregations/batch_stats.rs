@@ -149,8 +149,13 @@ impl BatchTransform for BatchStats {
         self.contract.clone()
     }
 
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
-        let numbers = self.number_type(input)?;
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
+        let numbers = self.number_type(input);
+        let group = self.group_by.as_deref().map(|group_by| group_field(group_by, input)).transpose();
+        let (numbers, group) = match (numbers, group) {
+            (Ok(numbers), Ok(group)) => (numbers, group),
+            (numbers, group) => return Err(numbers.err().into_iter().chain(group.err()).collect()),
+        };
         let statistics = self.statistics.iter().map(|statistic| FieldSpec {
             name: statistic.field().into(),
             ty: statistic.field_type(numbers),
@@ -158,9 +163,9 @@ impl BatchTransform for BatchStats {
         });
         let mut fields: Vec<_> = statistics.collect();
         let mut audit_fields = Vec::new();
-        if let Some(group_by) = &self.group_by {
-            fields.push(group_field(group_by, input)?);
-            audit_fields.extend(input.audit_fields.iter().filter(|name| *name == group_by).cloned());
+        if let Some(group) = group {
+            audit_fields.extend(input.audit_fields.iter().filter(|name| **name == group.name).cloned());
+            fields.push(group);
         }
         Ok(Contract { mode: SchemaMode::Fixed, fields, audit_fields, ..Contract::observed() })
     }
@@ -209,13 +214,14 @@ impl BatchTransform for BatchStats {
 }
 
 impl BatchStats {
-    fn number_type(&self, input: &Contract) -> Result<FieldType, String> {
+    fn number_type(&self, input: &Contract) -> Result<FieldType, OptionError> {
         let field = &self.value_field;
+        let refused = |message| Err(OptionError::new("value_field", message));
         match input.field(field).map(|spec| spec.ty) {
             Some(ty @ (FieldType::Int | FieldType::Float | FieldType::Decimal | FieldType::Any)) => Ok(ty),
-            Some(ty) => Err(format!("batch_stats needs numbers, but the field `{field}` is {ty}")),
+            Some(ty) => refused(format!("batch_stats needs numbers, but the field `{field}` is {ty}")),
             None if input.mode == SchemaMode::Fixed => {
-                Err(format!("batch_stats names the field `{field}`, which these rows cannot have"))
+                refused(format!("batch_stats names the field `{field}`, which these rows cannot have"))
             }
             None => Ok(FieldType::Any),
         }
@@ -296,10 +302,11 @@ impl BatchStats {
 }
 
 /// The group of the output; null where members have null there.
-fn group_field(group_by: &str, input: &Contract) -> Result<FieldSpec, String> {
+fn group_field(group_by: &str, input: &Contract) -> Result<FieldSpec, OptionError> {
     let spec = input.field(group_by);
     if spec.is_none() && input.mode == SchemaMode::Fixed {
-        return Err(format!("batch_stats groups by the field `{group_by}`, which these rows cannot have"));
+        let message = format!("batch_stats groups by the field `{group_by}`, which these rows cannot have");
+        return Err(OptionError::new("group_by", message));
     }
     let ty = spec.map_or(FieldType::Any, |spec| spec.ty);
     Ok(FieldSpec { name: group_by.into(), ty, required: input.guarantees(group_by) })

@@ -157,7 +157,7 @@ struct FieldMapper {
 }
 
 impl Transform for FieldMapper {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
         mapping_schema::output_contract(&self.mapping, input)
     }
 

@@ -95,26 +95,31 @@ struct JsonExplode {
 }
 
 impl Transform for JsonExplode {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
         let list = &self.array_field;
+        let refused = |message| Err(vec![OptionError::new("array_field", message)]);
         match input.field(list).map(|field| field.ty) {
             Some(FieldType::Any) => {}
-            Some(ty) => return Err(format!("json_explode needs a list, but the field `{list}` is {ty}")),
+            Some(ty) => return refused(format!("json_explode needs a list, but the field `{list}` is {ty}")),
             None if input.mode == SchemaMode::Fixed => {
-                return Err(format!("json_explode names the field `{list}`, which these rows cannot have"));
+                return refused(format!(
+                    "json_explode names the field `{list}`, which these rows cannot have"
+                ));
             }
             None => {}
         }
         // The item is in every row. One that is null is for the consumer that needs a value to refuse, row by row; nothing
         // can be known of items before.
-        let field = |name: &str, ty, else_write| Added {
-            field: FieldSpec { name: name.into(), ty, required: true },
-            else_write,
-        };
-        let mut added = vec![field(&self.output_field, FieldType::Any, "choose another name")];
-        let index = || {
-            let else_write = "write `include_index: false`, or rename the field before";
-            field(INDEX_FIELD, FieldType::Int, else_write)
+        let field = |name: &str, ty| FieldSpec { name: name.into(), ty, required: true };
+        let mut added = vec![Added {
+            field: field(&self.output_field, FieldType::Any),
+            option: "output_field",
+            else_write: "choose another name",
+        }];
+        let index = || Added {
+            field: field(INDEX_FIELD, FieldType::Int),
+            option: "include_index",
+            else_write: "write `include_index: false`, or rename the field before",
         };
         added.extend(self.include_index.then(index));
         with_fields(input, Some(list), added)

@@ -140,22 +140,20 @@ struct KeywordFilter {
 }
 
 impl Transform for KeywordFilter {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
-        for NamedField { field, .. } in self.fields.iter().flatten() {
-            match input.field(field).map(|spec| spec.ty) {
-                Some(FieldType::Str | FieldType::Any) => {}
-                Some(ty) => {
-                    return Err(format!("keyword_filter searches text, but the field `{field}` is {ty}"));
-                }
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
+        let mut errors = Vec::new();
+        for NamedField { option, field, .. } in self.fields.iter().flatten() {
+            let message = match input.field(field).map(|spec| spec.ty) {
+                Some(FieldType::Str | FieldType::Any) => continue,
+                Some(ty) => format!("keyword_filter searches text, but the field `{field}` is {ty}"),
                 None if input.mode == SchemaMode::Fixed => {
-                    return Err(format!(
-                        "keyword_filter names the field `{field}`, which these rows cannot have"
-                    ));
+                    format!("keyword_filter names the field `{field}`, which these rows cannot have")
                 }
-                None => {}
-            }
+                None => continue,
+            };
+            errors.push(OptionError::new(option, message));
         }
-        Ok(input.clone())
+        if errors.is_empty() { Ok(input.clone()) } else { Err(errors) }
     }
 
     fn input_contract(&self) -> Contract {

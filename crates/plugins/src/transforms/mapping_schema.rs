@@ -1,32 +1,49 @@
 //! What is known of a field mapper's output before any row comes.
 
 use compact_str::CompactString;
-use elspeth_expr::ExprType;
+use elspeth_expr::{ExprError, ExprType};
+use elspeth_plugin::OptionError;
 use elspeth_value::{Contract, FieldSpec, FieldType, SchemaMode};
 
-use super::field_mapper::{Entry, Mapping};
+use super::field_mapper::{Computed, Entry, Mapping};
 
 /// The contract of the output when rows of `input` come in.
 ///
 /// # Errors
-/// A sentence, when such rows cannot have a mapped field and all must be there, or two fields would have one name.
-pub(crate) fn output_contract(mapping: &Mapping, input: &Contract) -> Result<Contract, String> {
-    let mut added = Vec::new();
-    for entry in &mapping.entries {
-        added.push(mapped_field(mapping, entry, input)?);
-    }
+/// Every mapped field that such rows cannot have although all must be there, every expression that they cannot be computed
+/// by, and every name that two fields would have.
+pub(crate) fn output_contract(mapping: &Mapping, input: &Contract) -> Result<Contract, Vec<OptionError>> {
+    let mut errors = Vec::new();
+    let mapped = mapping.entries.iter().map(|entry| {
+        let field = mapped_field(mapping, entry, input);
+        field.map_err(|message| errors.push(OptionError::new(format!("mapping.{}", entry.source), message)))
+    });
+    let mut added: Vec<FieldSpec> = mapped.filter_map(Result::ok).collect();
     for computed in &mapping.computed {
-        let ty = computed.expression.check(input).map_err(|errors| {
-            let said: Vec<_> = errors.iter().map(|e| e.message.as_str()).collect();
-            format!("computed field `{}`: {}", computed.target, said.join("; "))
-        })?;
-        added.push(FieldSpec { name: computed.target.clone(), ty: field_type(ty), required: true });
+        match computed.expression.check(input) {
+            Ok(ty) => {
+                added.push(FieldSpec { name: computed.target.clone(), ty: field_type(ty), required: true });
+            }
+            Err(found) => errors.extend(found.into_iter().map(|error| unfit(computed, error))),
+        }
+    }
+    if !mapping.select_only {
+        errors.extend(clashes(mapping, input, &added));
+    }
+    if !errors.is_empty() {
+        return Err(errors);
     }
     if mapping.select_only {
         let audit_fields = input.audit_fields.iter().filter_map(|name| selected(mapping, name)).collect();
         return Ok(Contract { mode: SchemaMode::Fixed, fields: added, audit_fields, ..Contract::observed() });
     }
-    kept_and_added(mapping, input, added)
+    Ok(kept_and_added(mapping, input, added))
+}
+
+/// What is wrong with an expression for these rows.
+fn unfit(computed: &Computed, error: ExprError) -> OptionError {
+    let message = format!("computing `{}`: {}", computed.target, error.message);
+    OptionError { path: format!("computed.{}", computed.target), message, help: error.help }
 }
 
 /// The target of one entry, as far as the source is known.
@@ -56,18 +73,30 @@ fn is_absent(entry: &Entry, input: &Contract) -> bool {
     input.mode == SchemaMode::Fixed && input.field(entry.head()).is_none()
 }
 
-/// For mappings that keep what they do not name.
-fn kept_and_added(mapping: &Mapping, input: &Contract, added: Vec<FieldSpec>) -> Result<Contract, String> {
+/// New names that fields which are kept have already.
+fn clashes(mapping: &Mapping, input: &Contract, added: &[FieldSpec]) -> Vec<OptionError> {
     let moved = |name: &str| mapping.entries.iter().any(|e| e.path.is_none() && e.source == name);
     let known = || input.fields.iter().map(|f| &f.name).chain(&input.guaranteed_fields);
-    let skipped = |name: &str| mapping.entries.iter().any(|e| e.target == name && is_absent(e, input));
     let taken = |f: &&FieldSpec| known().any(|name| *name == f.name && !moved(name));
-    if let Some(clash) = added.iter().find(|f| taken(f) && !skipped(&f.name)) {
-        return Err(format!(
-            "there is a field `{}` already; rename that one too, or choose another name",
-            clash.name
-        ));
+    let mut errors = Vec::new();
+    for FieldSpec { name, .. } in added.iter().filter(taken) {
+        let entry = mapping.entries.iter().find(|e| e.target == *name);
+        if entry.is_some_and(|entry| is_absent(entry, input)) {
+            continue;
+        }
+        let path = match entry {
+            Some(entry) => format!("mapping.{}", entry.source),
+            None => format!("computed.{name}"),
+        };
+        let message =
+            format!("there is a field `{name}` already; rename that one too, or choose another name");
+        errors.push(OptionError::new(path, message));
     }
+    errors
+}
+
+/// For mappings that keep what they do not name.
+fn kept_and_added(mapping: &Mapping, input: &Contract, added: Vec<FieldSpec>) -> Contract {
     let mut fields: Vec<FieldSpec> = Vec::new();
     for spec in &input.fields {
         let position = mapping.entries.iter().position(|e| e.path.is_none() && e.source == spec.name);
@@ -90,13 +119,13 @@ fn kept_and_added(mapping: &Mapping, input: &Contract, added: Vec<FieldSpec>) ->
         }
         SchemaMode::Observed => {}
     }
-    Ok(Contract {
+    Contract {
         mode: input.mode,
         fields,
         guaranteed_fields,
         required_fields: Vec::new(),
         audit_fields: rename(&input.audit_fields),
-    })
+    }
 }
 
 fn selected(mapping: &Mapping, name: &str) -> Option<CompactString> {

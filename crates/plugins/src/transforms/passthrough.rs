@@ -53,7 +53,7 @@ pub(crate) fn make(options: &serde_json::Value) -> Result<Arc<dyn Transform>, Ve
 }
 
 impl Transform for Passthrough {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
         Ok(input.clone())
     }
 

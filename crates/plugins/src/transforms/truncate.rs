@@ -92,18 +92,20 @@ struct Limit {
 }
 
 impl Transform for Truncate {
-    fn output_contract(&self, input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, input: &Contract) -> Result<Contract, Vec<OptionError>> {
+        let mut errors = Vec::new();
         for Limit { field, .. } in &self.limits {
-            match input.field(field).map(|f| f.ty) {
-                Some(FieldType::Str | FieldType::Any) => {}
-                Some(ty) => return Err(format!("truncate cuts text, but the field `{field}` is {ty}")),
+            let message = match input.field(field).map(|f| f.ty) {
+                Some(FieldType::Str | FieldType::Any) => continue,
+                Some(ty) => format!("truncate cuts text, but the field `{field}` is {ty}"),
                 None if input.mode == SchemaMode::Fixed => {
-                    return Err(format!("truncate names the field `{field}`, which these rows cannot have"));
+                    format!("truncate names the field `{field}`, which these rows cannot have")
                 }
-                None => {}
-            }
+                None => continue,
+            };
+            errors.push(OptionError::new(format!("fields.{field}"), message));
         }
-        Ok(input.clone())
+        if errors.is_empty() { Ok(input.clone()) } else { Err(errors) }
     }
 
     fn input_contract(&self) -> Contract {

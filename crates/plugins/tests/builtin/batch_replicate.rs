@@ -3,7 +3,7 @@
 use elspeth_value::{Contract, Row, Value};
 use serde_json::json;
 
-use crate::driving::{aggregation, flush, refused, row, text};
+use crate::driving::{aggregation, flush, refused, row, text, told};
 
 fn member(id: i64, copies: Value) -> Row {
     row(&[("id", Value::Int(id)), ("copies", copies)])
@@ -86,12 +86,12 @@ fn the_rows_behind_are_known_before_any_row_comes() {
         Ok(contract(json!({"mode": "fixed", "fields": ["id: int", "copies: int?", "copy_index: int"]})))
     );
     assert_eq!(
-        plugin.output_contract(&contract(json!({"mode": "fixed", "fields": ["copies: str"]}))),
-        Err("the number of copies must be int, but the field `copies` is str".to_owned())
+        told(plugin.output_contract(&contract(json!({"mode": "fixed", "fields": ["copies: str"]})))),
+        Err(vec!["copies_field: the number of copies must be int, but the field `copies` is str".to_owned()])
     );
     assert_eq!(
-        plugin.output_contract(&contract(json!({"mode": "flexible", "fields": ["copy_index: int"]}))),
-        Err("there is a field `copy_index` already; write `include_copy_index: false`, or rename the field before".to_owned())
+        told(plugin.output_contract(&contract(json!({"mode": "flexible", "fields": ["copy_index: int"]})))),
+        Err(vec!["include_copy_index: there is a field `copy_index` already; write `include_copy_index: false`, or rename the field before".to_owned()])
     );
 }
 

@@ -4,7 +4,7 @@ use elspeth_contracts::FailureKind;
 use elspeth_value::{Contract, FieldType, Row, Value};
 use serde_json::{Value as Json, json};
 
-use crate::driving::{aggregation, flush, refused, row, text};
+use crate::driving::{aggregation, flush, refused, row, text, told};
 
 fn payment(region: &str, amount: Value) -> Row {
     row(&[("region", text(region)), ("amount", amount)])
@@ -188,18 +188,33 @@ fn the_rows_behind_are_known_before_any_row_comes() {
 fn fields_that_cannot_be_there_are_refused_before_any_row_comes() {
     let plugin = aggregation("batch_stats", &json!({"value_field": "amount", "group_by": "region"}));
     let cases = [
-        (["amount: str", "region: str"], "batch_stats needs numbers, but the field `amount` is str"),
-        (["amount: bool", "region: str"], "batch_stats needs numbers, but the field `amount` is bool"),
-        (["id: int", "region: str"], "batch_stats names the field `amount`, which these rows cannot have"),
+        (
+            ["amount: str", "region: str"],
+            "value_field: batch_stats needs numbers, but the field `amount` is str",
+        ),
+        (
+            ["amount: bool", "region: str"],
+            "value_field: batch_stats needs numbers, but the field `amount` is bool",
+        ),
+        (
+            ["id: int", "region: str"],
+            "value_field: batch_stats names the field `amount`, which these rows cannot have",
+        ),
         (
             ["amount: int", "id: str"],
-            "batch_stats groups by the field `region`, which these rows cannot have",
+            "group_by: batch_stats groups by the field `region`, which these rows cannot have",
         ),
     ];
     for (fields, message) in cases {
         let input = contract(json!({"mode": "fixed", "fields": fields}));
-        assert_eq!(plugin.output_contract(&input), Err(message.to_owned()));
+        assert_eq!(told(plugin.output_contract(&input)), Err(vec![message.to_owned()]));
     }
+    let errors =
+        plugin.output_contract(&contract(json!({"mode": "fixed", "fields": ["id: int"]}))).unwrap_err();
+    assert_eq!(
+        errors.iter().map(|error| error.path.as_str()).collect::<Vec<_>>(),
+        ["value_field", "group_by"]
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use elspeth_plugin::{
     Written,
 };
 use elspeth_plugins::builtin;
-use elspeth_value::{FieldResolution, Row, Shape, Value};
+use elspeth_value::{Contract, FieldResolution, Row, Shape, Value};
 use serde_json::Value as Json;
 
 pub(crate) fn run_id() -> RunId {
@@ -54,6 +54,11 @@ pub(crate) fn row(fields: &[(&str, Value)]) -> Row {
         Shape::new(fields.iter().map(|(name, _)| (*name).into())),
         fields.iter().map(|(_, value)| value.clone()).collect(),
     )
+}
+
+/// What goes out, or every option because of which nothing can: `path: message`.
+pub(crate) fn told(output: Result<Contract, Vec<OptionError>>) -> Result<Contract, Vec<String>> {
+    output.map_err(|errors| errors.iter().map(|e| format!("{}: {}", e.path, e.message)).collect())
 }
 
 pub(crate) fn text(text: &str) -> Value {

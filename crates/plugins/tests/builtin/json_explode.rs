@@ -5,7 +5,7 @@ use elspeth_plugin::TransformOutput;
 use elspeth_value::{Contract, FieldType, Row, Value};
 use serde_json::{Value as Json, json};
 
-use crate::driving::{process, refused, row, text, transform};
+use crate::driving::{process, refused, row, text, told, transform};
 
 fn order(items: Value) -> Row {
     row(&[("id", Value::Int(7)), ("items", items), ("who", text("Ann"))])
@@ -123,19 +123,19 @@ fn the_rows_behind_are_known_before_any_row_comes() {
     let cases = [
         (
             json!({"mode": "fixed", "fields": ["items: str"]}),
-            "json_explode needs a list, but the field `items` is str",
+            "array_field: json_explode needs a list, but the field `items` is str",
         ),
         (
             json!({"mode": "fixed", "fields": ["id: int"]}),
-            "json_explode names the field `items`, which these rows cannot have",
+            "array_field: json_explode names the field `items`, which these rows cannot have",
         ),
         (
             json!({"mode": "flexible", "fields": ["items: any", "item: int"]}),
-            "there is a field `item` already; choose another name",
+            "output_field: there is a field `item` already; choose another name",
         ),
     ];
     for (schema, message) in cases {
-        assert_eq!(explode.output_contract(&contract(schema)), Err(message.to_owned()));
+        assert_eq!(told(explode.output_contract(&contract(schema))), Err(vec![message.to_owned()]));
     }
 }
 

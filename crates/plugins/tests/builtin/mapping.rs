@@ -4,7 +4,7 @@ use elspeth_contracts::FailureKind;
 use elspeth_value::{Contract, Row, Value};
 use serde_json::{Value as Json, json};
 
-use crate::driving::{process, row, text, transform};
+use crate::driving::{process, row, text, told, transform};
 
 fn sample() -> Row {
     let inner = Value::Map([("b".into(), Value::Int(7)), ("n".into(), Value::Null)].into_iter().collect());
@@ -190,32 +190,39 @@ fn mappings_that_cannot_work_are_refused_in_a_sentence() {
     for (options, expected) in [
         (
             json!({"mapping": {"none": "x"}, "strict": true}),
-            "mapping names the field `none`, which these rows cannot have",
+            "mapping.none: mapping names the field `none`, which these rows cannot have",
         ),
         (
             json!({"mapping": {"none.a": "x"}, "strict": true}),
-            "mapping names the field `none`, which these rows cannot have",
+            "mapping.none.a: mapping names the field `none`, which these rows cannot have",
         ),
         (
             json!({"mapping": {"name.a": "x"}}),
-            "mapping looks for `name.a` inside of the field `name`, which is str",
+            "mapping.name.a: mapping looks for `name.a` inside of the field `name`, which is str",
         ),
         (
             json!({"mapping": {"id": "name"}}),
-            "there is a field `name` already; rename that one too, or choose another name",
+            "mapping.id: there is a field `name` already; rename that one too, or choose another name",
         ),
         (
             json!({"computed": {"id": "1"}}),
-            "there is a field `id` already; rename that one too, or choose another name",
+            "computed.id: there is a field `id` already; rename that one too, or choose another name",
         ),
     ] {
         assert_eq!(
-            transform("field_mapper", &options).output_contract(&fixed()),
-            Err(expected.to_owned()),
+            told(transform("field_mapper", &options).output_contract(&fixed())),
+            Err(vec![expected.to_owned()]),
             "{options}"
         );
     }
-    let wrong = transform("field_mapper", &json!({"computed": {"x": "row['name'] + row['none']"}}));
-    let sentence = wrong.output_contract(&fixed()).unwrap_err();
-    assert!(sentence.starts_with("computed field `x`: ") && sentence.contains("none"), "{sentence}");
+    let wrong = json!({
+        "mapping": {"none": "x", "name.a": "y", "id": "name"},
+        "computed": {"n": "row['name'] + row['none']", "m": "row['nmae']"},
+        "strict": true,
+    });
+    let errors = transform("field_mapper", &wrong).output_contract(&fixed()).unwrap_err();
+    let paths: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
+    assert_eq!(paths, ["mapping.none", "mapping.name.a", "computed.n", "computed.m", "mapping.id"]);
+    assert_eq!(errors[3].message, "computing `m`: the rows have no field 'nmae'");
+    assert!(errors[3].help.as_ref().is_some_and(|help| help.contains("row['name']")), "{:?}", errors[3]);
 }

@@ -4,7 +4,7 @@ use elspeth_contracts::FailureKind;
 use elspeth_value::{Contract, Value};
 use serde_json::{Value as Json, json};
 
-use crate::driving::{process, row, text, transform};
+use crate::driving::{process, row, text, told, transform};
 
 fn contract(mode: &str, fields: &[&str]) -> Contract {
     Contract::from_settings(&json!({"mode": mode, "fields": fields})).unwrap()
@@ -70,12 +70,18 @@ fn truncate_is_checked_against_known_schemas() {
     let open = contract("flexible", &["a: int"]);
     assert_eq!(truncate.output_contract(&open), Ok(open));
     assert_eq!(
-        truncate.output_contract(&contract("fixed", &["t: int"])),
-        Err("truncate cuts text, but the field `t` is int".to_owned())
+        told(truncate.output_contract(&contract("fixed", &["t: int"]))),
+        Err(vec!["fields.t: truncate cuts text, but the field `t` is int".to_owned()])
     );
     assert_eq!(
-        truncate.output_contract(&contract("fixed", &["a: str"])),
-        Err("truncate names the field `t`, which these rows cannot have".to_owned())
+        told(truncate.output_contract(&contract("fixed", &["a: str"]))),
+        Err(vec!["fields.t: truncate names the field `t`, which these rows cannot have".to_owned()])
+    );
+    let several = transform("truncate", &json!({"fields": {"id": 2, "t": 3, "zz": 3}}));
+    let errors = several.output_contract(&contract("fixed", &["id: int", "t: str"])).unwrap_err();
+    assert_eq!(
+        errors.iter().map(|error| error.path.as_str()).collect::<Vec<_>>(),
+        ["fields.id", "fields.zz"]
     );
 }
 
@@ -159,12 +165,17 @@ fn keyword_filter_is_checked_against_known_schemas() {
     assert!(filter.output_contract(&contract("flexible", &["t: any"])).is_ok());
     for mode in ["fixed", "flexible"] {
         assert_eq!(
-            filter.output_contract(&contract(mode, &["t: int"])),
-            Err("keyword_filter searches text, but the field `t` is int".to_owned())
+            told(filter.output_contract(&contract(mode, &["t: int"]))),
+            Err(vec!["fields.0: keyword_filter searches text, but the field `t` is int".to_owned()])
         );
     }
     assert_eq!(
-        filter.output_contract(&contract("fixed", &["a: str"])),
-        Err("keyword_filter names the field `t`, which these rows cannot have".to_owned())
+        told(filter.output_contract(&contract("fixed", &["a: str"]))),
+        Err(vec!["fields.0: keyword_filter names the field `t`, which these rows cannot have".to_owned()])
     );
+    let several = json!({"fields": ["id", "t", "zz"], "blocked_patterns": ["x"]});
+    let errors =
+        transform("keyword_filter", &several).output_contract(&contract("fixed", &["id: int", "t: str"]));
+    let errors = errors.unwrap_err();
+    assert_eq!(errors.iter().map(|error| error.path.as_str()).collect::<Vec<_>>(), ["fields.0", "fields.2"]);
 }

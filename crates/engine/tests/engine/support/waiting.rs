@@ -14,7 +14,7 @@ use elspeth_graph::spec::{
 };
 use elspeth_graph::{ExecutionGraph, GraphSpec, OutputMode, SettingPath};
 use elspeth_payload::FilesystemStore;
-use elspeth_plugin::{BatchContext, BatchOutput, BatchTransform};
+use elspeth_plugin::{BatchContext, BatchOutput, BatchTransform, OptionError};
 use elspeth_telemetry::Spans;
 use elspeth_testkit::{ManualClock, SeededIds};
 use elspeth_value::{Contract, Row};
@@ -28,7 +28,7 @@ type Work =
 struct Function(Work);
 
 impl BatchTransform for Function {
-    fn output_contract(&self, _input: &Contract) -> Result<Contract, String> {
+    fn output_contract(&self, _input: &Contract) -> Result<Contract, Vec<OptionError>> {
         Ok(Contract::observed())
     }
 
