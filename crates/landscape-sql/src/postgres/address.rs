@@ -54,9 +54,12 @@ impl Address {
             Synchronous::Full => "on",
             Synchronous::Off => "off",
         };
-        // Our statements are short, so that compiling them costs more than it gives.
+        // Our statements are short, so that compiling them costs more than it gives. Who waited for a lock has to see what was
+        // committed meanwhile, whatever the database or the role has as its default.
         let settings = format!(
-            "SET jit = off; SET lock_timeout = {patience}; SET synchronous_commit = {synchronous}; SET client_min_messages = warning"
+            "SET jit = off; SET lock_timeout = {patience}; SET synchronous_commit = {synchronous};
+            SET client_min_messages = warning; SET default_transaction_isolation = 'read committed';
+            SET default_transaction_read_only = off"
         );
         session.batch(settings)?;
         Ok(session)

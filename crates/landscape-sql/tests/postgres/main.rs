@@ -5,6 +5,7 @@
 
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod defaults;
 mod guarding;
 mod losing;
 mod refusing;

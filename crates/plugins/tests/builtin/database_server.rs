@@ -1,7 +1,7 @@
 //! The `database` sink on PostgreSQL: what differs from a file.
 
 use elspeth_contracts::{EpochNo, RowIndex, TokenKey};
-use elspeth_plugin::{Sink, SinkError, SinkRow, Written};
+use elspeth_plugin::{Sink, SinkContext, SinkError, SinkRow, Written};
 use elspeth_testkit::{PG_GUARDED, PgCluster, PgDurability};
 use elspeth_value::{FieldType, Row, Value, coerce_text};
 use serde_json::{Value as Json, json};
@@ -21,6 +21,13 @@ fn opened(url: &str, options: Json) -> Box<dyn Sink> {
     let mut sink = sink("database", &at(url, options));
     sink.preflight().unwrap();
     sink.open(&context(&[]), None).unwrap();
+    sink
+}
+
+/// The same for the sink of another pipeline.
+fn opened_beside(url: &str, options: Json) -> Box<dyn Sink> {
+    let mut sink = sink("database", &at(url, options));
+    sink.open(&SinkContext { sink: "beside".to_owned(), ..context(&[]) }, None).unwrap();
     sink
 }
 
@@ -274,6 +281,30 @@ fn a_table_on_which_others_depend_is_not_replaced() {
     assert_eq!(refused(), "the table `out` cannot be replaced: the table child depends on it");
     server.execute("DROP TABLE child");
     sink("database", &at(&url, json!({"if_exists": "replace"}))).preflight().unwrap();
+}
+
+#[test]
+fn sinks_at_once_need_no_default_of_the_database() {
+    let Some(server) = Server::shared() else { return };
+    let name = server.url.rsplit('/').next().unwrap();
+    for settings in ["isolation = 'serializable'", "isolation = 'repeatable read'", "read_only = on"] {
+        let schema = settings.replace(['\'', ' ', '='], "");
+        let url = server.schema(&schema);
+        server.execute(&format!(
+            "CREATE TABLE {schema}.out (id int PRIMARY KEY); ALTER DATABASE {name} RESET ALL;
+             ALTER DATABASE {name} SET default_transaction_{settings}"
+        ));
+        let mut sinks = [opened(&url, json!({})), opened_beside(&url, json!({}))];
+        let refused: usize = std::thread::scope(|scope| {
+            let written = sinks.each_mut().map(|sink| {
+                let refused =
+                    |epoch| write_epoch(sink.as_mut(), epoch, &numbered([1, 2, 3])).unwrap().refused;
+                scope.spawn(move || (0..20).map(refused).map(|refused| refused.len()).sum::<usize>())
+            });
+            written.map(|thread| thread.join().unwrap()).iter().sum()
+        });
+        assert_eq!(refused, 117, "{settings}");
+    }
 }
 
 #[test]

@@ -14,7 +14,9 @@ use super::table::Table;
 use crate::sql_name::quoted;
 
 /// What is written is meant to last, and locks are waited for as long as in a file, in each attempt that `retry` allows.
+/// Transactions are such that a writer sees what others committed while it waited for them.
 const SETTINGS: &str = "SET client_min_messages = warning; SET lock_timeout = 10000; SET TimeZone = 'UTC';
+    SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Which schema new tables come into, and whether it is one in which runs are recorded.

@@ -1,0 +1,46 @@
+//! What a database sets by default.
+
+use elspeth_contracts::Micros;
+use elspeth_landscape::{LandscapeReader as _, RunRef};
+use elspeth_landscape_sql::Landscape;
+use elspeth_testkit::PgCluster;
+
+use crate::block_on;
+use crate::conformance::sample::{hashes, plain_epoch, run_id, start};
+
+#[test]
+fn writers_at_once_need_no_default_of_the_database() {
+    let Some(cluster) = PgCluster::shared() else { return };
+    for settings in [
+        "default_transaction_isolation = 'serializable'",
+        "default_transaction_isolation = 'repeatable read'",
+        "default_transaction_read_only = on",
+    ] {
+        let url = cluster.fresh();
+        let name = url.rsplit('/').next().unwrap();
+        cluster.psql("postgres", &format!("ALTER DATABASE {name} SET {settings}"));
+        let landscape = Landscape::at(&url).unwrap();
+        std::thread::scope(|scope| {
+            for last in 'A'..='F' {
+                let landscape = &landscape;
+                scope.spawn(move || block_on(recorded(landscape, last)));
+            }
+        });
+        let reader = block_on(landscape.reader()).unwrap();
+        for last in 'A'..='F' {
+            let run = block_on(reader.run(&RunRef::Prefix(run_id(last).to_string()))).unwrap();
+            assert_eq!(block_on(reader.counters(run.run_no)).unwrap().processed, 20, "{settings}");
+        }
+    }
+}
+
+/// A run with an epoch, and a sign of life.
+async fn recorded(landscape: &Landscape, last: char) {
+    let mut writer = landscape.writer().await.unwrap();
+    writer.begin_run(&start(run_id(last), 1_000_000)).await.unwrap();
+    let (decided, acted) = plain_epoch(0, 0..20);
+    writer.stage(&decided).await.unwrap();
+    writer.commit(None, &hashes(10), Micros(2_000)).await.unwrap();
+    writer.commit(Some(&acted), &hashes(20), Micros(3_000)).await.unwrap();
+    writer.heartbeat(Micros(4_000)).await.unwrap();
+}
