@@ -8,7 +8,7 @@ use elspeth_postgres::PgAddress;
 use super::run::Done;
 use super::{Session, schema};
 use crate::Synchronous;
-use crate::db::DbError;
+use crate::db::{Db, DbError};
 use crate::error::postgres_error;
 
 /// A database, and how statements of it wait.
@@ -65,11 +65,31 @@ impl Address {
         Ok(session)
     }
 
-    /// A connection that writes; the database is brought to the newest version.
+    /// A connection that writes runs; the database is brought to the newest version.
     pub(crate) fn writer(&self) -> Result<Session, LandscapeError> {
         let session = self.connect()?;
+        self.check_encoding(&session)?;
         schema::bring_up_to_date(&session, self.location())?;
         Ok(session)
+    }
+
+    /// Rows have any text, which only one encoding can hold.
+    fn check_encoding(&self, session: &Session) -> Result<(), LandscapeError> {
+        const ENCODING: &str = "SELECT current_setting('server_encoding')";
+        let failed = |error: DbError| error.told(format!("opening audit database {}", self.location()));
+        let encoding = Db::Postgres(session).first(ENCODING, &[], |row| row.get::<String>(0));
+        let encoding = encoding.map_err(failed)?.unwrap_or_default();
+        if encoding == "UTF8" {
+            return Ok(());
+        }
+        Err(LandscapeError::Store {
+            context: format!("opening audit database {}", self.location()),
+            message: format!(
+                "its encoding is {encoding}, and only UTF8 can hold every text of a row; make one with \
+                 `CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0`"
+            ),
+            retryable: false,
+        })
     }
 
     /// A connection that changes nothing, to a database that has a record.
@@ -82,9 +102,11 @@ impl Address {
         Ok(session)
     }
 
-    /// A connection that writes to a database that has a record already.
+    /// A connection that writes to a database that has a record already, but no runs.
     pub(crate) fn existing(&self) -> Result<Session, LandscapeError> {
-        schema::check_is_record(&self.connect()?, self.location())?;
-        self.writer()
+        let session = self.connect()?;
+        schema::check_is_record(&session, self.location())?;
+        schema::bring_up_to_date(&session, self.location())?;
+        Ok(session)
     }
 }

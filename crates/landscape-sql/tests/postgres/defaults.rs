@@ -1,9 +1,9 @@
-//! What a database sets by default.
+//! What a database sets by default, or was made with.
 
 use elspeth_contracts::Micros;
 use elspeth_landscape::{LandscapeReader as _, RunRef};
 use elspeth_landscape_sql::Landscape;
-use elspeth_testkit::PgCluster;
+use elspeth_testkit::{PG_SUPERUSER, PgCluster};
 
 use crate::block_on;
 use crate::conformance::sample::{hashes, plain_epoch, run_id, start};
@@ -43,4 +43,24 @@ async fn recorded(landscape: &Landscape, last: char) {
     writer.commit(None, &hashes(10), Micros(2_000)).await.unwrap();
     writer.commit(Some(&acted), &hashes(20), Micros(3_000)).await.unwrap();
     writer.heartbeat(Micros(4_000)).await.unwrap();
+}
+
+#[test]
+fn a_database_that_cannot_hold_every_text_is_refused() {
+    let Some(cluster) = PgCluster::shared() else { return };
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let name = format!("of_{}", encoding.to_lowercase());
+        cluster.psql("postgres", &format!("CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0"));
+        let url = cluster.url_as(PG_SUPERUSER, &name);
+        let landscape = Landscape::at(&url).unwrap();
+        let errors = [block_on(landscape.writer()).err().unwrap(), landscape.importer().err().unwrap()];
+        for error in errors {
+            let expected = format!(
+                "opening audit database {url}: its encoding is {encoding}, and only UTF8 can hold every text of a row; \
+                 make one with `CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0`"
+            );
+            assert_eq!(error.to_string(), expected);
+        }
+        assert_eq!(cluster.psql(&name, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
+    }
 }
