@@ -16,12 +16,13 @@ pub struct PgFailure {
 }
 
 const TLS: &str = "look at sslmode and sslrootcert";
-/// Errors of PostgreSQL for which waiting can help: locks, conflicts, too many connections, a server that goes down or comes
-/// up, and connections that broke (class 08).
-const PASSING: [&str; 8] = ["55P03", "40001", "40P01", "53300", "57P01", "57P02", "57P03", "57014"];
+/// Errors of PostgreSQL for which another attempt can help: locks, conflicts, too many connections, a server that goes down or
+/// comes up, a session that did nothing for too long, and connections that broke (class 08).
+const PASSING: [&str; 9] = ["55P03", "40001", "40P01", "53300", "57P01", "57P02", "57P03", "57P05", "57014"];
 
-/// Those after which the connection is of no use. The last is a transaction that was open for longer than the server wants.
-const ENDING: [&str; 4] = ["57P01", "57P02", "57P03", "25P03"];
+/// Those after which the connection is of no use. The last two are of a session, or a transaction, that did nothing for longer
+/// than the server wants.
+const ENDING: [&str; 5] = ["57P01", "57P02", "57P03", "57P05", "25P03"];
 
 impl PgFailure {
     /// Reads an error.
@@ -70,6 +71,7 @@ fn advice(code: &str) -> Option<&'static str> {
         "28P01" | "28000" => {
             "check the user and the password: PGPASSWORD, or the file that PGPASSFILE names, or the URL"
         }
+        "3F000" => "create the schema that search_path names",
         "3D000" => "create the database, or name another",
         "42501" => {
             "grant that role what it needs; the chapter on PostgreSQL in docs/operations.md has the grants"

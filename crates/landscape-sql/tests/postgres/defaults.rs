@@ -64,3 +64,14 @@ fn a_database_that_cannot_hold_every_text_is_refused() {
         assert_eq!(cluster.psql(&name, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
     }
 }
+
+#[test]
+fn a_schema_that_is_not_there_is_told() {
+    let Some(cluster) = PgCluster::shared() else { return };
+    let url = format!("{}?options=-csearch_path%3Dnowhere", cluster.fresh());
+    let error = block_on(Landscape::at(&url).unwrap().writer()).err().unwrap().to_string();
+    assert!(
+        error.ends_with("no schema has been selected to create in; create the schema that search_path names"),
+        "{error}"
+    );
+}

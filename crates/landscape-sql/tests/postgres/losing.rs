@@ -77,3 +77,28 @@ fn a_server_that_stays_away_ends_the_run_with_a_clear_error() {
         assert_eq!(rows(&landscape).await, 20);
     });
 }
+
+#[test]
+fn a_session_that_the_server_ends_is_made_anew() {
+    block_on(async {
+        let Some(cluster) = PgCluster::shared() else { return };
+        let url = cluster.fresh();
+        let landscape = Landscape::at(&url).unwrap();
+        let mut writer = landscape.writer().await.unwrap();
+        writer.begin_run(&start(run_id('A'), 1_000_000)).await.unwrap();
+        let name = url.rsplit('/').next().unwrap();
+        for (at, code) in ["25P03", "57P05"].into_iter().enumerate() {
+            cluster.psql(
+                name,
+                &format!(
+                    "CREATE SEQUENCE asked_{code};
+                     CREATE FUNCTION once_{code}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                       IF nextval('asked_{code}') = 1 THEN RAISE EXCEPTION 'ended' USING ERRCODE = '{code}'; END IF;
+                       RETURN NEW; END $$;
+                     CREATE TRIGGER once_{code} BEFORE UPDATE ON runs FOR EACH ROW EXECUTE FUNCTION once_{code}()"
+                ),
+            );
+            writer.heartbeat(Micros(2_000 + i64::try_from(at).unwrap())).await.unwrap();
+        }
+    });
+}
