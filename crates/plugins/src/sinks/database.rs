@@ -11,6 +11,7 @@ mod dialect;
 mod insert;
 mod markers;
 mod postgres;
+mod replacing;
 mod session;
 mod sqlite;
 mod store;

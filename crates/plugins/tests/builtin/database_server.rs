@@ -284,6 +284,116 @@ fn a_table_on_which_others_depend_is_not_replaced() {
 }
 
 #[test]
+fn what_would_go_with_a_replaced_table_is_said_before_the_run() {
+    let Some(server) = Server::shared() else { return };
+    let cases = [
+        (
+            "CREATE TABLE up (id int) PARTITION BY LIST (id); CREATE TABLE out PARTITION OF up DEFAULT",
+            "it is a part of the table up",
+        ),
+        ("CREATE TABLE up (id int); CREATE TABLE out () INHERITS (up)", "it is a part of the table up"),
+        ("CREATE TABLE out (id int) PARTITION BY LIST (id)", "its partitions would go with it"),
+        (
+            "CREATE TABLE out (id int); ALTER TABLE out ENABLE ROW LEVEL SECURITY",
+            "its row-level security would go with it",
+        ),
+        (
+            "CREATE TABLE out (id int); CREATE POLICY all_of_it ON out",
+            "its row-level security would go with it",
+        ),
+        (
+            "CREATE TABLE out (id int); CREATE PUBLICATION news FOR TABLE out",
+            "it would go from the publication news",
+        ),
+    ];
+    for (n, (sql, why)) in cases.into_iter().enumerate() {
+        let url = server.schema(&format!("going{n}"));
+        server.execute(&format!("SET search_path = going{n}; {sql}"));
+        let replacing = sink("database", &at(&url, json!({"if_exists": "replace"})));
+        let error = replacing.preflight().err().unwrap_or_else(|| panic!("{sql}"));
+        assert_eq!(error.message, format!("the table `out` cannot be replaced: {why}"));
+        sink("database", &at(&url, json!({}))).preflight().unwrap();
+    }
+}
+
+#[test]
+fn a_table_of_another_schema_or_owner_is_not_replaced() {
+    let Some(server) = Server::shared() else { return };
+    let name = server.url.rsplit('/').next().unwrap();
+    let clerk = format!("clerk_of_{name}");
+    let url = server.schema("owned");
+    server.execute(&format!(
+        "CREATE ROLE {clerk} LOGIN; CREATE ROLE owner_of_{name}; CREATE SCHEMA own AUTHORIZATION {clerk};
+         GRANT ALL ON SCHEMA owned TO {clerk}; CREATE TABLE owned.out (id int); GRANT ALL ON owned.out TO {clerk}"
+    ));
+    let refused = |url: &str| {
+        let replacing = sink("database", &at(url, json!({"if_exists": "replace"})));
+        replacing.preflight().unwrap_err().message
+    };
+    let both = format!("{}?options=-csearch_path%3Down,owned", server.url);
+    let elsewhere =
+        "the table `out` cannot be replaced: it is in the schema owned, and a new one would come into own";
+    assert_eq!(refused(&both), elsewhere);
+    let as_clerk = |url: &str| url.replacen("elspeth@", &format!("{clerk}@"), 1);
+    let owner = format!("the table `out` cannot be replaced: {clerk} does not own it, but elspeth");
+    assert_eq!(refused(&as_clerk(&url)), owner);
+    server.execute(&format!(
+        "ALTER TABLE owned.out OWNER TO owner_of_{name}; GRANT owner_of_{name} TO {clerk}"
+    ));
+    let schema = format!(
+        "the table `out` cannot be replaced: its owner owner_of_{name} may make no table in the schema owned"
+    );
+    assert_eq!(refused(&as_clerk(&url)), schema);
+    server.execute(&format!("GRANT CREATE ON SCHEMA owned TO owner_of_{name}"));
+    assert_eq!(run(&as_clerk(&url), json!({"if_exists": "replace"}), &numbered([1])), [""; 0]);
+    let owner = "SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE oid = 'owned.out'::regclass";
+    assert_eq!(server.query(owner), [format!("owner_of_{name}")]);
+}
+
+#[test]
+fn a_replaced_table_is_granted_to_whom_it_was() {
+    let Some(server) = Server::shared() else { return };
+    let name = server.url.rsplit('/').next().unwrap();
+    let (reader, writer) = (format!("\"Reader {name}\""), format!("writer_{name}"));
+    let url = server.schema("granted");
+    server.execute(&format!(
+        "SET search_path = granted; CREATE ROLE {reader}; CREATE ROLE {writer};
+         CREATE TABLE out (id int, gone text, kept text); GRANT SELECT ON out TO {reader} WITH GRANT OPTION;
+         GRANT INSERT, DELETE ON out TO PUBLIC; GRANT UPDATE (id, gone) ON out TO {writer}; REVOKE TRUNCATE ON out FROM elspeth;
+         ALTER DEFAULT PRIVILEGES IN SCHEMA granted GRANT SELECT ON TABLES TO {writer}"
+    ));
+    let grants = || {
+        server.query(
+            "SELECT 'of out', pg_get_userbyid(grantee)::text, privilege_type, is_grantable::text
+             FROM pg_class c, aclexplode(relacl) WHERE oid = 'out'::regclass AND grantee <> relowner
+             UNION ALL SELECT attname::text, pg_get_userbyid(grantee)::text, privilege_type, is_grantable::text
+             FROM pg_attribute, aclexplode(attacl) WHERE attrelid = 'out'::regclass AND attname <> 'gone' ORDER BY 1, 2, 3",
+        )
+    };
+    let before = grants();
+    assert_eq!(before.len(), 4);
+    let replaced = [row(&[("id", Value::Int(1)), ("new", text("x"))])];
+    assert_eq!(run(&url, json!({"if_exists": "replace"}), &replaced), [""; 0]);
+    assert_eq!(server.contents("granted"), "out (id bigint, new text)\n(1,x)\n");
+    assert_eq!(grants(), before);
+}
+
+#[test]
+fn a_table_that_became_a_part_of_another_meanwhile_stays() {
+    let Some(server) = Server::shared() else { return };
+    let url = server.schema("parted");
+    server.execute("SET search_path = parted; CREATE TABLE out (id int); INSERT INTO out VALUES (7)");
+    let mut sink = opened(&url, json!({"if_exists": "replace"}));
+    write(sink.as_mut(), &numbered([1, 2])).unwrap();
+    server.execute(
+        "CREATE TABLE up (id int) PARTITION BY LIST (id); ALTER TABLE up ATTACH PARTITION out DEFAULT",
+    );
+    let error = sink.publish().unwrap_err();
+    assert_eq!(error.message, "the table `out` cannot be replaced: it is a part of the table up");
+    assert_eq!(server.query("SELECT id::text FROM up"), ["7"]);
+}
+
+#[test]
 fn sinks_at_once_need_no_default_of_the_database() {
     let Some(server) = Server::shared() else { return };
     let name = server.url.rsplit('/').next().unwrap();

@@ -36,16 +36,6 @@ const COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a.atttypm
     JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
     WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
-/// What would have to go with a table: views of it, and references of other tables.
-const DEPENDENTS: &str = "SELECT DISTINCT what FROM (
-        SELECT 'the view ' || r.ev_class::regclass AS what FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
-        WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
-            AND d.refobjid = to_regclass($1) AND r.ev_class <> d.refobjid
-        UNION ALL
-        SELECT 'the table ' || conrelid::regclass FROM pg_constraint
-        WHERE contype = 'f' AND confrelid = to_regclass($1) AND conrelid <> confrelid) AS dependents
-    ORDER BY what LIMIT 1";
-
 /// A connection.
 #[derive(Debug)]
 pub(super) struct PostgresStore {
@@ -114,16 +104,8 @@ impl PostgresStore {
         Ok(Found::Other(other.to_owned()))
     }
 
-    /// Whether a table may be dropped.
-    ///
-    /// # Errors
-    /// Something hangs on it.
-    pub(super) async fn check_replaceable(&mut self, table: &str) -> Result<(), SinkError> {
-        let found = sqlx::query(DEPENDENTS).bind(quoted(table)).fetch_optional(&mut self.connection).await;
-        let Some(row) = found.map_err(|error| self.failure("read", &error))? else { return Ok(()) };
-        let what: String = row.get(0);
-        let message = format!("the table `{table}` cannot be replaced: {what} depends on it");
-        Err(SinkError::new(message).with_help("drop that first, or append to the table"))
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
     }
 
     /// Runs statements that were made here and not of data.

@@ -240,10 +240,16 @@ impl Session {
     /// table loses its rows and stays.
     async fn replacement(&mut self, settings: &Settings) -> Result<Vec<String>, SinkError> {
         let there_is_one = self.store.find(&settings.table).await? != Found::Nothing;
+        if there_is_one {
+            self.store.claim(&settings.table).await?;
+        }
         let (old, new) = (quoted(&settings.table), quoted(&self.table.name));
         Ok(match (self.table.is_stored(), there_is_one) {
             (true, true) => {
-                vec![format!("DROP TABLE {old}"), format!("ALTER TABLE {new} RENAME TO {old}")]
+                let mut statements = self.store.handover(&settings.table, &self.table.name).await?;
+                statements.push(format!("DROP TABLE {old}"));
+                statements.push(format!("ALTER TABLE {new} RENAME TO {old}"));
+                statements
             }
             (true, false) => vec![format!("ALTER TABLE {new} RENAME TO {old}")],
             (false, true) => vec![format!("DELETE FROM {old}")],

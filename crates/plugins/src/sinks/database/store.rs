@@ -104,7 +104,7 @@ impl Store {
         }
     }
 
-    /// Whether a table may be dropped.
+    /// Whether a table may be dropped for another.
     ///
     /// # Errors
     /// Something hangs on it that would have to go with it.
@@ -113,6 +113,29 @@ impl Store {
             // Views and references are by name there, and find the new table.
             Self::Sqlite(_) => Ok(()),
             Self::Postgres(store) => store.check_replaceable(table).await,
+        }
+    }
+
+    /// Lets nobody else change or read a table that is about to be replaced, and looks again whether it may be.
+    ///
+    /// # Errors
+    /// As [`Self::check_replaceable`], or the database fails.
+    pub(super) async fn claim(&mut self, table: &str) -> Result<(), SinkError> {
+        match self {
+            // Whoever writes has the whole database.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(store) => store.claim(table).await,
+        }
+    }
+
+    /// What gives a new table the owner and the grants of the one that it replaces.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(super) async fn handover(&mut self, old: &str, new: &str) -> Result<Vec<String>, SinkError> {
+        match self {
+            Self::Sqlite(_) => Ok(Vec::new()),
+            Self::Postgres(store) => store.handover(old, new).await,
         }
     }
 
