@@ -305,6 +305,23 @@ fn what_would_go_with_a_replaced_table_is_said_before_the_run() {
             "CREATE TABLE out (id int); CREATE PUBLICATION news FOR TABLE out",
             "it would go from the publication news",
         ),
+        ("CREATE TABLE out (id int); CREATE TABLE down () INHERITS (out)", "the table down depends on it"),
+        (
+            "CREATE TABLE out (id int); CREATE TABLE kept (old \"out\")",
+            "the column old of table kept depends on it",
+        ),
+        (
+            "CREATE TABLE out (id int); CREATE TABLE kept (old \"out\"[])",
+            "the column old of table kept depends on it",
+        ),
+        (
+            "CREATE TABLE out (id int); CREATE FUNCTION f(old \"out\") RETURNS int LANGUAGE sql RETURN 1",
+            "the function f(\"out\") depends on it",
+        ),
+        (
+            "CREATE TABLE out (id serial); CREATE TABLE kept (id int DEFAULT nextval('out_id_seq'))",
+            "the default value for column id of table kept depends on it",
+        ),
     ];
     for (n, (sql, why)) in cases.into_iter().enumerate() {
         let url = server.schema(&format!("going{n}"));
@@ -335,7 +352,9 @@ fn a_table_of_another_schema_or_owner_is_not_replaced() {
         "the table `out` cannot be replaced: it is in the schema owned, and a new one would come into own";
     assert_eq!(refused(&both), elsewhere);
     let as_clerk = |url: &str| url.replacen("elspeth@", &format!("{clerk}@"), 1);
-    let owner = format!("the table `out` cannot be replaced: {clerk} does not own it, but elspeth");
+    let owner = format!(
+        "the table `out` cannot be replaced: it belongs to elspeth, and {clerk} is no member of that role"
+    );
     assert_eq!(refused(&as_clerk(&url)), owner);
     server.execute(&format!(
         "ALTER TABLE owned.out OWNER TO owner_of_{name}; GRANT owner_of_{name} TO {clerk}"

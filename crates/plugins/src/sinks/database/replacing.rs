@@ -25,7 +25,8 @@ const STANDING: &str = "SELECT v.why, v.advice FROM pg_class c JOIN pg_namespace
         (5, n.nspname <> current_schema(),
             format('it is in the schema %s, and a new one would come into %s', n.nspname, current_schema()),
             'name the schema in the URL: `?options=-csearch_path%3D' || n.nspname || '`'),
-        (6, NOT pg_has_role(c.relowner, 'USAGE'), format('%s does not own it, but %s', current_user, o.owner),
+        (6, NOT pg_has_role(c.relowner, 'USAGE'),
+            format('it belongs to %s, and %s is no member of that role', o.owner, current_user),
             'connect as its owner, or as a member of that role; or append to it'),
         (7, c.relowner <> me.oid AND NOT me.rolsuper AND NOT has_schema_privilege(c.relowner, n.oid, 'CREATE'),
             format('its owner %s may make no table in the schema %s', o.owner, n.nspname),
@@ -33,15 +34,20 @@ const STANDING: &str = "SELECT v.why, v.advice FROM pg_class c JOIN pg_namespace
     ) AS v(n, holds, why, advice)
     WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p') AND v.holds ORDER BY v.n LIMIT 1";
 
-/// What would have to go with a table: views of it, and references of other tables.
-const DEPENDENTS: &str = "SELECT DISTINCT what || ' depends on it', 'drop that first, or append to the table' FROM (
-        SELECT 'the view ' || r.ev_class::regclass AS what FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
-        WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
-            AND d.refobjid = to_regclass($1) AND r.ev_class <> d.refobjid
-        UNION ALL
-        SELECT 'the table ' || conrelid::regclass FROM pg_constraint
-        WHERE contype = 'f' AND confrelid = to_regclass($1) AND conrelid <> confrelid) AS dependents
-    ORDER BY 1 LIMIT 1";
+/// What would have to go with a table, since it is made of it: views, references of other tables, and whatever uses the type of
+/// its rows. What belongs to the table is no such thing, but something else may be made of that.
+const DEPENDENTS: &str = "WITH RECURSIVE own(classid, objid) AS (
+        SELECT 'pg_class'::regclass::oid, to_regclass($1)::oid
+        UNION SELECT d.classid, d.objid FROM pg_depend d JOIN own o ON (d.refclassid, d.refobjid) = (o.classid, o.objid)
+        WHERE d.deptype <> 'n')
+    SELECT 'the ' || CASE WHEN r.oid IS NULL AND k.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid)
+        ELSE pg_describe_object('pg_class'::regclass, coalesce(r.ev_class, k.conrelid), 0) END || ' depends on it' AS what,
+        'drop that first, or append to the table'
+    FROM pg_depend d JOIN own o ON (d.refclassid, d.refobjid) = (o.classid, o.objid)
+    LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+    LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid AND k.contype = 'f'
+    WHERE d.deptype = 'n' AND NOT EXISTS (SELECT FROM own WHERE (own.classid, own.objid) = (d.classid, d.objid))
+    ORDER BY what LIMIT 1";
 
 /// What gives the second table the grants and the owner of the first. What was granted on a column that it has not goes.
 const HANDOVER: &str = "WITH acl AS (
