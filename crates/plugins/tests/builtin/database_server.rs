@@ -253,6 +253,89 @@ fn rows_that_the_table_refuses_are_refused_alone() {
     assert_eq!(server.query("SELECT count(*)::text FROM out"), ["2494"]);
 }
 
+/// A role that row-level security binds, and the URL for it.
+fn clerk(server: &Server, schema: &str) -> (String, String) {
+    let name = format!("{schema}_clerk_{}", server.url.rsplit('/').next().unwrap());
+    let url = server.schema(schema).replacen("elspeth@", &format!("{name}@"), 1);
+    server.execute(&format!("CREATE ROLE {name} LOGIN; GRANT ALL ON SCHEMA {schema} TO {name}"));
+    (name, url)
+}
+
+#[test]
+fn a_row_is_refused_alone_whatever_code_its_error_has() {
+    let Some(server) = Server::shared() else { return };
+    let (name, url) = clerk(&server, "codes");
+    server.execute(&format!(
+        "SET search_path = codes; CREATE TABLE out (id int, search tsquery, path jsonpath, rel regclass);
+         GRANT ALL ON out TO {name}; ALTER TABLE out ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY few ON out TO {name} USING (true) WITH CHECK (id < 100);
+         CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF NEW.id = 4 THEN RAISE EXCEPTION 'not this one' USING ERRCODE = '45000'; END IF;
+           IF NEW.id = 5 THEN RAISE EXCEPTION 'nor that one' USING ERRCODE = 'AB123'; END IF;
+           RETURN NEW; END $$;
+         CREATE TRIGGER looks BEFORE INSERT ON out FOR EACH ROW EXECUTE FUNCTION look()"
+    ));
+    let one = |id: i64, name: &str, what: &str| row(&[("id", Value::Int(id)), (name, text(what))]);
+    let mut sink = opened(&url, json!({}));
+    let mut write = |epoch, rows: &[Row]| -> Vec<String> {
+        let refused = write_epoch(sink.as_mut(), epoch, rows).unwrap().refused;
+        refused.iter().map(|r| format!("{}: {}", r.index, r.reason.message)).collect()
+    };
+    let rows = [
+        one(1, "search", "a & b"),
+        one(2, "search", "a & & b"),
+        one(3, "path", "$.["),
+        one(4, "path", "$"),
+        one(5, "path", "$"),
+        one(6, "rel", "nowhere"),
+        one(100, "rel", "out"),
+        one(7, "rel", "out"),
+    ];
+    assert_eq!(
+        write(0, &rows),
+        [
+            "1: the table refuses the row: syntax error in tsquery: \"a & & b\"",
+            "2: the table refuses the row: syntax error at or near \"[\" of jsonpath input",
+            "3: the table refuses the row: not this one",
+            "4: the table refuses the row: nor that one",
+            "5: the table refuses the row: relation \"nowhere\" does not exist",
+            "6: the table refuses the row: new row violates row-level security policy for table \"out\"",
+        ]
+    );
+    let alone = "0: the table refuses the row: relation \"nowhere\" does not exist";
+    assert_eq!(write(1, &[one(8, "rel", "nowhere")]), [alone]);
+    assert_eq!(server.query("SELECT string_agg(id::text, ',') FROM out"), ["1,7"]);
+}
+
+#[test]
+fn what_is_no_rows_fault_ends_the_run() {
+    let Some(server) = Server::shared() else { return };
+    let (name, url) = clerk(&server, "faults");
+    server.execute(&format!(
+        "SET search_path = faults; CREATE TABLE out (id int); GRANT ALL ON out TO {name};
+         CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log VALUES (NEW.id); RETURN NEW; END $$;
+         CREATE TRIGGER looks BEFORE INSERT ON out FOR EACH ROW EXECUTE FUNCTION look()"
+    ));
+    let failed = |sink: &mut dyn Sink, epoch, ids: &[i64]| {
+        write_epoch(sink, epoch, &numbered(ids.iter().copied())).unwrap_err().message
+    };
+    let mut sink = opened(&url, json!({}));
+    let log = failed(sink.as_mut(), 0, &[1, 2]);
+    assert!(log.ends_with("relation \"log\" does not exist"), "{log}");
+    server.execute("DROP TRIGGER looks ON out");
+    sink.open(&context(&[]), None).unwrap();
+    write_epoch(sink.as_mut(), 0, &numbered([1, 2])).unwrap();
+    server.execute(&format!("REVOKE INSERT ON out FROM {name}"));
+    for ids in [&[3, 4][..], &[3]] {
+        let denied = failed(sink.as_mut(), 1, ids);
+        assert!(denied.ends_with("permission denied for table out"), "{denied}");
+        sink.open(&context(&[]), None).unwrap();
+    }
+    server.execute("DROP TABLE out");
+    let gone = failed(sink.as_mut(), 1, &[3]);
+    assert!(gone.ends_with("relation \"out\" does not exist"), "{gone}");
+}
+
 #[test]
 fn a_replaced_table_is_the_old_one_until_the_run_publishes() {
     let Some(server) = Server::shared() else { return };

@@ -3,7 +3,8 @@
 //! A statement that fails is undone as a whole, so that the rows before the refused one can be tried again alone. A table
 //! that takes a statement and keeps fewer rows (`ON CONFLICT IGNORE`, a trigger) refuses the others: nothing is dropped
 //! in silence. A table that ends the whole transaction for a row (`ON CONFLICT ROLLBACK`, `RAISE(ROLLBACK, ...)`) refuses
-//! that row, and the others are inserted again.
+//! that row, and the others are inserted again. An error that may be a row's fault or not is the row's where the statement
+//! works without rows, and the table takes others.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -14,7 +15,7 @@ use elspeth_plugin::{Refusal, SinkError};
 use elspeth_value::Row;
 
 use super::dialect::Dialect;
-use super::store::{Store, Undone};
+use super::store::{Blame, Store, Undone};
 use super::table::{Layout, Table};
 
 /// Rows of one statement; few sizes, so that few texts are compiled.
@@ -75,7 +76,18 @@ pub(super) enum Ended {
     ByOneOf(RangeInclusive<usize>),
 }
 
-/// Inserts rows in their order, inside of a transaction that is open; those whose places are in `singly` one by one.
+/// What is inserted, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Work<'a, 'r> {
+    /// In their order.
+    pub(super) rows: &'a [Admitted<'r>],
+    /// The places of those that are inserted one by one.
+    pub(super) singly: &'a RangeInclusive<usize>,
+    /// Whether the table took rows of the run before.
+    pub(super) proven: bool,
+}
+
+/// Inserts rows, inside of a transaction that is open.
 ///
 /// # Errors
 /// The database fails.
@@ -83,9 +95,10 @@ pub(super) async fn insert(
     store: &mut Store,
     table: &Table,
     texts: &mut Texts,
-    (rows, singly): (&[Admitted<'_>], &RangeInclusive<usize>),
+    Work { rows, singly, proven }: Work<'_, '_>,
 ) -> Result<Inserted, SinkError> {
     let dialect = store.dialect();
+    let mut inserting = Inserting { store, table, taken: proven, doubt: None };
     let mut refused = Vec::new();
     let mut left = rows;
     while let Some(first) = left.first() {
@@ -99,7 +112,7 @@ pub(super) async fn insert(
         let (now, later) = left.split_at(now);
         left = later;
         let text = texts.get(dialect, &first.layout, now.len());
-        match attempt(store, table, text, now).await? {
+        match inserting.attempt(text, now).await? {
             Attempt::Taken => continue,
             Attempt::Ended(why) => return Ok(Inserted::Ended(ended(now, why))),
             Attempt::Refused(why) if now.len() == 1 => {
@@ -111,14 +124,14 @@ pub(super) async fn insert(
         let text = texts.get(dialect, &first.layout, 1);
         for row in now {
             let row = std::slice::from_ref(row);
-            match attempt(store, table, Arc::clone(&text), row).await? {
+            match inserting.attempt(Arc::clone(&text), row).await? {
                 Attempt::Taken => {}
                 Attempt::Refused(why) => refused.push(refusal(&row[0], why)),
                 Attempt::Ended(why) => return Ok(Inserted::Ended(ended(row, why))),
             }
         }
     }
-    Ok(Inserted::All(refused))
+    inserting.finish().map(|()| Inserted::All(refused))
 }
 
 fn ended(rows: &[Admitted<'_>], why: String) -> Ended {
@@ -153,23 +166,60 @@ enum Attempt {
     Ended(String),
 }
 
-async fn attempt(
-    store: &mut Store,
-    table: &Table,
-    text: Arc<str>,
-    rows: &[Admitted<'_>],
-) -> Result<Attempt, SinkError> {
-    store.run("SAVEPOINT elspeth_rows", "write to").await?;
-    let refused = match store.insert(table, text, rows).await {
-        Ok(taken) if taken == rows.len() as u64 => {
-            store.run("RELEASE elspeth_rows", "keep the transaction of").await?;
-            return Ok(Attempt::Taken);
+/// Statements into one table.
+struct Inserting<'a> {
+    store: &'a mut Store,
+    table: &'a Table,
+    /// Whether it took a row.
+    taken: bool,
+    /// The statement that failed last by what may be no row's fault, and its error.
+    doubt: Option<(Arc<str>, SinkError)>,
+}
+
+impl Inserting<'_> {
+    async fn attempt(&mut self, text: Arc<str>, rows: &[Admitted<'_>]) -> Result<Attempt, SinkError> {
+        self.store.run("SAVEPOINT elspeth_rows", "write to").await?;
+        let (why, doubt) = match self.store.insert(self.table, Arc::clone(&text), rows).await {
+            Ok(taken) if taken == rows.len() as u64 => {
+                self.store.run("RELEASE elspeth_rows", "keep the transaction of").await?;
+                self.taken = true;
+                return Ok(Attempt::Taken);
+            }
+            Ok(_) => ("the table ignores the row (ON CONFLICT IGNORE, or a trigger)".to_owned(), None),
+            Err(error) => {
+                let failure = self.store.failure("write to", &error);
+                match self.store.blame(&error) {
+                    Blame::Row(why) => (why, None),
+                    Blame::Unclear(why) => (why, Some(failure)),
+                    Blame::Database => return Err(failure),
+                }
+            }
+        };
+        let undone = self.store.undo("ROLLBACK TO elspeth_rows; RELEASE elspeth_rows").await?;
+        if let (Some(failure), Some(row)) = (doubt, rows.first()) {
+            self.doubt(text, failure, &row.layout).await?;
         }
-        Ok(_) => "the table ignores the row (ON CONFLICT IGNORE, or a trigger)".to_owned(),
-        Err(error) => store.refusal(&error).ok_or_else(|| store.failure("write to", &error))?,
-    };
-    Ok(match store.undo("ROLLBACK TO elspeth_rows; RELEASE elspeth_rows").await? {
-        Undone::Savepoint => Attempt::Refused(refused),
-        Undone::Transaction => Attempt::Ended(refused),
-    })
+        Ok(match undone {
+            Undone::Savepoint => Attempt::Refused(why),
+            Undone::Transaction => Attempt::Ended(why),
+        })
+    }
+
+    /// Rows are not to blame for a statement that fails without them, too.
+    async fn doubt(&mut self, text: Arc<str>, failure: SinkError, layout: &Layout) -> Result<(), SinkError> {
+        let asked = self.doubt.as_ref().is_some_and(|(asked, _)| Arc::ptr_eq(asked, &text));
+        if !asked && !self.store.works_without_rows(Arc::clone(&text), layout).await {
+            return Err(failure);
+        }
+        self.doubt = Some((text, failure));
+        Ok(())
+    }
+
+    /// Nor for an error that each of them gets.
+    fn finish(self) -> Result<(), SinkError> {
+        match self.doubt {
+            Some((_, failure)) if !self.taken => Err(failure),
+            _ => Ok(()),
+        }
+    }
 }

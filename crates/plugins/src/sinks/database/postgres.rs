@@ -9,8 +9,8 @@ use sqlx::{Arguments as _, AssertSqlSafe, Executor as _, Row as _};
 
 use super::column::{Column, Kind, Origin, Typed};
 use super::insert::Admitted;
-use super::store::{Cell, Done, Found, Record};
-use super::table::Table;
+use super::store::{Blame, Cell, Done, Found, Record};
+use super::table::{Layout, Table};
 use crate::sql_name::quoted;
 
 /// What is written is meant to last, and locks are waited for as long as in a file, in each attempt that `retry` allows.
@@ -153,6 +153,18 @@ impl PostgresStore {
         Ok(done.await?.rows_affected())
     }
 
+    /// Whether the text of a statement works with no row of that layout.
+    pub(super) async fn works_without_rows(&mut self, text: Arc<str>, layout: &Layout) -> bool {
+        if layout.columns.is_empty() {
+            // It inserts one row, always.
+            return true;
+        }
+        let mut values = PgArguments::default();
+        let added = layout.columns.iter().try_for_each(|_| values.add(Vec::<String>::new()));
+        added.is_ok()
+            && sqlx::query_with(AssertSqlSafe(text), values).execute(&mut self.connection).await.is_ok()
+    }
+
     /// An error of this database while `doing` something.
     pub(super) fn failure(&self, doing: &str, error: &sqlx::Error) -> SinkError {
         failure(doing, &self.location, error)
@@ -206,16 +218,31 @@ fn arguments(cells: &[Cell]) -> PgArguments {
     arguments
 }
 
-/// Codes of errors that say something of the row, besides the classes 22 (data) and 23 (constraints): what a trigger
-/// raises, the check of a view, a row that is too large.
-const OF_ROWS: [&str; 3] = ["P0001", "44000", "54000"];
+/// Classes of errors that are no row's fault: of the connection, the transaction, the server and its disk, locks and operators.
+const OF_DATABASE: [&str; 9] = ["08", "25", "40", "53", "54", "55", "57", "58", "XX"];
+/// Classes of which some errors are a row's, and others the table's or of what it needs: a text that a type cannot read, or what
+/// row-level security forbids (42), but also a table that is gone. All other classes are of rows: data (22), constraints (23),
+/// the check of a view (44), what triggers raise (P0, or a code of their own).
+const UNCLEAR: [&str; 31] = [
+    "00", "01", "02", "03", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "21", "24", "26", "27",
+    "28", "2B", "2D", "2F", "34", "38", "39", "3B", "3D", "3F", "42", "72", "F0", "HV",
+];
+/// A row that is too large.
+const TOO_LARGE: &str = "54000";
 
-/// Why the table did not take a row, when that is what the error says.
-pub(super) fn refusal(error: &sqlx::Error) -> Option<String> {
-    let failure = PgFailure::of(error);
-    let code = failure.code?;
-    let of_row = code.starts_with("22") || code.starts_with("23") || OF_ROWS.contains(&code.as_str());
-    of_row.then(|| format!("the table refuses the row: {}", failure.message))
+/// Whose fault it is that rows were not inserted.
+pub(super) fn blame(error: &sqlx::Error) -> Blame {
+    let PgFailure { message, code, .. } = PgFailure::of(error);
+    let Some(code) = code else { return Blame::Database };
+    let is_of = |classes: &[&str]| code.get(..2).is_none_or(|class| classes.contains(&class));
+    let why = format!("the table refuses the row: {message}");
+    if code != TOO_LARGE && is_of(&OF_DATABASE) {
+        Blame::Database
+    } else if is_of(&UNCLEAR) {
+        Blame::Unclear(why)
+    } else {
+        Blame::Row(why)
+    }
 }
 
 fn failure(doing: &str, location: &str, error: &sqlx::Error) -> SinkError {

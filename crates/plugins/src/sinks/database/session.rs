@@ -12,7 +12,7 @@ use elspeth_plugin::{Produced, Refusal, SinkContext, SinkError, SinkPosition, Si
 use elspeth_value::Row;
 use serde::{Deserialize, Serialize};
 
-use super::insert::{Admitted, Ended, Inserted, Texts, insert};
+use super::insert::{Admitted, Ended, Inserted, Texts, Work, insert};
 use super::markers::{Marker, Owner, State};
 use super::store::{ForeignKeys, Found, Store};
 use super::table::{Table, check_fit};
@@ -164,8 +164,8 @@ impl Session {
             for statement in &growth {
                 self.store.run(statement.as_str(), "shape the table in").await?;
             }
-            let rows = (&batch.admitted[..], &singly);
-            match insert(&mut self.store, &self.table, &mut self.texts, rows).await? {
+            let work = Work { rows: &batch.admitted, singly: &singly, proven: self.chain.rows > 0 };
+            match insert(&mut self.store, &self.table, &mut self.texts, work).await? {
                 Inserted::All(refused) => {
                     batch.refuse(refused);
                     return Ok(());

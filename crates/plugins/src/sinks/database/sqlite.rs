@@ -10,7 +10,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Executor as _, Ro
 
 use super::column::{Column, Kind, Origin, affinity};
 use super::insert::Admitted;
-use super::store::{Cell, Done, ForeignKeys, Found, Record, Undone};
+use super::store::{Blame, Cell, Done, ForeignKeys, Found, Record, Undone};
 use super::table::Table;
 
 /// How long another writer is waited for, in each of the attempts that `retry` allows.
@@ -215,13 +215,13 @@ fn log_of(path: &Path) -> PathBuf {
     PathBuf::from(log)
 }
 
-/// Why the table did not take a row, when that is what the error says.
-pub(super) fn refusal(error: &sqlx::Error) -> Option<String> {
-    match primary_code(error)? {
-        TOOBIG | CONSTRAINT | MISMATCH => {
-            Some(format!("the table refuses the row: {}", error.as_database_error()?.message()))
+/// Whose fault it is that rows were not inserted.
+pub(super) fn blame(error: &sqlx::Error) -> Blame {
+    match (primary_code(error), error.as_database_error()) {
+        (Some(TOOBIG | CONSTRAINT | MISMATCH), Some(error)) => {
+            Blame::Row(format!("the table refuses the row: {}", error.message()))
         }
-        _ => None,
+        _ => Blame::Database,
     }
 }
 

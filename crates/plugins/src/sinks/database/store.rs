@@ -9,7 +9,7 @@ use super::dialect::Dialect;
 use super::insert::Admitted;
 use super::postgres::{self, PostgresStore};
 use super::sqlite::{self, SqliteStore};
-use super::table::Table;
+use super::table::{Layout, Table};
 use crate::database_place::Place;
 
 /// What a statement gave, or the database's own error.
@@ -46,6 +46,16 @@ pub(super) enum Undone {
     Savepoint,
     /// All of the transaction: the table ended it.
     Transaction,
+}
+
+/// Whose fault it is that rows are not in the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// One of the rows', with what the table says of it.
+    Row(String),
+    /// One of the rows', or that of the table or of what it needs.
+    Unclear(String),
+    Database,
 }
 
 /// A value of a statement of ours.
@@ -220,11 +230,20 @@ impl Store {
         }
     }
 
-    /// Why the table did not take a row, when that is what the error says.
-    pub(super) fn refusal(&self, error: &sqlx::Error) -> Option<String> {
+    /// Whether the text of a statement works with no row of that layout.
+    pub(super) async fn works_without_rows(&mut self, text: Arc<str>, layout: &Layout) -> bool {
         match self {
-            Self::Sqlite(_) => sqlite::refusal(error),
-            Self::Postgres(_) => postgres::refusal(error),
+            // Nothing is unclear there.
+            Self::Sqlite(_) => true,
+            Self::Postgres(store) => store.works_without_rows(text, layout).await,
+        }
+    }
+
+    /// Whose fault it is that rows were not inserted.
+    pub(super) fn blame(&self, error: &sqlx::Error) -> Blame {
+        match self {
+            Self::Sqlite(_) => sqlite::blame(error),
+            Self::Postgres(_) => postgres::blame(error),
         }
     }
 
