@@ -496,6 +496,70 @@ fn a_table_that_became_a_part_of_another_meanwhile_stays() {
 }
 
 #[test]
+fn sinks_that_find_no_table_make_one_together() {
+    let Some(server) = Server::shared() else { return };
+    let scratch = elspeth_testkit::Scratch::new();
+    let file = |n: i32| format!("sqlite:///{}", scratch.join(&format!("{n}.db")).display());
+    for (n, url) in [server.schema("together1"), file(1)].into_iter().enumerate() {
+        let (mut first, mut second) = (opened(&url, json!({})), opened_beside(&url, json!({})));
+        assert_eq!(write_epoch(first.as_mut(), 0, &numbered([1, 2])).unwrap().refused, []);
+        let rows = [row(&[("id", Value::Int(3))]), row(&[("id", Value::Int(4)), ("more", text("x"))])];
+        let refused = write_epoch(second.as_mut(), 0, &rows).unwrap().refused;
+        assert_eq!(refused.len(), 1, "{n}");
+        assert_eq!(
+            refused[0].reason.message.split(';').next().unwrap(),
+            "the table `out` has no column `more`"
+        );
+        first.publish().unwrap();
+        second.publish().unwrap();
+    }
+    for url in [server.schema("together2"), file(2)] {
+        let schema = |field: &str| json!({"schema": {"mode": "fixed", "fields": [field]}});
+        let (mut first, mut second) =
+            (opened(&url, schema("id: int")), opened_beside(&url, schema("name: str")));
+        let mut third = opened_beside(&url, schema("id: int"));
+        first.publish().unwrap();
+        let error = second.publish().unwrap_err();
+        assert_eq!(error.message, "the table `out` has no column `name`");
+        third.publish().unwrap();
+    }
+    let url = server.schema("together3");
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let mut sink = sink("database", &at(&url, json!({})));
+            let context = SinkContext { sink: number.to_string(), ..context(&[]) };
+            sink.open(&context, None).unwrap();
+            scope.spawn(move || write_epoch(sink.as_mut(), 0, &numbered(0..500)).unwrap());
+        }
+    });
+    assert_eq!(server.query("SELECT count(*)::text FROM together3.out"), ["2000"]);
+}
+
+#[test]
+fn a_table_that_another_program_makes_at_the_same_time_is_found_by_the_next_attempt() {
+    let Some(server) = Server::shared() else { return };
+    let url = server.schema("meanwhile");
+    let mut sink = opened(&url, json!({}));
+    server.execute("SET search_path = meanwhile; BEGIN; CREATE TABLE out (id int)");
+    let waiting = "SELECT pid::text FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    let error = std::thread::scope(|scope| {
+        let writing = scope.spawn(|| write_epoch(sink.as_mut(), 0, &numbered([1])).unwrap_err());
+        while server.query(waiting).is_empty() {
+            assert!(!writing.is_finished());
+            std::thread::yield_now();
+            server.execute("SELECT pg_stat_clear_snapshot()");
+        }
+        server.execute("COMMIT");
+        writing.join().unwrap()
+    });
+    assert!(error.retryable, "{error:?}");
+    sink.open(&context(&[]), None).unwrap();
+    write_epoch(sink.as_mut(), 0, &numbered([1])).unwrap();
+    sink.publish().unwrap();
+    assert_eq!(server.contents("meanwhile"), "out (id integer)\n(1)\n");
+}
+
+#[test]
 fn sinks_at_once_need_no_default_of_the_database() {
     let Some(server) = Server::shared() else { return };
     let name = server.url.rsplit('/').next().unwrap();

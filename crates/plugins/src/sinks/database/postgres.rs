@@ -114,7 +114,11 @@ impl PostgresStore {
     /// `doing`, with the cause.
     pub(super) async fn run(&mut self, sql: impl Into<String>, doing: &str) -> Result<(), SinkError> {
         let done = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.into()))).await;
-        done.map(drop).map_err(|error| self.failure(doing, &error))
+        done.map(drop).map_err(|error| {
+            let mut failure = self.failure(doing, &error);
+            failure.retryable |= is_taken(&error);
+            failure
+        })
     }
 
     /// Runs a statement with values.
@@ -243,6 +247,12 @@ pub(super) fn blame(error: &sqlx::Error) -> Blame {
     } else {
         Blame::Row(why)
     }
+}
+
+/// Whether another program has made a table of the same name meanwhile, which the next attempt finds.
+fn is_taken(error: &sqlx::Error) -> bool {
+    const CODES: [&str; 2] = ["42P07", "23505"];
+    PgFailure::of(error).code.is_some_and(|code| CODES.contains(&code.as_str()))
 }
 
 fn failure(doing: &str, location: &str, error: &sqlx::Error) -> SinkError {

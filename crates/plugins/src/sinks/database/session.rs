@@ -142,6 +142,7 @@ impl Session {
         if let Some(marker) = self.owner.find(&mut self.store, epoch).await? {
             return self.recognise(marker, epoch, rows);
         }
+        self.look_again(settings).await?;
         let mut batch = Batch::default();
         for (index, row) in rows.iter().enumerate() {
             batch.take(&mut self.table, settings, index, row.row);
@@ -153,6 +154,21 @@ impl Session {
         let state = State::new(self.chain.stored(), self.table.grows(), &batch.refused);
         self.owner.mark(&mut self.store, epoch, &state).await?;
         Ok(batch.refused)
+    }
+
+    /// A table that was not there may be there now: another run made it. From here until the end of the transaction none can.
+    async fn look_again(&mut self, settings: &Settings) -> Result<(), SinkError> {
+        if self.table.is_stored() || settings.if_exists == IfExists::Replace {
+            return Ok(());
+        }
+        self.store.reserve(&settings.table).await?;
+        let found = self.store.find(&settings.table).await?;
+        check_target_table(settings, &found)?;
+        if let Found::Table(columns) = found {
+            check_columns(settings, &columns)?;
+            self.table = Table::existing(self.store.dialect(), &settings.table, columns, false);
+        }
+        Ok(())
     }
 
     /// Shapes the table and inserts the rows. Where the table ends the transaction for a row, all others are inserted in a new
@@ -224,6 +240,7 @@ impl Session {
     }
 
     async fn publish_inside(&mut self, settings: &Settings) -> Result<(), SinkError> {
+        self.look_again(settings).await?;
         for statement in self.table.grow() {
             self.store.run(statement, "make the table in").await?;
         }

@@ -149,6 +149,22 @@ impl Store {
         }
     }
 
+    /// Lets no other sink make a table of that name until the end of the transaction.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub(super) async fn reserve(&mut self, table: &str) -> Result<(), SinkError> {
+        match self {
+            // Whoever writes has the whole database.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(_) => {
+                const LOCK: &str =
+                    "SELECT pg_advisory_xact_lock(1162629970, hashtext(current_schema() || '.' || $1))";
+                self.execute(LOCK, &[Cell::Text(table.to_owned())], "make the table in").await
+            }
+        }
+    }
+
     /// Begins a transaction that writes.
     ///
     /// # Errors
