@@ -398,8 +398,9 @@ END $$;
 
 CREATE TRIGGER runs_shown BEFORE UPDATE OF heartbeat_at ON runs FOR EACH ROW EXECUTE FUNCTION elspeth_shown();
 
--- The record of a completed run changes no more. A purge may take its bodies and lower its grade, and an export is noted.
-CREATE FUNCTION elspeth_sealed_run() RETURNS trigger LANGUAGE plpgsql AS $$
+-- The record of a completed run changes no more. A purge may take its bodies and lower its grade, and an export is noted. What
+-- the guards look at is of their own table's schema, whatever temporary tables and search_path the session has.
+CREATE FUNCTION elspeth_sealed_run() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF OLD.status = 1 THEN
         IF TG_OP = 'DELETE' OR NEW.grade < OLD.grade OR NEW.grade > 2
@@ -414,9 +415,13 @@ END $$;
 
 CREATE TRIGGER runs_sealed BEFORE UPDATE OR DELETE ON runs FOR EACH ROW EXECUTE FUNCTION elspeth_sealed_run();
 
-CREATE FUNCTION elspeth_sealed_record() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION elspeth_sealed_record() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    sealed BOOLEAN;
 BEGIN
-    IF EXISTS (SELECT 1 FROM runs WHERE run_no = OLD.run_no AND status = 1) THEN
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I.runs WHERE run_no = $1 AND status = 1)', TG_TABLE_SCHEMA)
+        INTO sealed USING OLD.run_no;
+    IF sealed THEN
         RAISE EXCEPTION 'run number % is sealed: its record changes no more', OLD.run_no USING ERRCODE = 'EL001';
     END IF;
     IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
@@ -425,12 +430,12 @@ END $$;
 
 -- Asked once for each statement, since records are many. A run that comes as it was sealed, by an import, came with the same
 -- transaction.
-CREATE FUNCTION elspeth_sealed_before() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION elspeth_sealed_before() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     sealed BIGINT;
 BEGIN
-    SELECT u.run_no INTO sealed FROM runs u WHERE u.status = 1 AND u.xmin::text <> pg_current_xact_id()::xid::text
-        AND u.run_no IN (SELECT run_no FROM fresh) LIMIT 1;
+    EXECUTE format('SELECT u.run_no FROM %I.runs u WHERE u.status = 1 AND u.xmin::text <> pg_current_xact_id()::xid::text
+        AND u.run_no IN (SELECT run_no FROM fresh) LIMIT 1', TG_TABLE_SCHEMA) INTO sealed;
     IF sealed IS NOT NULL THEN
         RAISE EXCEPTION 'run number % is sealed: its record changes no more', sealed USING ERRCODE = 'EL001';
     END IF;

@@ -72,6 +72,38 @@ fn the_record_of_a_completed_run_changes_no_more() {
 }
 
 #[test]
+fn the_guards_look_at_the_tables_of_the_record_and_no_others() {
+    block_on(async {
+        let Some(cluster) = PgCluster::shared() else { return };
+        let store = completed(Landscape::at(&cluster.fresh()).unwrap()).await;
+        let location = store.0.location();
+        let owner = (PG_SUPERUSER, name(&location));
+        for before in [
+            "CREATE TEMP TABLE runs (run_no bigint, status int)",
+            "CREATE SCHEMA other CREATE TABLE runs (run_no bigint, status int); SET search_path = other, public",
+            "CREATE FUNCTION public.not_same(int, int) RETURNS bool LANGUAGE sql RETURN false;
+             CREATE OPERATOR public.= (LEFTARG = int, RIGHTARG = int, FUNCTION = public.not_same);
+             SET search_path = public, pg_catalog",
+        ] {
+            for change in [
+                "UPDATE public.epochs SET row_count = row_count",
+                "DELETE FROM public.rows",
+                "INSERT INTO public.rows(run_no, row_index, source_data_hash, read_us)
+                 SELECT run_no, 999, source_data_hash, 0 FROM public.rows LIMIT 1",
+                "DELETE FROM public.runs",
+            ] {
+                let error =
+                    cluster.try_psql(owner, &format!("BEGIN; {before}; {change}; COMMIT")).unwrap_err();
+                assert!(
+                    error.contains("is sealed: its record changes no more"),
+                    "{before}; {change}: {error}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
 fn a_run_under_way_is_written_with_the_documented_grants_and_audited_by_views() {
     block_on(async {
         let Some(cluster) = PgCluster::own(PgDurability::None) else { return };
@@ -90,6 +122,7 @@ fn a_run_under_way_is_written_with_the_documented_grants_and_audited_by_views() 
             "DELETE FROM rows",
             "UPDATE tokens SET token = 0",
             "DROP TABLE rows",
+            "CREATE TEMP TABLE runs (run_no bigint)",
             "UPDATE elspeth_schema SET version = 7",
         ] {
             let error = refused("elspeth_writer", sql);
