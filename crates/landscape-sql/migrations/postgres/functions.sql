@@ -1,4 +1,4 @@
--- What the readable views need besides SQL. Made anew with every version.
+-- What the readable views need besides SQL. Made anew with every version, and where a database has those of an older program.
 
 CREATE OR REPLACE FUNCTION elspeth_time(micros BIGINT) RETURNS TEXT LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT to_char(to_timestamp(floor(micros / 1000000.0)) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
@@ -11,7 +11,9 @@ CREATE OR REPLACE FUNCTION elspeth_base32(number BIGINT) RETURNS TEXT LANGUAGE s
         ORDER BY place DESC) FROM generate_series(0, 7) AS place
 $$;
 
--- A field of a JSON object that is kept as text.
+-- A field of a JSON object that is kept as text. No text here can have a NUL: an escape of one, behind an odd number of
+-- backslashes, is shown as it is written.
 CREATE OR REPLACE FUNCTION elspeth_field(object TEXT, field TEXT) RETURNS TEXT LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT object::json ->> field
+    SELECT CASE WHEN strpos(object, '\u0000') = 0 THEN object::json ->> field
+        ELSE regexp_replace(object, '(?<!\\)((\\\\)*)\\u0000', '\1\\\\u0000', 'g')::json ->> field END
 $$;

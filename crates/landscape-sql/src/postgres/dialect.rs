@@ -2,6 +2,19 @@
 
 use std::fmt::Write as _;
 
+/// The kind that a reason tells, also where a text in it has a NUL, which no JSON of PostgreSQL can have. The function does the
+/// same; a database may still have that of an older program, and only the owner of its tables can replace it.
+macro_rules! kind {
+    ($before:literal, $reason:literal) => {
+        concat!(
+            $before,
+            "elspeth_field(regexp_replace(",
+            $reason,
+            r", '(?<!\\)((\\\\)*)\\u0000', '\1\\\\u0000', 'g'), 'kind')"
+        )
+    };
+}
+
 /// Where both say the same in other words.
 const WORDS: &[(&str, &str)] = &[
     // A list of numbers in JSON as a table.
@@ -9,8 +22,8 @@ const WORDS: &[(&str, &str)] = &[
         "SELECT value FROM json_each(?2)",
         "SELECT listed.value::bigint FROM json_array_elements_text(?2::json) AS listed(value)",
     ),
-    ("e.reason ->> 'kind'", "elspeth_field(e.reason, 'kind')"),
-    (" reason ->> 'kind'", " elspeth_field(reason, 'kind')"),
+    ("e.reason ->> 'kind'", kind!("", "e.reason")),
+    (" reason ->> 'kind'", kind!(" ", "reason")),
     ("typeof(run_id)", "'text'"),
     (" IS ?", " IS NOT DISTINCT FROM ?"),
     ("batch_no IS m.batch_no", "batch_no IS NOT DISTINCT FROM m.batch_no"),

@@ -23,6 +23,12 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(1162629968)";
 const MARKS: &str = "SELECT to_regclass('elspeth_schema') IS NOT NULL, to_regclass('runs') IS NOT NULL";
 const VERSION: &str = "SELECT version FROM elspeth_schema";
 
+/// How many of our functions have other bodies than this program's, and may be made anew by this role.
+const STALE: &str = "SELECT count(*) FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+    AND proname IN ('elspeth_time', 'elspeth_base32', 'elspeth_field')
+    AND position(prosrc IN ?) = 0
+    AND pg_has_role(proowner, 'USAGE') AND has_schema_privilege(pronamespace, 'CREATE')";
+
 /// What a schema holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
@@ -81,10 +87,20 @@ pub(super) fn check_readable(session: &Session, location: &str) -> Result<(), La
     }
 }
 
-/// Sees to it that the schema is of the newest version.
+/// Whether functions are another program's. They take and give the same in all of a version, so that whoever owns them makes
+/// them anew beside readers, and who does not leaves them.
+fn are_stale(session: &Session) -> Result<bool, DbError> {
+    let stale = Db::Postgres(session).number(STALE, values![FUNCTIONS])?;
+    Ok(stale.is_some_and(|stale| stale > 0))
+}
+
+/// Sees to it that the schema is of the newest version, with the functions of this program.
 pub(super) fn bring_up_to_date(session: &Session, location: &str) -> Result<(), LandscapeError> {
     if found(session, location)? == Found::Record(newest()) {
-        return Ok(());
+        let stale = are_stale(session);
+        if !stale.map_err(|error| error.told(format!("opening audit database {location}")))? {
+            return Ok(());
+        }
     }
     let told = |error: WriteFailed| error.told(|| format!("creating tables in audit database {location}"));
     let begun = session.batch("BEGIN").and_then(|()| session.batch(LOCK));
@@ -103,10 +119,10 @@ fn migrate(session: &Session, found: Found) -> Result<(), WriteFailed> {
         Found::Nothing => 0,
         Found::Record(version) => version,
     };
-    if from == newest() {
-        return Ok(());
-    }
     let failed = |error: sqlx::Error| WriteFailed::from(DbError::from(error));
+    if from == newest() {
+        return if are_stale(session)? { session.batch(FUNCTIONS).map_err(failed) } else { Ok(()) };
+    }
     session.batch(migration(usize::try_from(from).expect("a known version"))).map_err(failed)?;
     let db = Db::Postgres(session);
     if from > 0 {

@@ -8,6 +8,7 @@ mod conformance;
 mod defaults;
 mod guarding;
 mod losing;
+mod nul;
 mod refusing;
 
 use std::future::Future;
