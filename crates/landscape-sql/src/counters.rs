@@ -16,10 +16,11 @@ const OUTCOMES: &str =
     GROUP BY outcome";
 const ROWS: &str = "SELECT count(*) AS number FROM rows WHERE run_no = ?";
 /// Tokens that wait in open batches: members of batches that were not flushed, and those that were recorded as buffered,
-/// as long as nothing came after that. Batches are few, so they are visited one after the other by their numbers.
+/// as long as nothing came after that. Batches are few, so they are visited one after the other by their numbers,
+/// and none twice: who puts a text in the place of a number breaks their order.
 const BUFFERED: &str = "WITH RECURSIVE batch(n) AS (
         SELECT min(m.batch_no) FROM batch_members m WHERE m.run_no = ?1
-        UNION ALL
+        UNION
         SELECT (SELECT min(m.batch_no) FROM batch_members m WHERE m.run_no = ?1 AND m.batch_no > batch.n)
         FROM batch WHERE batch.n IS NOT NULL),
     unflushed(n) AS MATERIALIZED (SELECT batch.n FROM batch WHERE batch.n IS NOT NULL AND NOT EXISTS

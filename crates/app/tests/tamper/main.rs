@@ -18,6 +18,7 @@ mod published;
 mod receipts;
 mod recorded;
 mod retold;
+mod retyped;
 mod subject;
 mod tables;
 mod taken_away;
