@@ -3,6 +3,7 @@
 mod cells;
 mod export;
 mod gathered;
+mod keys;
 mod log;
 mod records;
 
@@ -31,6 +32,7 @@ use cells::{Cells, first_released};
 use gathered::Gathered;
 use log::LogScan;
 use records::Table;
+pub(crate) use records::is_ranged;
 
 /// Opens scans of an audit database. Made by [`crate::Landscape`].
 pub struct Scans {
@@ -190,11 +192,6 @@ impl Scan {
             };
         }
         Ok(imported)
-    }
-
-    /// The first number of a run in a table after `after`, by the index or key that every table has.
-    fn next_run(&self, table: &str, after: i64) -> Result<Option<i64>, LandscapeError> {
-        self.number(&format!("SELECT min(run_no) FROM {table} WHERE run_no > ?"), values![after])
     }
 }
 
@@ -408,7 +405,7 @@ impl RecordScan for Scan {
             let sql = format!(
                 "SELECT row_index FROM {table} WHERE run_no = ?1 AND (row_index < 0 OR row_index >= ?2) LIMIT 1"
             );
-            if let Some(row) = self.number(&sql, values![self.run_no, rows.cast_signed()])? {
+            if let Some(row) = self.part_of_key((&sql, table), values![self.run_no, rows.cast_signed()])? {
                 return Ok(Some(Corruption {
                     table,
                     id: format!("row {row}"),
@@ -420,9 +417,12 @@ impl RecordScan for Scan {
         for table in OF_TOKENS {
             let sql = format!(
                 "SELECT token FROM {table} WHERE run_no = ?1 AND token < 0
-                UNION ALL SELECT token FROM {table} WHERE run_no = ?1 AND token >= ?2 AND token < ?3 LIMIT 1"
+                UNION ALL SELECT token FROM {table} WHERE run_no = ?1 AND token >= ?2 AND token < ?3
+                UNION ALL SELECT token FROM {table} WHERE run_no = ?1 AND token > {} LIMIT 1",
+                i64::MAX
             );
-            if let Some(token) = self.number(&sql, values![self.run_no, end, first_released()])? {
+            let values = values![self.run_no, end, first_released()];
+            if let Some(token) = self.part_of_key((&sql, table), values)? {
                 let id = TokenKey::from_u64(token.cast_unsigned()).map_or_else(
                     || format!("token {token}"),
                     |token| self.run_id.token_id(token).to_string(),
@@ -433,6 +433,11 @@ impl RecordScan for Scan {
                     what: "no epoch has a row of that token".to_owned(),
                 }));
             }
+        }
+        for table in ["batches", "batch_members", "batch_outputs"] {
+            let sql =
+                format!("SELECT batch_no FROM {table} WHERE run_no = ?1 AND batch_no > {} LIMIT 1", i64::MAX);
+            self.part_of_key((&sql, table), values![self.run_no])?;
         }
         Ok(None)
     }

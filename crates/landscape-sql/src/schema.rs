@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use ulid::Ulid;
 
 use crate::error::{WriteFailed, write_error};
+use crate::scan::is_ranged;
 use crate::tables::Registry;
 use crate::views::{self, Dialect};
 
@@ -235,8 +236,9 @@ fn otherwise(connection: &Connection) -> rusqlite::Result<Vec<Corruption>> {
     Ok(altered)
 }
 
-/// What is not as this program makes it, and tables whose indexes do not have what the tables have: who asks by an index then
-/// sees other records than who asks the table. Indexes that are right may be somebody's own.
+/// What is not as this program makes it; tables whose indexes do not have what the tables have: who asks by an index then sees
+/// other records than who asks the table; and tables with values of other types than their columns, as far as they are small.
+/// Indexes that are right may be somebody's own.
 pub(crate) fn altered(connection: &Connection) -> rusqlite::Result<Vec<Corruption>> {
     let mut altered = otherwise(connection)?;
     if !altered.is_empty() {
@@ -245,18 +247,39 @@ pub(crate) fn altered(connection: &Connection) -> rusqlite::Result<Vec<Corruptio
     let mut indexed = connection.prepare(INDEXED)?;
     let indexed: Vec<String> = indexed.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
     for table in ours().filter(|object| object.kind == "table") {
-        if !indexed.iter().any(|name| name.eq_ignore_ascii_case(&table.name)) {
-            continue;
-        }
-        let sql = format!("PRAGMA integrity_check('{}')", table.name);
-        let found: String = connection.query_row(&sql, (), |row| row.get(0))?;
-        if found != "ok" {
-            let what = format!("it contradicts its indexes: {found}");
-            altered.push(Corruption { table: "sqlite_schema", id: table.name.into_owned(), what });
+        let is_indexed = indexed.iter().any(|name| name.eq_ignore_ascii_case(&table.name));
+        if is_indexed || !is_ranged(&table.name) {
+            altered.extend(contradicted(connection, &table, is_indexed)?);
         }
     }
     Ok(altered)
 }
+
+/// What SQLite finds in a table that its schema does not allow.
+fn contradicted(
+    connection: &Connection,
+    table: &Object<'static>,
+    is_indexed: bool,
+) -> rusqlite::Result<Option<Corruption>> {
+    let mut check = connection.prepare(&format!("PRAGMA integrity_check('{}')", table.name))?;
+    let found: Vec<String> = check.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    if let Some(typed) = found.iter().find(|found| found.starts_with(OF_OTHER_TYPE))
+        && let Cow::Borrowed(name) = table.name
+    {
+        let what = format!("it is of another type than its column takes: {typed}");
+        return Ok(Some(Corruption { table: name, id: "one of its values".to_owned(), what }));
+    }
+    // Whatever else is no value of a column shows where its record is hashed.
+    let found = found.into_iter().next().filter(|found| is_indexed && found != "ok");
+    Ok(found.map(|found| Corruption {
+        table: "sqlite_schema",
+        id: table.name.clone().into_owned(),
+        what: format!("it contradicts its indexes: {found}"),
+    }))
+}
+
+/// How SQLite begins to tell of a value in a table that is `STRICT`: `non-INTEGER value in nodes.run_no`.
+const OF_OTHER_TYPE: &str = "non-";
 
 /// Tables that have more than the order of their key.
 const INDEXED: &str = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'index'";

@@ -11,7 +11,7 @@ use elspeth_contracts::RunId;
 use elspeth_landscape::LandscapeError;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::params;
-use rusqlite::types::Null;
+use rusqlite::types::{Null, ValueRef};
 
 use super::cells::Cells;
 use super::records::Ranged;
@@ -43,7 +43,7 @@ impl<R: Send> Gathered<R> {
         if let Db::Sqlite(connection) = db {
             let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
             let gather = Gather { ranged, run: run.0, gathered: gathered.clone(), room: room.clone() };
-            let values = i32::try_from(ranged.columns.len()).expect("a table has few columns");
+            let values = i32::try_from(ranged.columns.len() + 1).expect("a table has few columns");
             connection.create_aggregate_function(&*function, values, flags, gather)?;
         }
         Ok(Self {
@@ -52,7 +52,7 @@ impl<R: Send> Gathered<R> {
             ordered: format!("SELECT {columns} FROM {name} WHERE {range} ORDER BY {order}"),
             // By the index that is the table itself, records come in the order of the key, whatever indexes somebody has added.
             gathering: format!(
-                "SELECT {function}({columns}) FROM {name} INDEXED BY sqlite_autoindex_{name}_1 WHERE {range}"
+                "SELECT {function}({columns}, run_no) FROM {name} INDEXED BY sqlite_autoindex_{name}_1 WHERE {range}"
             ),
             gathered,
             room,
@@ -101,6 +101,13 @@ impl<R> Ranged<R> {
     fn record(&self, row: &Row<'_>, run: RunId) -> Result<R, LandscapeError> {
         (self.read)(&Cells::new(row, run, (self.name, self.key)))
     }
+
+    /// A number that is no integer is as large as the run's, so that it is found with its records.
+    #[cold]
+    fn of_no_run(&self, row: &Row<'_>, run: RunId, found: ValueRef<'_>) -> LandscapeError {
+        let cells = Cells::new(row, run, (self.name, self.key));
+        cells.corrupt(format!("`run_no` is of another type ({})", found.data_type()))
+    }
 }
 
 struct Gather<R: 'static> {
@@ -122,8 +129,12 @@ impl<R> Aggregate<AssertUnwindSafe<Records<R>>, Null> for Gather<R> {
         records: &mut AssertUnwindSafe<Records<R>>,
     ) -> rusqlite::Result<()> {
         if let Ok(list) = &mut records.0 {
-            let args = Args { context, columns: self.ranged.columns };
-            match self.ranged.record(&Row::Args(args), self.run) {
+            let row = Row::Args(Args { context, columns: self.ranged.columns });
+            let record = match context.get_raw(self.ranged.columns.len()) {
+                ValueRef::Integer(_) => self.ranged.record(&row, self.run),
+                other => Err(self.ranged.of_no_run(&row, self.run, other)),
+            };
+            match record {
                 Ok(record) => list.push(record),
                 Err(error) => records.0 = Err(error),
             }

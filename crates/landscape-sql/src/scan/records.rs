@@ -22,6 +22,19 @@ pub(crate) struct Ranged<R: 'static> {
     pub(crate) read: fn(&Cells<'_>) -> Read<R>,
 }
 
+/// Whether the records of a table are read by ranges; then the types of all their values are looked at.
+pub(crate) fn is_ranged(table: &str) -> bool {
+    let of_rows = [ROWS.name, VALIDATION_ERRORS.name];
+    let of_tokens =
+        [TOKENS.name, TOKEN_PARENTS.name, NODE_STATES.name, SINK_STATES.name, STATE_CONTEXTS.name];
+    let of_states = [ROUTING_EVENTS.name, CALLS.name, TRANSFORM_ERRORS.name, TOKEN_OUTCOMES.name];
+    let of_batches = [BATCHES.name, BATCH_OUTPUTS.name, MEMBERS.name];
+    of_rows.contains(&table)
+        || of_tokens.contains(&table)
+        || of_states.contains(&table)
+        || of_batches.contains(&table)
+}
+
 /// How the records of a table are read.
 pub(crate) struct Table<R: 'static> {
     pub(crate) name: &'static str,
