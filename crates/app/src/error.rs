@@ -125,6 +125,10 @@ impl AppError {
 fn advice(error: &ExportError) -> Option<&'static str> {
     match error {
         ExportError::Unsound(_) => Some("`elspeth verify` tells more; only a sound record is exported"),
+        ExportError::Body { .. } => Some(
+            "mend that; a relative path of the payload store begins in the folder in which the run was started. An export \
+             without `--bodies` needs no payload store",
+        ),
         ExportError::Exists(_) => Some("name another place with `-o`, or remove it first"),
         ExportError::NoExport { .. } => {
             Some("name the folder of an export, or its `.jsonl` file with the manifest beside it")

@@ -10,7 +10,9 @@ use crate::verdict::{Verdict, object, of_head, of_text, shown_head, shown_vouche
 
 pub(crate) fn check(path: &Path, trust: &Trust) -> Verdict {
     checked(path, trust).unwrap_or_else(|error| match error {
-        ExportError::Io { .. } | ExportError::NoExport { .. } => Verdict::unknown(error),
+        ExportError::Io { .. } | ExportError::NoExport { .. } | ExportError::Body { .. } => {
+            Verdict::unknown(error)
+        }
         ExportError::Record(_)
         | ExportError::Unsound(_)
         | ExportError::Exists(_)

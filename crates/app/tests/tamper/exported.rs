@@ -1,6 +1,6 @@
 //! Runs of every construct, exported and imported: everything that is stored of them is there again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use elspeth_app::{
     DatabaseChoice, EnvChoice, ExportChoice, ExportFormat, ImportReport, TrustChoice, VerifyChoice,
@@ -105,4 +105,42 @@ fn large_bodies_go_where_the_settings_say() {
     let database = DatabaseChoice::Location(subject.path("other.db").display().to_string());
     let verified = elspeth_app::verify(&database, &VerifyChoice::All, &TrustChoice::default()).unwrap();
     assert_eq!(verified[0].status, VerifyStatus::Ok, "{:#?}", verified[0].checks);
+}
+
+/// Files of large bodies below a folder.
+fn bodies_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let below = |path: PathBuf| if path.is_dir() { bodies_below(&path) } else { vec![path] };
+    entries.flat_map(below).filter(|path| path.file_name().is_some_and(|name| name.len() == 64)).collect()
+}
+
+#[test]
+fn a_body_that_cannot_be_read_says_nothing_against_the_record() {
+    let subject = Subject::new();
+    let run = runs(&subject.path("audit.db")).remove(0);
+    let try_export = || {
+        let (output, run) = (subject.path("export.jsonl"), run.clone());
+        let choice = ExportChoice { run, output, format: ExportFormat::Json, bodies: true, sign: None };
+        elspeth_app::export(&subject.database("audit.db"), &choice).unwrap_err()
+    };
+    let payloads = subject.path("payloads");
+    let body = bodies_below(&payloads).remove(0);
+    let kept = std::fs::read(&body).unwrap();
+    // A folder cannot be read as a file, whoever tries.
+    std::fs::remove_file(&body).unwrap();
+    std::fs::create_dir(&body).unwrap();
+    let error = try_export();
+    assert!(error.to_string().contains(&format!("cannot read {}", body.display())), "{error}");
+    assert!((error.exit_code(), error.help().is_some()) == (1, true), "{error}");
+    // What is there and is something else is no fault of the disk.
+    std::fs::remove_dir(&body).unwrap();
+    std::fs::write(&body, "something else").unwrap();
+    assert_eq!(try_export().exit_code(), 4);
+    std::fs::remove_file(&body).unwrap();
+    assert_eq!(try_export().exit_code(), 4);
+    std::fs::write(&body, kept).unwrap();
+    std::fs::rename(&payloads, subject.path("elsewhere")).unwrap();
+    let error = try_export();
+    assert!(error.to_string().ends_with("the payload store is not here"), "{error}");
+    assert_eq!(error.exit_code(), 1);
 }

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use elspeth_canonical::ContentHash;
 use thiserror::Error;
 
 use crate::LandscapeError;
@@ -14,6 +15,14 @@ pub enum ExportError {
     /// The record is not what was written.
     #[error("the record is not sound: {} {}: {}", .0.table, .0.id, .0.what)]
     Unsound(BadRecord),
+    /// A large body could not be read: the world's fault, and nobody altered it.
+    #[error("the large body {hash} cannot be read: {why}")]
+    Body {
+        /// Its hash.
+        hash: ContentHash,
+        /// Why not, and what can be done about that where it is known.
+        why: String,
+    },
     /// A file could not be read or written: the world's fault.
     #[error("{what} {}: {error}", path.display())]
     Io {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::Grade;
-use elspeth_payload::{Block, FilesystemStore};
+use elspeth_payload::{Block, FilesystemStore, LargeBodies as _, PayloadError};
 
 use super::half::Halves;
 use super::{
@@ -39,7 +39,7 @@ pub type Counts = BTreeMap<Kind, u64>;
 ///
 /// # Errors
 /// [`ExportError::Unsound`] when there are records that no export could put where they belong; `elspeth verify` tells more of
-/// them. [`ExportError`] of the record or of `out` otherwise.
+/// them. [`ExportError::Body`] when a large body cannot be read. [`ExportError`] of the record or of `out` otherwise.
 pub fn stream(
     scan: &mut dyn ExportScan,
     subject: &Subject<'_>,
@@ -141,22 +141,42 @@ impl Stream<'_> {
             let block = Block::read(&bytes).map_err(|error| unsound(error.to_string()))?;
             self.put(&Line::Bodies(BodiesLine { epoch, block: Bytes(bytes) }))?;
             for body in block.in_store().filter(|body| told.insert(body.hash)) {
-                let found = match store {
-                    Some(store) => store.get(body.hash).map_err(|error| unsound(error.to_string()))?,
-                    None => None,
-                };
-                let Some(content) = found else {
+                let Some(content) = large(store, body.hash, unsound)? else {
                     if grade == Grade::AttributableOnly {
                         continue;
                     }
-                    return Err(unsound(format!(
-                        "its large body {} is not in the payload store; without bodies it can be exported",
-                        body.hash
-                    )));
+                    return Err(match store.filter(|store| store.is_here()) {
+                        Some(_) => unsound(format!(
+                            "its large body {} is not in the payload store; without bodies it can be exported",
+                            body.hash
+                        )),
+                        None => ExportError::Body {
+                            hash: body.hash,
+                            why: "the payload store is not here".to_owned(),
+                        },
+                    });
                 };
                 self.put(&Line::Payload(PayloadLine { hash: body.hash, content: Bytes(content) }))?;
             }
         }
         Ok(())
     }
+}
+
+/// A large body, if it is there. That a disk does not give it says nothing against the record.
+fn large(
+    store: Option<&FilesystemStore>,
+    hash: ContentHash,
+    unsound: impl FnOnce(String) -> ExportError,
+) -> Result<Option<Vec<u8>>, ExportError> {
+    let Some(store) = store else { return Ok(None) };
+    store.get(hash).map_err(|error| match &error {
+        PayloadError::Io { .. } => {
+            let advice = error.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+            ExportError::Body { hash, why: format!("{error}{advice}") }
+        }
+        PayloadError::Damaged(_) | PayloadError::Mismatch { .. } | PayloadError::TooDeep { .. } => {
+            unsound(error.to_string())
+        }
+    })
 }
