@@ -74,12 +74,14 @@ impl SqliteSource {
 }
 
 impl Drop for SqliteSource {
-    /// Waits until the connection is closed, by its own thread. Whoever drops it may be in an executor, so another thread waits.
+    /// Waits until the connection is closed, by its own thread. Whoever drops it may be in an executor, so another thread waits;
+    /// where none can be made, nobody does.
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             let close = || block_on(connection.into_inner().close());
             // Nothing was written through it, and nobody asks it any more.
-            drop(std::thread::spawn(close).join());
+            let closing = std::thread::Builder::new().spawn(close);
+            drop(closing.map(std::thread::JoinHandle::join));
         }
     }
 }

@@ -31,7 +31,8 @@ pub(crate) struct Counted {
 }
 
 impl BackgroundCount {
-    /// Tells the thread that all rows before `row` are done; begins it with the first of them.
+    /// Tells the thread that all rows before `row` are done; begins it with the first of them. Without one everything is counted at
+    /// the end.
     pub(crate) fn rows_done(
         background: &mut Option<Self>,
         row: i64,
@@ -41,17 +42,21 @@ impl BackgroundCount {
         if row - told < (told / 8).clamp(*STRETCH.start(), *STRETCH.end()) {
             return;
         }
-        let background = background.get_or_insert_with(|| Self::begin(of_run()));
+        if background.is_none() {
+            *background = Self::begin(of_run());
+        }
+        let Some(background) = background else { return };
         background.told = row;
         // A thread that has ended failed, which its result says at the end.
         let _ = background.orders.send(row);
     }
 
-    fn begin((path, run_no): (PathBuf, i64)) -> Self {
+    /// `None` where no thread can be made.
+    fn begin((path, run_no): (PathBuf, i64)) -> Option<Self> {
         let (orders, inbox) = channel();
         let count = move || within(Phase::Record, || count(&connect::counter(&path)?, run_no, &inbox));
-        let thread = std::thread::spawn(count);
-        Self { told: 0, orders, thread }
+        let thread = std::thread::Builder::new().spawn(count).ok()?;
+        Some(Self { told: 0, orders, thread })
     }
 
     /// Waits for what is being counted. `None` when something went wrong: then everything has to be counted at the end.

@@ -36,18 +36,20 @@ impl BackgroundFold {
             // It looks by itself how much there is; when it is busy it looks again afterwards.
             Some(Self { commits: Some(commits), .. }) => drop(commits.try_send(())),
             Some(Self { commits: None, .. }) => {}
-            None if is_long(database) => *folding = Some(Self::begin(database.to_owned(), synchronous)),
+            None if is_long(database) => *folding = Self::begin(database.to_owned(), synchronous),
             None => {}
         }
     }
 
-    fn begin(database: PathBuf, synchronous: Synchronous) -> Self {
+    /// `None` where no thread can be made.
+    fn begin(database: PathBuf, synchronous: Synchronous) -> Option<Self> {
         let (commits, inbox) = sync_channel(1);
         let fold = move || {
-            // Where it fails, the writer does it all, as it would without this thread.
+            // Where it fails, the writer does it all, as it does without this thread.
             let _ = within(Phase::Record, || fold(&connect::folder(&database, synchronous)?, &inbox));
         };
-        Self { commits: Some(commits), thread: Some(std::thread::spawn(fold)) }
+        let thread = std::thread::Builder::new().spawn(fold).ok()?;
+        Some(Self { commits: Some(commits), thread: Some(thread) })
     }
 }
 

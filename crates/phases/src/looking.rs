@@ -67,8 +67,7 @@ fn watch() -> Arc<AtomicU8> {
     let seen = seen.get_or_insert_default();
     seen.threads.push(Watched { at: Arc::clone(&at), schedstat, seen_ns });
     if !seen.begun {
-        seen.begun = true;
-        std::thread::spawn(look_on);
+        seen.begun = std::thread::Builder::new().spawn(look_on).is_ok();
     }
     at
 }

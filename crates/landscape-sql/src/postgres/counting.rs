@@ -52,16 +52,16 @@ pub(crate) fn count(db: Db<'_>, beside: Option<&Session>, run_no: i64) -> Result
         return Ok(numbers);
     };
     std::thread::scope(|scope| {
-        let theirs = scope.spawn(|| {
+        let theirs = std::thread::Builder::new().spawn_scoped(scope, || {
             let beside = Db::Postgres(beside);
             by_hash(beside, || ends(beside, run_no))
         });
         let mut ours = Tally::default();
         tokens(db, run_no, &mut ours)?;
         // What another connection could not be asked, this one is.
-        let mut numbers = match theirs.join() {
-            Ok(Ok(numbers)) => numbers,
-            Ok(Err(_)) | Err(_) => ends(db, run_no)?,
+        let mut numbers = match theirs.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(Ok(numbers))) => numbers,
+            Ok(Ok(Err(_)) | Err(_)) | Err(_) => ends(db, run_no)?,
         };
         numbers.tally.add(&ours);
         Ok(numbers)

@@ -167,14 +167,16 @@ impl<'a> Before<'a> {
         let account = || threads::scan(opened)?.account(run.status);
         let mut sums = Sums::new(self);
         let read = std::thread::scope(|scope| {
-            let counting = (!self.is_counted_here()).then(|| scope.spawn(account));
+            let spawn = || std::thread::Builder::new().spawn_scoped(scope, account);
+            let counting = (!self.is_counted_here()).then(spawn).and_then(Result::ok);
             let work = (&self.known, self.epochs.as_slice());
             let aside = threads::each(opened, scan, work, looked, beside, |at, examined| {
                 sums.add((at, &self.epochs[at]), examined, ledger, witness.as_deref_mut());
             })?;
             let account = match counting {
                 Some(counting) => counting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                None if sums.tally.open || !ledger.is_sound() => account(),
+                // Also where there was no thread to be had.
+                None if !self.is_counted_here() || sums.tally.open || !ledger.is_sound() => account(),
                 None => self.counted(&sums.tally, account),
             };
             Ok((account, aside))
