@@ -315,3 +315,117 @@ fn settle_parent(token: TokenKey, outcome: Outcome, group: TokenKey, walk: &Walk
         TokenOutcomeRecord { token, outcome, sink: None, group: Some(group), batch_no: None, error_at: None };
     out.settled.push(walk.cause, outcome);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use elspeth_canonical::HashVersion;
+    use elspeth_contracts::{Determinism, IdSource as _, Micros, RowIndex};
+    use elspeth_executors::{Cause, Dispatcher, Policies, StepPlugins};
+    use elspeth_graph::spec::{NodeDecl, NodeKind, PluginRef, Ref};
+    use elspeth_graph::{ExecutionGraph, GraphSpec, SettingPath};
+    use elspeth_payload::FilesystemStore;
+    use elspeth_plugin::{Transform, TransformContext, TransformOutput, TransformResult};
+    use elspeth_telemetry::{OpenSpan, Spans};
+    use elspeth_testkit::{ManualClock, SeededIds};
+    use elspeth_value::{Contract, Value};
+
+    use super::*;
+    use crate::{EngineOptions, EpochBounds, Pipeline};
+
+    /// Makes two rows of one.
+    struct Twice;
+
+    impl Transform for Twice {
+        fn output_contract(&self, _input: &Contract) -> Result<Contract, String> {
+            Ok(Contract::observed())
+        }
+
+        fn expands(&self) -> bool {
+            true
+        }
+
+        fn process(&self, row: Row, _context: &TransformContext<'_>) -> TransformResult {
+            Ok(TransformOutput::Many(vec![row.clone(), row]))
+        }
+    }
+
+    /// `source -> twice -> out`, errors to `failed`.
+    fn graph() -> ExecutionGraph {
+        let at = SettingPath::default;
+        let to = |name: &str| Ref::new(name, at());
+        let test = || PluginRef {
+            name: "test".to_owned(),
+            version: "1.0.0".to_owned(),
+            determinism: Determinism::Deterministic,
+        };
+        let node = |name: &str, kind| NodeDecl {
+            name: to(name),
+            at: at(),
+            plugin: test(),
+            config: "{}".to_owned(),
+            service: None,
+            kind,
+        };
+        let any = Contract::observed;
+        let source = NodeKind::Source { on_success: to("rows"), on_invalid: to("discard"), contract: any() };
+        let twice = NodeKind::Transform {
+            input: to("rows"),
+            on_success: to("out"),
+            on_error: to("failed"),
+            needs: any(),
+            output: Box::new(|_| Ok(Contract::observed())),
+            expands: true,
+        };
+        let sink = || NodeKind::Sink { on_write_failure: to("discard"), needs: any() };
+        let nodes =
+            vec![node("source", source), node("twice", twice), node("out", sink()), node("failed", sink())];
+        ExecutionGraph::build(GraphSpec { nodes, ..GraphSpec::default() }).expect("the graph is valid").0
+    }
+
+    fn pipeline() -> Pipeline {
+        let graph = Arc::new(graph());
+        let clock = Arc::new(ManualClock::at(Micros(0)));
+        let twice: Arc<dyn Transform> = Arc::new(Twice);
+        let transforms = BTreeMap::from([(graph.named("twice").expect("it is there").step, twice)]);
+        let plugins = StepPlugins { transforms, ..StepPlugins::default() };
+        Pipeline {
+            dispatcher: Dispatcher::new(&graph, &plugins, Policies::none(clock.clone()))
+                .expect("it is given"),
+            graph,
+            clock,
+            bodies: FilesystemStore::new("never-needed"),
+            spans: Spans::OFF,
+            deciding: Arc::default(),
+            options: EngineOptions {
+                run_id: SeededIds::new(1).next_run_id(),
+                hash_version: HashVersion::default(),
+                run_start_us: 0,
+                max_workers: 1,
+                bounds: EpochBounds::default(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_row_that_would_become_too_many_tokens_goes_on_as_it_came() {
+        let pipeline = pipeline();
+        let first = RowIndex::new(0).unwrap();
+        let row = Row::from_pairs([("n".into(), Value::Int(7))]);
+        let hash = row.content_hash(HashVersion::default(), &mut Vec::new()).unwrap();
+        let token = TokenKey::of_row(first, 0).unwrap();
+        let traveller = Traveller { token, row: row.clone(), hash, fresh: false, frames: None };
+        let mut walker = Walker::new(&pipeline);
+        let mut out = ChunkOutput::default();
+        // One number is left where two are wanted.
+        let mut walk = Walk::new(TokenOrigin::Row(first), TokenKey::ORDINAL_LIMIT - 1, Cause::default());
+        let edge = walker.on_success;
+        walker.follow(Travel { traveller, edge, error_at: None }, &mut walk, &OpenSpan::NONE, &mut out);
+        let failed = pipeline.graph.named("failed").unwrap().step;
+        let arrived: Vec<_> = out.arrivals.into_iter().map(|(sink, arrival)| (sink, arrival.row)).collect();
+        assert_eq!(arrived, [(failed, row)]);
+        assert_eq!(out.transform_errors[0].reason.kind, FailureKind::LimitExceeded);
+        assert!(out.tokens.is_empty() && walk.stack.is_empty());
+    }
+}

@@ -15,7 +15,6 @@ use elspeth_graph::{Destination, Node, NodeSpec};
 use elspeth_landscape::integrity::{LeafBatch, LeafEncoder};
 use elspeth_payload::BodyKey;
 use elspeth_telemetry::{Granularity, NodeTag, OpenSpan, TokenTag};
-use elspeth_value::Row;
 
 use crate::branch::{Frame, Frames, Merges, Traveller, each, retain};
 use crate::chunk::ChunkOutput;
@@ -222,9 +221,8 @@ impl<'a> Walker<'a> {
                 Some(Travel { traveller, edge, error_at })
             }
             Verdict::Fork { row } => self.fork(traveller(row, hash), state, walk, out),
-            Verdict::Expanded { rows, edge } => {
-                let original = traveller(Row::from_pairs([]), hash);
-                self.expand(original, (rows, edge), state, walk, out)
+            Verdict::Expanded { row, rows, edge } => {
+                self.expand(traveller(row, hash), (rows, edge), state, walk, out)
             }
             Verdict::Failed { row, reason } => {
                 span.failed(reason.kind);

@@ -48,6 +48,8 @@ pub enum Verdict {
     },
     /// The row became several.
     Expanded {
+        /// The row as it came.
+        row: Row,
         /// The children's rows with their hashes; at least one.
         rows: Vec<(Row, ContentHash)>,
         /// Along which edge they all go.

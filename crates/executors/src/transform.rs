@@ -104,7 +104,7 @@ impl StepExecutor for TransformExecutor {
                 }
             }
             Ok(TransformOutput::Many(rows)) => match self.expanded(rows, visit.hash_version, scratch) {
-                Ok(rows) => Verdict::Expanded { rows, edge },
+                Ok(rows) => Verdict::Expanded { row: kept, rows, edge },
                 Err(reason) => Verdict::Failed { row: kept, reason },
             },
             Err(reason) => Verdict::Failed { row: kept, reason },
