@@ -298,9 +298,11 @@ impl Decider<'_> {
     ) -> Result<bool, EngineError> {
         let with_rows = rows.is_some();
         let grew_older = occasion == Occasion::Stop && self.forgets_an_age();
+        let kept_us = self.kept_us;
         let work = self.decide(*number, rows, occasion == Occasion::End)?;
         let only_one = occasion == Occasion::End && number.0 == 0;
         if !with_rows && work.decided.releases.is_empty() && !only_one && !grew_older {
+            self.kept_us = kept_us;
             return Ok(true);
         }
         number.0 += 1;

@@ -40,6 +40,15 @@ struct OpenBatch {
     members: Members,
     /// When the first member was accepted, by the monotonic clock.
     since_us: u64,
+    /// When it was last asked whether it is due.
+    looked_us: u64,
+}
+
+impl OpenBatch {
+    /// How long after its first member that time was.
+    const fn age(&self, at_us: u64) -> Duration {
+        Duration::from_micros(at_us.saturating_sub(self.since_us))
+    }
 }
 
 /// When a node is asked, and what else is over.
@@ -167,9 +176,8 @@ impl OrderedNodes {
         let of = |node: &Ordered| match &node.state {
             Waits::Aggregation { open } => {
                 let open = open.as_ref()?;
-                let age = Duration::from_micros(now_us.saturating_sub(open.since_us));
-                let due = dispatcher.aggregation(node.step).look_again(age)?;
-                Some(due.saturating_sub(age))
+                let due = dispatcher.aggregation(node.step).look_again(open.age(open.looked_us))?;
+                Some(due.saturating_sub(open.age(now_us)))
             }
             Waits::Coalesce { merges, timeout_us } => {
                 let due = merges.waiting_since()?.saturating_add((*timeout_us)?);
@@ -220,7 +228,7 @@ impl Ordered {
                 *open = node.batch.map(|mut batch| {
                     let since_us = now_us.saturating_sub(batch.age_us);
                     batch.members.accepted_at(since_us);
-                    OpenBatch { number: batch.number, members: batch.members, since_us }
+                    OpenBatch { number: batch.number, members: batch.members, since_us, looked_us: now_us }
                 });
                 Ok(())
             }
@@ -273,8 +281,9 @@ impl Desk<'_> {
         by_cause.sort_by_key(|(cause, traveller)| (*cause, traveller.token));
         for (cause, traveller) in by_cause {
             if open.is_none() {
-                let number = self.number(released);
-                *open = Some(OpenBatch { number, members: Members::default(), since_us: self.moment.now_us });
+                let (number, now_us) = (self.number(released), self.moment.now_us);
+                let members = Members::default();
+                *open = Some(OpenBatch { number, members, since_us: now_us, looked_us: now_us });
             }
             let batch = open.as_mut().expect("it was just made");
             let ordinal = u32::try_from(batch.members.len()).map_err(|_| EngineError::BatchTooLarge)?;
@@ -294,7 +303,8 @@ impl Desk<'_> {
 
     fn flush_due(&mut self, step: Step, open: &mut Option<OpenBatch>, cause: Cause) {
         let Some(batch) = open else { return };
-        let age = Duration::from_micros(self.moment.now_us.saturating_sub(batch.since_us));
+        batch.looked_us = self.moment.now_us;
+        let age = batch.age(batch.looked_us);
         let due = self.dispatcher.aggregation(step).due(batch.members.len(), age).transpose();
         if let Some(due) = due
             && let Some(batch) = open.take()

@@ -133,13 +133,13 @@ impl AggregationExecutor {
         }
     }
 
-    /// How long after its first member an open batch must be looked at though nothing arrives: a timeout at its time,
-    /// a condition (which may be about the age) again and again.
+    /// How long after its first member an open batch that was looked at when it was `looked_at` old must be looked at again
+    /// though nothing arrives: a timeout at its time, a condition (which may be about the age) again and again.
     #[must_use]
-    pub fn look_again(&self, age: Duration) -> Option<Duration> {
+    pub fn look_again(&self, looked_at: Duration) -> Option<Duration> {
         const LOOK: Duration = Duration::from_millis(100);
         let timeout = self.trigger.timeout;
-        let condition = self.trigger.condition.as_ref().map(|_| age + LOOK);
+        let condition = self.trigger.condition.as_ref().map(|_| looked_at + LOOK);
         [timeout, condition].into_iter().flatten().min()
     }
 

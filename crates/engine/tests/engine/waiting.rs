@@ -1,17 +1,20 @@
 //! Nodes that wait across rows: their timers, their plugins' lies, and what they keep for a later start.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use elspeth_contracts::{
-    BatchStatus, ErrorReason, FailureKind, NodeStateStatus, Outcome, RowIndex, TokenKey, TriggerType,
+    BatchStatus, ErrorReason, FailureKind, Micros, NodeStateStatus, Outcome, RowIndex, TokenKey, TriggerType,
 };
 use elspeth_engine::{EpochWork, Start, drive};
+use elspeth_expr::{Expr, Root};
 use elspeth_graph::OutputMode;
 use elspeth_graph::spec::TriggerDecl;
 use elspeth_plugin::{
     BatchContext, BatchOutput, ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition,
 };
+use elspeth_testkit::ManualClock;
 use elspeth_value::{Contract, Row, Value};
 
 use crate::support::waiting::{Batched, batched, forked};
@@ -39,8 +42,8 @@ impl Source for Slow {
     fn read(&mut self, max: usize, items: &mut Vec<SourceItem>) -> Result<ReadProgress, SourceError> {
         if self.rows.next == self.rows.rows.len() {
             // A timer that does not fire must fail the test, not hang it.
-            let _ = self.gate.recv_timeout(Duration::from_secs(20));
-            return Ok(ReadProgress::End);
+            let let_go = self.gate.recv_timeout(Duration::from_secs(20));
+            return let_go.map(|()| ReadProgress::End).map_err(|_| SourceError::new("no timer fired"));
         }
         self.rows.read(max, items).map(|_| ReadProgress::More)
     }
@@ -136,6 +139,19 @@ fn a_batch_is_flushed_by_its_timer_while_no_row_arrives() {
     let release = &timed.decided.releases[0];
     assert!(release.after && release.row == RowIndex::new(3).unwrap(), "it came after the last row");
     assert!(timed.decided.operations.is_empty(), "nothing was read for it");
+}
+
+#[test]
+fn a_batch_is_flushed_by_a_condition_on_its_age_while_no_row_arrives() {
+    let older = Expr::parse("row['batch_age_seconds'] > 0.3", Root::Row).unwrap();
+    let trigger = TriggerDecl { condition: Some(older), ..trigger(None, None) };
+    let mut waiting = batched(Batched { work: sum, trigger, mode: OutputMode::Transform });
+    // Every look at the clock lets it go on, so that the condition is looked at before it is met, too.
+    waiting.pipeline.clock = Arc::new(ManualClock::ticking(Micros(0), 20_000));
+    let epochs = run_waiting(&waiting, numbers(4), Duration::ZERO);
+    assert_eq!(arrived(&epochs, &waiting, "out", "sum"), [6]);
+    let timed = epochs.iter().find(|epoch| epoch.decided.rows.is_empty()).unwrap();
+    assert_eq!(timed.decided.batches[0].trigger, Some(TriggerType::Condition));
 }
 
 #[test]
