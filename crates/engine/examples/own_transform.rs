@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{
@@ -88,7 +87,7 @@ impl Transform for ToCelsius {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pipeline = pipeline()?;
     let source = Thermometer { readings: vec![68.0, 212.0, -500.0, 32.0], next: 0 };
-    let finished = drive(&pipeline, Box::new(source), Start::default(), &AtomicBool::new(false), |epoch| {
+    let finished = drive(&pipeline, Box::new(source), Start::default(), &Arc::default(), |epoch| {
         show(&pipeline, &epoch);
         true
     })?;

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -15,7 +16,7 @@ use thiserror::Error;
 
 use crate::chunk::{ChunkInput, ChunkOutput, ChunkWork, RowsInput};
 use crate::epoch::{EpochFrame, assemble};
-use crate::intake::{EpochCutter, EpochRows, Intake, Next};
+use crate::intake::{Batch, EpochCutter, EpochRows, Intake, Next};
 use crate::measure::{Measure, Pace};
 use crate::open::StillOpen;
 use crate::ordered::{Moment, OrderedNodes};
@@ -35,7 +36,8 @@ pub struct Pipeline {
     pub bodies: FilesystemStore,
     /// Who watches.
     pub spans: Spans,
-    /// Set while an epoch is being decided, for whoever asks whether only the source is waited for.
+    /// Set while an epoch is being decided, for whoever asks whether only the source is waited for. It stays set when that
+    /// fails: [`drive`] returns soon then, and says why.
     pub deciding: Arc<AtomicBool>,
     /// How to run.
     pub options: EngineOptions,
@@ -131,79 +133,80 @@ pub struct Finished {
 /// where `start` says.
 ///
 /// Blocks the calling thread; uses one more for the source and `max_workers` for rows. `deliver` answers whether to go on;
-/// while it blocks, at most one further epoch is decided and one read.
+/// while it blocks, no further epoch is decided, and the source is read a few times ahead: what it then gives waits.
 ///
 /// # Errors
-/// [`EngineError`]; what was delivered before is whole and in order.
+/// [`EngineError`]; what was delivered before is whole and in order. The source may be in a read that does not end then: its
+/// thread is left to itself.
 pub fn drive(
     pipeline: &Pipeline,
-    mut source: Box<dyn Source>,
+    source: Box<dyn Source>,
     start: Start,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
     mut deliver: impl FnMut(EpochWork) -> bool,
 ) -> Result<Finished, EngineError> {
     let mut ordered = OrderedNodes::of(&pipeline.graph);
     let restored_us = pipeline.clock.monotonic_us();
     ordered.restore(start.open, restored_us)?;
-    let bounds = pipeline.options.bounds;
     let workers = pipeline.options.max_workers.max(1);
-    let first_position = source.position();
-    let measure = &Measure::new(pipeline.cut(), workers, pipeline.pace());
-    let (rows, (identity, exhausted)) = std::thread::scope(|scope| {
-        let (batch_tx, batch_rx) = bounded(2);
-        let (chunk_tx, chunk_rx) = bounded::<ChunkInput>(workers * 2);
-        let (result_tx, result_rx) = bounded(workers * 2);
-        let reader = scope.spawn(|| {
-            let batch_tx = batch_tx;
-            let node = pipeline.graph.node(Step::SOURCE);
-            let _span = pipeline.spans.source(NodeTag { name: &node.name, plugin: &node.plugin });
-            let mut intake = Intake {
-                source: source.as_mut(),
-                version: pipeline.options.hash_version,
-                bounds,
-                measure,
-                retry: pipeline.dispatcher.retry(),
-                pause: pipeline.dispatcher.pause(),
-            };
-            intake.read_all(stop, &batch_tx)
-        });
+    let position = source.position();
+    let measure = Arc::new(Measure::new(pipeline.cut(), workers, pipeline.pace()));
+    let (batch_tx, batches) = bounded(2);
+    let reader = pipeline.read(source, (Arc::clone(stop), Arc::clone(&measure)), batch_tx);
+    let cutter = EpochCutter::new(batches, (pipeline.cut(), &measure), stop);
+    std::thread::scope(|scope| {
+        let (chunks, chunk_rx) = bounded::<ChunkInput>(workers * 2);
+        let (result_tx, results) = bounded(workers * 2);
         for _ in 0..workers {
             let (chunks, results) = (chunk_rx.clone(), result_tx.clone());
             scope.spawn(move || work(pipeline, &chunks, &results));
         }
         drop((chunk_rx, result_tx));
-        let mut decider = Decider {
+        let decider = Decider {
             pipeline,
-            chunks: chunk_tx,
-            results: result_rx,
+            chunks,
+            results,
             sizer: ChunkSizer::new(workers),
             ordered,
-            measure,
+            measure: &measure,
             rows: start.rows,
-            position: first_position,
+            position,
             kept_us: restored_us,
         };
-        let mut cutter = EpochCutter::new(batch_rx, (pipeline.cut(), measure), stop);
-        let mut number = start.epoch;
-        let mut wanted = true;
-        while wanted {
-            let (rows, occasion) = match cutter.next_epoch(|| decider.patience()) {
-                Next::Rows(rows) => (Some(rows), Occasion::GoesOn),
-                Next::Timer => (None, Occasion::GoesOn),
-                Next::Stop => (None, Occasion::Stop),
-                Next::End => break,
+        decider.every_epoch(start.epoch, (cutter, reader), &mut deliver)
+    })
+}
+
+/// The source's thread; it gives the source back with how the reading ended.
+type Reader = JoinHandle<(Box<dyn Source>, Result<(SourceIdentity, bool), SourceError>)>;
+
+impl Pipeline {
+    /// Reads the source on a thread that nobody need wait for: a read may take as long as its input does.
+    fn read(
+        &self,
+        mut source: Box<dyn Source>,
+        (stop, measure): (Arc<AtomicBool>, Arc<Measure>),
+        batches: Sender<Batch>,
+    ) -> Reader {
+        let (graph, spans) = (Arc::clone(&self.graph), self.spans.clone());
+        let EngineOptions { hash_version: version, bounds, .. } = self.options;
+        let retry = self.dispatcher.retry();
+        let pause = Arc::clone(&self.dispatcher.policies().pause);
+        std::thread::spawn(move || {
+            let node = graph.node(Step::SOURCE);
+            let _span = spans.source(NodeTag { name: &node.name, plugin: &node.plugin });
+            let mut intake = Intake {
+                source: source.as_mut(),
+                version,
+                bounds,
+                measure: &measure,
+                retry,
+                pause: pause.as_ref(),
             };
-            wanted = decider.deliver(&mut number, (rows, occasion), &mut deliver)?;
-        }
-        drop(cutter);
-        let identity = reader.join().map_err(|_| EngineError::WorkerLost)?.map_err(EngineError::Source)?;
-        if wanted {
-            let occasion = if identity.1 { Occasion::End } else { Occasion::Stop };
-            decider.deliver(&mut number, (None, occasion), &mut deliver)?;
-        }
-        Ok::<_, EngineError>((decider.rows, identity))
-    })?;
-    Ok(Finished { source, identity, rows, exhausted })
+            let end = intake.read_all(&stop, &batches);
+            (source, end)
+        })
+    }
 }
 
 impl Pipeline {
@@ -270,6 +273,33 @@ enum Occasion {
 }
 
 impl Decider<'_> {
+    /// Decides and delivers until there are no more rows, or no more is wanted.
+    fn every_epoch(
+        mut self,
+        mut number: EpochNo,
+        (mut cutter, reader): (EpochCutter<'_>, Reader),
+        deliver: &mut impl FnMut(EpochWork) -> bool,
+    ) -> Result<Finished, EngineError> {
+        let mut wanted = true;
+        while wanted {
+            let (rows, occasion) = match cutter.next_epoch(|| self.patience()) {
+                Next::Rows(rows) => (Some(rows), Occasion::GoesOn),
+                Next::Timer => (None, Occasion::GoesOn),
+                Next::Stop => (None, Occasion::Stop),
+                Next::End => break,
+            };
+            wanted = self.deliver(&mut number, (rows, occasion), deliver)?;
+        }
+        drop(cutter);
+        let (source, end) = reader.join().map_err(|_| EngineError::WorkerLost)?;
+        let (identity, exhausted) = end.map_err(EngineError::Source)?;
+        if wanted {
+            let occasion = if exhausted { Occasion::End } else { Occasion::Stop };
+            self.deliver(&mut number, (None, occasion), deliver)?;
+        }
+        Ok(Finished { source, identity, rows: self.rows, exhausted })
+    }
+
     /// How long nothing need be done, if no row arrives.
     fn patience(&self) -> Option<Duration> {
         self.ordered.patience(self.pipeline.clock.monotonic_us(), &self.pipeline.dispatcher)

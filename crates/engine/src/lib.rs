@@ -18,8 +18,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use std::sync::atomic::AtomicBool;
-//!
+//! //!
 //! use elspeth_canonical::HashVersion;
 //! use elspeth_contracts::{Clock, Determinism, IdSource, RandomIds, SystemClock};
 //! use elspeth_engine::{EngineOptions, EpochBounds, Pipeline, Start, drive};
@@ -85,7 +84,7 @@
 //! source.open(HashVersion::default(), None).unwrap();
 //!
 //! let mut arrived = Vec::new();
-//! let finished = drive(&pipeline, source, Start::default(), &AtomicBool::new(false), |epoch| {
+//! let finished = drive(&pipeline, source, Start::default(), &Arc::default(), |epoch| {
 //!     // `epoch.decided` is what is to be recorded before anybody acts on it.
 //!     for work in &epoch.sinks {
 //!         let name = &pipeline.graph.node(work.sink).name;

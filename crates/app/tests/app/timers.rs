@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use elspeth_app::{Progress, RunId, RunObserver};
+use elspeth_app::{Progress, RunId, RunObserver, RunStatus};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::{Value as Json, json};
 
@@ -137,4 +137,29 @@ fn everything_that_is_written_into_a_pipe_arrives() {
         writer.join().unwrap().unwrap();
         assert_eq!(report.run.rows.processed, 30_000);
     });
+}
+
+#[test]
+fn a_run_that_fails_while_the_pipe_is_silent_ends_at_once_and_says_why() {
+    let scratch = Scratch::new();
+    let path = scratch.path("in.csv");
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+    let mut pipe = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    // What is too large for an epoch's block goes into a folder that cannot be made.
+    scratch.write("file", "");
+    let settings = SETTINGS.replace("$SOURCE", "csv").replace("$INPUT", "in.csv");
+    let settings = settings.replace("'minutes: int'", "'minutes: int', 'note: str'")
+        + "payload_store: {base_path: $DIR/file/none}\n";
+    let (ended, end) = channel();
+    let writer = thread::spawn(move || {
+        pipe.write_all(format!("minutes,note\n1,{}\n", "x".repeat(1 << 16)).as_bytes()).unwrap();
+        // A run that does not end must fail the test, not hang it: the pipe is closed then.
+        end.recv_timeout(Duration::from_secs(20)).is_ok()
+    });
+    let report = scratch.run(&settings).unwrap();
+    ended.send(()).expect("the run ends while the pipe is open");
+    assert!(writer.join().unwrap());
+    assert_eq!(report.run.status, RunStatus::Failed);
+    let error = report.error.expect("a run that failed says why").to_string();
+    assert!(error.contains("file/none"), "{error}");
 }

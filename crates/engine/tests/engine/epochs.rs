@@ -1,5 +1,7 @@
 //! What the engine delivers: epochs in order, whatever the workers, whatever the plugins do.
 
+use std::sync::Arc;
+
 use crate::support::{Setup, numbers, pipeline, run, unchanged};
 use elspeth_canonical::HashVersion;
 use elspeth_contracts::{FailureKind, NodeStateStatus, Outcome, RowIndex};
@@ -163,7 +165,7 @@ fn a_caller_that_wants_no_more_gets_no_more() {
         &pipeline,
         Box::new(source),
         elspeth_engine::Start::default(),
-        &false.into(),
+        &Arc::default(),
         |work| {
             delivered += work.decided.rows.len();
             delivered < 30
@@ -220,7 +222,7 @@ fn a_source_that_fails_for_a_moment_is_read_again_from_where_it_was() {
             &pipeline,
             Box::new(source),
             elspeth_engine::Start::default(),
-            &false.into(),
+            &Arc::default(),
             |work| {
                 rows.extend(work.decided.rows.iter().map(|r| r.row_index.get()));
                 attempts = work.decided.operations.iter().map(|o| o.attempts).fold(attempts, u32::max);

@@ -69,7 +69,7 @@ fn go_on(pipeline: &Waiting, open: StillOpen, passes: Duration) -> Result<Vec<Ep
     let source = Silence { clock: Arc::clone(&pipeline.clock), passes, gate };
     let mut epochs = Vec::new();
     let start = Start { rows: 3, epoch: EpochNo(1), open };
-    drive(&pipeline.pipeline, Box::new(source), start, &false.into(), |work| {
+    drive(&pipeline.pipeline, Box::new(source), start, &Arc::default(), |work| {
         let _ = let_go.send(());
         epochs.push(work);
         true

@@ -4,7 +4,6 @@ pub(crate) mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
@@ -168,7 +167,7 @@ pub(crate) fn run(
 ) -> (Vec<EpochWork>, Result<Finished, EngineError>) {
     let source = Memory { rows, next: 0, chunk: 3 };
     let mut epochs = Vec::new();
-    let end = drive(pipeline, Box::new(source), Start::default(), &AtomicBool::new(false), |work| {
+    let end = drive(pipeline, Box::new(source), Start::default(), &Arc::default(), |work| {
         epochs.push(work);
         true
     });

@@ -7,10 +7,11 @@ use std::time::Duration;
 use elspeth_contracts::{
     BatchStatus, ErrorReason, FailureKind, Micros, NodeStateStatus, Outcome, RowIndex, TokenKey, TriggerType,
 };
-use elspeth_engine::{EpochWork, Start, drive};
+use elspeth_engine::{EngineError, EpochWork, Start, drive};
 use elspeth_expr::{Expr, Root};
 use elspeth_graph::OutputMode;
 use elspeth_graph::spec::TriggerDecl;
+use elspeth_payload::{FilesystemStore, LARGE_BODY};
 use elspeth_plugin::{
     BatchContext, BatchOutput, ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition,
 };
@@ -69,7 +70,7 @@ fn run_waiting(
     let source = Slow { rows: Memory { rows, next: 0, chunk: 3 }, gate };
     let mut epochs: Vec<EpochWork> = Vec::new();
     let mut seen = 0;
-    drive(&pipeline.pipeline, Box::new(source), Start::default(), &false.into(), |work| {
+    drive(&pipeline.pipeline, Box::new(source), Start::default(), &Arc::default(), |work| {
         seen += work.decided.rows.len();
         if work.decided.rows.is_empty() {
             let _ = open.send(());
@@ -162,6 +163,19 @@ fn a_timer_that_has_not_run_out_leaves_the_batch_to_the_end_of_the_source() {
     end.unwrap();
     assert_eq!(arrived(&epochs, &pipeline, "out", "sum"), [6]);
     assert_eq!(epochs.last().unwrap().decided.batches[0].trigger, Some(TriggerType::EndOfSource));
+}
+
+#[test]
+fn a_failure_ends_the_engine_while_the_source_is_silent() {
+    let mut waiting =
+        batched(Batched { work: sum, trigger: trigger(None, Some(5)), mode: OutputMode::Transform });
+    waiting.pipeline.bodies = FilesystemStore::new("/dev/null/no-folder");
+    let (open, gate) = channel();
+    let large = Row::from_pairs([("text".into(), Value::Str("x".repeat(LARGE_BODY + 1).into()))]);
+    let source = Slow { rows: Memory { rows: vec![SourceItem::Valid(large)], next: 0, chunk: 3 }, gate };
+    let end = drive(&waiting.pipeline, Box::new(source), Start::default(), &Arc::default(), |_| true);
+    assert!(matches!(end.err(), Some(EngineError::Bodies(_))));
+    open.send(()).expect("the source is still being read");
 }
 
 #[test]
