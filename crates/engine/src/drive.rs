@@ -21,7 +21,7 @@ use crate::measure::{Measure, Pace};
 use crate::open::StillOpen;
 use crate::ordered::{Moment, OrderedNodes};
 use crate::release::Release;
-use crate::workers::{ChunkSizer, work};
+use crate::workers::{ChunkSizer, lost, work};
 use crate::{EpochBounds, EpochWork};
 
 /// Everything that rows need on their way: the graph, its executors and the time.
@@ -91,8 +91,8 @@ pub enum EngineError {
     #[error("a run holds at most {} rows", RowIndex::LIMIT)]
     TooManyRows,
     /// A worker is gone: a bug of the engine.
-    #[error("a worker stopped without finishing its rows")]
-    WorkerLost,
+    #[error("a worker stopped without finishing its rows: {0}")]
+    WorkerLost(String),
 }
 
 /// What could not be written to a disk, or read back.
@@ -291,7 +291,7 @@ impl Decider<'_> {
             wanted = self.deliver(&mut number, (rows, occasion), deliver)?;
         }
         drop(cutter);
-        let (source, end) = reader.join().map_err(|_| EngineError::WorkerLost)?;
+        let (source, end) = reader.join().map_err(|panic| lost(panic.as_ref()))?;
         let (identity, exhausted) = end.map_err(EngineError::Source)?;
         if wanted {
             let occasion = if exhausted { Occasion::End } else { Occasion::Stop };
@@ -461,11 +461,11 @@ impl Decider<'_> {
                     }
                     Err(crossbeam_channel::TrySendError::Full(chunk)) => pending = Some(chunk),
                     Err(crossbeam_channel::TrySendError::Disconnected(_)) => {
-                        return Err(EngineError::WorkerLost);
+                        return Err(gone());
                     }
                 }
             }
-            let mut output = self.results.recv().map_err(|_| EngineError::WorkerLost)?;
+            let mut output = self.results.recv().map_err(|_| gone())?;
             if let Some(broken) = output.broken.take() {
                 return Err(broken);
             }
@@ -475,4 +475,8 @@ impl Decider<'_> {
         outputs.sort_by_key(|o| o.index);
         Ok(outputs)
     }
+}
+
+fn gone() -> EngineError {
+    EngineError::WorkerLost("all of them are gone".to_owned())
 }

@@ -1,8 +1,13 @@
 //! The pool that walks rows.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crossbeam_channel::{Receiver, Sender};
+use elspeth_executors::panic_message;
 use elspeth_phases::{Phase, enter};
 
+use crate::EngineError;
 use crate::chunk::{ChunkInput, ChunkOutput, ChunkWork};
 use crate::drive::Pipeline;
 use crate::walk::Walker;
@@ -16,19 +21,36 @@ pub(crate) fn work(pipeline: &Pipeline, chunks: &Receiver<ChunkInput>, results: 
     let _decide = enter(Phase::Decide);
     let mut walker = Walker::new(pipeline);
     for ChunkInput { index, work } in chunks {
-        let mut out = ChunkOutput { index, ..ChunkOutput::default() };
-        let started = pipeline.clock.monotonic_us();
-        match work {
-            ChunkWork::Rows(rows) => walker.rows(rows, &mut out),
-            ChunkWork::Releases(releases) => {
-                releases.into_iter().for_each(|release| walker.release(release, &mut out));
-            }
-        }
-        out.busy_us = pipeline.clock.monotonic_us().saturating_sub(started);
-        if results.send(out).is_err() {
+        // Who panicked takes no further chunk: what it left half-done is looked at by nobody.
+        let walked = catch_unwind(AssertUnwindSafe(|| walk(&mut walker, work)));
+        let panicked = walked.is_err();
+        let out = walked.unwrap_or_else(|panic| ChunkOutput {
+            broken: Some(lost(panic.as_ref())),
+            ..ChunkOutput::default()
+        });
+        if results.send(ChunkOutput { index, ..out }).is_err() || panicked {
             return;
         }
     }
+}
+
+fn walk(walker: &mut Walker<'_>, work: ChunkWork) -> ChunkOutput {
+    let clock = walker.pipeline.clock.as_ref();
+    let mut out = ChunkOutput::default();
+    let started = clock.monotonic_us();
+    match work {
+        ChunkWork::Rows(rows) => walker.rows(rows, &mut out),
+        ChunkWork::Releases(releases) => {
+            releases.into_iter().for_each(|release| walker.release(release, &mut out));
+        }
+    }
+    out.busy_us = clock.monotonic_us().saturating_sub(started);
+    out
+}
+
+/// What a thread's panic means.
+pub(crate) fn lost(panic: &(dyn Any + Send)) -> EngineError {
+    EngineError::WorkerLost(panic_message(panic).to_owned())
 }
 
 /// Chooses chunk sizes by what rows have cost so far.

@@ -3,7 +3,7 @@ use elspeth_expr::{Expr, Scope};
 use elspeth_graph::{GateRoute, RouteTo};
 use elspeth_value::{Row, Value};
 
-use crate::{Scratch, StepExecutor, Verdict, Visit};
+use crate::{Scratch, StepExecutor, Verdict, Visit, caught};
 
 /// Evaluates a gate's condition and goes where its label leads.
 #[derive(Debug)]
@@ -53,7 +53,8 @@ impl GateExecutor {
 
 impl StepExecutor for GateExecutor {
     fn execute(&self, row: Row, _visit: &Visit<'_>, _scratch: &mut Scratch) -> Verdict {
-        match self.choose(&row) {
+        // A panic of the expression is the row's failure, like any other of it.
+        match caught("gate", || self.choose(&row)).and_then(|chosen| chosen) {
             Ok(RouteTo::Edge(edge)) => Verdict::Forward { row, output_hash: None, edge, decided: true },
             Ok(RouteTo::Fork) => Verdict::Fork { row },
             Err(reason) => Verdict::Failed { row, reason },

@@ -62,7 +62,7 @@ pub use coalesce::{BranchState, CoalesceExecutor, Judgement, MergedRow};
 pub(crate) use dispatch::exhausted;
 pub use dispatch::{Dispatcher, MissingPlugin, Policies, StepPlugins};
 pub use gate::GateExecutor;
-pub use panics::{caught, silence_plugin_panics};
+pub use panics::{caught, panic_message, silence_plugin_panics};
 pub use pending::{BadPending, PendingWork, pending_bytes};
 pub use rate_limit::RateLimits;
 pub use retry::{Pause, RetryPolicy, ThreadPause};

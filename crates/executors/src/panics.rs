@@ -37,7 +37,9 @@ pub fn silence_plugin_panics() {
     });
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
+/// The words of a panic.
+#[must_use]
+pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

@@ -42,7 +42,10 @@ impl TransformExecutor {
             node: &self.name,
             attempt: visit.attempt,
         };
-        caught(&self.plugin_name, || self.plugin.process(row, &context))?
+        caught(&self.plugin_name, || {
+            self.check(&row)?;
+            self.plugin.process(row, &context)
+        })?
     }
 }
 
@@ -87,9 +90,6 @@ fn unhashable(error: &CanonicalError) -> ErrorReason {
 
 impl StepExecutor for TransformExecutor {
     fn execute(&self, row: Row, visit: &Visit<'_>, scratch: &mut Scratch) -> Verdict {
-        if let Err(reason) = self.check(&row) {
-            return Verdict::Failed { row, reason };
-        }
         // The plugin consumes its row, but a failure must still have it to send to `on_error`.
         let kept = row.clone();
         let edge = self.on_success;

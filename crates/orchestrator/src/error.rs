@@ -116,7 +116,7 @@ impl From<EngineError> for RunError {
             EngineError::Source(error) => Self::Source(error),
             EngineError::Corrupt(corruption) => Self::Record(corruption.into()),
             EngineError::Bodies(kept) | EngineError::Buffers(kept) => Self::Bodies(kept),
-            EngineError::TooManyRows | EngineError::BatchTooLarge | EngineError::WorkerLost => {
+            EngineError::TooManyRows | EngineError::BatchTooLarge | EngineError::WorkerLost(_) => {
                 Self::Internal(error.to_string())
             }
         }

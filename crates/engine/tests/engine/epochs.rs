@@ -1,11 +1,12 @@
 //! What the engine delivers: epochs in order, whatever the workers, whatever the plugins do.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::{Setup, numbers, pipeline, run, unchanged};
 use elspeth_canonical::HashVersion;
-use elspeth_contracts::{FailureKind, NodeStateStatus, Outcome, RowIndex};
-use elspeth_engine::EpochWork;
+use elspeth_contracts::{Clock, FailureKind, Micros, NodeStateStatus, Outcome, RowIndex};
+use elspeth_engine::{EngineError, EpochWork};
 use elspeth_plugin::{
     InvalidRecord, RawRecord, ReadProgress, Source, SourceError, SourceIdentity, SourceItem, SourcePosition,
     TransformContext, TransformOutput, TransformResult,
@@ -235,4 +236,37 @@ fn a_source_that_fails_for_a_moment_is_read_again_from_where_it_was() {
     let (rows, _, error) = read(1);
     assert_eq!(rows, (0..9).collect::<Vec<_>>(), "what was read before is delivered");
     assert!(matches!(error, Some(elspeth_engine::EngineError::Source(e)) if e.message == "connection lost"));
+}
+
+/// Panics at one look, of a thread that is not the one that made it.
+#[derive(Debug)]
+struct Broken {
+    made_by: std::thread::ThreadId,
+    panicked: AtomicBool,
+}
+
+impl Clock for Broken {
+    fn now(&self) -> Micros {
+        Micros(0)
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        let elsewhere = std::thread::current().id() != self.made_by;
+        assert!(!elsewhere || self.panicked.swap(true, Ordering::SeqCst), "this clock is broken");
+        0
+    }
+}
+
+#[test]
+fn a_worker_that_panics_ends_the_engine() {
+    let (end, ended) = std::sync::mpsc::channel();
+    // A worker that is waited for must fail the test, not hang it.
+    std::thread::spawn(move || {
+        let mut pipeline = pipeline(&Setup::default(), unchanged);
+        let made_by = std::thread::current().id();
+        pipeline.clock = Arc::new(Broken { made_by, panicked: AtomicBool::new(false) });
+        end.send(run(&pipeline, numbers(100)).1.err())
+    });
+    let error = ended.recv_timeout(std::time::Duration::from_secs(20)).expect("it ends");
+    assert_eq!(error, Some(EngineError::WorkerLost("this clock is broken".to_owned())));
 }
