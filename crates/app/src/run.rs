@@ -88,6 +88,7 @@ pub(crate) fn unended(error: RunError, location: &str) -> AppError {
         | RunError::Bodies(_)
         | RunError::Record(_)
         | RunError::Changed { .. }
+        | RunError::Limit { .. }
         | RunError::Budget { .. }
         | RunError::Plan(_)
         | RunError::Stopped
@@ -97,6 +98,10 @@ pub(crate) fn unended(error: RunError, location: &str) -> AppError {
 
 /// What to do about the error, and then.
 fn way_on(error: &RunError, run_id: RunId, location: &str) -> String {
+    if let RunError::Limit { help, .. } = error {
+        // It would come to the same limit again.
+        return (*help).to_owned();
+    }
     let first = error.help().unwrap_or("mend that");
     let database = shell_word(location);
     format!("{first}; `elspeth resume {run_id} -d {database} -x` goes on with the run then")

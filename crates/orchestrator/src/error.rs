@@ -30,6 +30,14 @@ pub enum RunError {
         /// As found.
         now: String,
     },
+    /// The data is more than a run, or a batch of it, can hold.
+    #[error("{what}")]
+    Limit {
+        /// Which limit.
+        what: String,
+        /// How to stay below it.
+        help: &'static str,
+    },
     /// More rows failed than the settings allow.
     #[error("{failed} of {rows} rows failed, but {limit}")]
     Budget {
@@ -71,6 +79,7 @@ impl RunError {
             Self::Record(_) | Self::Bodies(_) | Self::EndNotRecorded { .. } => FailureKind::RecordFailed,
             Self::Changed { .. } => FailureKind::SourceFailed,
             Self::Budget { .. } => FailureKind::BudgetExceeded,
+            Self::Limit { .. } => FailureKind::LimitExceeded,
             Self::Plan(_) | Self::Internal(_) => FailureKind::Internal,
         };
         ErrorReason::new(kind, self.to_string())
@@ -88,6 +97,7 @@ impl RunError {
             ),
             Self::Changed { .. } => Some("resume it with the settings it began with, or start a new run"),
             Self::Bodies(kept) => kept.help,
+            Self::Limit { help, .. } => Some(help),
             Self::EndNotRecorded { before, .. } => before.as_ref().and_then(|before| before.help()),
             Self::Record(_) | Self::Stopped | Self::Plan(_) | Self::Internal(_) => None,
         }
@@ -105,6 +115,7 @@ impl RunError {
             | Self::Stopped
             | Self::Record(_)
             | Self::Changed { .. }
+            | Self::Limit { .. }
             | Self::Budget { .. } => false,
         }
     }
@@ -116,9 +127,30 @@ impl From<EngineError> for RunError {
             EngineError::Source(error) => Self::Source(error),
             EngineError::Corrupt(corruption) => Self::Record(corruption.into()),
             EngineError::Bodies(kept) | EngineError::Buffers(kept) => Self::Bodies(kept),
-            EngineError::TooManyRows | EngineError::BatchTooLarge | EngineError::WorkerLost(_) => {
-                Self::Internal(error.to_string())
+            EngineError::TooManyRows => {
+                Self::Limit { what: error.to_string(), help: "divide the source's data between several runs" }
             }
+            EngineError::BatchTooLarge => Self::Limit {
+                what: error.to_string(),
+                help: "give the aggregation a trigger that lets batches go sooner, for example a `count`, and start a new run",
+            },
+            EngineError::WorkerLost(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_no_faults_of_ours_and_come_with_advice() {
+        for error in [EngineError::TooManyRows, EngineError::BatchTooLarge] {
+            let words = error.to_string();
+            let error = RunError::from(error);
+            assert_eq!((error.is_ours(), error.to_string()), (false, words));
+            assert_eq!(error.reason().kind, FailureKind::LimitExceeded);
+            assert!(error.help().is_some());
         }
     }
 }
