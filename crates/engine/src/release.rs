@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use elspeth_canonical::ContentHash;
 use elspeth_contracts::{
-    BatchOutputRecord, BatchRecord, BatchStatus, EpochNo, ErrorReason, FailureKind, NodeStateRecord,
-    NodeStateStatus, Outcome, ReleaseNo, ReleaseRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord,
-    TokenRecord, TriggerType,
+    BatchOutputRecord, BatchRecord, BatchStatus, EpochNo, ErrorReason, NodeStateRecord, NodeStateStatus,
+    Outcome, ReleaseNo, ReleaseRecord, Step, TokenKey, TokenOrigin, TokenOutcomeRecord, TokenRecord,
+    TriggerType,
 };
 use elspeth_executors::{BatchRows, BatchVisit, Cause, FailedAttempt, Flushed, RawHash};
 use elspeth_graph::{NodeSpec, OutputMode};
@@ -96,11 +96,7 @@ impl Walker<'_> {
         (walk, out): (&mut Walk, &mut ChunkOutput),
     ) -> io::Result<Vec<TokenKey>> {
         let trigger = due.as_ref().ok().copied();
-        let mut flushed = self.run_batch((batch_no, step), due, &members)?;
-        if flushed.result.as_ref().is_ok_and(|rows| rows.outputs.len() > u64::from(TokenKey::ORDINAL_LIMIT)) {
-            let message = format!("a batch can become at most {} rows", TokenKey::ORDINAL_LIMIT);
-            flushed.result = Err(ErrorReason::new(FailureKind::LimitExceeded, message));
-        }
+        let flushed = self.run_batch((batch_no, step), due, &members)?;
         let attempt = record_attempts((batch_no, step), trigger, &flushed, out);
         let tokens = members.each().map(|member| Ok(member?.token)).collect::<io::Result<_>>()?;
         let (ended_us, waited_us) = (flushed.ended_us, micros(flushed.waited));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elspeth_canonical::HashVersion;
-use elspeth_contracts::{Clock, ErrorReason, FailureKind, RunId, Step, TriggerType};
+use elspeth_contracts::{Clock, ErrorReason, FailureKind, RunId, Step, TokenKey, TriggerType};
 use elspeth_expr::{Expr, Scope};
 use elspeth_graph::{OutputMode, Trigger};
 use elspeth_plugin::{BatchContext, BatchOutput, BatchTransform};
@@ -187,7 +187,12 @@ impl AggregationExecutor {
     ) -> io::Result<Result<BatchRows, ErrorReason>> {
         let context =
             BatchContext { run_id: visit.run_id, batch_no: visit.batch_no, node: &self.name, attempt };
-        let mut out = Collector { version: visit.hash_version, ..Collector::default() };
+        // Members that go on have their numbers already.
+        let most = match self.mode {
+            OutputMode::Transform => Some(u64::from(TokenKey::ORDINAL_LIMIT)),
+            OutputMode::Passthrough => None,
+        };
+        let mut out = Collector { version: visit.hash_version, most, ..Collector::default() };
         let done = caught(&self.plugin_name, || self.plugin.process(&mut members, &context, &mut out));
         match out.unkept.take() {
             Some(error) => Err(error),
@@ -249,6 +254,8 @@ fn holds(condition: &Expr, members: u64, age: Duration) -> Result<bool, ErrorRea
 #[derive(Default)]
 struct Collector {
     version: HashVersion,
+    /// How many outputs there can be, if that is limited.
+    most: Option<u64>,
     canonical: Vec<u8>,
     rows: BatchRows,
     named_twice: Option<u64>,
@@ -261,6 +268,11 @@ impl BatchOutput for Collector {
     fn emit(&mut self, row: Row) {
         if self.unkept.is_some() {
             // Nothing can come of the batch any more.
+            return;
+        }
+        if let Some(most) = self.most.filter(|most| self.rows.outputs.len() >= *most) {
+            let message = format!("a batch can become at most {most} rows");
+            self.refused.get_or_insert(ErrorReason::new(FailureKind::LimitExceeded, message));
             return;
         }
         match row.content_hash(self.version, &mut self.canonical) {
@@ -279,6 +291,28 @@ impl BatchOutput for Collector {
     fn quarantine(&mut self, member: u64, reason: ErrorReason) {
         if self.rows.quarantined.insert(member, reason).is_some() {
             self.named_twice = Some(member);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn emitted(most: Option<u64>) -> Collector {
+        let mut out = Collector { most, ..Collector::default() };
+        (0..4).for_each(|n| out.emit(Row::from_pairs([("n".into(), Value::Int(n))])));
+        out
+    }
+
+    #[test]
+    fn outputs_beyond_the_limit_are_refused_and_not_kept() {
+        let out = emitted(Some(3));
+        assert_eq!(out.rows.outputs.len(), 3);
+        assert_eq!(out.refused.unwrap().kind, FailureKind::LimitExceeded);
+        for most in [Some(4), None] {
+            let out = emitted(most);
+            assert_eq!((out.rows.outputs.len(), out.refused), (4, None));
         }
     }
 }
