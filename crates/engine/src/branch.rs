@@ -135,7 +135,7 @@ impl Merges {
     pub(crate) fn leave(&mut self, frame: &Frame) -> bool {
         let Some(group) = self.groups.get_mut(&(frame.coalesce, frame.fork)) else { return false };
         let branch = usize::from(frame.branch);
-        group.live[branch] = group.live[branch].saturating_sub(1);
+        group.one_less(branch);
         group.live[branch] == 0 && group.arrived[branch].is_none()
     }
 
@@ -165,7 +165,7 @@ impl Merges {
             return Some(resolution);
         }
         group.arrived[branch] = Some(waiting);
-        group.live[branch] = group.live[branch].saturating_sub(1);
+        group.one_less(branch);
         group.opened_us.get_or_insert(now_us);
         self.decide(key, executor, false)
     }
@@ -287,6 +287,15 @@ impl Merges {
 }
 
 impl Group {
+    /// A token that was counted is on the branch no more.
+    ///
+    /// # Panics
+    /// When none was counted: a bug of the walk, which would merge too early or never.
+    fn one_less(&mut self, branch: usize) {
+        let live = self.live[branch].checked_sub(1);
+        self.live[branch] = live.expect("who leaves a branch was counted when it entered");
+    }
+
     fn buffer(&self, fork: TokenKey, now_us: u64) -> MergeBuffer {
         let age = |since: u64| now_us.saturating_sub(since);
         let waiting = |waiting: &Waiting| WaitingBuffer {
@@ -338,5 +347,23 @@ impl Group {
             (None, false) => BranchState::Awaited,
         };
         self.arrived.iter().zip(&self.lost).map(state).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use elspeth_contracts::RowIndex;
+
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "who leaves a branch was counted when it entered")]
+    fn a_token_that_leaves_a_branch_twice_stops_the_program() {
+        let fork = TokenKey::of_row(RowIndex::new(0).unwrap(), 0).unwrap();
+        let frame = Frame { fork, coalesce: Step::new(3).unwrap(), branch: 0, outer: None };
+        let mut merges = Merges::default();
+        merges.enter(&frame, 2);
+        assert!(merges.leave(&frame));
+        merges.leave(&frame);
     }
 }
