@@ -108,7 +108,10 @@ impl RunError {
     pub fn is_ours(&self) -> bool {
         match self {
             Self::Record(LandscapeError::Corrupt(_)) | Self::Plan(_) | Self::Internal(_) => true,
-            Self::EndNotRecorded { before, .. } => before.as_ref().is_some_and(|before| before.is_ours()),
+            Self::EndNotRecorded { before, error, .. } => {
+                matches!(error, LandscapeError::Corrupt(_))
+                    || before.as_ref().is_some_and(|before| before.is_ours())
+            }
             Self::Source(_)
             | Self::Act(_)
             | Self::Bodies(_)

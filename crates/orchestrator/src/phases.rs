@@ -101,11 +101,18 @@ pub(crate) async fn to_the_end(
     let reason = error.as_ref().map(RunError::reason);
     match end(recorder, (status, reason), course.source, clock.as_ref()).await {
         Ok(()) => Ok(RunEnd { run_id, status, error, rows: course.rows }),
-        Err(unrecorded @ LandscapeError::Store { .. }) => {
-            Err(RunError::EndNotRecorded { run_id, before: error.map(Box::new), error: unrecorded })
-        }
-        Err(other) => Err(other.into()),
+        Err(unrecorded) => Err(unended(run_id, error, unrecorded)),
     }
+}
+
+/// Of a run whose end could not be recorded: what ended it is told too, unless that was the same.
+fn unended(run_id: RunId, before: Option<RunError>, error: LandscapeError) -> RunError {
+    let unreachable = matches!(error, LandscapeError::Store { .. });
+    let before = before.filter(|before| unreachable || before.to_string() != error.to_string());
+    if before.is_none() && !unreachable {
+        return error.into();
+    }
+    RunError::EndNotRecorded { run_id, before: before.map(Box::new), error }
 }
 
 /// How far the run is.
@@ -434,5 +441,38 @@ impl Course {
     fn progress(&self, clock: &dyn Clock) -> Progress {
         let elapsed = clock.monotonic_us().saturating_sub(self.began_us);
         Progress { rows: self.rows, elapsed_seconds: Duration::from_micros(elapsed).as_secs_f64() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use elspeth_contracts::{IdSource as _, RandomIds};
+    use elspeth_landscape::Corruption;
+
+    use super::*;
+
+    fn lost() -> LandscapeError {
+        LandscapeError::LeaseLost { owner: "other".to_owned() }
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_recorded_tells_what_ended_the_run_too() {
+        let run_id = RandomIds.next_run_id();
+        let full = || Some(RunError::Source(SourceError::new("the disk is full")));
+        let bad = Corruption { table: "runs", id: "1".to_owned(), what: "is odd".to_owned() };
+        for (error, ours) in [(lost(), false), (LandscapeError::Corrupt(bad), true)] {
+            let words = error.to_string();
+            let told = unended(run_id, full(), error);
+            assert!(told.to_string().contains("the disk is full") && told.to_string().contains(&words));
+            assert_eq!(told.is_ours(), ours);
+        }
+    }
+
+    #[test]
+    fn what_ended_the_run_and_kept_that_from_the_record_is_told_once() {
+        let run_id = RandomIds.next_run_id();
+        for before in [None, Some(RunError::Record(lost()))] {
+            assert_eq!(unended(run_id, before, lost()).to_string(), lost().to_string());
+        }
     }
 }
