@@ -27,7 +27,7 @@ pub(crate) struct Actor {
     given_up: Arc<AtomicBool>,
 }
 
-/// An epoch that the sinks are working on.
+/// What the sinks are working on: an epoch, or that they open or publish.
 pub(crate) struct Acting {
     reply: oneshot::Receiver<Result<Acted, RunError>>,
 }
@@ -68,8 +68,8 @@ impl Actor {
     }
 
     /// Opens every sink.
-    pub(crate) async fn open(&self) -> Result<(), RunError> {
-        self.order(Task::Open).await?.wait().await.map(|_| ())
+    pub(crate) async fn open(&self) -> Result<Acting, RunError> {
+        self.order(Task::Open).await
     }
 
     /// Lets the sinks write an epoch as soon as its decisions are durable.
@@ -78,8 +78,8 @@ impl Actor {
     }
 
     /// Publishes every sink's result.
-    pub(crate) async fn publish(&self, epoch: EpochNo) -> Result<Acted, RunError> {
-        self.order(Task::Publish(epoch)).await?.wait().await
+    pub(crate) async fn publish(&self, epoch: EpochNo) -> Result<Acting, RunError> {
+        self.order(Task::Publish(epoch)).await
     }
 
     async fn order(&self, task: Task) -> Result<Acting, RunError> {

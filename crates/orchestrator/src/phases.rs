@@ -199,7 +199,7 @@ async fn epochs(
     let rows = plan.epoch_rows.map_or_else(|| RowBound::UpTo(recorder.epoch_rows()), RowBound::Fixed);
     let Threads { actor, engine, deciding, mut decided } =
         start_threads(plan, (entry, recorder.trees(), rows), stop)?;
-    actor.open().await?;
+    alive(&mut actor.open().await?, recorder, clock.as_ref()).await?;
     let mut acting = VecDeque::new();
     for work in pending {
         acting.push_back(actor.act(work, Durability::default()).await?);
@@ -266,7 +266,9 @@ async fn epochs(
         let sound = recorder.check_conservation().await;
         durable.join().map_err(|_| RunError::Internal("the wait for the disk panicked".to_owned()))??;
         sound?;
-        let published = actor.publish(course.last).await?;
+        // The check gave no sign of life: whoever lost the run meanwhile publishes nothing of it.
+        recorder.heartbeat(clock.now()).await?;
+        let published = alive(&mut actor.publish(course.last).await?, recorder, clock.as_ref()).await?;
         reach(Point::Before(Act::RecordPublication));
         commit_acted(published, recorder, (clock.as_ref(), course)).await?.wait()?;
         reach(Point::After(Act::RecordPublication));
