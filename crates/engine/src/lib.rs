@@ -18,7 +18,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! //!
+//!
 //! use elspeth_canonical::HashVersion;
 //! use elspeth_contracts::{Clock, Determinism, IdSource, RandomIds, SystemClock};
 //! use elspeth_engine::{EngineOptions, EpochBounds, Pipeline, Start, drive};
