@@ -338,7 +338,7 @@ mod tests {
     struct Twice;
 
     impl Transform for Twice {
-        fn output_contract(&self, _input: &Contract) -> Result<Contract, String> {
+        fn output_contract(&self, _input: &Contract) -> Result<Contract, Vec<elspeth_plugin::OptionError>> {
             Ok(Contract::observed())
         }
 

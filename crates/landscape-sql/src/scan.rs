@@ -5,12 +5,13 @@ mod export;
 mod gathered;
 mod keys;
 mod log;
+mod mark;
 mod records;
 
 use std::collections::HashSet;
 
 use elspeth_contracts::{
-    BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EpochNo, Grade, Micros, NodeStateRecord,
+    BatchMemberRecord, BatchOutputRecord, BatchRecord, CallRecord, EpochNo, Micros, NodeStateRecord,
     PurgeStatus, ReleaseRecord, RoutingEventRecord, RowIndex, RowRecord, RunId, RunStatus,
     StateContextRecord, TokenKey, TokenOutcomeRecord, TokenParentRecord, TokenRecord, TransformErrorRecord,
     ValidationErrorRecord,
@@ -18,7 +19,7 @@ use elspeth_contracts::{
 use elspeth_landscape::registry::Entry;
 use elspeth_landscape::verify::{
     Account, BatchRecords, CheckpointRecord, Continuation, Counted, Effects, EpochRecord, Later, LaterFile,
-    LaterSink, PurgeRecord, Purging, RecordScan, RegistryScan, RowRecords, RunMark, ScanSource, TokenRange,
+    LaterSink, PurgeRecord, RecordScan, RegistryScan, RowRecords, RunMark, ScanSource, TokenRange,
     TokenRecords,
 };
 use elspeth_landscape::{Corruption, LandscapeError, RunRecord, SinkIntent};
@@ -241,13 +242,6 @@ const LATER_UNENDED: &str = concat!(
     ORDER BY r.heartbeat_at, r.run_no, n.step"
 );
 
-const MARK: &str = "SELECT r.run_no, r.status, r.heartbeat_at, r.grade, r.record_root, r.owner,
-    (SELECT count(*) FROM purges p WHERE p.run_no = r.run_no),
-    (SELECT count(*) FROM purges p WHERE p.run_no = r.run_no AND p.status = 0),
-    (SELECT CAST(coalesce(sum(p.blocks), 0) AS BIGINT) FROM purges p WHERE p.run_no = r.run_no),
-    (SELECT CAST(coalesce(sum(p.files + p.kept_files), 0) AS BIGINT) FROM purges p WHERE p.run_no = r.run_no)
-    FROM runs r WHERE r.run_no = ?";
-
 /// Tables that have records of runs, beside those of tokens.
 const OF_RUNS: [&str; 18] = [
     "nodes",
@@ -272,22 +266,7 @@ const OF_RUNS: [&str; 18] = [
 
 impl RecordScan for Scan {
     fn mark(&mut self) -> Result<RunMark, LandscapeError> {
-        let mut found = self.list((MARK, "runs", 1), |cells| {
-            Ok(RunMark {
-                status: cells.code(1, RunStatus::from_code)?,
-                heartbeat_at: cells.time(2)?,
-                grade: cells.code(3, Grade::from_code)?,
-                record_root: cells.maybe_hash(4)?,
-                owner: cells.text(5)?,
-                purging: Purging {
-                    all: cells.number(6)?,
-                    open: cells.number(7)?,
-                    blocks: cells.number(8)?,
-                    files: cells.number(9)?,
-                },
-            })
-        })?;
-        found.pop().ok_or_else(|| LandscapeError::NoSuchRun(format!("run {} is gone", self.run_id)))
+        self.marked()
     }
 
     fn renew(&mut self) -> Result<(), LandscapeError> {

@@ -1,8 +1,10 @@
 //! Epochs are looked at by several threads, each with a scan of its own, and come back in their order.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
+use std::thread::Builder;
 
 use super::bodies::Looked;
 use super::examine::{Examined, examine};
@@ -85,7 +87,7 @@ pub(super) fn each<T: Send>(
         let orders = orders;
         for _ in 0..threads {
             let (sender, inbox) = (sender.clone(), &inbox);
-            scope.spawn(move || {
+            let work = move || {
                 let mut scan = match scan(opened) {
                     Ok(scan) => scan,
                     Err(error) => return drop(sender.send((0, Err(error)))),
@@ -94,10 +96,12 @@ pub(super) fn each<T: Send>(
                     let examined = examine(scan.as_mut(), known, (hand.at, &epochs[hand.at]), looked);
                     hand.give(examined);
                 }
-            });
+            };
+            Builder::new().spawn_scoped(scope, work).map_err(|error| no_thread(&error))?;
         }
         drop(sender);
-        let beside = scope.spawn(move || beside(own));
+        let beside = Builder::new().spawn_scoped(scope, move || beside(own));
+        let beside = beside.map_err(|error| no_thread(&error))?;
         let order = |at: usize| orders.send(at).expect("the inbox outlives the orders");
         let ahead = (threads * AHEAD).min(epochs.len());
         (0..ahead).for_each(order);
@@ -112,6 +116,14 @@ pub(super) fn each<T: Send>(
         drop(orders);
         Ok(beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+fn no_thread(error: &io::Error) -> LandscapeError {
+    LandscapeError::Store {
+        context: "verifying".to_owned(),
+        message: format!("the system gives no thread: {error}"),
+        retryable: false,
+    }
 }
 
 /// The epoch whose turn it is; others that come wait.
