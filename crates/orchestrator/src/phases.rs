@@ -249,31 +249,44 @@ async fn epochs(
         // The source waits for input that may never come; its thread ends with the process.
         return Ok(false);
     }
-    let exhausted = match engine {
-        Some(engine) => {
-            let finished = engine
-                .join()
-                .map_err(|_| RunError::Internal("the engine's thread panicked".to_owned()))??;
-            course.source = source_record(finished.source.as_ref());
-            finished.exhausted
-        }
-        None => true,
-    };
+    let exhausted = engine.map_or(Ok(true), |engine| read_to_its_end(engine, course))?;
     course.within(budget, exhausted)?;
     if exhausted {
-        // The last first: what comes before it is durable then.
-        let durable = std::thread::spawn(|| durable.into_iter().rev().try_for_each(Durability::wait));
-        let sound = recorder.check_conservation().await;
-        durable.join().map_err(|_| RunError::Internal("the wait for the disk panicked".to_owned()))??;
-        sound?;
-        // The check gave no sign of life: whoever lost the run meanwhile publishes nothing of it.
-        recorder.heartbeat(clock.now()).await?;
-        let published = alive(&mut actor.publish(course.last).await?, recorder, clock.as_ref()).await?;
-        reach(Point::Before(Act::RecordPublication));
-        commit_acted(published, recorder, (clock.as_ref(), course)).await?.wait()?;
-        reach(Point::After(Act::RecordPublication));
+        publish(&actor, recorder, durable, (clock.as_ref(), course)).await?;
     }
     Ok(exhausted)
+}
+
+/// Waits for the engine. Whether the source was read to its end.
+fn read_to_its_end(engine: Engine, course: &mut Course) -> Result<bool, RunError> {
+    let finished =
+        engine.join().map_err(|_| RunError::Internal("the engine's thread panicked".to_owned()))??;
+    course.source = source_record(finished.source.as_ref());
+    Ok(finished.exhausted)
+}
+
+/// Publishes what the sinks made, once all that was done is durable and accounted for.
+async fn publish(
+    actor: &Actor,
+    recorder: &mut Recorder,
+    durable: Vec<Durability>,
+    (clock, course): (&dyn Clock, &mut Course),
+) -> Result<(), RunError> {
+    let began_us = clock.monotonic_us();
+    // The last first: what comes before it is durable then.
+    let durable = std::thread::spawn(|| durable.into_iter().rev().try_for_each(Durability::wait));
+    let sound = recorder.check_conservation().await;
+    durable.join().map_err(|_| RunError::Internal("the wait for the disk panicked".to_owned()))??;
+    sound?;
+    if Duration::from_micros(clock.monotonic_us().saturating_sub(began_us)) > PULSE {
+        // The check gave no sign of life: whoever lost the run meanwhile publishes nothing of it.
+        recorder.heartbeat(clock.now()).await?;
+    }
+    let published = alive(&mut actor.publish(course.last).await?, recorder, clock).await?;
+    reach(Point::Before(Act::RecordPublication));
+    commit_acted(published, recorder, (clock, course)).await?.wait()?;
+    reach(Point::After(Act::RecordPublication));
+    Ok(())
 }
 
 /// Of a source that gives rows after its end was read.
