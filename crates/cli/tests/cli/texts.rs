@@ -149,7 +149,7 @@ fn what_a_row_says_cannot_pass_for_what_the_program_says() {
         assert!(!text.contains(obeyed), "{text:?}");
         assert!(!text.lines().any(|line| line.trim_start().starts_with("FORGED")), "{text}");
     }
-    assert!(texts[3].contains(r"\u{1b}[2J"), "it is shown: {}", texts[3]);
+    assert!(texts[3].contains(r"\x1b[2J"), "it is shown: {}", texts[3]);
 }
 
 /// Source and sinks of a settings file whose `on_validation_failure` is misspelt, with a line end after each part.
