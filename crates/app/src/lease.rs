@@ -9,7 +9,7 @@ use elspeth_landscape::RunRecord;
 use rustix::process::{Pid, getpid, test_kill_process};
 
 /// A silence after which the owner of a run counts as gone, if nothing says so before. One that lives shows it at least
-/// every other second.
+/// every other second, but for the time in which SQLite counts whether all rows are accounted for, before outputs are published.
 const LEASE_US: i64 = 60_000_000;
 
 /// Owners that are at work in this process.

@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use elspeth_contracts::open_plain;
+
 const PREFIX: &str = "elspeth-copy-";
-/// Locked as long as the folder's process is at work.
+/// Locked as long as the folder's process is at work; it gets its name when it is.
 const IN_USE: &str = "in-use";
 
 /// A folder for this process's user alone, until dropped. What a process left that was killed goes with the next one.
@@ -27,8 +29,10 @@ impl Scratch {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let folder = builder.tempdir_in(others)?;
-        let in_use = File::create(folder.path().join(IN_USE))?;
+        let begun = folder.path().join("begun");
+        let in_use = File::create(&begun)?;
         in_use.lock()?;
+        fs::rename(begun, folder.path().join(IN_USE))?;
         Ok(Self { folder, _in_use: in_use })
     }
 
@@ -42,7 +46,7 @@ fn left(among: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(among).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
     named.map(|entry| entry.path()).filter(|folder| {
-        let in_use = File::open(folder.join(IN_USE));
+        let in_use = open_plain(&folder.join(IN_USE));
         in_use.is_ok_and(|in_use| in_use.try_lock().is_ok())
     })
 }

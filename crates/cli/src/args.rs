@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use proving::{
-    ConsistencyArgs, HeadArgs, KeysAction, KeysArgs, ProveAction, ProveArgs, RowArgs, SuccessionArgs,
+    ConsistencyArgs, HeadArgs, KeysAction, KeysArgs, ProofArgs, ProveAction, ProveArgs, RowArgs,
 };
 
 /// Auditable decision pipelines: run a settings file, ask of every output "why?".

@@ -52,6 +52,7 @@ mod sources;
 mod sql_name;
 mod text_encoding;
 mod transforms;
+mod value_size;
 
 use elspeth_plugin::Registry;
 

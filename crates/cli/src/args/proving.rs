@@ -105,7 +105,7 @@ pub(crate) enum ProveAction {
     Consistency(ConsistencyArgs),
     /// Which keys took the place of others: for somebody who has an old public key, and files that a new one signed
     #[command(after_help = "Example:\n  elspeth prove keys -d state/audit.db -o keys.jsonl")]
-    Keys(SuccessionArgs),
+    Keys(ProofArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -125,7 +125,7 @@ pub(crate) struct RowArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(crate) struct SuccessionArgs {
+pub(crate) struct ProofArgs {
     /// Write the proof to this file; one that is there is not replaced
     #[arg(short = 'o', long = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
@@ -143,11 +143,6 @@ pub(crate) struct ConsistencyArgs {
     /// The file of the newer head
     #[arg(value_name = "HEAD2", value_hint = ValueHint::FilePath)]
     pub(crate) second: PathBuf,
-    /// Write the proof to this file; one that is there is not replaced
-    #[arg(short = 'o', long = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) out: PathBuf,
     #[command(flatten)]
-    pub(crate) database: DatabaseArgs,
-    #[command(flatten)]
-    pub(crate) json: JsonArgs,
+    pub(crate) proof: ProofArgs,
 }

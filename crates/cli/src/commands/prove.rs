@@ -1,7 +1,7 @@
 use elspeth_app::{AppError, NewFile, RowProving, RowReceipt, shell_word};
 
 use super::{OK, database_choice, verify};
-use crate::args::{ConsistencyArgs, ProveAction, ProveArgs, RowArgs, SuccessionArgs};
+use crate::args::{ConsistencyArgs, ProofArgs, ProveAction, ProveArgs, RowArgs};
 use crate::output;
 
 pub(super) fn prove(args: &ProveArgs) -> Result<u8, AppError> {
@@ -44,9 +44,9 @@ fn told(receipt: &RowReceipt, args: &RowArgs) -> String {
     format!("row {row_index} of run {run_id}, {tokens} tokens: the receipt is in {out}\n{checked}")
 }
 
-fn consistency(args: &ConsistencyArgs) -> Result<u8, AppError> {
+fn consistency(ConsistencyArgs { first, second, proof: args }: &ConsistencyArgs) -> Result<u8, AppError> {
     let out = NewFile::at(&args.out)?;
-    let proof = elspeth_app::prove_consistency(&database_choice(&args.database), &args.first, &args.second)?;
+    let proof = elspeth_app::prove_consistency(&database_choice(&args.database), first, second)?;
     out.write(&proof.text)?;
     if args.json.json {
         output::json(&proof)?;
@@ -63,7 +63,7 @@ fn consistency(args: &ConsistencyArgs) -> Result<u8, AppError> {
     Ok(OK)
 }
 
-fn keys(args: &SuccessionArgs) -> Result<u8, AppError> {
+fn keys(args: &ProofArgs) -> Result<u8, AppError> {
     let out = NewFile::at(&args.out)?;
     let proof = elspeth_app::prove_keys(&database_choice(&args.database))?;
     out.write(&proof.text)?;

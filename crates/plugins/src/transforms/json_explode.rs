@@ -18,12 +18,13 @@ use serde::Deserialize;
 use super::missing;
 use crate::contracts::{Added, with_fields};
 use crate::schema_option::{SchemaOption, options_schema};
+use crate::value_size::size_of_value;
 
 /// The field of an item's index.
 const INDEX_FIELD: &str = "item_index";
 
 /// The bytes that all copies of a row's other fields may take.
-const MOST_COPIED: u64 = 256 << 20;
+const MOST_COPIED: usize = 256 << 20;
 
 /// Options of the `json_explode` transform.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -187,8 +188,8 @@ impl JsonExplode {
     }
 
     fn check_size(&self, row: &Row, rows: usize) -> Result<(), ErrorReason> {
-        let size: u64 = row.values().iter().map(size_of_value).sum();
-        if size.saturating_mul(rows as u64) <= MOST_COPIED || rows == 1 {
+        let size: usize = row.values().iter().map(size_of_value).sum();
+        if size.saturating_mul(rows) <= MOST_COPIED || rows == 1 {
             return Ok(());
         }
         let message = format!(
@@ -211,22 +212,4 @@ impl JsonExplode {
         );
         ErrorReason::new(FailureKind::TypeMismatch, message).on_field(self.array_field.as_str())
     }
-}
-
-/// The bytes that a copy takes, but for what is kept with texts and lists besides.
-fn size_of_value(value: &Value) -> u64 {
-    let inner = match value {
-        Value::Null
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Float(_)
-        | Value::Decimal(_)
-        | Value::Date(_)
-        | Value::DateTime(_) => 0,
-        Value::Str(text) => text.len() as u64,
-        Value::Bytes(bytes) => bytes.len() as u64,
-        Value::List(items) => items.iter().map(size_of_value).sum(),
-        Value::Map(map) => map.iter().map(|(key, value)| key.len() as u64 + size_of_value(value)).sum(),
-    };
-    size_of::<Value>() as u64 + inner
 }

@@ -10,6 +10,7 @@ use super::position::KeyValues;
 use super::query::Query;
 use super::{Settings, postgres, sqlite};
 use crate::database_place::Place;
+use crate::value_size::size_of_value;
 
 /// Batches that are read before the caller has taken those before them.
 const AHEAD: usize = 2;
@@ -142,7 +143,7 @@ impl Outlet {
 
     /// Puts a row in; waits while the caller has enough.
     pub(super) fn put(&mut self, row: Found) -> Result<(), Unwanted> {
-        self.bytes += row.values.iter().map(size).sum::<usize>();
+        self.bytes += row.values.iter().map(size_of_value).sum::<usize>();
         self.batch.push(row);
         if self.batch.len() >= self.fetch_size || self.bytes >= MOST_BYTES {
             return self.flush();
@@ -169,21 +170,5 @@ impl Outlet {
         if self.batch.is_empty() || self.flush().is_ok() {
             let _ = self.batches.send(Err(error));
         }
-    }
-}
-
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Str(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-        Value::List(items) => items.iter().map(size).sum::<usize>() + 16,
-        Value::Map(map) => map.iter().map(|(key, item)| key.len() + size(item)).sum::<usize>() + 16,
-        Value::Null
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Float(_)
-        | Value::Decimal(_)
-        | Value::Date(_)
-        | Value::DateTime(_) => 16,
     }
 }
